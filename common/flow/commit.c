@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commit record: a turn moves many words in shared memory, and a process can be killed between any two stores.
+ *
+ *      worker                                             supervisor, after the kernel has proved the worker dead
+ *      ------                                             -------------------------------------------------------
+ *      cursor -> the copy that does not count             state 0: nothing of the turn counts. The items are still in
+ *      operations (kind, index, value) -> record                   the input lanes; the next generation takes them.
+ *      state := n                        [C1]  COMMITTED  state n: apply the n operations (again), state := 0.
+ *      tails, flips, dones := values     [L1 C2 L4]
+ *      state := 0                        [C1]  IDLE
+ *      release fence                     [C1]
+ *
+ * What memory holds after a kill is a prefix of the worker's stores in this order: while state is 0 no operation
+ * counts, while it is n all n of them are whole. Every operation stores an absolute value, so applying it twice, or
+ * after a peer has already acted on it, is the same as once. The fence keeps the next turn's first operation behind
+ * state := 0.
+ *
+ * Tails go first and dones last: an observer who sums what lies in the lanes may count an item twice, never not at
+ * all. The ledger lives in the cursor and moves with it; counters elsewhere are statistics.
+ */
+#include "common/flow/commit.h"
+
+#include <string.h>
+
+#include "common/base/must.h"
+#include "common/flow/commit_priv.h"
+
+#define SNAPSHOT_ATTEMPTS 8
+
+void commit_init(struct commit *commit, struct segment *segment)
+{
+	commit->segment = segment;
+	commit->n_operations = 0;
+	commit->capacity = segment->geometry.n_readers + segment->geometry.n_writers + 1;
+}
+
+static void add(struct commit *commit, enum commit_kind kind, uint32_t index, uint64_t value)
+{
+	struct commit_record *record = commit->segment->record;
+	uint32_t n = commit->n_operations;
+
+	must(n < commit->capacity && (!n || record->operations[n - 1].kind <= kind));
+	if (WEIR_MUTANT == MUTANT_COMMITTED_EARLY)
+		store_release(&record->state, n + 1);
+	record->operations[n] = (struct commit_operation){ .kind = kind, .index = index, .value = value };
+	commit->n_operations = n + 1;
+}
+
+void commit_add_tail(struct commit *commit, const struct lane_out *lane)
+{
+	must(lane->index < commit->segment->geometry.n_writers);
+	add(commit, COMMIT_TAIL, lane->index, lane->built);
+}
+
+void commit_add_done(struct commit *commit, const struct lane_in *lane)
+{
+	must(lane->index < commit->segment->geometry.n_readers);
+	add(commit, COMMIT_DONE, lane->index, lane->next);
+}
+
+void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
+{
+	struct segment *segment = commit->segment;
+	uint64_t flips = load_relaxed(&segment->cursor_switch->flips) + (WEIR_MUTANT != MUTANT_LEDGER_OUTSIDE);
+
+	memcpy(&segment->cursors[flips & 1], cursor, sizeof(*cursor)); /* [C2] before flips */
+	add(commit, COMMIT_CURSOR, 0, flips);
+}
+
+void commit_publish(struct commit *commit)
+{
+	struct segment *segment = commit->segment;
+	atomic_u64 *state = &segment->record->state;
+	uint64_t n = commit->n_operations;
+
+	if (!n)
+		return;
+	if (WEIR_MUTANT != MUTANT_NO_RECORD)
+		store_release(state, n); /* [C1] mate: repair_run */
+	if (WEIR_MUTANT == MUTANT_IDLE_FIRST)
+		store_release(state, 0);
+	commit_apply(segment, n);
+	store_release(state, 0); /* [C1] mate: repair_run */
+	fence_release(); /* [C1] [C2] before the next record, and before the copy that no longer counts is written */
+	commit->n_operations = 0;
+}
+
+const struct cursor *cursor_current(const struct segment *segment)
+{
+	return &segment->cursors[load_acquire(&segment->cursor_switch->flips) & 1]; /* [C2] mate: commit_apply */
+}
+
+int cursor_snapshot(const struct segment *segment, struct cursor *ret_cursor)
+{
+	for (int attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
+		uint64_t flips = load_acquire(&segment->cursor_switch->flips); /* [C2] mate: commit_apply */
+		struct cursor copy;
+
+		memcpy(&copy, &segment->cursors[flips & 1], sizeof(copy));
+		fence_acquire(); /* [C2] mate: the fence in commit_publish */
+		if (load_relaxed(&segment->cursor_switch->flips) != flips)
+			continue;
+		*ret_cursor = copy;
+		return 0;
+	}
+	return 1;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commit record: what makes a turn happen at once, or not at all. */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/flow/lane.h"
+#include "common/memory/segment.h"
+
+struct commit {
+	struct segment *segment; /* own, writable; borrowed */
+	uint32_t n_operations;
+	uint32_t capacity;
+};
+
+void commit_init(struct commit *commit, struct segment *segment);
+
+/* Collects: the lane's built end becomes its tail; the taken end its done; the other cursor copy gets the bytes and will count. */
+void commit_add_tail(struct commit *commit, const struct lane_out *lane);
+void commit_add_done(struct commit *commit, const struct lane_in *lane);
+void commit_add_cursor(struct commit *commit, const struct cursor *cursor);
+
+/*
+ * Makes everything collected take effect, atomically with respect to the death of this process, in the order in which
+ * it was added: tails, cursor, done. The lanes' private positions are the caller's to move. Wait-free.
+ */
+void commit_publish(struct commit *commit);
+
+/* The valid cursor copy. Any process; a reader beside a living writer may see a torn copy and asks again. */
+const struct cursor *cursor_current(const struct segment *segment);
+/* Copies it, consistent even while its writer lives. Returns 0, or 1 if the writer was faster eight times. */
+int cursor_snapshot(const struct segment *segment, struct cursor *ret_cursor);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second half of a commit, shared by the worker that makes it and the supervisor that finishes it. */
+#pragma once
+
+#include "common/base/must.h"
+#include "common/memory/segment.h"
+
+/* tests/crash compiles this folder once for each error it plants, to prove that its walk would find it. 0: none. */
+#ifndef WEIR_MUTANT
+#define WEIR_MUTANT 0
+#endif
+enum mutant {
+	MUTANT_COMMITTED_EARLY = 1,   /* the record counts before its operations are whole */
+	MUTANT_IDLE_FIRST = 2,        /* the record stops counting before it is applied */
+	MUTANT_NO_RECORD = 3,         /* the stores are just made */
+	MUTANT_LEDGER_OUTSIDE = 4,    /* the cursor is written into the copy that counts */
+	MUTANT_REPAIR_IDLE_FIRST = 5, /* the same as 2, in the repairer */
+};
+
+/*
+ * Applies the first n operations of the record, which its reader has checked or its writer has just written. Each is
+ * one store of an absolute value, so doing it again changes nothing.
+ */
+static inline void commit_apply(struct segment *segment, uint64_t n)
+{
+	const struct commit_operation *operation = segment->record->operations, *end = operation + n;
+
+	for (; operation < end; operation++) {
+		uint32_t index = operation->index;
+		uint64_t value = operation->value;
+
+		switch (operation->kind) {
+		case COMMIT_TAIL:
+			store_release(&segment->writers[index].tail, value); /* [L1] mate: refresh_tail */
+			break;
+		case COMMIT_CURSOR:
+			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
+			break;
+		case COMMIT_DONE:
+			store_release(&segment->readers[index].done, value); /* [L4] mate: who sums lanes */
+			break;
+		default:
+			unreachable_because("operations are written by commit.c or checked by repair.c");
+		}
+	}
+}

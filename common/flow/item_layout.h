@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record in a lane: header + payload, padded to 8 bytes. Writer: the lane's producer, behind its tail. */
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum item_kind {
+	ITEM_DATA = 1,
+	ITEM_RUN_END = 2, /* no payload: the run with this ticket, and all before it, are complete in this lane */
+};
+
+struct item_header {
+	uint32_t size_bytes;  /* payload */
+	uint16_t kind;        /* enum item_kind */
+	uint16_t flags;       /* 0 */
+	uint64_t sequence;    /* per producing slot, from 0 */
+	uint64_t ticket;      /* run that it belongs to; 0 on edges without order */
+	uint64_t accepted_ns; /* when its source took it in */
+};
+
+#define ITEM_ALIGNMENT 8u
+static_assert(sizeof(struct item_header) == 32 && offsetof(struct item_header, ticket) == 16, "layout");
+
+static inline uint64_t item_record_size(uint64_t payload_bytes)
+{
+	return (sizeof(struct item_header) + payload_bytes + ITEM_ALIGNMENT - 1) & ~(uint64_t)(ITEM_ALIGNMENT - 1);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A lane: one producer slot -> one consumer slot, a single-producer single-consumer byte ring. Both ends' private handles. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/flow/item_layout.h"
+#include "common/memory/segment_layout.h"
+
+/* Producer's end. Built records lie in [tail, built), invisible until a commit moves the tail. */
+struct lane_out {
+	struct lane_writer *writer;     /* own segment */
+	const struct lane_reader *peer; /* consumer's segment, read-only */
+	unsigned char *data;            /* mapped twice */
+	uint64_t capacity_bytes;        /* power of two */
+	uint64_t tail;                  /* committed */
+	uint64_t built;                 /* end of what is built */
+	uint64_t free_cached;           /* last value read of the consumer's `free` */
+	uint32_t index;                 /* writer index, for the commit record */
+	uint32_t reserve_bytes;         /* room that data must leave: a run-end record on ordered lanes, else 0 */
+};
+
+/* Consumer's end. */
+struct lane_in {
+	struct lane_reader *reader;     /* own segment */
+	const struct lane_writer *peer; /* producer's segment, read-only */
+	const unsigned char *data;      /* mapped twice, read-only */
+	uint64_t capacity_bytes;
+	uint64_t done;        /* committed */
+	uint64_t next;        /* next record to take; [done, next) is taken in this turn */
+	uint64_t tail_cached; /* last value read of the producer's tail */
+	uint32_t index;       /* reader index */
+};
+
+enum {
+	LANE_E_FULL = 1,      /* no room now */
+	LANE_E_TOO_LARGE = 2, /* no room ever */
+	LANE_E_EMPTY = 3,     /* nothing now */
+	LANE_E_CLOSED = 4,    /* nothing, and nothing will come */
+	LANE_E_BROKEN = 5,    /* the peer's numbers make no sense: quarantine the lane */
+};
+
+/* Start from the committed positions in shared memory: after attach, and to forget what an unfinished turn did. Wait-free. */
+void lane_out_rewind(struct lane_out *lane);
+void lane_in_rewind(struct lane_in *lane);
+
+/* Largest payload that fits the lane, bytes: half of it, so that a full lane frees room for the next while it is read. */
+uint64_t lane_payload_max(uint64_t capacity_bytes);
+
+/*
+ * Producer: room for a record of payload_bytes, contiguous, at *ret_payload. Nothing is built until lane_out_push().
+ * Returns 0, LANE_E_FULL, LANE_E_TOO_LARGE, LANE_E_BROKEN. Wait-free.
+ */
+int lane_out_reserve(struct lane_out *lane, uint64_t payload_bytes, void **ret_payload);
+/* Producer: builds the header of the reserved record, behind the tail. header->size_bytes may be smaller than reserved. */
+void lane_out_push(struct lane_out *lane, const struct item_header *header);
+/* Producer: builds a run-end record; uses the reserve. Returns 0, LANE_E_FULL, LANE_E_BROKEN. */
+int lane_out_push_run_end(struct lane_out *lane, uint64_t ticket);
+/* Producer: bytes free for records now; refresh reads the consumer's line again. 0 when broken. */
+uint64_t lane_out_room(struct lane_out *lane, bool refresh);
+/* Producer: bytes committed or built and not yet done: the load that least-loaded compares. */
+uint64_t lane_out_load(const struct lane_out *lane);
+/* Producer: marks the end of the stream, after the last commit. */
+void lane_out_close(struct lane_out *lane);
+
+/*
+ * Consumer: the record at `next`: a copy of its header, checked once, and its payload in place. Does not advance.
+ * Returns 0, LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. Wait-free.
+ */
+int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const void **ret_payload);
+/* Consumer: steps over the record just peeked. */
+static inline void lane_in_advance(struct lane_in *lane, const struct item_header *header)
+{
+	lane->next += item_record_size(header->size_bytes);
+}
+/* Consumer: gives the room of all that is done back to the producer; after the commit. */
+void lane_in_release(struct lane_in *lane);

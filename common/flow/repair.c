@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Repair of a dead worker's segment. The one condition for everything here: the kernel has proved the worker dead, and
+ * its children never had the memory; so nobody else writes, and what it holds stays as it is.
+ *
+ *      1. check the whole record against the geometry in private memory   (else: nothing is touched, quarantine)
+ *      2. apply it, then state := 0                                        a kill here: both are done again
+ *      3. free := done on every input lane, so that producers have their room before the next generation sits down
+ *      4. name the suspect: the item in hand, if the repaired `done` is not past it
+ *      5. hand and armed := 0
+ *
+ * Every step stores absolute values that depend only on what earlier steps leave alone, so a supervisor that dies at
+ * any instruction is followed by one that runs it all again. Only the note of the suspect can get lost by that: an
+ * attempt that was not counted, never an item.
+ */
+#include "common/flow/repair.h"
+
+#include <string.h>
+
+#include "common/flow/commit_priv.h"
+#include "common/flow/item_layout.h"
+
+/* A position may stay or move ahead, by less than half the number range; records keep it aligned. */
+static bool position_follows(uint64_t before, uint64_t after)
+{
+	return (int64_t)(after - before) >= 0 && !(after % ITEM_ALIGNMENT);
+}
+
+static bool operation_valid(const struct segment *segment, const struct commit_operation *operation)
+{
+	const struct segment_geometry *geometry = &segment->geometry;
+	uint32_t index = operation->index;
+
+	switch (operation->kind) {
+	case COMMIT_TAIL:
+		return index < geometry->n_writers &&
+		       position_follows(load_relaxed(&segment->writers[index].tail), operation->value);
+	case COMMIT_CURSOR:
+		return !index && operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
+	case COMMIT_DONE:
+		return index < geometry->n_readers &&
+		       position_follows(load_relaxed(&segment->readers[index].done), operation->value);
+	default:
+		return false;
+	}
+}
+
+static bool record_valid(const struct segment *segment, uint64_t n)
+{
+	if (n > (uint64_t)segment->geometry.n_readers + segment->geometry.n_writers + 1)
+		return false;
+	for (uint64_t i = 0; i < n; i++)
+		if (!operation_valid(segment, &segment->record->operations[i]))
+			return false;
+	return true;
+}
+
+static void find_suspect(const struct segment *segment, struct repair_report *report)
+{
+	const struct segment_hand *hand = segment->hand;
+	uint32_t lane = load_relaxed(&hand->lane);
+	uint64_t position = load_relaxed(&hand->position);
+
+	if (load_acquire(&hand->busy) != 1 || lane >= segment->geometry.n_readers)
+		return;
+	if ((int64_t)(position - load_relaxed(&segment->readers[lane].done)) < 0)
+		return;
+	report->in_hand = true;
+	report->suspect_lane = lane;
+	report->suspect_position = position;
+	report->suspect_sequence = load_relaxed(&hand->sequence);
+}
+
+int repair_run(struct segment *segment, struct repair_report *ret_report)
+{
+	struct repair_report report = { 0 };
+	uint64_t n = load_acquire(&segment->record->state); /* [C1] mate: commit_publish */
+
+	if (!record_valid(segment, n))
+		return REPAIR_E_CORRUPT;
+	if (n) {
+		if (WEIR_MUTANT == MUTANT_REPAIR_IDLE_FIRST)
+			store_release(&segment->record->state, 0);
+		commit_apply(segment, n);
+		store_release(&segment->record->state, 0); /* [C1] last: IDLE means that all of it is applied */
+		report.applied = true;
+	}
+	for (uint32_t i = 0; i < segment->geometry.n_readers; i++) {
+		struct lane_reader *reader = &segment->readers[i];
+
+		store_release(&reader->free, load_relaxed(&reader->done)); /* [L2] mate: refresh_free */
+	}
+	find_suspect(segment, &report);
+	store_release(&segment->hand->busy, 0);
+	store_release(&segment->armed->word, 0);
+	*ret_report = report;
+	return 0;
+}
+
+int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items)
+{
+	uint64_t items = 0;
+
+	if (tail - done > capacity_bytes || done % ITEM_ALIGNMENT || tail % ITEM_ALIGNMENT)
+		return REPAIR_E_CORRUPT;
+	while (done != tail) {
+		struct item_header header;
+
+		if (tail - done < sizeof(header))
+			return REPAIR_E_CORRUPT;
+		memcpy(&header, data + (done & (capacity_bytes - 1)), sizeof(header));
+		if (item_record_size(header.size_bytes) > tail - done ||
+		    (header.kind != ITEM_DATA && header.kind != ITEM_RUN_END))
+			return REPAIR_E_CORRUPT;
+		items += header.kind == ITEM_DATA;
+		done += item_record_size(header.size_bytes);
+	}
+	*ret_items = items;
+	return 0;
+}

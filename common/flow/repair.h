@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the supervisor does to the segment of a worker that the kernel has proved dead, and how it counts what is left. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/memory/segment.h"
+
+enum { REPAIR_E_CORRUPT = 1 }; /* the record names lanes that are not there: nothing was touched, quarantine the slot */
+
+struct repair_report {
+	bool applied;          /* a committed turn was finished */
+	bool in_hand;          /* an item was in hand and is not behind the repaired position: the suspect */
+	uint32_t suspect_lane; /* reader index */
+	uint64_t suspect_position;
+	uint64_t suspect_sequence;
+};
+
+/*
+ * Finishes a committed turn (every store again; each is idempotent), clears armed and hand. May itself die at any
+ * instruction and be run again. `segment` is mapped for writing. Returns 0 or REPAIR_E_CORRUPT. Supervisor only.
+ */
+int repair_run(struct segment *segment, struct repair_report *ret_report);
+
+/*
+ * Counts the data records in [done, tail) of a lane, trusting nothing that it reads. Supervisor, when both ends are dead
+ * or quiet; `data` mapped twice, read-only. Returns 0; REPAIR_E_CORRUPT: the bytes are no chain of records.
+ */
+int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The board: the supervisor's notice page. Writer of every byte: the supervisor. Workers map it read-only. */
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/atomic.h"
+
+#define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
+#define BOARD_LAYOUT_VERSION 1u
+#define BOARD_SLOTS_MAX 4096u
+
+/* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
+enum board_order {
+	BOARD_HOLD = 0, /* not everybody is ready yet */
+	BOARD_RUN = 1,
+	BOARD_DRAIN = 2,  /* sources: take nothing more in; the rest: until the inputs close */
+	BOARD_CANCEL = 3, /* finish the item in hand or drop it uncommitted; commit; leave */
+};
+
+struct board_slot {
+	atomic_u32 order;          /* enum board_order, for this slot alone; the larger of the two counts [B1] */
+	atomic_u32 cause;          /* cause.def; stored before order */
+	uint32_t generation;       /* of the worker that sits here, written before it is spawned */
+	uint32_t suspect_attempts; /* times that workers died with the suspect in hand; 0: no suspect */
+	uint64_t suspect_position; /* in the lane below */
+	uint32_t suspect_lane;     /* reader index */
+	uint32_t reserved;
+	uint8_t pad[32];
+};
+
+struct board {
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t n_slots;
+	atomic_u32 order; /* enum board_order, for everybody [B1] */
+	atomic_u32 cause;
+	atomic_u64 run_deadline_ns; /* 0: none */
+	uint8_t pad[32];
+	struct board_slot slots[];
+};
+
+static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");
+static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8,
+	      "layout");
+static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
+		      offsetof(struct board, run_deadline_ns) == 24,
+	      "layout");

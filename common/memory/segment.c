@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A slot's segment. The supervisor plans and creates it; the owner maps the control pages and its lanes writable; every
+ * other process maps them read-only from an fd that can't be mapped otherwise.
+ *
+ *      supervisor: segment_plan -> segment_create -> fd (read-write)
+ *                        \-> owner:  segment_attach(WRITE), lane_map(WRITE), close
+ *                        \-> repair: segment_attach(WRITE), after the owner's death
+ *                  memfd_reopen_read_only -> fd (read-only)
+ *                        \-> peers:  segment_attach(READ), lane_map(READ)
+ *
+ * Every offset used on a mapping comes from the geometry in private memory. The header only proves, once, that
+ * the memory is the one that this geometry describes.
+ */
+#include "common/memory/segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "common/memory/memfd.h"
+
+static uint64_t round_up(uint64_t value, uint64_t multiple)
+{
+	return (value + multiple - 1) / multiple * multiple;
+}
+
+void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
+{
+	struct segment_geometry plan = { .slot = slot, .n_readers = n_readers, .n_writers = n_writers };
+	uint64_t operations = (uint64_t)n_readers + n_writers + 1;
+
+	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), CACHE_LINE_SIZE);
+	plan.off_writers = plan.off_readers + n_readers * sizeof(struct lane_reader);
+	plan.off_record = plan.off_writers + n_writers * sizeof(struct lane_writer);
+	plan.off_data =
+		round_up(plan.off_record + sizeof(struct commit_record) + operations * sizeof(struct commit_operation),
+			 SEGMENT_PAGE_SIZE);
+	plan.control_size_bytes = plan.off_data;
+	plan.size_bytes = plan.off_data;
+	for (uint32_t i = 0; i < n_writers; i++) {
+		must(lane_sizes[i] && !(lane_sizes[i] & (lane_sizes[i] - 1)) && !(lane_sizes[i] % SEGMENT_PAGE_SIZE));
+		ret_lane_offsets[i] = plan.size_bytes;
+		plan.size_bytes += lane_sizes[i];
+	}
+	*ret = plan;
+}
+
+static void write_header(struct segment_header *header, const struct segment_geometry *geometry)
+{
+	header->magic = SEGMENT_MAGIC;
+	header->layout_version = SEGMENT_LAYOUT_VERSION;
+	header->slot = geometry->slot;
+	header->size_bytes = geometry->size_bytes;
+	header->control_size_bytes = geometry->control_size_bytes;
+	header->n_readers = geometry->n_readers;
+	header->n_writers = geometry->n_writers;
+	header->off_cursors = SEGMENT_OFF_CURSORS;
+	header->off_readers = geometry->off_readers;
+	header->off_writers = geometry->off_writers;
+	header->off_record = geometry->off_record;
+	header->off_data = geometry->off_data;
+	store_release(&header->ready, 1); /* [H1] mate: header_matches */
+}
+
+static bool header_matches(const struct segment_header *header, const struct segment_geometry *geometry)
+{
+	return load_acquire(&header->ready) == 1 && /* [H1] mate: write_header */
+	       header->magic == SEGMENT_MAGIC && header->layout_version == SEGMENT_LAYOUT_VERSION &&
+	       header->slot == geometry->slot && header->size_bytes == geometry->size_bytes &&
+	       header->control_size_bytes == geometry->control_size_bytes && header->n_readers == geometry->n_readers &&
+	       header->n_writers == geometry->n_writers && header->off_cursors == SEGMENT_OFF_CURSORS &&
+	       header->off_readers == geometry->off_readers && header->off_writers == geometry->off_writers &&
+	       header->off_record == geometry->off_record && header->off_data == geometry->off_data;
+}
+
+int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd)
+{
+	_cleanup_(close) int fd = -1;
+	void *page;
+	int r = memfd_new_fixed(name, geometry->size_bytes, &fd);
+
+	if (r)
+		return error_trace(r);
+	page = mmap(NULL, SEGMENT_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return error_origin(-errno);
+	write_header(page, geometry);
+	munmap(page, SEGMENT_PAGE_SIZE);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static void place_pointers(struct segment *segment, unsigned char *base)
+{
+	const struct segment_geometry *geometry = &segment->geometry;
+
+	segment->base = base;
+	segment->armed = (struct segment_armed *)(base + SEGMENT_OFF_ARMED);
+	segment->status = (struct segment_status *)(base + SEGMENT_OFF_STATUS);
+	segment->hand = (struct segment_hand *)(base + SEGMENT_OFF_HAND);
+	segment->cursor_switch = (struct segment_cursor_switch *)(base + SEGMENT_OFF_SWITCH);
+	segment->counters = (struct segment_counters *)(base + SEGMENT_OFF_COUNTERS);
+	segment->cursors = (struct cursor *)(base + SEGMENT_OFF_CURSORS);
+	segment->readers = (struct lane_reader *)(base + geometry->off_readers);
+	segment->writers = (struct lane_writer *)(base + geometry->off_writers);
+	segment->record = (struct commit_record *)(base + geometry->off_record);
+}
+
+/* What only the owner may have: no copy in children, and the supervisor's header out of reach. */
+static int protect_writable(unsigned char *base, size_t size_bytes)
+{
+	if (madvise(base, size_bytes, MADV_DONTFORK) || mprotect(base, SEGMENT_PAGE_SIZE, PROT_READ))
+		return error_origin(-errno);
+	return 0;
+}
+
+int segment_attach(struct segment *segment, int fd, const struct segment_geometry *geometry, enum segment_access access)
+{
+	int protection = access == SEGMENT_WRITE ? PROT_READ | PROT_WRITE : PROT_READ, r = 0;
+	size_t size_bytes = geometry->control_size_bytes;
+	unsigned char *base;
+
+	if (!memfd_is_fixed(fd, geometry->size_bytes))
+		return SEGMENT_E_FOREIGN;
+	base = mmap(NULL, size_bytes, protection, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return error_origin(-errno);
+	if (!header_matches((const struct segment_header *)base, geometry))
+		r = SEGMENT_E_FOREIGN;
+	else if (access == SEGMENT_WRITE)
+		r = protect_writable(base, size_bytes);
+	if (r) {
+		munmap(base, size_bytes);
+		return r;
+	}
+	segment->geometry = *geometry;
+	place_pointers(segment, base);
+	return 0;
+}
+
+void segment_detach(struct segment *segment)
+{
+	if (segment->base)
+		munmap(segment->base, segment->geometry.control_size_bytes);
+	*segment = (struct segment)SEGMENT_NULL;
+}

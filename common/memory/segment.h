@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A slot's segment: planning its geometry, creating it (supervisor), mapping it (owner, peer, repair). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/memory/segment_layout.h"
+
+/* Geometry, kept in private memory; nobody reads it back from the segment. */
+struct segment_geometry {
+	uint32_t slot;
+	uint32_t n_readers, n_writers;
+	uint64_t off_readers, off_writers, off_record, off_data;
+	uint64_t control_size_bytes; /* up to off_data */
+	uint64_t size_bytes;
+};
+
+/* Pointers into a mapping of the control pages; which of them may be written depends on who mapped. */
+struct segment {
+	struct segment_geometry geometry;
+	unsigned char *base; /* control pages; NULL: not mapped */
+	struct segment_armed *armed;
+	struct segment_status *status;
+	struct segment_hand *hand;
+	struct segment_cursor_switch *cursor_switch;
+	struct segment_counters *counters;
+	struct cursor *cursors;      /* 2 */
+	struct lane_reader *readers; /* n_readers */
+	struct lane_writer *writers; /* n_writers */
+	struct commit_record *record;
+};
+
+#define SEGMENT_NULL \
+	{            \
+		0    \
+	}
+
+/*
+ * Computes offsets. lane_sizes[n_writers]: capacity of each output lane, a power of two multiple of the page size;
+ * ret_lane_offsets[n_writers]: where each lane's data starts. Pure; any process.
+ */
+void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets);
+
+/*
+ * Creates the memfd (mode 0400, close-on-exec, fallocated, sealed against shrinking and growing), writes the header.
+ * Supervisor, before any worker. Returns 0 and the read-write fd, owned by the caller; -ENOMEM/-ENOSPC: no memory
+ * for it; other -errno.
+ */
+int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd);
+
+/* Opens the same memfd again, read-only. The caller owns both. Returns 0 or -errno. */
+int memfd_reopen_read_only(int fd, int *ret_fd);
+
+enum segment_access { SEGMENT_READ, SEGMENT_WRITE };
+enum { SEGMENT_E_FOREIGN = 1 }; /* not a segment, another layout version, or another geometry */
+
+/*
+ * Maps the control pages and checks the header against the expected geometry. SEGMENT_WRITE only for the owner, and
+ * for repair after the owner's death; such a mapping is not inherited by children (MADV_DONTFORK). The fd stays
+ * the caller's and may be closed afterwards. Returns 0, SEGMENT_E_FOREIGN, -errno.
+ */
+int segment_attach(struct segment *segment, int fd, const struct segment_geometry *geometry,
+		   enum segment_access access);
+void segment_detach(struct segment *segment);
+
+/*
+ * Maps size_bytes at offset of fd twice back to back, so that any record is contiguous. Owner of the lane: writable;
+ * consumer: read-only. populate: fault the pages in now. Returns 0 or -errno; lane_unmap() ends it.
+ */
+int lane_map(int fd, uint64_t offset, size_t size_bytes, enum segment_access access, bool populate,
+	     unsigned char **ret_data);
+void lane_unmap(unsigned char *data, size_t size_bytes);
+
+/* A plain memfd for a spool or a document: empty, close-on-exec. Returns 0 and the fd, or -errno. */
+int memfd_new(const char *name, int *ret_fd);

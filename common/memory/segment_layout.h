@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a slot's segment, which other processes read. Writer of everything here: the worker that sits in the slot,
+ * except the header, which the supervisor writes once before the first worker starts, and except repair: with the
+ * worker proved dead, the supervisor finishes what the commit record says.
+ *
+ *   offset 0        header            one page, never changes after `ready`
+ *          4096     armed             line polled by peers: what the worker sleeps for
+ *          4160     status            state, generation, progress
+ *          4224     hand              the item that the stage has in hand
+ *          4288     cursor switch     which of the two cursor copies is valid
+ *          4352     counters          statistics, for people
+ *          ...      cursor[2]         ledger, tickets, the stage's own position
+ *          ...      readers[]         one line per input lane: done, free
+ *          ...      writers[]         one line per output lane: tail, closed
+ *          ...      record            the commit record and its operations
+ *          (page)   lane data[]       each a multiple of the page size, mapped twice by its users
+ */
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/atomic.h"
+
+#define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
+#define SEGMENT_LAYOUT_VERSION 1u
+#define SEGMENT_PAGE_SIZE 4096u
+
+struct segment_header {
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t slot;               /* number in the pipeline */
+	uint64_t size_bytes;         /* of the whole segment */
+	uint64_t control_size_bytes; /* of everything before the lane data */
+	uint32_t n_readers;
+	uint32_t n_writers;
+	uint64_t off_cursors;
+	uint64_t off_readers;
+	uint64_t off_writers;
+	uint64_t off_record;
+	uint64_t off_data;
+	atomic_u32 ready;  /* 1, stored last with release [H1] */
+	uint32_t reserved; /* 0 */
+};
+
+/* What the worker sleeps for. `word` is 0 while it is awake, else epoch << 8 | ARM_* bits. */
+#define ARM_DATA 1u
+#define ARM_SPACE 2u
+struct segment_armed {
+	atomic_u64 word;
+	atomic_u64 need_bytes; /* ARM_SPACE: room wanted in a lane */
+	uint8_t pad[48];       /* 0 */
+};
+
+/* worker_state.def names the values */
+struct segment_status {
+	atomic_u32 state;
+	atomic_u32 generation;
+	atomic_u64 since_ns;  /* state entered */
+	atomic_u64 heartbeat; /* turns done by this generation */
+	atomic_u32 wait_lane; /* WAITING_*: the lane, UINT32_MAX: any */
+	uint32_t reserved;
+	atomic_u64 progress_position;
+	atomic_u64 progress_total;
+	uint8_t pad[16];
+};
+
+/* The item in hand: written before the stage is called, on a line that nobody polls. */
+struct segment_hand {
+	atomic_u64 position; /* of the item in its input lane */
+	atomic_u64 sequence;
+	atomic_u32 lane; /* reader index */
+	atomic_u32 busy; /* 1: in hand; stored last, cleared first */
+	uint8_t pad[40];
+};
+
+/* Parity selects the valid cursor copy; only ever moved through the commit record. */
+struct segment_cursor_switch {
+	atomic_u64 flips;
+	uint8_t pad[56];
+};
+
+#define COUNTERS_MAX 24u
+struct segment_counters {
+	atomic_u64 values[COUNTERS_MAX]; /* counters.def */
+};
+
+#define LEDGER_MAX 16u
+#define CURSOR_EDGES_MAX 16u
+#define CURSOR_STAGE_SIZE 256u
+
+/* Per output edge: the run of items being built (ordered and block edges). */
+struct cursor_output {
+	uint64_t ticket;      /* number of the run being built */
+	uint64_t run_bytes;   /* payload in it so far */
+	uint32_t run_records; /* items in it so far; 0: no run is open */
+	uint32_t target;      /* lane it goes to */
+};
+
+/* Everything that must move with the commit; plain memory, written whole into the copy that is not valid. */
+struct cursor {
+	uint64_t ledger[LEDGER_MAX];         /* ledger.def */
+	uint64_t sequence;                   /* items emitted so far: the next item's number */
+	uint64_t finished;                   /* 1: finish() is done, lanes may close */
+	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
+	struct cursor_output outputs[CURSOR_EDGES_MAX];
+	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
+};
+
+/* One per input lane. */
+struct lane_reader {
+	atomic_u64 done; /* processed and committed */
+	atomic_u64 free; /* the producer may overwrite below this; <= done */
+	uint8_t pad[48];
+};
+
+/* One per output lane. */
+struct lane_writer {
+	atomic_u64 tail;   /* committed end */
+	atomic_u32 closed; /* 1: nothing will follow tail */
+	uint32_t reserved;
+	uint8_t pad[48];
+};
+
+/* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
+enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 2, COMMIT_DONE = 3 };
+struct commit_operation {
+	uint32_t kind;  /* enum commit_kind */
+	uint32_t index; /* lane writer, or lane reader; 0 for the cursor */
+	uint64_t value;
+};
+struct commit_record {
+	atomic_u64 state;
+	uint8_t pad[56];
+	struct commit_operation operations[]; /* n_readers + n_writers + 1 */
+};
+
+#define SEGMENT_OFF_ARMED 4096u
+#define SEGMENT_OFF_STATUS 4160u
+#define SEGMENT_OFF_HAND 4224u
+#define SEGMENT_OFF_SWITCH 4288u
+#define SEGMENT_OFF_COUNTERS 4352u
+#define SEGMENT_OFF_CURSORS 4544u
+
+static_assert(sizeof(struct segment_header) == 88 && offsetof(struct segment_header, ready) == 80, "layout");
+static_assert(offsetof(struct segment_header, slot) == 12 && offsetof(struct segment_header, size_bytes) == 16,
+	      "layout");
+static_assert(offsetof(struct segment_header, n_readers) == 32 && offsetof(struct segment_header, off_cursors) == 40,
+	      "layout");
+static_assert(offsetof(struct segment_header, off_readers) == 48 && offsetof(struct segment_header, off_writers) == 56,
+	      "layout");
+static_assert(offsetof(struct segment_header, off_record) == 64 && offsetof(struct segment_header, off_data) == 72,
+	      "layout");
+static_assert(sizeof(struct segment_armed) == 64 && offsetof(struct segment_armed, need_bytes) == 8, "layout");
+static_assert(sizeof(struct segment_status) == 64 && offsetof(struct segment_status, since_ns) == 8, "layout");
+static_assert(offsetof(struct segment_status, heartbeat) == 16 && offsetof(struct segment_status, wait_lane) == 24,
+	      "layout");
+static_assert(offsetof(struct segment_status, progress_position) == 32 &&
+		      offsetof(struct segment_status, progress_total) == 40,
+	      "layout");
+static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
+		      offsetof(struct segment_hand, busy) == 20,
+	      "layout");
+static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
+static_assert(sizeof(struct segment_counters) == 192, "layout");
+static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
+static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_output, run_records) == 16, "layout");
+static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 144, "layout");
+static_assert(offsetof(struct cursor, outputs) == 272 && offsetof(struct cursor, stage) == 656, "layout");
+static_assert(sizeof(struct cursor) == 912, "layout");
+static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8, "layout");
+static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");
+static_assert(sizeof(struct commit_operation) == 16 && offsetof(struct commit_operation, value) == 8, "layout");
+static_assert(offsetof(struct commit_record, operations) == 64, "layout");

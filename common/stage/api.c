@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libweir: the public calls, each a step through the host's table; so a plugin needs no symbol of the worker. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/stage.h>
+#include <weir/version.h>
+
+#include "common/stage/host.h"
+#include "common/wire/heritage.h"
+
+#define API __attribute__((visibility("default")))
+#define REASON_SIZE 1000
+
+API const char *weir_version(void)
+{
+	return WEIR_VERSION;
+}
+
+API const char *weir_status_name(int status)
+{
+	static const char *const names[] = {
+		[WEIR_OK] = "ok",
+		[WEIR_MORE] = "more",
+		[WEIR_HELD] = "held",
+		[WEIR_WAIT] = "wait",
+		[WEIR_FULL] = "full",
+		[WEIR_CLOSED] = "closed",
+		[WEIR_CANCELLED] = "cancelled",
+		[WEIR_EXPIRED] = "expired",
+		[WEIR_REJECTED] = "rejected",
+		[WEIR_FAILED] = "failed",
+		[WEIR_TOO_LARGE] = "too large",
+	};
+
+	if (status < 0) {
+		const char *name = strerrorname_np(-status);
+
+		return name ? name : "unknown errno";
+	}
+	return (size_t)status < sizeof(names) / sizeof(names[0]) ? names[status] : "unknown status";
+}
+
+API void weir_log(enum weir_log_level level, const char *format, ...)
+{
+	char line[REASON_SIZE + 8];
+	va_list arguments;
+	int head = snprintf(line, sizeof(line), "<%d>", (int)level & 7), n;
+	size_t length;
+	ssize_t written;
+
+	va_start(arguments, format);
+	n = vsnprintf(line + head, REASON_SIZE, format, arguments);
+	va_end(arguments);
+	if (n < 0)
+		return;
+	length = strlen(line);
+	for (size_t i = 0; i < length; i++)
+		if (line[i] == '\n')
+			line[i] = ' ';
+	line[length++] = '\n';
+	written = write(STDERR_FILENO, line, length);
+	(void)written; /* nobody left to tell */
+}
+
+API int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	return context->host->emit(context, output, data, size_bytes);
+}
+
+API uint32_t weir_outputs(const struct weir_context *context)
+{
+	return context->host->outputs(context);
+}
+
+API size_t weir_item_size_max(const struct weir_context *context)
+{
+	return context->host->item_size_max(context);
+}
+
+API void *weir_cursor(struct weir_context *context)
+{
+	return context->host->cursor(context);
+}
+
+API int weir_spool(struct weir_context *context, uint32_t index)
+{
+	return context->host->spool(context, index);
+}
+
+API int weir_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	return context->host->accept_rejected(context, data, size_bytes, reason);
+}
+
+API void weir_reject(struct weir_context *context, const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	context->host->reject(context, reason);
+}
+
+API void weir_fail(struct weir_context *context, const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	context->host->fail(context, reason);
+}
+
+API void weir_settle(struct weir_context *context, uint64_t n_items)
+{
+	context->host->settle(context, n_items);
+}
+
+API void weir_progress(struct weir_context *context, uint64_t position, uint64_t total)
+{
+	context->host->progress(context, position, total);
+}
+
+API int weir_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
+{
+	return context->host->wait(context, fds, n_fds, deadline_ns);
+}
+
+API void weir_watch(struct weir_context *context, int fd, short events, uint64_t wake_ns)
+{
+	context->host->watch(context, fd, events, wake_ns);
+}
+
+API void weir_produce_next(struct weir_context *context)
+{
+	context->host->produce_next(context);
+}
+
+API bool weir_cancelled(const struct weir_context *context)
+{
+	return context->host->cancelled(context);
+}
+
+API uint64_t weir_now_ns(const struct weir_context *context)
+{
+	return context->host->now_ns(context);
+}
+
+API const char *weir_stage_name(const struct weir_context *context)
+{
+	return context->host->stage_name(context);
+}
+
+API uint32_t weir_worker_index(const struct weir_context *context)
+{
+	return context->host->worker_index(context);
+}
+
+API uint32_t weir_generation(const struct weir_context *context)
+{
+	return context->host->generation(context);
+}
+
+API const char *weir_option_string(const struct weir_context *context, const char *name)
+{
+	const struct heritage_option *option = context->host->option(context, name);
+
+	return option ? option->string : NULL;
+}
+
+API int64_t weir_option_integer(const struct weir_context *context, const char *name)
+{
+	const struct heritage_option *option = context->host->option(context, name);
+
+	return option ? option->number : 0;
+}
+
+API bool weir_option_boolean(const struct weir_context *context, const char *name)
+{
+	return weir_option_integer(context, name) != 0;
+}
+
+API bool weir_option_given(const struct weir_context *context, const char *name)
+{
+	return context->host->option(context, name) != NULL;
+}
+
+API const char *const *weir_option_list(const struct weir_context *context, const char *name)
+{
+	const struct heritage_option *option = context->host->option(context, name);
+
+	return option ? (const char *const *)option->list : NULL;
+}

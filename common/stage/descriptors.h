@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in kinds one by one, for the registry and for the worker, which adds the callbacks to a copy. */
+#pragma once
+
+#include <weir/stage.h>
+
+extern const struct weir_stage descriptor_source_file;
+extern const struct weir_stage descriptor_source_stdin;
+extern const struct weir_stage descriptor_source_generate;
+extern const struct weir_stage descriptor_source_exec;
+extern const struct weir_stage descriptor_operator_exec;
+extern const struct weir_stage descriptor_sink_file;
+extern const struct weir_stage descriptor_sink_stdout;
+extern const struct weir_stage descriptor_sink_discard;
+extern const struct weir_stage descriptor_sink_exec;
+
+/* Options that several kinds share, each written once. */
+#define OPTION_BINARY                                                                                         \
+	{                                                                                                     \
+		.name = "binary", .type = WEIR_TYPE_CHOICE, .fallback = "refuse", .choices = "refuse|accept", \
+		.summary = "what to do with a file that holds NUL bytes, where lines were expected",          \
+		.example = "accept"                                                                           \
+	}
+#define OPTION_TOO_LONG                                                                                           \
+	{                                                                                                         \
+		.name = "too_long", .type = WEIR_TYPE_CHOICE, .fallback = "reject", .choices = "reject|cut|fail", \
+		.summary = "what to do with an item that is longer than half of the lane", .example = "cut"       \
+	}
+#define OPTION_COMMAND                                                                                             \
+	{                                                                                                          \
+		.name = "command", .type = WEIR_TYPE_COMMAND, .required = true,                                    \
+		.summary = "the program: a list is its arguments, a string goes to sh -c", .example = "[sort, -u]" \
+	}
+#define OPTION_BLOCK                                                                                            \
+	{                                                                                                       \
+		.name = "block", .type = WEIR_TYPE_STRING, .fallback = "1MiB",                                  \
+		.summary = "block mode: bytes of input for one run of the program; all: everything in one run", \
+		.example = "256KiB"                                                                             \
+	}
+#define OPTION_BLOCK_WAIT                                                                                  \
+	{                                                                                                  \
+		.name = "block_wait", .type = WEIR_TYPE_DURATION, .fallback = "1s", .minimum = 1000000,    \
+		.maximum = INT64_C(86400000000000),                                                        \
+		.summary = "block mode: run the program at the latest so long after a block's first item", \
+		.example = "200ms"                                                                         \
+	}
+#define OPTION_JOIN                                                                                              \
+	{                                                                                                        \
+		.name = "join", .type = WEIR_TYPE_CHOICE, .fallback = "lines", .choices = "lines|stanzas",       \
+		.summary = "how items are written to the program: each as a line, or followed by an empty line", \
+		.example = "stanzas"                                                                             \
+	}
+#define OPTION_SPLIT                                                                                        \
+	{                                                                                                   \
+		.name = "split", .type = WEIR_TYPE_CHOICE, .fallback = "lines", .choices = "lines|stanzas", \
+		.summary = "how the program's output is cut into items: at line ends, or at empty lines",   \
+		.example = "stanzas"                                                                        \
+	}
+#define OPTION_OK_EXIT                                                                                    \
+	{                                                                                                 \
+		.name = "ok_exit", .type = WEIR_TYPE_LIST, .fallback = "0", .minimum = 0, .maximum = 255, \
+		.summary = "exit codes of the program that mean success", .example = "[0, 1]"             \
+	}

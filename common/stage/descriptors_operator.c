@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in operators, as data. */
+#include "common/stage/descriptors.h"
+
+#define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+
+static const struct weir_option exec_options[] = {
+	OPTION_COMMAND,
+	{ .name = "mode",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "block",
+	  .choices = "block|line",
+	  .summary =
+		  "block: the program is run once for each block of items; line: one program answers each line with one line",
+	  .example = "line" },
+	OPTION_BLOCK,
+	OPTION_BLOCK_WAIT,
+	OPTION_JOIN,
+	OPTION_SPLIT,
+	OPTION_OK_EXIT,
+	{ .name = "answer_within",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "30s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "line mode: a program that has not answered by then is killed, and the item counts as tried",
+	  .example = "500ms" },
+};
+
+const struct weir_stage descriptor_operator_exec = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.n_spools = 2,
+	.name = "exec",
+	.summary = "any program that reads standard input and writes standard output",
+	.description =
+		"In block mode the program is run once for each block of items, reads them on its standard input, and all that it writes is "
+		"committed when it has ended well: works with every Unix filter (awk, sort, tr ...). In line mode one program stays "
+		"and must answer each line with exactly one line; it has to flush its output after each.",
+	.options = exec_options,
+	.n_options = COUNT(exec_options),
+};

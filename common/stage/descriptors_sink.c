@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in sinks, as data. */
+#include "common/stage/descriptors.h"
+
+#define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+#define STAGE_HEAD .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(struct weir_stage), .role = WEIR_SINK
+
+static const struct weir_option file_options[] = {
+	{ .name = "path",
+	  .type = WEIR_TYPE_PATH,
+	  .required = true,
+	  .summary = "the file; {worker} in it becomes the worker's number, which several workers need",
+	  .example = "out.txt" },
+	{ .name = "existing",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "replace",
+	  .choices = "replace|append|refuse",
+	  .summary = "what to do with a file that is there already",
+	  .example = "append" },
+	{ .name = "on_full",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "fail",
+	  .choices = "fail|wait",
+	  .summary = "what to do when the disk is full: give up, or wait until there is room",
+	  .example = "wait" },
+};
+
+const struct weir_stage descriptor_sink_file = {
+	STAGE_HEAD,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.name = "file",
+	.summary = "a file, one line for each item",
+	.description =
+		"Writes each item and a newline. The number of bytes written is committed with the items: a restarted worker cuts the file "
+		"back to it, so nothing is written twice.",
+	.options = file_options,
+	.n_options = COUNT(file_options),
+};
+
+const struct weir_stage descriptor_sink_stdout = {
+	STAGE_HEAD,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.name = "stdout",
+	.summary = "standard output, one line for each item",
+	.description = "Writes each item and a newline to weir's own standard output.",
+};
+
+const struct weir_stage descriptor_sink_discard = {
+	STAGE_HEAD,
+	.name = "discard",
+	.summary = "nowhere: the items are counted and dropped",
+	.description = "Counts every item as delivered and drops it.",
+};
+
+static const struct weir_option exec_options[] = { OPTION_COMMAND, OPTION_BLOCK, OPTION_BLOCK_WAIT, OPTION_JOIN,
+						   OPTION_OK_EXIT };
+
+const struct weir_stage descriptor_sink_exec = {
+	STAGE_HEAD,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.n_spools = 1,
+	.name = "exec",
+	.summary = "a program that reads the items on its standard input",
+	.description =
+		"Runs the program once for each block of items. The items count as delivered when it has ended with a code in ok_exit; "
+		"if the worker is killed before that, the program is run again with the same block.",
+	.options = exec_options,
+	.n_options = COUNT(exec_options),
+};

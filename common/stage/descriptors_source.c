@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in sources, as data. */
+#include "common/stage/descriptors.h"
+
+#define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+#define STAGE_HEAD .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(struct weir_stage)
+
+static const struct weir_option file_options[] = {
+	{ .name = "path",
+	  .type = WEIR_TYPE_LIST,
+	  .required = true,
+	  .summary = "one or many files, read one after the other; * ? [] are expanded, sorted",
+	  .example = "[old.log, 'logs/*.log']" },
+	OPTION_BINARY,
+	OPTION_TOO_LONG,
+};
+
+const struct weir_stage descriptor_source_file = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.n_spools = 1,
+	.name = "file",
+	.summary = "the lines of one or many files",
+	.description =
+		"Reads files line by line; a line is one item, without its newline. A last line without a newline counts too. "
+		"The position is committed with the items, so a restarted worker goes on at the exact byte.",
+	.options = file_options,
+	.n_options = COUNT(file_options),
+};
+
+static const struct weir_option stdin_options[] = { OPTION_BINARY, OPTION_TOO_LONG };
+
+const struct weir_stage descriptor_source_stdin = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.n_spools = 1,
+	.name = "stdin",
+	.summary = "the lines of standard input",
+	.description =
+		"Reads weir's own standard input line by line. What has left a pipe lies in memory that outlives the worker until its "
+		"items are committed, so a restarted worker loses nothing; a file is read on at the exact byte.",
+	.options = stdin_options,
+	.n_options = COUNT(stdin_options),
+};
+
+static const struct weir_option generate_options[] = {
+	{ .name = "count",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary = "how many items; without it, items without end",
+	  .example = "10k" },
+	{ .name = "rate",
+	  .type = WEIR_TYPE_RATE,
+	  .minimum = 1,
+	  .maximum = INT64_C(1000000000),
+	  .summary = "items a second; without it, as fast as the pipeline takes them",
+	  .example = "1000/s" },
+	{ .name = "size",
+	  .type = WEIR_TYPE_SIZE,
+	  .minimum = 1,
+	  .maximum = INT64_C(16777216),
+	  .summary = "pad each item with 'x' up to so many bytes",
+	  .example = "1KiB" },
+	{ .name = "text",
+	  .type = WEIR_TYPE_STRING,
+	  .fallback = "item {n}",
+	  .summary = "the item; {n} is its number, from 1",
+	  .example = "'order {n}'" },
+};
+
+const struct weir_stage descriptor_source_generate = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.name = "generate",
+	.summary = "items made up on the spot, for trying things out",
+	.description =
+		"Makes numbered items, at full speed or at a steady rate, a given number of them or without end.",
+	.options = generate_options,
+	.n_options = COUNT(generate_options),
+};
+
+static const struct weir_option exec_options[] = {
+	OPTION_COMMAND,
+	OPTION_SPLIT,
+	{ .name = "resume",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "rerun",
+	  .choices = "rerun|none|fail",
+	  .summary =
+		  "after a worker's death: rerun the program and skip what is done; none: run it anew and take all; fail: end the run",
+	  .example = "fail" },
+	OPTION_OK_EXIT,
+	OPTION_TOO_LONG,
+};
+
+const struct weir_stage descriptor_source_exec = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
+	.name = "exec",
+	.summary = "what a program writes to its standard output",
+	.description =
+		"Runs a program once and cuts its output into items: lines, or stanzas that end at an empty line. The stream ends when the "
+		"program does; an exit code that is not in ok_exit fails the stage.",
+	.options = exec_options,
+	.n_options = COUNT(exec_options),
+};

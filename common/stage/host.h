@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host's side of include/weir/stage.h: the table that the public calls go through. Implemented by the worker, and by tests. */
+#pragma once
+
+#include <stdarg.h>
+#include <weir/stage.h>
+
+struct pollfd;
+
+struct weir_host {
+	int (*emit)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+	uint32_t (*outputs)(const struct weir_context *context);
+	size_t (*item_size_max)(const struct weir_context *context);
+	void *(*cursor)(struct weir_context *context);
+	int (*spool)(struct weir_context *context, uint32_t index);
+	int (*accept_rejected)(struct weir_context *context, const void *data, size_t size_bytes, const char *reason);
+	void (*reject)(struct weir_context *context, const char *reason);
+	void (*settle)(struct weir_context *context, uint64_t n_items);
+	void (*fail)(struct weir_context *context, const char *reason);
+	void (*progress)(struct weir_context *context, uint64_t position, uint64_t total);
+	int (*wait)(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
+	void (*watch)(struct weir_context *context, int fd, short events, uint64_t wake_ns);
+	void (*produce_next)(struct weir_context *context);
+	bool (*cancelled)(const struct weir_context *context);
+	uint64_t (*now_ns)(const struct weir_context *context);
+	const char *(*stage_name)(const struct weir_context *context);
+	uint32_t (*worker_index)(const struct weir_context *context);
+	uint32_t (*generation)(const struct weir_context *context);
+	/* The option's value, NULL if it is not given. */
+	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
+};
+
+/* First member of the worker's own context. */
+struct weir_context {
+	const struct weir_host *host;
+};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A plugin is refused with a sentence, never with a crash: the file is looked at before it is mapped, the descriptor before it is used.
+ * ABI and size come first in struct weir_stage and stay there in every version, so they can be read from any.
+ */
+#include "common/stage/loader.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/text.h"
+
+typedef const struct weir_stage *(*entry_function)(void);
+
+static int check_file(const char *path, struct text *why)
+{
+	struct stat st;
+
+	if (path[0] != '/')
+		text_printf(why, "plugin %s: the path must be absolute", path);
+	else if (stat(path, &st))
+		text_printf(why, "plugin %s: %s; check the path and that it is built", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		text_printf(why, "plugin %s is not a regular file; name a shared object (.so)", path);
+	else if (st.st_mode & S_IWOTH)
+		text_printf(why,
+			    "plugin %s can be written by everybody, so anybody could put code into weir; chmod o-w it",
+			    path);
+	else
+		return 0;
+	return LOADER_E_REFUSED;
+}
+
+static int check_abi(const char *path, const struct weir_stage *stage, struct text *why)
+{
+	if (!stage)
+		text_printf(why, "plugin %s: " WEIR_STAGE_SYMBOL "() returned nothing; it must return the stage", path);
+	else if (stage->abi != WEIR_STAGE_ABI)
+		text_printf(why,
+			    "plugin %s has stage ABI %u, but this weir has %u; build it against this weir's headers",
+			    path, stage->abi, WEIR_STAGE_ABI);
+	else if (stage->size_bytes != sizeof(*stage))
+		text_printf(
+			why,
+			"plugin %s says its struct weir_stage has %u bytes, but this weir's has %zu; set .size_bytes = sizeof(struct "
+			"weir_stage) and build it against this weir's headers",
+			path, stage->size_bytes, sizeof(*stage));
+	else
+		return 0;
+	return LOADER_E_REFUSED;
+}
+
+/* The first thing that a stage must have and this one lacks; NULL: all there. */
+static const char *find_missing(const struct weir_stage *stage)
+{
+	if (!stage->name || !*stage->name)
+		return "a name";
+	if (stage->role != WEIR_SOURCE && stage->role != WEIR_OPERATOR && stage->role != WEIR_SINK)
+		return "a role (WEIR_SOURCE, WEIR_OPERATOR or WEIR_SINK)";
+	if (!stage->open)
+		return "an open() callback";
+	if (stage->role == WEIR_SOURCE && !stage->produce)
+		return "a produce() callback, which a source needs";
+	if (stage->role != WEIR_SOURCE && !stage->process)
+		return "a process() callback, which operators and sinks need";
+	if (stage->n_options && !stage->options)
+		return "the options that n_options counts";
+	return NULL;
+}
+
+static int check_stage(const char *path, const struct weir_stage *stage, struct text *why)
+{
+	const char *missing = find_missing(stage);
+
+	if (missing)
+		text_printf(why, "plugin %s lacks %s; see weir/stage.h", path, missing);
+	else if (stage->cursor_size_bytes > WEIR_CURSOR_SIZE_MAX)
+		text_printf(why, "plugin %s wants a cursor of %u bytes, and %u are the most; keep more in a spool",
+			    path, stage->cursor_size_bytes, WEIR_CURSOR_SIZE_MAX);
+	else if (stage->n_spools > WEIR_SPOOLS_MAX)
+		text_printf(why, "plugin %s wants %u spools, and %u are the most", path, stage->n_spools,
+			    WEIR_SPOOLS_MAX);
+	else
+		return 0;
+	return LOADER_E_REFUSED;
+}
+
+int loader_open(const char *path, struct weir_stage *ret_stage, struct text *why)
+{
+	const struct weir_stage *stage;
+	entry_function entry;
+	void *object;
+	int r = check_file(path, why);
+
+	if (r != 0)
+		return r;
+	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!object) {
+		text_printf(why, "plugin %s can't be loaded: %s", path, dlerror());
+		return LOADER_E_REFUSED;
+	}
+	*(void **)&entry =
+		dlsym(object, WEIR_STAGE_SYMBOL); /* POSIX's way from an object pointer to a function pointer */
+	if (!entry) {
+		text_printf(why,
+			    "plugin %s does not export %s(); write WEIR_STAGE_EXPORT(your_stage) in one of its sources",
+			    path, WEIR_STAGE_SYMBOL);
+		dlclose(object);
+		return LOADER_E_REFUSED;
+	}
+	stage = entry();
+	r = check_abi(path, stage, why);
+	if (r == 0)
+		r = check_stage(path, stage, why);
+	if (r != 0) {
+		dlclose(object);
+		return r;
+	}
+	*ret_stage = *stage;
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker inherits: one document in a sealed memfd, and file descriptors by number. Everything that a worker knows about
+ * its place in the pipeline stands here; nothing comes by name or through the environment.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HERITAGE_VERSION 1u
+#define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
+#define HERITAGE_TOKEN_SIZE 16u
+
+enum heritage_value_type { HERITAGE_NUMBER = 1, HERITAGE_STRING = 2, HERITAGE_LIST = 3 };
+
+/* An option that was given or defaulted, already checked and in base units. */
+struct heritage_option {
+	char *name;
+	uint32_t type; /* enum heritage_value_type */
+	int64_t number;
+	char *string;
+	char **list; /* NULL-terminated; COMMAND given as a string: {"sh", "-c", string} */
+	uint32_t n_list;
+	uint32_t line, column; /* in the spec; 0: a default */
+};
+
+/* Another slot that shares a lane with this one. */
+struct heritage_peer {
+	uint32_t slot;
+	int32_t segment_fd; /* read-only */
+	int32_t doorbell_fd;
+	uint64_t segment_size;
+	uint32_t n_readers, n_writers;
+	uint64_t off_readers, off_writers, off_record, off_data, control_size;
+};
+
+struct heritage_lane {
+	uint32_t peer;       /* index into peers */
+	uint32_t own_index;  /* writer index (outputs) or reader index (inputs) in the own segment */
+	uint32_t peer_index; /* reader index (outputs) or writer index (inputs) in the peer's segment */
+	uint64_t off_data;   /* in the producer's segment */
+	uint64_t capacity_bytes;
+};
+
+/* How runs (contiguous pieces of the stream) travel over an edge. */
+enum heritage_order {
+	HERITAGE_ORDER_NONE = 0, /* items are dealt out as they come */
+	HERITAGE_ORDER_DEAL = 1, /* this producer cuts the stream into numbered runs, each for one lane */
+	HERITAGE_ORDER_KEEP = 2, /* this producer passes on the runs' numbers; lane = ticket modulo lanes */
+};
+enum heritage_balance { HERITAGE_LEAST_LOADED = 0, HERITAGE_ROUND_ROBIN = 1 };
+
+struct heritage_edge {
+	char *peer_stage;     /* name of the stage at the other end */
+	uint32_t order;       /* enum heritage_order */
+	uint32_t balance;     /* enum heritage_balance; outputs */
+	uint64_t run_bytes;   /* outputs, DEAL: a run ends at so many payload bytes; 0: with the turn */
+	uint32_t run_records; /* outputs, DEAL: ... or so many items; 0: no limit */
+	uint64_t run_wait_ns; /* outputs, DEAL: ... or when it has been open so long; 0: no limit */
+	bool merge;           /* inputs: take runs in the order of their tickets, first_ticket, + ticket_step, ... */
+	uint64_t first_ticket, ticket_step;
+	struct heritage_lane *lanes;
+	uint32_t n_lanes;
+};
+
+struct heritage {
+	char *pipeline, *stage, *kind;
+	char *plugin;  /* path of the shared object; NULL: built in */
+	char *spec;    /* path of the spec, for messages */
+	uint32_t role; /* enum weir_role */
+	uint32_t slot; /* number in the pipeline */
+	uint32_t worker_index, n_workers;
+	uint32_t n_slots; /* in the pipeline: size of the board */
+	uint32_t generation;
+	int32_t supervisor_pid;
+	uint8_t token[HERITAGE_TOKEN_SIZE];
+	char *control_endpoint; /* ipc://... */
+	int32_t segment_fd;     /* own, read-write; the worker closes it after mapping */
+	int32_t board_fd;       /* read-only */
+	int32_t doorbell_fd;    /* own */
+	int32_t lifeline_fd;    /* end of file: the supervisor is gone */
+	int32_t spool_fds[2];   /* -1: none */
+	uint64_t segment_size;
+	uint32_t n_readers, n_writers;
+	uint64_t off_readers, off_writers, off_record, off_data, control_size;
+	bool ordered;           /* several workers, order: fifo: run ends are passed on */
+	uint32_t batch;         /* items a turn takes at most */
+	uint32_t attempts;      /* workers that an item may cost before it is given up */
+	char *dead_letter_path; /* file that given-up and rejected items are appended to */
+	struct heritage_option *options;
+	uint32_t n_options;
+	struct heritage_peer *peers;
+	uint32_t n_peers;
+	struct heritage_edge *inputs, *outputs;
+	uint32_t n_inputs, n_outputs;
+};
+
+/* Supervisor: writes the document into a new sealed memfd. Returns 0 and the fd (the caller's), or -errno. */
+int heritage_write(const struct heritage *heritage, int *ret_fd);
+
+enum { HERITAGE_E_BAD = 1 }; /* another version, truncated, or senseless */
+
+/* Worker: reads and checks the document. Returns 0; HERITAGE_E_BAD; -errno. heritage_deinit() frees all of it. */
+int heritage_read(int fd, struct heritage *ret_heritage);
+void heritage_deinit(struct heritage *heritage);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which heritages make sense. The document comes from the supervisor; a worker that maps by it must not have to trust it. */
+#include "common/memory/board_layout.h"
+#include "common/memory/segment_layout.h"
+#include "common/wire/heritage_priv.h"
+
+#define LANES_MAX 65536u /* of one slot, in one direction */
+#define WORKERS_MAX 64u
+
+struct geometry {
+	uint32_t n_readers, n_writers;
+	uint64_t off_readers, off_writers, off_record, off_data, control_size, segment_size;
+};
+
+static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t end)
+{
+	return offset >= SEGMENT_OFF_CURSORS && offset % 8 == 0 && offset <= end && n <= (end - offset) / each;
+}
+
+static bool geometry_makes_sense(const struct geometry *g)
+{
+	uint64_t n_operations = (uint64_t)g->n_readers + g->n_writers + 1;
+
+	return g->n_readers <= LANES_MAX && g->n_writers <= LANES_MAX && g->segment_size <= INT64_MAX &&
+	       g->control_size <= g->off_data && g->off_data <= g->segment_size &&
+	       g->off_data % SEGMENT_PAGE_SIZE == 0 &&
+	       fits(g->off_readers, g->n_readers, sizeof(struct lane_reader), g->control_size) &&
+	       fits(g->off_writers, g->n_writers, sizeof(struct lane_writer), g->control_size) &&
+	       fits(g->off_record, n_operations + sizeof(struct commit_record) / sizeof(struct commit_operation),
+		    sizeof(struct commit_operation), g->control_size);
+}
+
+static struct geometry own_geometry(const struct heritage *h)
+{
+	return (struct geometry){ h->n_readers,  h->n_writers, h->off_readers,  h->off_writers,
+				  h->off_record, h->off_data,  h->control_size, h->segment_size };
+}
+
+static struct geometry peer_geometry(const struct heritage_peer *p)
+{
+	return (struct geometry){ p->n_readers,  p->n_writers, p->off_readers,  p->off_writers,
+				  p->off_record, p->off_data,  p->control_size, p->segment_size };
+}
+
+/* A lane's data lies in its producer's segment, behind the control pages, on page boundaries. */
+static bool lane_makes_sense(const struct heritage_lane *lane, const struct geometry *producer,
+			     const struct geometry *consumer, uint32_t writer_index, uint32_t reader_index)
+{
+	return writer_index < producer->n_writers && reader_index < consumer->n_readers &&
+	       lane->capacity_bytes >= SEGMENT_PAGE_SIZE && (lane->capacity_bytes & (lane->capacity_bytes - 1)) == 0 &&
+	       lane->off_data % SEGMENT_PAGE_SIZE == 0 && lane->off_data >= producer->off_data &&
+	       lane->off_data <= producer->segment_size &&
+	       lane->capacity_bytes <= producer->segment_size - lane->off_data;
+}
+
+static bool edge_makes_sense(const struct heritage *h, const struct heritage_edge *edge, bool is_output)
+{
+	if (edge->order > HERITAGE_ORDER_KEEP || edge->balance > HERITAGE_ROUND_ROBIN || edge->n_lanes == 0 ||
+	    (edge->merge && edge->ticket_step == 0))
+		return false;
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		const struct heritage_lane *lane = &edge->lanes[i];
+		struct geometry own = own_geometry(h), peer;
+
+		if (lane->peer >= h->n_peers)
+			return false;
+		peer = peer_geometry(&h->peers[lane->peer]);
+		if (is_output ? !lane_makes_sense(lane, &own, &peer, lane->own_index, lane->peer_index) :
+				!lane_makes_sense(lane, &peer, &own, lane->peer_index, lane->own_index))
+			return false;
+	}
+	return true;
+}
+
+static bool option_makes_sense(const struct heritage_option *option)
+{
+	switch (option->type) {
+	case HERITAGE_NUMBER:
+		return true;
+	case HERITAGE_STRING:
+		return option->string;
+	case HERITAGE_LIST:
+		return option->list;
+	default:
+		return false;
+	}
+}
+
+static bool seat_makes_sense(const struct heritage *h)
+{
+	struct geometry own = own_geometry(h);
+
+	return h->role >= 1 && h->role <= 3 && h->n_slots <= BOARD_SLOTS_MAX && h->slot < h->n_slots &&
+	       h->n_workers <= WORKERS_MAX && h->worker_index < h->n_workers && h->supervisor_pid > 0 &&
+	       h->segment_fd >= 0 && h->board_fd >= 0 && h->doorbell_fd >= 0 && h->lifeline_fd >= 0 &&
+	       h->spool_fds[0] >= -1 && h->spool_fds[1] >= -1 && h->batch >= 1 && h->attempts >= 1 &&
+	       h->n_inputs <= CURSOR_EDGES_MAX && h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
+}
+
+bool heritage_makes_sense(const struct heritage *heritage)
+{
+	if (!seat_makes_sense(heritage))
+		return false;
+	for (uint32_t i = 0; i < heritage->n_options; i++)
+		if (!option_makes_sense(&heritage->options[i]))
+			return false;
+	for (uint32_t i = 0; i < heritage->n_peers; i++) {
+		const struct heritage_peer *peer = &heritage->peers[i];
+		struct geometry geometry = peer_geometry(peer);
+
+		if (peer->slot >= heritage->n_slots || peer->segment_fd < 0 || peer->doorbell_fd < 0 ||
+		    !geometry_makes_sense(&geometry))
+			return false;
+	}
+	for (uint32_t i = 0; i < heritage->n_inputs; i++)
+		if (!edge_makes_sense(heritage, &heritage->inputs[i], false))
+			return false;
+	for (uint32_t i = 0; i < heritage->n_outputs; i++)
+		if (!edge_makes_sense(heritage, &heritage->outputs[i], true))
+			return false;
+	return true;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An item as a stage sees it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A view of one item. It points into a lane that this process maps read-only, and is valid until the callback
+ * that got it returns. A stage that wants to keep the bytes copies them.
+ */
+struct weir_item {
+	const void *data;     /* payload; not NUL-terminated */
+	size_t size_bytes;    /* of the payload; may be 0 */
+	uint64_t sequence;    /* number that the producing slot gave it, from 0 */
+	uint64_t accepted_ns; /* CLOCK_MONOTONIC, when its source took it in */
+	uint32_t input;       /* index of the input edge it came by */
+	uint32_t attempt;     /* 0 the first time; n after n workers died with it in hand */
+};
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stage ABI: how a source, an operator or a sink is written in C. Every built-in stage goes through it too.
+ *
+ * A stage kind is one `struct weir_stage`: a descriptor (name, options) and callbacks. A worker process runs one
+ * stage, single-threaded, and calls back in turns:
+ *
+ *     open -> ( process* | produce )* -> flush -> [commit by the runtime] -> ... -> finish -> close
+ *
+ * What a turn consumed, emitted and put into the cursor takes effect in one atomic commit. If the process dies
+ * before it, nothing happened and the next process does the turn again; if it dies after it, nothing is repeated.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/item.h>
+#include <weir/log.h>
+#include <weir/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_STAGE_ABI 1u         /* bumped with any incompatible change of this header */
+#define WEIR_CURSOR_SIZE_MAX 256u /* bytes of stage cursor */
+#define WEIR_SPOOLS_MAX 2u
+
+struct weir_context; /* one per worker; owned by the runtime */
+
+enum weir_role { WEIR_SOURCE = 1, WEIR_OPERATOR = 2, WEIR_SINK = 3 };
+
+enum weir_option_type {
+	WEIR_TYPE_STRING = 1,
+	WEIR_TYPE_INTEGER, /* 64 bit; accepts 10k, 5M (powers of 1000) */
+	WEIR_TYPE_BOOLEAN,
+	WEIR_TYPE_SIZE,     /* bytes; accepts 64KiB, 1MiB, 10MB */
+	WEIR_TYPE_DURATION, /* nanoseconds; accepts 500ms, 30s, 5m, 1h */
+	WEIR_TYPE_RATE,     /* items per second as integer; accepts 1000, 1000/s, 60/m */
+	WEIR_TYPE_CHOICE,   /* one word of `choices` */
+	WEIR_TYPE_LIST,     /* list of strings; a single string is a list of one */
+	WEIR_TYPE_COMMAND,  /* a list is argv; a string goes to `sh -c` */
+	WEIR_TYPE_PATH,     /* a string; a relative path is taken from the folder weir was started in */
+};
+
+/* One option of a stage kind. Names, defaults, documentation and checks are all derived from it. */
+struct weir_option {
+	const char *name; /* as in the spec */
+	enum weir_option_type type;
+	bool required;
+	const char *fallback;     /* default, in the spec's own notation; NULL: none */
+	const char *choices;      /* CHOICE: words parted by '|', e.g. "lines|stanzas" */
+	int64_t minimum, maximum; /* INTEGER, SIZE, DURATION, RATE; both 0: no bounds */
+	const char *summary;      /* one line */
+	const char *example;      /* value in the spec's notation */
+};
+
+struct weir_stage {
+	uint32_t abi;        /* WEIR_STAGE_ABI */
+	uint32_t size_bytes; /* sizeof(struct weir_stage) as the plugin was compiled */
+	enum weir_role role;
+	uint32_t cursor_size_bytes; /* of the stage's cursor, <= WEIR_CURSOR_SIZE_MAX */
+	uint32_t n_spools;          /* slot-owned files it needs, <= WEIR_SPOOLS_MAX */
+	uint32_t reserved;          /* 0 */
+	const char *name;
+	const char *summary;     /* one line */
+	const char *description; /* paragraphs */
+	const struct weir_option *options;
+	size_t n_options;
+
+	/*
+	 * Prepares the stage; reads options and the cursor (all zero the first time). Stores its state. What it puts into the
+	 * cursor is committed before the first turn; effects outside wait until then: the start may still be given up.
+	 * Returns 0; WEIR_FAILED after weir_fail(): wrong options or missing input, the start is given up;
+	 * negative errno: tried again by a new worker. Owns what it opens until close().
+	 */
+	int (*open)(struct weir_context *context, void **ret_state);
+
+	/*
+	 * Operators and sinks: one item. Effects outside must wait for flush(), or come after the last emit.
+	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_CANCELLED, WEIR_FAILED, negative errno.
+	 */
+	int (*process)(struct weir_context *context, void *state, const struct weir_item *item);
+
+	/*
+	 * Sources, and operators that have answered WEIR_MORE: emit some, each time moving the cursor along; when weir_emit
+	 * says WEIR_FULL return WEIR_MORE at once, with the cursor behind the last item that was emitted.
+	 * Returns WEIR_MORE (call me again), 0 (operators: done, next item please), WEIR_WAIT (sources), WEIR_CLOSED (sources:
+	 * end of stream), WEIR_CANCELLED, WEIR_FAILED, negative errno. Never waits by itself except in weir_wait().
+	 */
+	int (*produce)(struct weir_context *context, void *state);
+
+	/*
+	 * The runtime is about to commit: make the turn's effects as durable as the stage promises and move the cursor.
+	 * May be NULL. Returns 0, WEIR_FAILED, WEIR_CANCELLED, negative errno.
+	 */
+	int (*flush)(struct weir_context *context, void *state);
+
+	/*
+	 * Ordered stages: the last item of a run of items has been given; emit what belongs to it. May be NULL.
+	 * Returns as process().
+	 */
+	int (*end_run)(struct weir_context *context, void *state);
+
+	/* All inputs are closed and empty: emit what is left. May be NULL. Returns 0, WEIR_MORE, WEIR_FAILED, negative errno. */
+	int (*finish)(struct weir_context *context, void *state);
+
+	/* Frees the state. Called once, also after a failure; never after a kill. */
+	void (*close)(struct weir_context *context, void *state);
+};
+
+/* What a plugin exports, once: WEIR_STAGE_EXPORT(my_stage) */
+#define WEIR_STAGE_SYMBOL "weir_stage_entry"
+#define WEIR_STAGE_EXPORT(stage_)                                                               \
+	__attribute__((visibility("default"))) const struct weir_stage *weir_stage_entry(void); \
+	const struct weir_stage *weir_stage_entry(void)                                         \
+	{                                                                                       \
+		return &(stage_);                                                               \
+	}
+
+/* ---- calls for the callbacks; worker process, the thread that was called back ---- */
+
+/*
+ * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
+ * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED. In process(),
+ * end_run() and finish() it waits for room, committing the complete items before this one first.
+ */
+int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+#define WEIR_ALL_OUTPUTS UINT32_MAX
+
+/* Number of output edges; the largest payload that fits every one of them, in bytes. */
+uint32_t weir_outputs(const struct weir_context *context);
+size_t weir_item_size_max(const struct weir_context *context);
+
+/* The stage's private cursor (cursor_size_bytes, 8-byte aligned): it is committed with the turn. Owned by the runtime. */
+void *weir_cursor(struct weir_context *context);
+
+/* A slot-owned file (memfd) that outlives this process, index < n_spools. Returns the fd, owned by the runtime. */
+int weir_spool(struct weir_context *context, uint32_t index);
+
+/*
+ * Counting. weir_accept: a source took in an item that it did not emit because it is unfit; the reason is logged
+ * (rate-limited), the item kept as a dead letter. weir_reject: names the reason before process() returns WEIR_REJECTED.
+ * weir_settle: n items that were WEIR_HELD have now ended: delivered (sinks) or consumed (operators).
+ */
+int weir_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *reason, ...)
+	__attribute__((format(printf, 4, 5)));
+void weir_reject(struct weir_context *context, const char *reason, ...) __attribute__((format(printf, 2, 3)));
+void weir_settle(struct weir_context *context, uint64_t n_items);
+
+/* Says why the stage can not go on, before WEIR_FAILED: what, where, what to do. One sentence. */
+void weir_fail(struct weir_context *context, const char *reason, ...) __attribute__((format(printf, 2, 3)));
+
+/* Position and size of finite input, for the progress bar; in bytes or items, total 0 = unknown. */
+void weir_progress(struct weir_context *context, uint64_t position, uint64_t total);
+
+/*
+ * Waits until one of n file descriptors is ready, until deadline_ns (CLOCK_MONOTONIC; 0: no deadline), or until the
+ * supervisor wants the stage to stop. `events` as in poll(2). For stages that wait in a callback; the control plane
+ * is served meanwhile. Returns the number of ready descriptors (revents set) as WEIR_OK, WEIR_EXPIRED, WEIR_CANCELLED, -errno.
+ */
+struct pollfd;
+int weir_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
+
+/*
+ * What calls produce() while there is nothing else to do: a descriptor that gets ready (fd -1: none), a time that comes
+ * (wake_ns, CLOCK_MONOTONIC; 0: none). Stands until it fires or is replaced. Sources need one before WEIR_WAIT.
+ */
+void weir_watch(struct weir_context *context, int fd, short events, uint64_t wake_ns);
+
+/* From process(): commit after this item, then call produce() until it says 0, before the next item. As WEIR_MORE, but for WEIR_HELD. */
+void weir_produce_next(struct weir_context *context);
+
+/* True once the stage should stop: one load. While draining, sources are simply not called any more. */
+bool weir_cancelled(const struct weir_context *context);
+
+/* CLOCK_MONOTONIC of this turn's start, without a system call. */
+uint64_t weir_now_ns(const struct weir_context *context);
+
+/* Who am I: stage name, worker index (0..n-1), number of workers, how often this seat was filled (0 = first). */
+const char *weir_stage_name(const struct weir_context *context);
+uint32_t weir_worker_index(const struct weir_context *context);
+uint32_t weir_generation(const struct weir_context *context);
+
+/* ---- options: validated before open(), so they are always there when required or defaulted ---- */
+
+const char *weir_option_string(const struct weir_context *context, const char *name); /* NULL: not given */
+int64_t weir_option_integer(const struct weir_context *context, const char *name); /* also size, duration (ns), rate */
+bool weir_option_boolean(const struct weir_context *context, const char *name);
+bool weir_option_given(const struct weir_context *context, const char *name); /* in the spec or by default */
+const char *const *weir_option_list(const struct weir_context *context,
+				    const char *name); /* NULL-terminated; NULL: not given */
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All of weir's C API. A plugin needs nothing else. */
+#pragma once
+
+#include <weir/item.h>
+#include <weir/log.h>
+#include <weir/stage.h>
+#include <weir/status.h>
+#include <weir/version.h>

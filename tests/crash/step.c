@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After each PTRACE_SINGLESTEP the child is stopped between two instructions: what shared memory holds then is what it
+ * would hold had SIGKILL struck there. SIGSTOP, which the child sends itself, marks where a walk begins and ends.
+ */
+#include "tests/crash/step.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t self;
+
+void step_mark(void)
+{
+	kill(self, SIGSTOP);
+}
+
+pid_t step_spawn(void (*body)(void *argument), void *argument)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(1);
+		self = getpid();
+		body(argument);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		return -EPERM;
+	if (WSTOPSIG(status) == SIGSTOP)
+		return pid;
+	step_kill(pid);
+	return -ECHILD;
+}
+
+enum step step_once(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		return STEP_GONE;
+	if (WSTOPSIG(status) == SIGTRAP)
+		return STEP_DONE;
+	if (WSTOPSIG(status) == SIGSTOP)
+		return STEP_MARK;
+	step_kill(pid);
+	return STEP_GONE;
+}
+
+void step_kill(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) == pid && !WIFEXITED(status) && !WIFSIGNALED(status))
+		continue;
+}
