@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bottle.
+ *
+ *   shared mapping:  parity -> marks[2] = { tail, counts, cursor }      arena: | size data | size data | ...
+ *
+ * A commit writes the marks that are not valid and then flips the parity: one store, as in the real commit. What lies in the
+ * arena behind the valid tail was never emitted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/base/atomic.h"
+#include "common/base/cleanup.h"
+#include "common/base/clock.h"
+#include "common/base/must.h"
+#include "tests/unit/worker/fake_host.h"
+
+#define FAKE_ARENA_SIZE (UINT64_C(1) << 30) /* address space; pages come with use */
+#define FAKE_ABANDONED_MAX 65536u
+
+struct fake_marks {
+	uint64_t tail, n_items, n_rejected, n_settled, n_taken;
+	uint8_t cursor[WEIR_CURSOR_SIZE_MAX];
+};
+
+struct fake_shared {
+	atomic_u64 parity;
+	struct fake_marks marks[2];
+	unsigned char arena[] __attribute__((aligned(8)));
+};
+
+/* States of killed generations: a kill frees nothing, but the leak checker should still find them. */
+static void *abandoned[FAKE_ABANDONED_MAX];
+static uint32_t n_abandoned;
+
+static struct fake_host *host_of(const struct weir_context *context)
+{
+	return (struct fake_host *)(uintptr_t)context;
+}
+
+static struct fake_marks *fake_valid(const struct fake_host *host)
+{
+	return &host->shared->marks[load_acquire(&host->shared->parity) & 1];
+}
+
+static int fake_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	struct fake_host *host = host_of(context);
+	uint64_t size = size_bytes;
+
+	if (host->cancelled)
+		return WEIR_CANCELLED;
+	if (size_bytes > host->item_size_max)
+		return WEIR_TOO_LARGE;
+	must(output == WEIR_ALL_OUTPUTS || output < host->n_outputs);
+	host->last_output = output;
+	if (host->producing && host->room == 0)
+		return WEIR_FULL;
+	if (host->producing && host->room != UINT64_MAX)
+		host->room--;
+	must(sizeof(*host->shared) + host->tail + 8 + size_bytes <= FAKE_ARENA_SIZE);
+	memcpy(host->shared->arena + host->tail, &size, 8);
+	if (size_bytes)
+		memcpy(host->shared->arena + host->tail + 8, data, size_bytes);
+	host->tail += 8 + ((size + 7) & ~UINT64_C(7));
+	host->n_items++;
+	return 0;
+}
+
+static uint32_t fake_outputs(const struct weir_context *context)
+{
+	return host_of(context)->n_outputs;
+}
+
+static size_t fake_item_size_max(const struct weir_context *context)
+{
+	return host_of(context)->item_size_max;
+}
+
+static void *fake_cursor(struct weir_context *context)
+{
+	return host_of(context)->cursor;
+}
+
+static int fake_spool(struct weir_context *context, uint32_t index)
+{
+	must(index < FAKE_SPOOL_COUNT);
+	return host_of(context)->spool_fds[index];
+}
+
+static int fake_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *reason)
+{
+	struct fake_host *host = host_of(context);
+
+	must(data || !size_bytes);
+	host->n_rejected++;
+	strncpy(host->last_rejection, reason, sizeof(host->last_rejection) - 1);
+	host->last_rejection_size = size_bytes;
+	return 0;
+}
+
+static void fake_reject(struct weir_context *context, const char *reason)
+{
+	strncpy(host_of(context)->reason, reason, sizeof(host_of(context)->reason) - 1);
+}
+
+static void fake_settle(struct weir_context *context, uint64_t n_items)
+{
+	host_of(context)->n_settled += n_items;
+}
+
+static void fake_fail(struct weir_context *context, const char *reason)
+{
+	fake_reject(context, reason);
+	host_of(context)->failed = true;
+}
+
+static void fake_progress(struct weir_context *context, uint64_t position, uint64_t total)
+{
+	host_of(context)->progress_position = position;
+	host_of(context)->progress_total = total;
+}
+
+static uint64_t fake_now_ns(const struct weir_context *context)
+{
+	return host_of(context)->now_ns ? host_of(context)->now_ns : clock_now_ns();
+}
+
+static int fake_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
+{
+	struct fake_host *host = host_of(context);
+	int n;
+
+	host->n_waits++;
+	if (host->on_wait)
+		host->on_wait(host, host->on_wait_data);
+	if (host->cancelled)
+		return WEIR_CANCELLED;
+	if (host->sleepless && !n_fds) {
+		must(deadline_ns);
+		host->now_ns = host->now_ns ? deadline_ns : 0;
+		return WEIR_EXPIRED;
+	}
+	n = poll(fds, n_fds, deadline_poll_ms(deadline_ns, clock_now_ns(), deadline_ns ? 60000 : -1));
+	return n > 0 ? WEIR_OK : n == 0 ? WEIR_EXPIRED : -errno;
+}
+
+static void fake_watch(struct weir_context *context, int fd, short events, uint64_t wake_ns)
+{
+	struct fake_host *host = host_of(context);
+
+	host->watch_fd = fd;
+	host->watch_events = events;
+	host->watch_wake_ns = wake_ns;
+}
+
+static void fake_produce_next(struct weir_context *context)
+{
+	host_of(context)->produce_wanted = true;
+}
+
+static bool fake_cancelled(const struct weir_context *context)
+{
+	return host_of(context)->cancelled;
+}
+
+static const char *fake_stage_name(const struct weir_context *context)
+{
+	(void)context;
+	return "fake";
+}
+
+static uint32_t fake_worker_index(const struct weir_context *context)
+{
+	return host_of(context)->worker_index;
+}
+
+static uint32_t fake_generation(const struct weir_context *context)
+{
+	return host_of(context)->generation;
+}
+
+static const struct heritage_option *fake_option(const struct weir_context *context, const char *name)
+{
+	const struct fake_host *host = host_of(context);
+
+	for (uint32_t i = 0; i < host->n_options; i++)
+		if (!strcmp(host->options[i].name, name))
+			return &host->options[i];
+	return NULL;
+}
+
+static const struct weir_host fake_table = {
+	.emit = fake_emit,
+	.outputs = fake_outputs,
+	.item_size_max = fake_item_size_max,
+	.cursor = fake_cursor,
+	.spool = fake_spool,
+	.accept_rejected = fake_accept_rejected,
+	.reject = fake_reject,
+	.settle = fake_settle,
+	.fail = fake_fail,
+	.progress = fake_progress,
+	.wait = fake_wait,
+	.watch = fake_watch,
+	.produce_next = fake_produce_next,
+	.cancelled = fake_cancelled,
+	.now_ns = fake_now_ns,
+	.stage_name = fake_stage_name,
+	.worker_index = fake_worker_index,
+	.generation = fake_generation,
+	.option = fake_option,
+};
+
+void fake_host_init(struct fake_host *host, const struct weir_stage *stage)
+{
+	*host = (struct fake_host){
+		.context.host = &fake_table,
+		.stage = stage,
+		.n_outputs = 1,
+		.item_size_max = 64 * 1024,
+		.room = UINT64_MAX,
+		.watch_fd = -1,
+	};
+	host->shared =
+		mmap(NULL, FAKE_ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	must(host->shared != MAP_FAILED);
+	for (uint32_t i = 0; i < FAKE_SPOOL_COUNT; i++) {
+		host->spool_fds[i] = memfd_create("spool", MFD_CLOEXEC);
+		must(host->spool_fds[i] >= 0);
+	}
+}
+
+void fake_host_deinit(struct fake_host *host)
+{
+	fake_host_close(host);
+	for (uint32_t i = 0; i < FAKE_SPOOL_COUNT; i++)
+		fd_close(host->spool_fds[i]);
+	for (uint32_t i = 0; i < host->n_options; i++) {
+		free(host->options[i].name);
+		free(host->options[i].string);
+	}
+	munmap(host->shared, FAKE_ARENA_SIZE);
+}
+
+static struct heritage_option *fake_option_new(struct fake_host *host, const char *name)
+{
+	struct heritage_option *option = (struct heritage_option *)(uintptr_t)fake_option(&host->context, name);
+
+	if (!option) {
+		must(host->n_options < FAKE_OPTIONS_MAX);
+		option = &host->options[host->n_options++];
+		option->name = strdup(name);
+		must(option->name);
+	}
+	free(option->string);
+	option->string = NULL;
+	return option;
+}
+
+void fake_host_option_string(struct fake_host *host, const char *name, const char *value)
+{
+	struct heritage_option *option = fake_option_new(host, name);
+
+	option->type = HERITAGE_STRING;
+	option->string = strdup(value);
+	must(option->string);
+}
+
+void fake_host_option_number(struct fake_host *host, const char *name, int64_t value)
+{
+	struct heritage_option *option = fake_option_new(host, name);
+
+	option->type = HERITAGE_NUMBER;
+	option->number = value;
+}
+
+void fake_host_option_list(struct fake_host *host, const char *name, const char *const *values)
+{
+	struct heritage_option *option = fake_option_new(host, name);
+
+	option->type = HERITAGE_LIST;
+	option->list = (char **)(uintptr_t)values;
+	for (option->n_list = 0; values[option->n_list];)
+		option->n_list++;
+}
+
+void fake_host_commit(struct fake_host *host)
+{
+	uint64_t parity = load_relaxed(&host->shared->parity);
+	struct fake_marks *marks = &host->shared->marks[(parity + 1) & 1];
+
+	marks->tail = host->tail;
+	marks->n_items = host->n_items;
+	marks->n_rejected = host->n_rejected;
+	marks->n_settled = host->n_settled;
+	marks->n_taken = host->n_taken;
+	memcpy(marks->cursor, host->cursor, sizeof(marks->cursor));
+	store_release(&host->shared->parity, parity + 1);
+	if (host->full_after)
+		host->room = host->full_after;
+}
+
+static void fake_restore(struct fake_host *host)
+{
+	const struct fake_marks *marks = fake_valid(host);
+
+	host->tail = marks->tail;
+	host->n_items = marks->n_items;
+	host->n_rejected = marks->n_rejected;
+	host->n_settled = marks->n_settled;
+	host->n_taken = marks->n_taken;
+	memcpy(host->cursor, marks->cursor, sizeof(host->cursor));
+	host->watch_fd = -1;
+	host->watch_events = 0;
+	host->watch_wake_ns = 0;
+	host->produce_wanted = false;
+	host->generation++;
+	if (host->full_after)
+		host->room = host->full_after;
+}
+
+void fake_host_kill(struct fake_host *host)
+{
+	if (host->state) {
+		must(n_abandoned < FAKE_ABANDONED_MAX);
+		abandoned[n_abandoned++] = host->state;
+	}
+	host->state = NULL;
+	fake_restore(host);
+}
+
+void fake_host_inherit(struct fake_host *host)
+{
+	must(!host->state);
+	fake_restore(host);
+}
+
+int fake_host_open(struct fake_host *host)
+{
+	void *state = NULL;
+	int r = host->stage->open(&host->context, &state);
+
+	if (r == 0) {
+		host->state = state;
+		fake_host_commit(host);
+	} else if (state && host->stage->close)
+		host->stage->close(&host->context, state);
+	return r;
+}
+
+int fake_host_produce(struct fake_host *host)
+{
+	int r;
+
+	host->producing = true;
+	r = host->stage->produce(&host->context, host->state);
+	host->producing = false;
+	return r;
+}
+
+int fake_host_process(struct fake_host *host, const void *data, size_t size_bytes)
+{
+	const struct weir_item item = {
+		.data = data,
+		.size_bytes = size_bytes,
+		.sequence = host->n_taken++,
+		.accepted_ns = fake_now_ns(&host->context),
+	};
+
+	return host->stage->process(&host->context, host->state, &item);
+}
+
+int fake_host_end_run(struct fake_host *host)
+{
+	return host->stage->end_run ? host->stage->end_run(&host->context, host->state) : 0;
+}
+
+int fake_host_finish(struct fake_host *host)
+{
+	return host->stage->finish ? host->stage->finish(&host->context, host->state) : 0;
+}
+
+int fake_host_flush(struct fake_host *host)
+{
+	return host->stage->flush ? host->stage->flush(&host->context, host->state) : 0;
+}
+
+int fake_host_turn_end(struct fake_host *host)
+{
+	int r = fake_host_flush(host);
+
+	if (r == 0)
+		fake_host_commit(host);
+	return r;
+}
+
+void fake_host_close(struct fake_host *host)
+{
+	if (host->state && host->stage->close)
+		host->stage->close(&host->context, host->state);
+	host->state = NULL;
+}
+
+int fake_host_run_source(struct fake_host *host, bool wait)
+{
+	for (;;) {
+		int r = fake_host_produce(host), e;
+
+		if (r != WEIR_MORE && r != WEIR_WAIT && r != WEIR_CLOSED)
+			return r;
+		e = fake_host_turn_end(host);
+		if (e != 0)
+			return e;
+		if (r == WEIR_CLOSED || (r == WEIR_WAIT && !wait))
+			return r;
+		if (r == WEIR_WAIT) {
+			struct pollfd fd = { .fd = host->watch_fd, .events = host->watch_events };
+
+			must(host->watch_fd >= 0 || host->watch_wake_ns);
+			if (host->now_ns && host->watch_wake_ns)
+				host->now_ns = host->watch_wake_ns;
+			else
+				poll(&fd, 1,
+				     deadline_poll_ms(host->watch_wake_ns, clock_now_ns(),
+						      host->watch_wake_ns ? 60000 : -1));
+		}
+	}
+}
+
+uint64_t fake_host_items(const struct fake_host *host)
+{
+	return host->n_items;
+}
+
+struct fake_item fake_host_item(const struct fake_host *host, uint64_t index)
+{
+	const unsigned char *at = host->shared->arena;
+	uint64_t size;
+
+	must(index < host->n_items);
+	for (uint64_t i = 0;; i++, at += 8 + ((size + 7) & ~UINT64_C(7))) {
+		memcpy(&size, at, 8);
+		if (i == index)
+			return (struct fake_item){ .data = (const char *)at + 8, .size_bytes = size };
+	}
+}
+
+bool fake_host_item_is(const struct fake_host *host, uint64_t index, const char *text)
+{
+	struct fake_item item = fake_host_item(host, index);
+
+	return item.size_bytes == strlen(text) && !memcmp(item.data, text, item.size_bytes);
+}
+
+char *fake_host_text(const struct fake_host *host, size_t *ret_size)
+{
+	const unsigned char *at = host->shared->arena;
+	char *text = malloc(host->tail + host->n_items + 1);
+	size_t length = 0;
+	uint64_t size;
+
+	must(text);
+	for (uint64_t i = 0; i < host->n_items; i++, at += 8 + ((size + 7) & ~UINT64_C(7))) {
+		memcpy(&size, at, 8);
+		memcpy(text + length, at + 8, size);
+		length += size;
+		text[length++] = '\n';
+	}
+	text[length] = '\0';
+	*ret_size = length;
+	return text;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A runtime in a bottle for tests of stages: struct weir_host over memory, with knobs, and with kills.
+ *
+ * What is committed lies in shared memory and changes with one store, so a test may fork, let the child run the stage, SIGKILL it
+ * at any instruction, and go on with what the child had committed. fake_host_kill() does the same within one process.
+ */
+#pragma once
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/stage.h>
+
+#include "common/stage/host.h"
+#include "common/wire/heritage.h"
+
+#define FAKE_OPTIONS_MAX 16u
+#define FAKE_SPOOL_COUNT 2u
+
+struct fake_shared;
+
+struct fake_host {
+	struct weir_context context; /* first */
+
+	/* knobs: set them between calls */
+	uint32_t n_outputs;   /* 1; an item is kept once, whatever the number */
+	size_t item_size_max; /* 64 KiB */
+	uint64_t room;        /* items that can be emitted before WEIR_FULL; UINT64_MAX: no end */
+	uint64_t full_after;  /* room again after each commit; 0: knob not used */
+	bool cancelled;
+	bool sleepless;  /* weir_wait without descriptors moves now_ns on instead of sleeping */
+	uint64_t now_ns; /* 0: the real clock */
+	uint32_t worker_index, generation;
+	void (*on_wait)(struct fake_host *host, void *data); /* called at each weir_wait */
+	void *on_wait_data;
+
+	/* what the stage said */
+	char reason[1024]; /* of weir_fail or weir_reject */
+	bool failed;
+	uint64_t progress_position, progress_total;
+	int watch_fd;
+	short watch_events;
+	uint64_t watch_wake_ns;
+	bool produce_wanted; /* weir_produce_next() */
+	uint64_t n_waits;
+	uint32_t last_output; /* of the last weir_emit */
+
+	/* the host's own */
+	const struct weir_stage *stage;
+	void *state;
+	bool producing;
+	struct heritage_option options[FAKE_OPTIONS_MAX];
+	uint32_t n_options;
+	int spool_fds[FAKE_SPOOL_COUNT];
+	struct fake_shared *shared;
+	uint8_t cursor[WEIR_CURSOR_SIZE_MAX] __attribute__((aligned(8)));
+	uint64_t tail, n_items, n_rejected, n_settled, n_taken; /* as built, not yet committed */
+	char last_rejection[1024];                              /* reason of the last weir_accept_rejected */
+	size_t last_rejection_size;                             /* payload bytes that came with it */
+};
+
+struct fake_item {
+	const char *data;
+	size_t size_bytes;
+};
+
+/* `stage` has callbacks only, as in worker/builtin.h. Everything is zero and endless. */
+void fake_host_init(struct fake_host *host, const struct weir_stage *stage);
+/* Closes the stage if it is open; frees everything. */
+void fake_host_deinit(struct fake_host *host);
+
+void fake_host_option_string(struct fake_host *host, const char *name, const char *value);
+/* Also for BOOLEAN, SIZE, DURATION, RATE; for CHOICE use the string. */
+void fake_host_option_number(struct fake_host *host, const char *name, int64_t value);
+/* LIST and COMMAND; `values` ends with NULL and must live on. */
+void fake_host_option_list(struct fake_host *host, const char *name, const char *const *values);
+
+/* The callbacks. open() is followed by a commit, as in the worker. */
+int fake_host_open(struct fake_host *host);
+int fake_host_produce(struct fake_host *host);
+int fake_host_process(struct fake_host *host, const void *data, size_t size_bytes);
+int fake_host_end_run(struct fake_host *host);
+int fake_host_finish(struct fake_host *host);
+int fake_host_flush(struct fake_host *host);
+void fake_host_close(struct fake_host *host);
+/* Makes everything since the last commit count. */
+void fake_host_commit(struct fake_host *host);
+/* flush() and, if that went well, commit. Returns what flush() returned. */
+int fake_host_turn_end(struct fake_host *host);
+/* Source: turns until produce() says something else than WEIR_MORE (waiting for what it watches if wait). Returns that. */
+int fake_host_run_source(struct fake_host *host, bool wait);
+
+/* The process is gone: what was not committed never happened; close() is not called. The generation counts up. */
+void fake_host_kill(struct fake_host *host);
+/* For a parent whose child ran the stage and died: takes up what the child had committed. */
+void fake_host_inherit(struct fake_host *host);
+
+/* What was emitted so far, committed or not. */
+uint64_t fake_host_items(const struct fake_host *host);
+struct fake_item fake_host_item(const struct fake_host *host, uint64_t index);
+/* True if item `index` is this text. */
+bool fake_host_item_is(const struct fake_host *host, uint64_t index, const char *text);
+/* All items, each followed by a newline, in memory that the caller frees. */
+char *fake_host_text(const struct fake_host *host, size_t *ret_size);

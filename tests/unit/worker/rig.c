@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "worker/attach.h"
+#include "worker/input.h"
+#include "worker/output.h"
+#include "worker/turn.h"
+
+static struct heritage_peer rig_peer(struct rig *rig, uint32_t slot)
+{
+	const struct segment_geometry *geometry = &rig->geometries[slot];
+	struct heritage_peer peer = {
+		.slot = slot,
+		.doorbell_fd = rig->doorbells[slot],
+		.segment_size = geometry->size_bytes,
+		.n_readers = geometry->n_readers,
+		.n_writers = geometry->n_writers,
+		.off_readers = geometry->off_readers,
+		.off_writers = geometry->off_writers,
+		.off_record = geometry->off_record,
+		.off_data = geometry->off_data,
+		.control_size = geometry->control_size_bytes,
+	};
+
+	assert_int_equal(memfd_reopen_read_only(rig->fds[slot], &peer.segment_fd), 0);
+	return peer;
+}
+
+static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint32_t first_peer, uint32_t n_peers,
+		     struct heritage_edge *edge)
+{
+	const struct segment_geometry *geometry = &rig->geometries[slot];
+	bool producer = slot < rig->n_producers;
+	struct text why = TEXT_NULL;
+	struct heritage heritage = {
+		.slot = slot,
+		.n_slots = rig->n_producers + rig->n_consumers,
+		.segment_fd = dup(rig->fds[slot]),
+		.board_fd = dup(rig->board_fd),
+		.doorbell_fd = rig->doorbells[slot],
+		.segment_size = geometry->size_bytes,
+		.n_readers = geometry->n_readers,
+		.n_writers = geometry->n_writers,
+		.off_readers = geometry->off_readers,
+		.off_writers = geometry->off_writers,
+		.off_record = geometry->off_record,
+		.off_data = geometry->off_data,
+		.control_size = geometry->control_size_bytes,
+		.batch = 8,
+		.attempts = 3,
+		.spool_fds = { -1, -1 },
+		.n_peers = n_peers,
+	};
+
+	heritage.peers = calloc(n_peers, sizeof(*heritage.peers));
+	for (uint32_t i = 0; i < n_peers; i++)
+		heritage.peers[i] = rig_peer(rig, first_peer + i);
+	*(producer ? &heritage.outputs : &heritage.inputs) = edge;
+	*(producer ? &heritage.n_outputs : &heritage.n_inputs) = 1;
+	memset(worker, 0, sizeof(*worker));
+	worker->heritage = heritage;
+	worker->watch.fd = -1;
+	worker->item_number = 1;
+	assert_int_equal(worker_attach(worker, &why), 0);
+	text_deinit(&why);
+}
+
+static struct heritage_edge *rig_edge(struct rig *rig, bool of_producer, uint32_t own, enum heritage_order order,
+				      enum heritage_balance balance, bool merge)
+{
+	struct heritage_edge *edge = calloc(1, sizeof(*edge));
+	uint32_t n = of_producer ? rig->n_consumers : rig->n_producers;
+
+	edge->peer_stage = strdup(of_producer ? "consumer" : "producer");
+	edge->order = order;
+	edge->balance = balance;
+	edge->merge = merge;
+	edge->first_ticket = order == HERITAGE_ORDER_KEEP && rig->n_consumers > 1 ? own : 0;
+	edge->ticket_step = order == HERITAGE_ORDER_KEEP ? rig->n_consumers : 1;
+	edge->lanes = calloc(n, sizeof(*edge->lanes));
+	edge->n_lanes = n;
+	for (uint32_t i = 0; i < n; i++)
+		edge->lanes[i] = (struct heritage_lane){
+			.peer = i,
+			.own_index = i,
+			.peer_index = own,
+			.capacity_bytes = RIG_LANE_SIZE,
+			.off_data = rig->geometries[of_producer ? own : i].off_data +
+				    (uint64_t)(of_producer ? i : own) * RIG_LANE_SIZE,
+		};
+	return edge;
+}
+
+void rig_init(struct rig *rig, uint32_t n_producers, uint32_t n_consumers, enum heritage_order order,
+	      enum heritage_balance balance, bool merge)
+{
+	uint64_t sizes[RIG_MAX] = { RIG_LANE_SIZE, RIG_LANE_SIZE, RIG_LANE_SIZE, RIG_LANE_SIZE }, offsets[RIG_MAX];
+
+	memset(rig, 0, sizeof(*rig));
+	rig->n_producers = n_producers;
+	rig->n_consumers = n_consumers;
+	for (uint32_t i = 0; i < n_producers + n_consumers; i++) {
+		segment_plan(&rig->geometries[i], i, i < n_producers ? 0 : n_producers,
+			     i < n_producers ? n_consumers : 0, sizes, offsets);
+		assert_int_equal(segment_create(&rig->geometries[i], "rig", &rig->fds[i]), 0);
+		assert_int_equal(doorbell_open(&rig->doorbells[i]), 0);
+	}
+	assert_int_equal(board_create(n_producers + n_consumers, &rig->board, &rig->board_fd), 0);
+	for (uint32_t i = 0; i < n_producers; i++)
+		rig_seat(rig, &rig->producers[i], i, n_producers, n_consumers,
+			 rig_edge(rig, true, i, order, balance, merge));
+	for (uint32_t i = 0; i < n_consumers; i++)
+		rig_seat(rig, &rig->consumers[i], n_producers + i, 0, n_producers,
+			 rig_edge(rig, false, i, order, balance, merge));
+}
+
+void rig_deinit(struct rig *rig)
+{
+	for (uint32_t i = 0; i < rig->n_producers; i++)
+		worker_detach(&rig->producers[i]);
+	for (uint32_t i = 0; i < rig->n_consumers; i++)
+		worker_detach(&rig->consumers[i]);
+	for (uint32_t i = 0; i < rig->n_producers + rig->n_consumers; i++) {
+		close(rig->fds[i]);
+		close(rig->doorbells[i]);
+	}
+	board_detach(rig->board);
+	close(rig->board_fd);
+}
+
+int rig_push(struct worker *producer, const char *text)
+{
+	int r = output_push(producer, 0, text, strlen(text));
+
+	if (r == 0)
+		output_item_end(producer);
+	return r;
+}
+
+void rig_commit(struct worker *worker)
+{
+	worker->changed = true;
+	assert_int_equal(turn_commit(worker), 0);
+}
+
+const char *rig_take(struct worker *consumer)
+{
+	static char text[RIG_LANE_SIZE];
+	struct input input;
+
+	switch (input_next(consumer, &input)) {
+	case INPUT_E_EMPTY:
+		return "-";
+	case INPUT_E_CLOSED:
+		return ".";
+	case INPUT_E_BROKEN:
+		return "!";
+	default:
+		break;
+	}
+	snprintf(text, sizeof(text), "%.*s", (int)input.header.size_bytes, (const char *)input.payload);
+	input_take(consumer, &input);
+	return input.header.kind == ITEM_RUN_END ? "|" : text;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A row of producers and a row of consumers in one process: real segments and lanes, no stages, no supervisor. */
+#pragma once
+
+#include "worker/worker.h"
+
+#define RIG_MAX 4u
+#define RIG_LANE_SIZE 4096u
+
+struct rig {
+	uint32_t n_producers, n_consumers;
+	struct segment_geometry geometries[2 * RIG_MAX];
+	int fds[2 * RIG_MAX];
+	int doorbells[2 * RIG_MAX];
+	int board_fd;
+	struct board *board;
+	struct worker producers[RIG_MAX], consumers[RIG_MAX];
+};
+
+/* One edge, a lane from each producer to each consumer, in the given order; merge: consumers take runs by ticket. */
+void rig_init(struct rig *rig, uint32_t n_producers, uint32_t n_consumers, enum heritage_order order,
+	      enum heritage_balance balance, bool merge);
+void rig_deinit(struct rig *rig);
+
+/* The producer pushes one item, ends it, and keeps it for the next commit. Returns output_push()'s word. */
+int rig_push(struct worker *producer, const char *text);
+/* Publishes what the worker has collected, as a turn does. */
+void rig_commit(struct worker *worker);
+/* The consumer takes the next record: its text, "|" for a run end, "-" for nothing now, "." for closed, "!" for broken. */
+const char *rig_take(struct worker *consumer);

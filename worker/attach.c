@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking the seat.
+ *
+ *      own segment (rw)          peers' segments (read-only)
+ *   +-----------------+        +-------------------------+
+ *   | readers[] <-----|--------|-- writers[], lane data   |  producers: their lanes are this worker's inputs
+ *   | writers[], data |------->|-- readers[]              |  consumers: this worker's lanes are their inputs
+ *   +-----------------+        +-------------------------+
+ *
+ * All geometry comes from the heritage, never from a segment. The writable descriptor is closed once it is mapped, and the
+ * mapping is not inherited, so that no child can write into the next generation's memory.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "worker/attach.h"
+
+static int attach_segment(struct segment *segment, int fd, const struct segment_geometry *geometry,
+			  enum segment_access access, const char *whose, struct text *why)
+{
+	int r = segment_attach(segment, fd, geometry, access);
+
+	if (r < 0)
+		text_printf(why, "cannot map the segment of slot %u: %s", geometry->slot, strerror(-r));
+	else if (r > 0)
+		text_printf(why, "the segment of slot %u (%s) is not what the heritage says", geometry->slot, whose);
+	return r > 0 ? error_origin(-EBADMSG) : error_trace(r);
+}
+
+static int attach_peers(struct worker *worker, struct text *why)
+{
+	const struct heritage *heritage = &worker->heritage;
+
+	worker->peers = calloc(heritage->n_peers ? heritage->n_peers : 1, sizeof(*worker->peers));
+	must(worker->peers);
+	worker->n_peers = heritage->n_peers;
+	for (uint32_t i = 0; i < heritage->n_peers; i++) {
+		const struct heritage_peer *from = &heritage->peers[i];
+		struct segment_geometry geometry = {
+			.slot = from->slot,
+			.n_readers = from->n_readers,
+			.n_writers = from->n_writers,
+			.off_readers = from->off_readers,
+			.off_writers = from->off_writers,
+			.off_record = from->off_record,
+			.off_data = from->off_data,
+			.control_size_bytes = from->control_size,
+			.size_bytes = from->segment_size,
+		};
+		int r = attach_segment(&worker->peers[i].segment, from->segment_fd, &geometry, SEGMENT_READ,
+				       "a neighbour", why);
+
+		if (r < 0)
+			return r;
+		worker->peers[i].doorbell.armed = worker->peers[i].segment.armed;
+		worker->peers[i].doorbell.fd = from->doorbell_fd;
+	}
+	return 0;
+}
+
+static int attach_input(struct worker *worker, struct input_edge *edge, const struct heritage_edge *from,
+			struct text *why)
+{
+	edge->heritage = from;
+	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
+	must(edge->lanes);
+	edge->n_lanes = from->n_lanes;
+	for (uint32_t i = 0; i < from->n_lanes; i++) {
+		const struct heritage_lane *lane = &from->lanes[i];
+		struct input_lane *input = &edge->lanes[i];
+		unsigned char *data;
+		int r;
+
+		input->peer = &worker->peers[lane->peer];
+		r = lane_map(worker->heritage.peers[lane->peer].segment_fd, lane->off_data, lane->capacity_bytes,
+			     SEGMENT_READ, false, &data);
+		if (r < 0) {
+			text_printf(why, "cannot map a lane of '%s': %s", from->peer_stage, strerror(-r));
+			return error_trace(r);
+		}
+		input->lane.data = data;
+		input->lane.reader = &worker->segment.readers[lane->own_index];
+		input->lane.peer = &input->peer->segment.writers[lane->peer_index];
+		input->lane.capacity_bytes = lane->capacity_bytes;
+		input->lane.index = lane->own_index;
+		lane_in_rewind(&input->lane);
+	}
+	return 0;
+}
+
+static int attach_output(struct worker *worker, struct output_edge *edge, const struct heritage_edge *from,
+			 struct text *why)
+{
+	edge->heritage = from;
+	edge->turn_lane = NO_LANE;
+	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
+	must(edge->lanes);
+	edge->n_lanes = from->n_lanes;
+	for (uint32_t i = 0; i < from->n_lanes; i++) {
+		const struct heritage_lane *lane = &from->lanes[i];
+		struct output_lane *output = &edge->lanes[i];
+		int r;
+
+		output->peer = &worker->peers[lane->peer];
+		r = lane_map(worker->heritage.segment_fd, lane->off_data, lane->capacity_bytes, SEGMENT_WRITE, false,
+			     &output->lane.data);
+		if (r < 0) {
+			text_printf(why, "cannot map a lane to '%s': %s", from->peer_stage, strerror(-r));
+			return error_trace(r);
+		}
+		output->lane.writer = &worker->segment.writers[lane->own_index];
+		output->lane.peer = &output->peer->segment.readers[lane->peer_index];
+		output->lane.capacity_bytes = lane->capacity_bytes;
+		output->lane.index = lane->own_index;
+		output->lane.reserve_bytes = from->order == HERITAGE_ORDER_NONE ? 0 : (uint32_t)item_record_size(0);
+		lane_out_rewind(&output->lane);
+	}
+	return 0;
+}
+
+static int attach_edges(struct worker *worker, struct text *why)
+{
+	const struct heritage *heritage = &worker->heritage;
+	int r;
+
+	worker->inputs = calloc(heritage->n_inputs + 1, sizeof(*worker->inputs));
+	worker->outputs = calloc(heritage->n_outputs + 1, sizeof(*worker->outputs));
+	must(worker->inputs && worker->outputs);
+	for (; worker->n_inputs < heritage->n_inputs; worker->n_inputs++) {
+		r = attach_input(worker, &worker->inputs[worker->n_inputs], &heritage->inputs[worker->n_inputs], why);
+		if (r < 0)
+			return r;
+	}
+	for (; worker->n_outputs < heritage->n_outputs; worker->n_outputs++) {
+		r = attach_output(worker, &worker->outputs[worker->n_outputs], &heritage->outputs[worker->n_outputs],
+				  why);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The first generation finds a cursor of zeroes; a merged edge starts at its own first ticket. */
+static void attach_cursor(struct worker *worker)
+{
+	memcpy(&worker->cursor, cursor_current(&worker->segment), sizeof(worker->cursor));
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		if (worker->inputs[i].heritage->merge &&
+		    worker->cursor.expected[i] < worker->inputs[i].heritage->first_ticket)
+			worker->cursor.expected[i] = worker->inputs[i].heritage->first_ticket;
+}
+
+int worker_attach(struct worker *worker, struct text *why)
+{
+	struct heritage *heritage = &worker->heritage;
+	struct segment_geometry geometry = {
+		.slot = heritage->slot,
+		.n_readers = heritage->n_readers,
+		.n_writers = heritage->n_writers,
+		.off_readers = heritage->off_readers,
+		.off_writers = heritage->off_writers,
+		.off_record = heritage->off_record,
+		.off_data = heritage->off_data,
+		.control_size_bytes = heritage->control_size,
+		.size_bytes = heritage->segment_size,
+	};
+	const struct board_slot *seat;
+	int r;
+
+	r = attach_segment(&worker->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE, "its own", why);
+	if (r < 0)
+		return r;
+	r = board_attach(heritage->board_fd, heritage->n_slots, &worker->board);
+	if (r != 0) {
+		text_printf(why, "cannot map the board: %s", r < 0 ? strerror(-r) : "it is not what the heritage says");
+		return r > 0 ? error_origin(-EBADMSG) : error_trace(r);
+	}
+	r = attach_peers(worker, why);
+	if (r == 0)
+		r = attach_edges(worker, why);
+	if (r < 0)
+		return r;
+
+	heritage->segment_fd = fd_close(heritage->segment_fd);
+	heritage->board_fd = fd_close(heritage->board_fd);
+	for (uint32_t i = 0; i < heritage->n_peers; i++)
+		heritage->peers[i].segment_fd = fd_close(heritage->peers[i].segment_fd);
+
+	commit_init(&worker->commit, &worker->segment);
+	attach_cursor(worker);
+	seat = &worker->board->slots[heritage->slot];
+	worker->suspect_attempts = seat->suspect_attempts;
+	worker->suspect_lane = seat->suspect_lane;
+	worker->suspect_position = seat->suspect_position;
+	worker->ordered = heritage->ordered;
+	store_relaxed(&worker->segment.status->heartbeat, 0);
+	store_release(&worker->segment.status->generation, heritage->generation);
+	return 0;
+}
+
+void worker_detach(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			lane_unmap((unsigned char *)(uintptr_t)worker->inputs[i].lanes[j].lane.data,
+				   worker->inputs[i].lanes[j].lane.capacity_bytes);
+		free(worker->inputs[i].lanes);
+	}
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			lane_unmap(worker->outputs[i].lanes[j].lane.data,
+				   worker->outputs[i].lanes[j].lane.capacity_bytes);
+		free(worker->outputs[i].lanes);
+	}
+	for (uint32_t i = 0; i < worker->n_peers; i++)
+		segment_detach(&worker->peers[i].segment);
+	free(worker->inputs);
+	free(worker->outputs);
+	free(worker->peers);
+	if (worker->board)
+		board_detach(worker->board);
+	segment_detach(&worker->segment);
+	heritage_deinit(&worker->heritage);
+}

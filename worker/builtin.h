@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Callbacks of the built-in stages, one set a file of sources/, sinks/ and exec/: the callback members are set and nothing else.
+ * builtin.c joins each with its descriptor of common/stage.
+ */
+#pragma once
+
+#include <weir/stage.h>
+
+extern const struct weir_stage file_source_callbacks;
+extern const struct weir_stage stdin_source_callbacks;
+extern const struct weir_stage generate_source_callbacks;
+extern const struct weir_stage exec_source_callbacks;
+extern const struct weir_stage exec_operator_callbacks;
+extern const struct weir_stage exec_sink_callbacks;
+extern const struct weir_stage file_sink_callbacks;
+extern const struct weir_stage stdout_sink_callbacks;
+extern const struct weir_stage discard_sink_callbacks;
+
+/* The built-in stage of that role and kind ("file", "exec"), descriptor and callbacks joined; static. NULL if there is none. */
+const struct weir_stage *builtin_find(enum weir_role role, const char *kind);

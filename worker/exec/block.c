@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A block's life. The cursor moves with the commit; the spools are plain files that no commit covers, so each rule
+ * below is about never touching bytes that the committed cursor still needs.
+ *
+ *     cursor     COLLECT, n bytes     RUN                    EMIT, k bytes emitted        COLLECT, 0 bytes
+ *     spool 0    [0, n) needed        [0, n) needed          free                         free
+ *     spool 1    free                 free                   [0, output) needed           free
+ *     on death   goes on collecting   runs (again)           goes on emitting             -
+ *
+ * - flush() writes behind n only, and the commit then moves n: bytes behind n are nobody's.
+ * - RUN begins by cutting spool 0 to n (what a dead generation wrote behind it) and spool 1 to nothing, and only once
+ *   RUN itself is committed: then the block before, with its output, is committed as over.
+ * - EMIT begins only once it is committed, so collecting the next block never overwrites one that would be run again.
+ *
+ * The program reads the spool itself and writes the other one: no pipe, so a program that never reads, stops early or
+ * floods its stdout can block nobody. It has the whole block at its disposal and may even seek in it.
+ */
+#include "worker/exec/block.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "common/base/quantity.h"
+#include "worker/exec/options.h"
+#include "worker/exec/spool.h"
+
+#define BLOCK_BYTES_FALLBACK (UINT64_C(1024) * 1024)
+#define BLOCK_WAIT_NS_FALLBACK NS_PER_S
+#define RUN_ATTEMPTS_MAX 3u
+#define RUN_BACKOFF_NS (100 * NS_PER_MS)
+#define RUN_LOOK_NS (100 * NS_PER_MS)
+
+_Static_assert(sizeof(struct block_cursor) <= WEIR_CURSOR_SIZE_MAX, "the cursor must fit");
+
+static int block_read_size(struct block *block, struct weir_context *context)
+{
+	const char *size = weir_option_string(context, "block");
+	int64_t bytes = 0;
+
+	block->size_bytes = BLOCK_BYTES_FALLBACK;
+	if (!size)
+		return 0;
+	if (!strcmp(size, "all")) {
+		block->size_bytes = UINT64_MAX;
+		block->wait_ns = 0;
+		return 0;
+	}
+	if (quantity_size(size, &bytes) || bytes <= 0) {
+		weir_fail(context, "block: '%s' is no size; give one such as 1MiB, or all", size);
+		return WEIR_FAILED;
+	}
+	block->size_bytes = (uint64_t)bytes;
+	if (block->size_bytes <= block->spool_bytes)
+		return 0;
+	weir_fail(context,
+		  "block: %s does not fit the spool of %llu bytes; make the block smaller or raise the stage's spool:",
+		  size, (unsigned long long)block->spool_bytes);
+	return WEIR_FAILED;
+}
+
+int block_init(struct block *block, struct weir_context *context, bool has_output)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r;
+
+	*block = (struct block){ .child = CHILD_NULL, .output_fd = -1 };
+	block->cursor = weir_cursor(context);
+	block->committed = *block->cursor;
+	block->input_fd = weir_spool(context, 0);
+	if (has_output)
+		block->output_fd = weir_spool(context, 1);
+	block->separator = exec_option_mode(context, "join") == SPLIT_STANZAS ? "\n\n" : "\n";
+	block->separator_bytes = strlen(block->separator);
+	block->wait_ns = exec_option_number(context, "block_wait", BLOCK_WAIT_NS_FALLBACK);
+	block->spool_bytes = exec_option_spool(context);
+	r = program_init(&block->program, context, &why);
+	if (r == PROGRAM_E_BAD) {
+		weir_fail(context, "%s", text_get(&why));
+		return WEIR_FAILED;
+	}
+	return r ? r : block_read_size(block, context);
+}
+
+void block_deinit(struct block *block)
+{
+	child_stop(&block->child);
+	buffer_deinit(&block->pending);
+	program_deinit(&block->program);
+}
+
+static void block_set_complete(struct block *block)
+{
+	block->cursor->phase = BLOCK_RUN;
+}
+
+int block_add(struct block *block, struct weir_context *context, const struct weir_item *item)
+{
+	struct block_cursor *cursor = block->cursor;
+	size_t added_bytes = item->size_bytes + block->separator_bytes;
+	uint64_t filled = cursor->input_bytes + block->pending.length + added_bytes;
+	int r;
+
+	must(cursor->phase == BLOCK_COLLECT);
+	if (filled > block->spool_bytes && block->size_bytes == UINT64_MAX) {
+		weir_fail(
+			context,
+			"block: all has grown past the spool of %llu bytes; raise the stage's spool:, or give block: a size",
+			(unsigned long long)block->spool_bytes);
+		return WEIR_FAILED;
+	}
+	r = buffer_reserve(&block->pending, added_bytes);
+	if (r)
+		return r;
+	buffer_add(&block->pending, item->data, item->size_bytes);
+	buffer_add(&block->pending, block->separator, block->separator_bytes);
+	if (!cursor->n_items)
+		cursor->opened_ns = clock_now_ns();
+	cursor->n_items++;
+	cursor->payload_bytes += item->size_bytes;
+	if (cursor->payload_bytes >= block->size_bytes ||
+	    (filled >= block->spool_bytes && block->size_bytes != UINT64_MAX)) {
+		block_set_complete(block);
+		weir_produce_next(context);
+	}
+	return WEIR_HELD;
+}
+
+static bool block_is_clear_of_committed(const struct block *block)
+{
+	return block->committed.number == block->cursor->number || block->committed.phase == BLOCK_EMIT ||
+	       !block->committed.n_items;
+}
+
+int block_flush(struct block *block, struct weir_context *context)
+{
+	struct block_cursor *cursor = block->cursor;
+	int r;
+
+	if (block->pending.length) {
+		must(block_is_clear_of_committed(block));
+		r = spool_write(block->input_fd, cursor->input_bytes, block->pending.data, block->pending.length);
+		if (r)
+			return r;
+		cursor->input_bytes += block->pending.length;
+		block->pending.length = 0;
+	}
+	block->committed = *cursor;
+	if (cursor->phase == BLOCK_COLLECT && cursor->n_items && block->wait_ns)
+		weir_watch(context, -1, 0, cursor->opened_ns + block->wait_ns);
+	return 0;
+}
+
+int block_complete(struct block *block)
+{
+	if (block->cursor->phase == BLOCK_COLLECT && !block->cursor->n_items)
+		return 0;
+	if (block->cursor->phase == BLOCK_COLLECT)
+		block_set_complete(block);
+	return WEIR_MORE;
+}
+
+int block_check_wait(struct block *block, struct weir_context *context)
+{
+	struct block_cursor *cursor = block->cursor;
+
+	if (!cursor->n_items || !block->wait_ns)
+		return 0;
+	if (clock_now_ns() >= cursor->opened_ns + block->wait_ns)
+		return block_complete(block);
+	weir_watch(context, -1, 0, cursor->opened_ns + block->wait_ns);
+	return 0;
+}
+
+bool block_is_committed(const struct block *block)
+{
+	return block->committed.phase == block->cursor->phase && block->committed.number == block->cursor->number &&
+	       block->committed.input_bytes == block->cursor->input_bytes && !block->pending.length;
+}
+
+void block_end(struct block *block, struct weir_context *context)
+{
+	uint64_t number = block->cursor->number + 1;
+
+	weir_settle(context, block->cursor->n_items);
+	*block->cursor = (struct block_cursor){ .number = number };
+}
+
+/* ---- running ---- */
+
+static int block_spawn(struct block *block, struct weir_context *context, int stdout_fd)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	_cleanup_(close) int in = -1, out = -1;
+	int r;
+
+	r = spool_truncate(block->input_fd, block->cursor->input_bytes);
+	if (!r)
+		r = spool_reopen(block->input_fd, O_RDONLY, &in);
+	if (!r && stdout_fd < 0)
+		r = spool_truncate(block->output_fd, 0);
+	if (!r && stdout_fd < 0)
+		r = spool_reopen(block->output_fd, O_WRONLY | O_APPEND, &out);
+	if (r)
+		return r;
+	r = child_spawn(&block->child, &block->program, in, stdout_fd < 0 ? out : stdout_fd, &why);
+	if (r == CHILD_E_BAD) {
+		weir_fail(context, "%s", text_get(&why));
+		return WEIR_FAILED;
+	}
+	return r;
+}
+
+static int block_check_output(struct block *block, struct weir_context *context, int stdout_fd)
+{
+	int64_t length = stdout_fd < 0 ? spool_length(block->output_fd) : 0;
+
+	if (length < 0)
+		return (int)length;
+	if ((uint64_t)length <= block->spool_bytes)
+		return 0;
+	weir_fail(context,
+		  "'%s' wrote more than %llu bytes for one block; raise the stage's spool:, or make its block: smaller",
+		  block->program.title, (unsigned long long)block->spool_bytes);
+	return WEIR_FAILED;
+}
+
+/* Until it ends. Returns 0, WEIR_CANCELLED, WEIR_FAILED, -errno; unless 0 it may still run. */
+static int block_wait(struct block *block, struct weir_context *context, int stdout_fd)
+{
+	for (;;) {
+		struct pollfd fd = { .fd = block->child.pidfd, .events = POLLIN };
+		int r = weir_wait(context, &fd, 1, clock_now_ns() + RUN_LOOK_NS), over;
+
+		if (r != WEIR_OK && r != WEIR_EXPIRED)
+			return r;
+		over = block_check_output(block, context, stdout_fd);
+		if (over || r == WEIR_OK)
+			return over;
+	}
+}
+
+static int block_attempt(struct block *block, struct weir_context *context, int stdout_fd, struct program_end *ret_end)
+{
+	int r = block_spawn(block, context, stdout_fd);
+
+	if (!r)
+		r = block_wait(block, context, stdout_fd);
+	if (r == WEIR_CANCELLED)
+		child_stop(&block->child);
+	else if (r)
+		child_kill(&block->child);
+	else
+		child_finish(&block->child, ret_end);
+	if (r || stdout_fd >= 0)
+		return r;
+	/* once more: what it left behind is dead only now, and may have written too */
+	r = block_check_output(block, context, stdout_fd);
+	if (!r) {
+		int64_t length = spool_length(block->output_fd);
+
+		if (length < 0)
+			return (int)length;
+		block->cursor->output_bytes = (uint64_t)length;
+	}
+	return r;
+}
+
+static void block_tell_failure(struct block *block, struct weir_context *context, const struct program_end *end,
+			       uint32_t attempt)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	char size[QUANTITY_TEXT_SIZE], count[QUANTITY_TEXT_SIZE];
+
+	text_printf(&text, "'%s': ", block->program.title);
+	program_end_describe(end, &text);
+	text_printf(&text, " on a block of %s items, %s", quantity_format_count(block->cursor->n_items, count),
+		    quantity_format_size(block->cursor->input_bytes, size));
+	if (attempt < RUN_ATTEMPTS_MAX) {
+		weir_log(WEIR_LOG_WARNING, "%s; attempt %u of %u, trying again", text_get(&text), attempt,
+			 RUN_ATTEMPTS_MAX);
+		return;
+	}
+	text_printf(&text, ", %u times", attempt);
+	program_end_advise(&block->program, end, true, &text);
+	weir_fail(context, "%s", text_get(&text));
+}
+
+int block_run(struct block *block, struct weir_context *context, int stdout_fd)
+{
+	for (uint32_t attempt = 1;; attempt++) {
+		struct program_end end;
+		int r = block_attempt(block, context, stdout_fd, &end);
+
+		if (r)
+			return r;
+		if (program_end_is_ok(&block->program, &end))
+			return 0;
+		block_tell_failure(block, context, &end, attempt);
+		if (attempt == RUN_ATTEMPTS_MAX)
+			return WEIR_FAILED;
+		r = weir_wait(context, NULL, 0, clock_now_ns() + (RUN_BACKOFF_NS << (attempt - 1)));
+		if (r != WEIR_EXPIRED)
+			return r == WEIR_OK ? error_origin(-EPROTO) : r;
+	}
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stage's calls, answered by the worker. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "worker/dead_letter.h"
+#include "worker/host.h"
+#include "worker/output.h"
+#include "worker/turn.h"
+#include "worker/wait.h"
+
+static int host_emit_produced(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+{
+	int r = output_push(worker, output, data, size_bytes);
+
+	if (r == OUTPUT_E_FULL) {
+		worker->full = true;
+		return WEIR_FULL;
+	}
+	if (r != 0)
+		return r == OUTPUT_E_BROKEN ? WEIR_FAILED : WEIR_TOO_LARGE;
+	if (worker->stage.role == WEIR_SOURCE)
+		worker->cursor.ledger[LEDGER_ACCEPTED]++;
+	output_item_end(worker);
+	return 0;
+}
+
+static int host_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	struct worker *worker = worker_of(context);
+
+	if (output != WEIR_ALL_OUTPUTS && output >= worker->n_outputs)
+		return error_origin(-EINVAL);
+	if (worker->phase == PHASE_PRODUCE)
+		return host_emit_produced(worker, output, data, size_bytes);
+	if (worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
+		return error_origin(-EPERM);
+	if (worker->phase == PHASE_FINISH && worker->ordered) {
+		snprintf(
+			worker->reason, sizeof(worker->reason),
+			"a stage with order: fifo and several workers can not emit at the end of the stream; give it workers: 1");
+		return worker->emit_refused = WEIR_FAILED;
+	}
+	for (;;) {
+		int r = output_push(worker, output, data, size_bytes);
+
+		if (r == 0)
+			return 0;
+		if (r == OUTPUT_E_BROKEN)
+			return worker->emit_refused = WEIR_FAILED;
+		if (r == OUTPUT_E_FULL)
+			turn_commit_complete(worker);
+		if (r == OUTPUT_E_TOO_LARGE || !output_possible(worker, worker->need_bytes))
+			return worker->emit_refused = WEIR_TOO_LARGE;
+		r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+		if (r != 0)
+			return worker->emit_refused = r;
+	}
+}
+
+static uint32_t host_outputs(const struct weir_context *context)
+{
+	return worker_of(context)->n_outputs;
+}
+
+static size_t host_item_size_max(const struct weir_context *context)
+{
+	return output_payload_max(worker_of(context));
+}
+
+static void *host_cursor(struct weir_context *context)
+{
+	return worker_of(context)->cursor.stage;
+}
+
+static int host_spool(struct weir_context *context, uint32_t index)
+{
+	return index < WEIR_SPOOLS_MAX ? worker_of(context)->heritage.spool_fds[index] : -1;
+}
+
+static int host_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *reason)
+{
+	struct worker *worker = worker_of(context);
+	struct dead_letter letter = {
+		.pipeline = worker->heritage.pipeline,
+		.stage = worker->heritage.stage,
+		.worker_index = worker->heritage.worker_index,
+		.cause = DEAD_LETTER_REJECTED,
+		.reason = reason,
+		.sequence = worker->cursor.sequence,
+		.input = "",
+		.data = data,
+		.size_bytes = size_bytes,
+	};
+	int r = dead_letter_write(worker->heritage.dead_letter_path, &letter);
+
+	if (r < 0) {
+		snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter in '%s': %s",
+			 worker->heritage.dead_letter_path, strerror(-r));
+		return WEIR_FAILED;
+	}
+	weir_log(WEIR_LOG_WARNING, "rejected: %s; kept in %s", reason, worker->heritage.dead_letter_path);
+	worker->cursor.ledger[LEDGER_ACCEPTED]++;
+	worker->cursor.ledger[LEDGER_REJECTED_OUT]++;
+	worker->changed = true;
+	return 0;
+}
+
+static void host_reason(struct weir_context *context, const char *reason)
+{
+	snprintf(worker_of(context)->reason, sizeof(worker_of(context)->reason), "%s", reason);
+}
+
+static void host_settle(struct weir_context *context, uint64_t n_items)
+{
+	struct worker *worker = worker_of(context);
+	uint64_t *ledger = worker->cursor.ledger, n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
+
+	ledger[LEDGER_HELD] -= n;
+	ledger[worker->stage.role == WEIR_SINK ? LEDGER_DELIVERED : LEDGER_CONSUMED] += n;
+	worker->changed = true;
+}
+
+static void host_progress(struct weir_context *context, uint64_t position, uint64_t total)
+{
+	struct segment_status *status = worker_of(context)->segment.status;
+
+	store_relaxed(&status->progress_position, position);
+	store_relaxed(&status->progress_total, total);
+}
+
+static int host_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
+{
+	return wait_for_stage(worker_of(context), fds, n_fds, deadline_ns);
+}
+
+static void host_watch(struct weir_context *context, int fd, short events, uint64_t wake_ns)
+{
+	worker_of(context)->watch = (struct watch){ .fd = fd, .events = events, .wake_ns = wake_ns };
+}
+
+static void host_produce_next(struct weir_context *context)
+{
+	worker_of(context)->produce_wanted = worker_of(context)->stage.produce != NULL;
+}
+
+static bool host_cancelled(const struct weir_context *context)
+{
+	return worker_cancelled(worker_of(context));
+}
+
+static uint64_t host_now_ns(const struct weir_context *context)
+{
+	return worker_of(context)->now_ns;
+}
+
+static const char *host_stage_name(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.stage;
+}
+
+static uint32_t host_worker_index(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.worker_index;
+}
+
+static uint32_t host_generation(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.generation;
+}
+
+static const struct heritage_option *host_option(const struct weir_context *context, const char *name)
+{
+	const struct heritage *heritage = &worker_of(context)->heritage;
+
+	for (uint32_t i = 0; i < heritage->n_options; i++)
+		if (strcmp(heritage->options[i].name, name) == 0)
+			return &heritage->options[i];
+	return NULL;
+}
+
+const struct weir_host worker_host = {
+	.emit = host_emit,
+	.outputs = host_outputs,
+	.item_size_max = host_item_size_max,
+	.cursor = host_cursor,
+	.spool = host_spool,
+	.accept_rejected = host_accept_rejected,
+	.reject = host_reason,
+	.settle = host_settle,
+	.fail = host_reason,
+	.progress = host_progress,
+	.wait = host_wait,
+	.watch = host_watch,
+	.produce_next = host_produce_next,
+	.cancelled = host_cancelled,
+	.now_ns = host_now_ns,
+	.stage_name = host_stage_name,
+	.worker_index = host_worker_index,
+	.generation = host_generation,
+	.option = host_option,
+};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which item comes next.
+ *
+ * Free edges: stay with a lane while it has items (its lines are warm), and begin each turn with the next edge and lane, so
+ * that none starves. Merged edges (behind an ordered stage): the stream was cut into numbered runs, each of which went
+ * through one worker; take run after run by its ticket. The run that is due stands, or will stand, at the head of exactly
+ * one lane: its worker got it before any later one, and works in order, so waiting for it can't deadlock.
+ *
+ *     lane 0:  [run 0 ... end 0][run 3 ...            expected 1 -> lane 2
+ *     lane 1:  [run 2 ... end 2]
+ *     lane 2:  [run 1 ...
+ */
+#include <stdio.h>
+
+#include "worker/input.h"
+
+static int input_broken(struct worker *worker, const struct input_edge *edge, uint32_t lane, const char *what)
+{
+	snprintf(worker->reason, sizeof(worker->reason), "lane %u from '%s' is broken: %s", lane,
+		 edge->heritage->peer_stage, what);
+	return INPUT_E_BROKEN;
+}
+
+/* Peeks at one lane; INPUT_E_CLOSED means this lane. */
+static int input_peek(struct worker *worker, const struct input_edge *edge, uint32_t lane, struct input *ret_input)
+{
+	switch (lane_in_peek(&edge->lanes[lane].lane, &ret_input->header, &ret_input->payload)) {
+	case 0:
+		ret_input->lane = lane;
+		return 0;
+	case LANE_E_EMPTY:
+		return INPUT_E_EMPTY;
+	case LANE_E_CLOSED:
+		return INPUT_E_CLOSED;
+	default:
+		return input_broken(worker, edge, lane, "its records make no sense");
+	}
+}
+
+static int input_next_free(struct worker *worker, struct input_edge *edge, struct input *ret_input)
+{
+	uint32_t n_closed = 0;
+
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		uint32_t lane =
+			edge->current + i < edge->n_lanes ? edge->current + i : edge->current + i - edge->n_lanes;
+		int r = input_peek(worker, edge, lane, ret_input);
+
+		if (r == 0)
+			edge->current = lane;
+		if (r == 0 || r == INPUT_E_BROKEN)
+			return r;
+		n_closed += r == INPUT_E_CLOSED;
+	}
+	return n_closed == edge->n_lanes ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+}
+
+static int input_next_merged(struct worker *worker, struct input_edge *edge, uint64_t expected, struct input *ret_input)
+{
+	uint32_t n_closed = 0, n_later = 0;
+
+	if (edge->in_run) {
+		int r = input_peek(worker, edge, edge->current, ret_input);
+
+		return r == INPUT_E_CLOSED ?
+			       input_broken(worker, edge, edge->current, "it was closed in the middle of a run") :
+			       r;
+	}
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		int r = input_peek(worker, edge, i, ret_input);
+
+		if (r == INPUT_E_BROKEN)
+			return r;
+		n_closed += r == INPUT_E_CLOSED;
+		if (r != 0)
+			continue;
+		if (ret_input->header.ticket < expected)
+			return input_broken(worker, edge, i, "a run comes twice");
+		if (ret_input->header.ticket == expected) {
+			edge->current = i;
+			edge->in_run = true;
+			return 0;
+		}
+		n_later++;
+	}
+	/* Neither a closed lane nor one whose head is later can bring it any more. */
+	if (n_later && n_closed + n_later == edge->n_lanes)
+		return input_broken(worker, edge, 0, "a run is missing");
+	return n_closed == edge->n_lanes ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+}
+
+int input_next(struct worker *worker, struct input *ret_input)
+{
+	uint32_t n_closed = 0;
+
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		uint32_t number = worker->next_input + i < worker->n_inputs ? worker->next_input + i :
+									      worker->next_input + i - worker->n_inputs;
+		struct input_edge *edge = &worker->inputs[number];
+		int r = edge->heritage->merge ?
+				input_next_merged(worker, edge, worker->cursor.expected[number], ret_input) :
+				input_next_free(worker, edge, ret_input);
+
+		ret_input->edge = number;
+		if (r == 0 || r == INPUT_E_BROKEN)
+			return r;
+		n_closed += r == INPUT_E_CLOSED;
+	}
+	return n_closed == worker->n_inputs ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+}
+
+void input_take(struct worker *worker, const struct input *input)
+{
+	struct input_edge *edge = &worker->inputs[input->edge];
+	struct input_lane *lane = &edge->lanes[input->lane];
+
+	lane_in_advance(&lane->lane, &input->header);
+	lane->touched = true;
+	worker->changed = true;
+	worker->cursor.expected[input->edge] = input->header.ticket;
+	if (input->header.kind == ITEM_RUN_END) {
+		worker->cursor.expected[input->edge] += edge->heritage->merge ? edge->heritage->ticket_step : 1;
+		edge->in_run = false;
+	}
+}
+
+void input_rotate(struct worker *worker)
+{
+	if (worker->n_inputs > 1)
+		worker->next_input = (worker->next_input + 1) % worker->n_inputs;
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		struct input_edge *edge = &worker->inputs[i];
+
+		if (!edge->heritage->merge && edge->n_lanes > 1)
+			edge->current = (edge->current + 1) % edge->n_lanes;
+	}
+}

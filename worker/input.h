@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which item comes next: fair over edges and lanes, or in the order of the runs. */
+#pragma once
+
+#include "worker/worker.h"
+
+struct input {
+	uint32_t edge, lane;
+	struct item_header header;
+	const void *payload;
+};
+
+enum {
+	INPUT_E_EMPTY = 1,  /* nothing now */
+	INPUT_E_CLOSED = 2, /* every input is closed and empty */
+	INPUT_E_BROKEN = 3, /* a neighbour's memory makes no sense; worker->reason says which */
+};
+
+/* The next record, not yet taken. Wait-free. Returns 0 or INPUT_E_*. */
+int input_next(struct worker *worker, struct input *ret_input);
+/* Takes it: it will be done with the next commit. */
+void input_take(struct worker *worker, const struct input *input);
+/* A turn begins: the next edge and lane have the first word. */
+void input_rotate(struct worker *worker);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir-worker: one stage, one process. Started by the supervisor with descriptor 3 open on its heritage; `weir-worker --describe
+ * PLUGIN` prints a plugin's descriptor, so that the supervisor need not load foreign code.
+ *
+ *     read heritage -> attach -> hello -> open the stage -> ready -> [everybody is ready] -> turns -> close -> bye
+ *
+ * A worker may be killed at any point: whatever is not committed did not happen.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/text.h"
+#include "worker/attach.h"
+#include "worker/children.h"
+#include "worker/describe.h"
+#include "worker/host.h"
+#include "worker/kind.h"
+#include "worker/turn.h"
+#include "worker/wait.h"
+
+enum { EXIT_WORKER_FAILED = 1, EXIT_WORKER_USAGE = 2, EXIT_WORKER_TERMINATED = 143 };
+
+/* The ladder's third rung, and the kernel's word that the supervisor has died. What is uncommitted will be done again. */
+static void handle_sigterm(int signal_number)
+{
+	(void)signal_number;
+	children_kill_all();
+	_exit(EXIT_WORKER_TERMINATED);
+}
+
+static void worker_set_signals(void)
+{
+	struct sigaction terminate = { .sa_handler = handle_sigterm }, ignore = { .sa_handler = SIG_IGN };
+
+	sigemptyset(&terminate.sa_mask);
+	sigaction(SIGTERM, &terminate, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGINT, &ignore, NULL); /* a terminal's ^C is for the supervisor */
+	sigaction(SIGQUIT, &ignore, NULL);
+	sigaction(SIGTTOU, &ignore, NULL); /* a sink may write to the terminal from the background */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* Says why and leaves. `option` is the spec's key that can't be served, for the place of the message. */
+static int worker_bye(struct worker *worker, int status, const char *reason, const char *option)
+{
+	if (client_send_bye(worker->client, status, reason, option) != 0)
+		weir_log(WEIR_LOG_ERROR, "%s", reason ? reason : weir_status_name(status));
+	worker->client = client_close(worker->client);
+	return status == WEIR_OK || status == WEIR_CANCELLED ? 0 : EXIT_WORKER_FAILED;
+}
+
+static int worker_open_stage(struct worker *worker)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r = kind_resolve(&worker->heritage, &worker->stage, &why);
+
+	if (r != 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
+	worker_set_state(worker, WORKER_STATE_OPENING, NO_LANE);
+	worker->now_ns = clock_now_ns();
+	worker->phase = PHASE_OPEN;
+	r = worker->stage.open(&worker->context, &worker->state);
+	worker->phase = PHASE_NONE;
+	if (r == 0)
+		return 0;
+	if (r < 0)
+		snprintf(worker->reason, sizeof(worker->reason), "cannot open: %s", strerror(-r));
+	worker_bye(worker, r < 0 ? r : WEIR_FAILED, worker->reason, NULL);
+	return EXIT_WORKER_FAILED;
+}
+
+static int worker_wait_for_start(struct worker *worker)
+{
+	int r = 0;
+
+	worker_set_state(worker, WORKER_STATE_READY, NO_LANE);
+	client_send_ready(worker->client);
+	while (r == 0 && board_order_of(worker->board, worker->heritage.slot) == BOARD_HOLD)
+		r = wait_for_start(worker);
+	return r < 0 ? r : wait_check_order(worker);
+}
+
+static int worker_run(struct worker *worker)
+{
+	int r;
+
+	if (worker_open_stage(worker) != 0)
+		return EXIT_WORKER_FAILED;
+	r = worker_wait_for_start(worker);
+	if (r == 0)
+		r = turn_loop(worker);
+	if (worker->stage.close)
+		worker->stage.close(&worker->context, worker->state);
+	children_kill_all();
+	if (r == 0 || r == WEIR_CANCELLED)
+		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
+	if (r < 0)
+		snprintf(worker->reason, sizeof(worker->reason), "%s", strerror(-r));
+	return worker_bye(worker, r, r == 0 || r == WEIR_CANCELLED ? NULL : worker->reason, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker worker = { .context = { .host = &worker_host }, .watch = { .fd = -1 } };
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r;
+
+	if (argc == 3 && strcmp(argv[1], "--describe") == 0)
+		return describe_plugin(argv[2]);
+	if (argc != 2 || strcmp(argv[1], "3") != 0) {
+		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
+		return EXIT_WORKER_USAGE;
+	}
+	worker_set_signals();
+	r = heritage_read(HERITAGE_FD, &worker.heritage);
+	if (r != 0) {
+		fprintf(stderr, "<3>the heritage document is unusable: %s\n",
+			r < 0 ? strerror(-r) : "another version, or damaged");
+		return EXIT_WORKER_FAILED;
+	}
+	close(HERITAGE_FD);
+	if (getppid() != worker.heritage.supervisor_pid)
+		return EXIT_WORKER_TERMINATED;
+	r = client_open(&worker.heritage, &worker.client);
+	if (r < 0) {
+		fprintf(stderr, "<3>cannot connect to the supervisor: %s\n", strerror(-r));
+		return EXIT_WORKER_FAILED;
+	}
+	client_send_hello(worker.client);
+	r = worker_attach(&worker, &why);
+	if (r < 0)
+		return worker_bye(&worker, WEIR_FAILED, text_get(&why), NULL);
+	r = worker_run(&worker);
+	worker_detach(&worker);
+	return r;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where an item goes.
+ *
+ * An edge without order deals items out: at its first emit of a turn it picks a lane by balance and stays with it, so that a turn
+ * fills one consumer's cache lines, not all of them. An edge that DEALs runs stays with a lane until the run ends. An edge
+ * that KEEPs runs has no choice: the run's ticket says which lane, so that the consumer there knows what to expect.
+ *
+ * Nothing here is visible to anyone before the commit. Two marks make undoing cheap: per lane, where the complete items
+ * end; per edge, what the item in hand has added.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/must.h"
+#include "worker/output.h"
+
+static struct cursor_output *output_cursor(struct worker *worker, const struct output_edge *edge)
+{
+	return &worker->cursor.outputs[edge - worker->outputs];
+}
+
+static uint32_t output_balance(struct output_edge *edge)
+{
+	uint32_t best = edge->next;
+
+	edge->next = edge->next + 1 < edge->n_lanes ? edge->next + 1 : 0;
+	if (edge->heritage->balance == HERITAGE_ROUND_ROBIN)
+		return best;
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		uint32_t lane = best + i < edge->n_lanes ? best + i : best + i - edge->n_lanes;
+
+		if (lane_out_load(&edge->lanes[lane].lane) < lane_out_load(&edge->lanes[best].lane))
+			best = lane;
+	}
+	return best;
+}
+
+/* The one lane that the next record of an edge must go to; NO_LANE: there is a choice. */
+static uint32_t output_only_lane(const struct worker *worker, const struct output_edge *edge)
+{
+	const struct cursor_output *run = &worker->cursor.outputs[edge - worker->outputs];
+
+	if (edge->heritage->order == HERITAGE_ORDER_KEEP)
+		return (uint32_t)(worker->cursor.expected[0] % edge->n_lanes);
+	if (edge->heritage->order == HERITAGE_ORDER_DEAL && run->run_records)
+		return run->target;
+	return edge->heritage->order == HERITAGE_ORDER_DEAL && edge->item_records ? edge->item_lane : NO_LANE;
+}
+
+/* The lane of the next record; for free edges another one if the first choice is full. */
+static int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
+			 void **ret_payload)
+{
+	uint32_t lane = output_only_lane(worker, edge);
+	int r;
+
+	if (edge->n_lanes == 1)
+		lane = 0;
+	else if (lane == NO_LANE)
+		lane = edge->turn_lane != NO_LANE ? edge->turn_lane : output_balance(edge);
+
+	r = lane_out_reserve(&edge->lanes[lane].lane, size_bytes, ret_payload);
+	if (r == LANE_E_FULL && edge->n_lanes > 1 && edge->heritage->order == HERITAGE_ORDER_NONE)
+		for (uint32_t i = 0; r == LANE_E_FULL && i < edge->n_lanes; i++) {
+			lane = lane + 1 < edge->n_lanes ? lane + 1 : 0;
+			r = lane_out_reserve(&edge->lanes[lane].lane, size_bytes, ret_payload);
+		}
+	if (r == 0 && edge->heritage->order == HERITAGE_ORDER_NONE)
+		edge->turn_lane = lane;
+	*ret_lane = lane;
+	if (r == LANE_E_BROKEN)
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "lane %u to '%s' is broken: its reader's position makes no sense", lane,
+			 edge->heritage->peer_stage);
+	return r == 0                ? 0 :
+	       r == LANE_E_FULL      ? OUTPUT_E_FULL :
+	       r == LANE_E_TOO_LARGE ? OUTPUT_E_TOO_LARGE :
+				       OUTPUT_E_BROKEN;
+}
+
+static void output_mark(struct worker *worker, struct output_lane *lane)
+{
+	lane->touched = true;
+	if (lane->mark_item != worker->item_number) {
+		lane->mark_item = worker->item_number;
+		lane->mark = lane->lane.built;
+	}
+}
+
+static void output_push_one(struct worker *worker, struct output_edge *edge, uint32_t lane, void *payload,
+			    const void *data, size_t size_bytes)
+{
+	struct item_header header = {
+		.size_bytes = (uint32_t)size_bytes,
+		.kind = ITEM_DATA,
+		.sequence = worker->cursor.sequence + worker->item_emitted,
+		.ticket = edge->heritage->order == HERITAGE_ORDER_KEEP ? worker->cursor.expected[0] :
+									 output_cursor(worker, edge)->ticket,
+		.accepted_ns = worker->item_accepted_ns,
+	};
+
+	output_mark(worker, &edge->lanes[lane]);
+	if (size_bytes)
+		memcpy(payload, data, size_bytes);
+	lane_out_push(&edge->lanes[lane].lane, &header);
+	edge->item_records++;
+	edge->item_bytes += size_bytes;
+	edge->item_lane = lane;
+	counter_add(worker, COUNTER_BYTES_OUT, size_bytes);
+}
+
+int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+{
+	uint32_t first = output == WEIR_ALL_OUTPUTS ? 0 : output,
+		 end = output == WEIR_ALL_OUTPUTS ? worker->n_outputs : output + 1;
+	uint32_t lanes[CURSOR_EDGES_MAX];
+	void *payloads[CURSOR_EDGES_MAX];
+
+	must(end <= worker->n_outputs && end <= CURSOR_EDGES_MAX);
+	for (uint32_t i = first; i < end; i++) {
+		int r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
+
+		if (r != 0) {
+			worker->need_bytes =
+				item_record_size(size_bytes) + worker->outputs[i].lanes[0].lane.reserve_bytes;
+			return r;
+		}
+	}
+	for (uint32_t i = first; i < end; i++)
+		output_push_one(worker, &worker->outputs[i], lanes[i], payloads[i], data, size_bytes);
+	worker->item_emitted++;
+	return 0;
+}
+
+static void output_close_run(struct worker *worker, struct output_edge *edge)
+{
+	struct cursor_output *run = output_cursor(worker, edge);
+	struct output_lane *lane = &edge->lanes[run->target];
+
+	lane->touched = true;
+	must(lane_out_push_run_end(&lane->lane, run->ticket) == 0); /* every push has left room for it */
+	run->ticket++;
+	run->run_records = 0;
+	run->run_bytes = 0;
+	worker->changed = true;
+}
+
+void output_item_end(struct worker *worker)
+{
+	for (uint32_t i = 0; worker->item_emitted && i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+		struct cursor_output *run = output_cursor(worker, edge);
+
+		if (!edge->item_records)
+			continue;
+		worker->cursor.ledger[LEDGER_EMITTED] += edge->item_records;
+		if (edge->heritage->order == HERITAGE_ORDER_DEAL) {
+			if (!run->run_records)
+				edge->run_opened_ns = worker->now_ns;
+			run->target = edge->item_lane;
+			run->run_records += edge->item_records;
+			run->run_bytes += edge->item_bytes;
+			if ((edge->heritage->run_bytes && run->run_bytes >= edge->heritage->run_bytes) ||
+			    (edge->heritage->run_records && run->run_records >= edge->heritage->run_records))
+				output_close_run(worker, edge);
+		}
+		edge->item_records = 0;
+		edge->item_bytes = 0;
+		worker->changed = true;
+	}
+	worker->cursor.sequence += worker->item_emitted;
+	worker->item_emitted = 0;
+	worker->item_number++;
+}
+
+void output_item_drop(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+
+		for (uint32_t j = 0; edge->item_records && j < edge->n_lanes; j++)
+			if (edge->lanes[j].mark_item == worker->item_number)
+				edge->lanes[j].lane.built = edge->lanes[j].mark;
+		edge->item_records = 0;
+		edge->item_bytes = 0;
+	}
+	worker->item_emitted = 0;
+	worker->item_number++;
+}
+
+/* The lane that a kept run's end goes to. */
+static struct output_lane *output_kept_lane(struct output_edge *edge, uint64_t ticket)
+{
+	return &edge->lanes[edge->n_lanes == 1 ? 0 : ticket % edge->n_lanes];
+}
+
+int output_run_end(struct worker *worker, uint64_t ticket)
+{
+	uint64_t need = item_record_size(0);
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct lane_out *lane = &output_kept_lane(&worker->outputs[i], ticket)->lane;
+
+		if (worker->outputs[i].heritage->order == HERITAGE_ORDER_KEEP && lane_out_room(lane, false) < need &&
+		    lane_out_room(lane, true) < need) {
+			worker->need_bytes = need;
+			return OUTPUT_E_FULL;
+		}
+	}
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_lane *lane = output_kept_lane(&worker->outputs[i], ticket);
+
+		if (worker->outputs[i].heritage->order != HERITAGE_ORDER_KEEP)
+			continue;
+		lane->touched = true;
+		must(lane_out_push_run_end(&lane->lane, ticket) == 0);
+		worker->changed = true;
+	}
+	return 0;
+}
+
+void output_end_runs(struct worker *worker, enum output_runs which)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+		bool with_turn = !edge->heritage->run_bytes && !edge->heritage->run_records;
+		bool due = with_turn || (edge->heritage->run_wait_ns &&
+					 edge->run_opened_ns + edge->heritage->run_wait_ns <= worker->now_ns);
+
+		if (edge->heritage->order == HERITAGE_ORDER_DEAL && output_cursor(worker, edge)->run_records &&
+		    (which == OUTPUT_RUNS_ALL || with_turn || (which == OUTPUT_RUNS_DUE && due)))
+			output_close_run(worker, edge);
+	}
+}
+
+uint64_t output_runs_due_ns(const struct worker *worker)
+{
+	uint64_t due_ns = 0;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		const struct output_edge *edge = &worker->outputs[i];
+
+		if (edge->heritage->order == HERITAGE_ORDER_DEAL && edge->heritage->run_wait_ns &&
+		    worker->cursor.outputs[i].run_records)
+			due_ns = due_ns && due_ns < edge->run_opened_ns + edge->heritage->run_wait_ns ?
+					 due_ns :
+					 edge->run_opened_ns + edge->heritage->run_wait_ns;
+	}
+	return due_ns;
+}
+
+bool output_room(struct worker *worker, uint64_t need_bytes)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+		uint32_t only = output_only_lane(worker, edge);
+		bool room = false;
+
+		for (uint32_t j = 0; !room && j < edge->n_lanes; j++)
+			room = (only == NO_LANE || only == j) &&
+			       lane_out_room(&edge->lanes[j].lane, true) >= need_bytes;
+		if (!room)
+			return false;
+	}
+	return true;
+}
+
+bool output_possible(const struct worker *worker, uint64_t need_bytes)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		const struct output_edge *edge = &worker->outputs[i];
+		uint32_t only = output_only_lane(worker, edge);
+		bool possible = false;
+
+		for (uint32_t j = 0; !possible && j < edge->n_lanes; j++) {
+			const struct lane_out *lane = &edge->lanes[j].lane;
+
+			possible = (only == NO_LANE || only == j) &&
+				   lane->capacity_bytes - (lane->built - lane->tail) >= need_bytes;
+		}
+		if (!possible)
+			return false;
+	}
+	return true;
+}
+
+size_t output_payload_max(const struct worker *worker)
+{
+	uint64_t max = SIZE_MAX;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		uint64_t fits = lane_payload_max(worker->outputs[i].lanes[0].lane.capacity_bytes);
+
+		max = fits < max ? fits : max;
+	}
+	return (size_t)max;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where an item goes: which lane of each edge, in which run, and what is undone when the item is dropped. */
+#pragma once
+
+#include "worker/worker.h"
+
+enum {
+	OUTPUT_E_FULL = 1,      /* no room now in worker->need_bytes' worth of lane */
+	OUTPUT_E_TOO_LARGE = 2, /* never */
+	OUTPUT_E_BROKEN = 3,    /* the consumer's numbers make no sense; worker->reason says which */
+};
+
+/*
+ * Puts a copy of the payload behind the tail of one lane of the edge, or of every edge (WEIR_ALL_OUTPUTS): all or none.
+ * Returns 0, OUTPUT_E_*. Wait-free.
+ */
+int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes);
+
+/* The item in hand is complete: what it emitted will go with the next commit. Ends runs that have reached their size. */
+void output_item_end(struct worker *worker);
+/* The item in hand is dropped: what it emitted is forgotten. */
+void output_item_drop(struct worker *worker);
+
+/*
+ * Ordered stage: passes the end of the run `ticket` on to every output. Returns 0, or OUTPUT_E_FULL with nothing pushed.
+ */
+int output_run_end(struct worker *worker, uint64_t ticket);
+
+/* Ends open runs: all of them, those that go with the turn, or those that have waited long enough. */
+enum output_runs { OUTPUT_RUNS_TURN, OUTPUT_RUNS_DUE, OUTPUT_RUNS_ALL };
+void output_end_runs(struct worker *worker, enum output_runs which);
+/* When the earliest open run has waited long enough; 0: none is waiting. */
+uint64_t output_runs_due_ns(const struct worker *worker);
+
+/* True if every edge has a lane with room for a record of need_bytes. Reads the consumers' lines. */
+bool output_room(struct worker *worker, uint64_t need_bytes);
+/* True if a record of need_bytes could ever fit beside what is built and not committed. */
+bool output_possible(const struct worker *worker, uint64_t need_bytes);
+/* The largest payload that fits each edge. */
+size_t output_payload_max(const struct worker *worker);

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lines out of bytes that can be read again.
+ *
+ *     file     ... ========|------------------------------------|.........
+ *                      position                            offset + filled
+ *     buffer   |  done     |  line  \n  line  \n  line  \n  li  |  room  |
+ *            offset
+ *
+ * Items are emitted straight from the buffer. The position is the whole state: the buffer is only a window, so a new process
+ * that finds the position in the cursor goes on at the same byte. A line that is longer than an item may be is not collected; the
+ * position runs over it and remembers where it began, so it costs no more memory than any other, however long it is, and a kill
+ * in its middle does not start it over. Once its end is known it is refused as a whole, and its head is read again for that.
+ */
+#include "worker/sources/line_feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "common/base/quantity.h"
+
+#define READ_BYTES ((size_t)256 * 1024)
+
+struct line {
+	const char *data;
+	size_t size_bytes;
+	uint64_t next; /* offset behind its newline */
+};
+
+enum { LINE_E_LONG = 100 }; /* longer than an item may be; its end may be out of sight */
+
+int line_feed_init(struct line_feed *feed, struct weir_context *context)
+{
+	const char *too_long = weir_option_string(context, "too_long"), *binary = weir_option_string(context, "binary");
+
+	*feed = (struct line_feed){ .context = context, .fd = -1, .line_max_bytes = weir_item_size_max(context) };
+	feed->too_long = too_long && !strcmp(too_long, "cut")  ? LINE_TOO_LONG_CUT :
+			 too_long && !strcmp(too_long, "fail") ? LINE_TOO_LONG_FAIL :
+								 LINE_TOO_LONG_REJECT;
+	feed->refuse_binary = !binary || strcmp(binary, "accept") != 0;
+	feed->capacity = feed->line_max_bytes + READ_BYTES;
+	feed->buffer = malloc(feed->capacity);
+	return feed->buffer ? 0 : error_origin(-ENOMEM);
+}
+
+void line_feed_deinit(struct line_feed *feed)
+{
+	free(feed->buffer);
+	feed->buffer = NULL;
+}
+
+void line_feed_set(struct line_feed *feed, const char *name, int fd, uint64_t start, bool complete)
+{
+	feed->name = name;
+	feed->fd = fd;
+	feed->start = start;
+	feed->complete = complete;
+	feed->offset = 0;
+	feed->filled = feed->scanned = 0;
+}
+
+int line_feed_check_binary(struct weir_context *context, const char *name, const char *bytes, size_t n, uint64_t at)
+{
+	const char *nul;
+
+	if (at >= LINE_FEED_BINARY_BYTES)
+		return 0;
+	if (n > LINE_FEED_BINARY_BYTES - at)
+		n = (size_t)(LINE_FEED_BINARY_BYTES - at);
+	nul = memchr(bytes, '\0', n);
+	if (!nul)
+		return 0;
+	weir_fail(
+		context,
+		"%s: binary file (NUL at byte %llu) where lines were expected; leave it out, or set `binary: accept` on this stage",
+		name, (unsigned long long)(at + (uint64_t)(nul - bytes)));
+	return WEIR_FAILED;
+}
+
+/* The end of the file has been met: it must not lie before what has been read. */
+static int feed_end(struct line_feed *feed)
+{
+	uint64_t seen = feed->offset + feed->filled;
+	struct stat st;
+
+	if (fstat(feed->fd, &st))
+		return error_origin(-errno);
+	if ((uint64_t)st.st_size >= seen)
+		return feed->complete ? WEIR_CLOSED : WEIR_WAIT;
+	weir_fail(
+		feed->context,
+		"%s was truncated to %llu bytes while it was read, below byte %llu where reading stood; restore it and run again",
+		feed->name, (unsigned long long)st.st_size, (unsigned long long)seen);
+	return WEIR_FAILED;
+}
+
+/* Moves the window up to `from` and reads on. Returns 0 with more bytes, or the status of the end. */
+static int feed_fill(struct line_feed *feed, uint64_t from)
+{
+	size_t done = (size_t)(from - feed->offset);
+	uint64_t at;
+	ssize_t n;
+
+	must(done <= feed->filled);
+	memmove(feed->buffer, feed->buffer + done, feed->filled - done);
+	feed->filled -= done;
+	feed->scanned = feed->scanned > done ? feed->scanned - done : 0;
+	feed->offset = from;
+	must(feed->filled < feed->capacity);
+
+	at = feed->offset + feed->filled;
+	do
+		n = pread(feed->fd, feed->buffer + feed->filled, feed->capacity - feed->filled, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		weir_fail(feed->context, "cannot read %s at byte %llu: %s", feed->name, (unsigned long long)at,
+			  strerror(errno));
+		return WEIR_FAILED;
+	}
+	if (n == 0)
+		return feed_end(feed);
+	feed->filled += (size_t)n;
+	return !feed->refuse_binary ? 0 :
+				      line_feed_check_binary(feed->context, feed->name, feed->buffer + feed->filled - n,
+							     (size_t)n, at - feed->start);
+}
+
+/* The next newline at or behind `from`, or NULL; never looks at a byte twice. */
+static const char *feed_newline(struct line_feed *feed, uint64_t from)
+{
+	size_t start = (size_t)(from - feed->offset);
+	const char *newline;
+
+	if (feed->scanned < start)
+		feed->scanned = start;
+	newline = memchr(feed->buffer + feed->scanned, '\n', feed->filled - feed->scanned);
+	feed->scanned = newline ? (size_t)(newline - feed->buffer) : feed->filled;
+	return newline;
+}
+
+static int feed_find(struct line_feed *feed, uint64_t from, struct line *ret)
+{
+	for (;;) {
+		const char *newline = feed_newline(feed, from);
+		size_t length =
+			(newline ? (size_t)(newline - feed->buffer) : feed->filled) - (size_t)(from - feed->offset);
+		int r = 0;
+
+		*ret = (struct line){ .data = feed->buffer + (from - feed->offset),
+				      .size_bytes = length,
+				      .next = from + length + (newline ? 1 : 0) };
+		if (length > feed->line_max_bytes)
+			return LINE_E_LONG;
+		if (newline)
+			return 0;
+		r = feed_fill(feed, from);
+		if (r == WEIR_CLOSED && length) {
+			ret->data = feed->buffer; /* the window has moved */
+			return 0;
+		}
+		if (r != 0)
+			return r;
+	}
+}
+
+static int feed_emit(struct line_feed *feed, const char *data, size_t size_bytes)
+{
+	int r = weir_emit(feed->context, WEIR_ALL_OUTPUTS, data, size_bytes);
+
+	return r == WEIR_FULL ? WEIR_MORE : r == WEIR_TOO_LARGE ? error_origin(-EMSGSIZE) : r;
+}
+
+/* A line that does not fit comes into sight. Returns 0 once the position says so. */
+static int feed_begin_long(struct line_feed *feed, struct line_position *position, const struct line *line)
+{
+	char limit[QUANTITY_TEXT_SIZE];
+	int r;
+
+	quantity_format_count(feed->line_max_bytes, limit);
+	if (feed->too_long == LINE_TOO_LONG_FAIL) {
+		weir_fail(
+			feed->context,
+			"%s:%llu: the line is longer than %s bytes, the largest item that fits the lane; give the stage behind this "
+			"one a larger `lane:`, or set `too_long: reject` or `cut`",
+			feed->name, (unsigned long long)position->line + 1, limit);
+		return WEIR_FAILED;
+	}
+	if (feed->too_long == LINE_TOO_LONG_CUT) {
+		r = feed_emit(feed, line->data, feed->line_max_bytes);
+		if (r != 0)
+			return r;
+		if (!feed->cut_said)
+			weir_log(
+				WEIR_LOG_WARNING,
+				"%s:%llu: cut to %s bytes, the largest item that fits the lane; more such lines are not mentioned",
+				feed->name, (unsigned long long)position->line + 1, limit);
+		feed->cut_said = true;
+	}
+	position->long_from = position->offset + 1;
+	return 0;
+}
+
+/* The end of a line that did not fit: size_bytes in all. */
+static int feed_end_long(struct line_feed *feed, struct line_position *position, uint64_t size_bytes)
+{
+	size_t wanted = size_bytes < LINE_FEED_HEAD_BYTES ? (size_t)size_bytes : LINE_FEED_HEAD_BYTES;
+	char size[QUANTITY_TEXT_SIZE], limit[QUANTITY_TEXT_SIZE], *head;
+	ssize_t n;
+	int r;
+
+	if (feed->too_long == LINE_TOO_LONG_CUT)
+		return 0;
+	head = malloc(wanted);
+	if (!head)
+		return error_origin(-ENOMEM);
+	do
+		n = pread(feed->fd, head, wanted, (off_t)(position->long_from - 1));
+	while (n < 0 && errno == EINTR);
+	r = weir_accept_rejected(
+		feed->context, head, n > 0 ? (size_t)n : 0,
+		"%s:%llu: the line has %s bytes and an item may have %s; give the stage behind this one a larger `lane:`, or set "
+		"`too_long: cut`%s",
+		feed->name, (unsigned long long)position->line + 1, quantity_format_count(size_bytes, size),
+		quantity_format_count(feed->line_max_bytes, limit),
+		size_bytes > LINE_FEED_HEAD_BYTES ? " (only its beginning is kept)" : "");
+	free(head);
+	return r;
+}
+
+/* Runs over a line that does not fit, one window at a time. Returns 0 when it is behind, WEIR_MORE when there is more of it. */
+static int feed_pass_long(struct line_feed *feed, struct line_position *position)
+{
+	const char *newline = feed_newline(feed, position->offset);
+	uint64_t end = feed->offset + (newline ? (uint64_t)(newline - feed->buffer) : feed->filled);
+	int r;
+
+	if (!newline) {
+		position->offset = end;
+		r = feed_fill(feed, end);
+		if (r != WEIR_CLOSED)
+			return r == 0 ? WEIR_MORE : r;
+	}
+	r = feed_end_long(feed, position, end - (position->long_from - 1));
+	if (r != 0)
+		return r;
+	*position = (struct line_position){ .offset = end + (newline ? 1 : 0), .line = position->line + 1 };
+	return 0;
+}
+
+static int feed_one(struct line_feed *feed, struct line_position *position)
+{
+	struct line line;
+	int r;
+
+	if (position->long_from)
+		return feed_pass_long(feed, position);
+	r = feed_find(feed, position->offset, &line);
+	if (r == LINE_E_LONG)
+		return feed_begin_long(feed, position, &line);
+	if (r != 0)
+		return r;
+	r = feed_emit(feed, line.data, line.size_bytes);
+	if (r != 0)
+		return r;
+	position->offset = line.next;
+	position->line++;
+	return 0;
+}
+
+int line_feed_produce(struct line_feed *feed, struct line_position *position, unsigned *budget)
+{
+	if (position->offset < feed->offset || position->offset - feed->offset > feed->filled) {
+		feed->offset = position->offset;
+		feed->filled = feed->scanned = 0;
+	}
+	for (; *budget; --*budget) {
+		bool passing = position->long_from;
+		int r = feed_one(feed, position);
+
+		if (r != 0 && !(passing && r == WEIR_MORE))
+			return r;
+	}
+	return WEIR_MORE;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The turn.
+ *
+ *     take up to a batch  ->  process, outputs built behind the tails  ->  flush  ->  commit  ->  release, wake
+ *                                                                                    |
+ *         killed before here: nothing happened, the input is still there  <----------+----------> killed after: it all happened
+ *
+ * Sources and operators with work of their own are asked to produce() instead of taking. What a stage says of an item goes into
+ * the working copy of the cursor, and so into the ledger, with the same commit. An item that is dropped (rejected, cancelled, failed)
+ * leaves no trace but its line in the ledger: its outputs and its changes of the stage cursor are undone.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "worker/dead_letter.h"
+#include "worker/input.h"
+#include "worker/output.h"
+#include "worker/turn.h"
+#include "worker/wait.h"
+
+enum { TURN_IDLE = 100 }; /* nothing to take now */
+
+/* ---- commit ---- */
+
+static void turn_wake(struct worker *worker)
+{
+	fence_seq_cst(); /* pairs with wait_arm(): what was published is visible before `armed` is read */
+	for (uint32_t i = 0; i < worker->n_peers; i++) {
+		struct peer *peer = &worker->peers[i];
+
+		if (!peer->touched)
+			continue;
+		if (doorbell_wake(&peer->doorbell, peer->wake_events, peer->wake_room_bytes))
+			counter_add(worker, COUNTER_WAKES, 1);
+		peer->touched = false;
+		peer->wake_events = 0;
+		peer->wake_room_bytes = 0;
+	}
+}
+
+static void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes)
+{
+	peer->touched = true;
+	peer->wake_events |= event;
+	if (room_bytes > peer->wake_room_bytes)
+		peer->wake_room_bytes = room_bytes;
+}
+
+static void turn_collect(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			if (worker->outputs[i].lanes[j].touched &&
+			    worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
+				commit_add_tail(&worker->commit, &worker->outputs[i].lanes[j].lane);
+	commit_add_cursor(&worker->commit, &worker->cursor);
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			if (worker->inputs[i].lanes[j].touched)
+				commit_add_done(&worker->commit, &worker->inputs[i].lanes[j].lane);
+}
+
+/* After the commit: private positions follow, room goes back, and whoever sleeps for it will be rung. */
+static void turn_settle(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+
+		edge->turn_lane = NO_LANE;
+		for (uint32_t j = 0; j < edge->n_lanes; j++) {
+			struct output_lane *lane = &edge->lanes[j];
+
+			if (!lane->touched || lane->lane.built == lane->lane.tail)
+				continue;
+			lane->lane.tail = lane->lane.built;
+			lane->touched = false;
+			turn_touch(lane->peer, ARM_DATA, 0);
+		}
+	}
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++) {
+			struct input_lane *lane = &worker->inputs[i].lanes[j];
+
+			if (!lane->touched)
+				continue;
+			lane->lane.done = lane->lane.next;
+			lane_in_release(&lane->lane);
+			lane->touched = false;
+			turn_touch(lane->peer, ARM_SPACE,
+				   lane->lane.capacity_bytes - (lane->lane.tail_cached - lane->lane.done));
+		}
+}
+
+static void turn_publish(struct worker *worker)
+{
+	struct segment_status *status = worker->segment.status;
+
+	turn_collect(worker);
+	commit_publish(&worker->commit);
+	turn_settle(worker);
+	turn_wake(worker);
+	worker->changed = false;
+	counter_add(worker, COUNTER_TURNS, 1);
+	store_relaxed(&status->heartbeat, load_relaxed(&status->heartbeat) + 1);
+}
+
+int turn_commit(struct worker *worker)
+{
+	if (!worker->changed)
+		return 0;
+	if (worker->stage.flush) {
+		int r;
+
+		worker->phase = PHASE_FLUSH;
+		r = worker->stage.flush(&worker->context, worker->state);
+		worker->phase = PHASE_NONE;
+		if (r != 0)
+			return r;
+	}
+	output_end_runs(worker, OUTPUT_RUNS_TURN);
+	turn_publish(worker);
+	store_release(&worker->segment.hand->busy, 0);
+	return 0;
+}
+
+void turn_commit_complete(struct worker *worker)
+{
+	uint8_t stage_now[CURSOR_STAGE_SIZE];
+
+	if (worker->stage.flush || !worker->changed)
+		return;
+	/* Hide what the item in hand has done so far. */
+	memcpy(stage_now, worker->cursor.stage, sizeof(stage_now));
+	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			struct output_lane *lane = &worker->outputs[i].lanes[j];
+
+			lane->hidden_end = lane->lane.built;
+			if (lane->mark_item == worker->item_number)
+				lane->lane.built = lane->mark;
+		}
+	turn_publish(worker);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			struct output_lane *lane = &worker->outputs[i].lanes[j];
+
+			lane->lane.built = lane->hidden_end;
+			lane->touched = lane->lane.built != lane->lane.tail;
+		}
+	memcpy(worker->cursor.stage, stage_now, sizeof(stage_now));
+}
+
+/* ---- one item ---- */
+
+static void turn_note_hand(struct worker *worker, const struct input *input, uint64_t position)
+{
+	struct segment_hand *hand = worker->segment.hand;
+
+	store_relaxed(&hand->busy, 0); /* [S2] first: a note half overwritten names nobody */
+	fence_release();
+	store_relaxed(&hand->position, position);
+	store_relaxed(&hand->sequence, input->header.sequence);
+	store_relaxed(&hand->lane, worker->inputs[input->edge].lanes[input->lane].lane.index);
+	store_release(&hand->busy, 1);
+}
+
+/* How many workers this item has cost already. */
+static uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)
+{
+	const struct lane_in *lane = &worker->inputs[input->edge].lanes[input->lane].lane;
+
+	if (!worker->suspect_attempts || lane->index != worker->suspect_lane)
+		return 0;
+	if (position == worker->suspect_position)
+		return worker->suspect_attempts;
+	if (position > worker->suspect_position)
+		worker->suspect_attempts = 0;
+	return 0;
+}
+
+/* Keeps an item that won't be processed where a person can find it. Returns 0 or WEIR_FAILED. */
+static int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
+		     const char *reason)
+{
+	struct dead_letter letter = {
+		.pipeline = worker->heritage.pipeline,
+		.stage = worker->heritage.stage,
+		.worker_index = worker->heritage.worker_index,
+		.cause = cause,
+		.reason = reason,
+		.attempts = item->attempt,
+		.sequence = item->sequence,
+		.input = item->input < worker->n_inputs ? worker->inputs[item->input].heritage->peer_stage : "",
+		.data = item->data,
+		.size_bytes = item->size_bytes,
+	};
+	int r = dead_letter_write(worker->heritage.dead_letter_path, &letter);
+
+	if (r == 0)
+		return 0;
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
+		 worker->heritage.dead_letter_path, strerror(-r));
+	return WEIR_FAILED;
+}
+
+static int turn_drop(struct worker *worker, int status)
+{
+	output_item_drop(worker);
+	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	return status;
+}
+
+/* What the stage said of the item, written into the ledger. */
+static int turn_account(struct worker *worker, const struct weir_item *item, int status)
+{
+	uint64_t *ledger = worker->cursor.ledger;
+	int r;
+
+	switch (status) {
+	case WEIR_MORE:
+		worker->produce_wanted = true;
+		/* fall through */
+	case WEIR_OK:
+		if (worker->stage.role == WEIR_SINK)
+			ledger[LEDGER_DELIVERED]++;
+		else if (!worker->item_emitted && !worker->stage.produce && !worker->stage.finish)
+			ledger[LEDGER_FILTERED]++;
+		else
+			ledger[LEDGER_CONSUMED]++;
+		break;
+	case WEIR_HELD:
+		ledger[LEDGER_HELD]++;
+		break;
+	case WEIR_REJECTED:
+		turn_drop(worker, 0);
+		r = turn_bury(worker, item, DEAD_LETTER_REJECTED, worker->reason);
+		if (r != 0)
+			return r;
+		ledger[LEDGER_REJECTED_IN]++;
+		break;
+	default:
+		return turn_drop(worker, status);
+	}
+	ledger[LEDGER_TAKEN]++;
+	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
+	output_item_end(worker);
+	return 0;
+}
+
+static int turn_give_up(struct worker *worker, const struct weir_item *item)
+{
+	char reason[128];
+	int r;
+
+	snprintf(reason, sizeof(reason), "%u workers died with it in hand", item->attempt);
+	r = turn_bury(worker, item, DEAD_LETTER_ATTEMPTS, reason);
+	if (r != 0)
+		return r;
+	weir_log(WEIR_LOG_ERROR, "item %llu from '%s' is given up: %s; it lies in %s",
+		 (unsigned long long)item->sequence, worker->inputs[item->input].heritage->peer_stage, reason,
+		 worker->heritage.dead_letter_path);
+	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
+	worker->cursor.ledger[LEDGER_TAKEN]++;
+	worker->suspect_attempts = 0;
+	return 0;
+}
+
+/* A callback that could emit has returned: a stage that overlooks a refused emit must not lose the output in silence. */
+static int turn_emits_done(struct worker *worker, int status)
+{
+	worker->phase = PHASE_NONE;
+	if (!worker->emit_refused || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
+		return status;
+	if (worker->emit_refused == WEIR_TOO_LARGE)
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "the outputs of one item do not fit a lane; give the stage behind this one a larger `lane:`");
+	return worker->emit_refused == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_FAILED;
+}
+
+static int turn_item(struct worker *worker, const struct input *input)
+{
+	uint64_t position = worker->inputs[input->edge].lanes[input->lane].lane.next;
+	struct weir_item item = {
+		.data = input->payload,
+		.size_bytes = input->header.size_bytes,
+		.sequence = input->header.sequence,
+		.accepted_ns = input->header.accepted_ns,
+		.input = input->edge,
+		.attempt = turn_attempts(worker, input, position),
+	};
+	int r;
+
+	if (item.attempt >= worker->heritage.attempts) {
+		r = turn_give_up(worker, &item);
+	} else {
+		turn_note_hand(worker, input, position);
+		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+		worker->item_accepted_ns = item.accepted_ns;
+		worker->cursor.expected[input->edge] = input->header.ticket;
+		worker->emit_refused = 0;
+		worker->reason[0] = '\0';
+		worker->phase = PHASE_PROCESS;
+		r = worker->stage.process(&worker->context, worker->state, &item);
+		r = turn_account(worker, &item, turn_emits_done(worker, r));
+	}
+	if (r == 0)
+		input_take(worker, input);
+	return r;
+}
+
+/* An ordered stage has been given the last item of a run. The record stays until what belongs to the run is out. */
+static int turn_run_end(struct worker *worker, const struct input *input)
+{
+	worker->cursor.expected[input->edge] = input->header.ticket;
+	if (worker->ordered && worker->stage.end_run) {
+		int r;
+
+		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+		worker->emit_refused = 0;
+		worker->phase = PHASE_PROCESS;
+		r = turn_emits_done(worker, worker->stage.end_run(&worker->context, worker->state));
+		if (r == WEIR_OK || r == WEIR_MORE)
+			output_item_end(worker);
+		else
+			return turn_drop(worker, r);
+		worker->changed = true;
+		worker->produce_wanted = worker->produce_wanted || r == WEIR_MORE;
+		if (worker->produce_wanted)
+			return 0;
+	}
+	while (worker->ordered && output_run_end(worker, input->header.ticket) == OUTPUT_E_FULL) {
+		int r = turn_commit(worker);
+
+		if (r == 0)
+			r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+		if (r != 0)
+			return r;
+	}
+	input_take(worker, input);
+	return 0;
+}
+
+/* ---- turns ---- */
+
+static uint32_t turn_batch(const struct worker *worker)
+{
+	return worker->suspect_attempts ? 1 : worker->heritage.batch;
+}
+
+static int turn_take(struct worker *worker)
+{
+	uint32_t batch = turn_batch(worker), n;
+	int r = 0, committed;
+
+	input_rotate(worker);
+	for (n = 0; n < batch && r == 0 && !worker->produce_wanted; n++) {
+		struct input input;
+
+		if (worker_cancelled(worker)) {
+			r = WEIR_CANCELLED;
+			break;
+		}
+		r = input_next(worker, &input);
+		if (r == INPUT_E_EMPTY || r == INPUT_E_CLOSED) {
+			r = n ? 0 : r == INPUT_E_EMPTY ? TURN_IDLE : WEIR_CLOSED;
+			break;
+		}
+		if (r == INPUT_E_BROKEN) {
+			r = WEIR_FAILED;
+			break;
+		}
+		r = input.header.kind == ITEM_RUN_END ? turn_run_end(worker, &input) : turn_item(worker, &input);
+	}
+	/* Also after a failure: what is complete counts, and won't be done again. */
+	committed = turn_commit(worker);
+	return r == 0 || r == TURN_IDLE || r == WEIR_CLOSED ? (committed ? committed : r) : r;
+}
+
+/* What a source emits is accepted now; what an operator makes of items that it held is as old as the last of them. */
+static uint64_t source_time(const struct worker *worker)
+{
+	return worker->stage.role == WEIR_SOURCE || !worker->item_accepted_ns ? worker->now_ns :
+										worker->item_accepted_ns;
+}
+
+static int turn_produce(struct worker *worker)
+{
+	int r, committed;
+
+	worker->full = false;
+	worker->item_accepted_ns = source_time(worker);
+	worker->phase = PHASE_PRODUCE;
+	r = worker->stage.produce(&worker->context, worker->state);
+	worker->phase = PHASE_NONE;
+	worker->changed = true;
+	worker->produce_wanted = r == WEIR_MORE || (r == WEIR_OK && worker->stage.role == WEIR_SOURCE);
+	committed = turn_commit(worker);
+	if (r == WEIR_FAILED || r == WEIR_CANCELLED || r < 0)
+		return r;
+	if (committed != 0)
+		return committed;
+	if (r == WEIR_MORE && worker->full)
+		return wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+	if (r == WEIR_WAIT)
+		return wait_sleep(worker, 0, 0);
+	return r == WEIR_CLOSED ? WEIR_CLOSED : 0;
+}
+
+static void turn_begin(struct worker *worker)
+{
+	worker->now_ns = clock_now_ns();
+	if (worker->watch.wake_ns && worker->now_ns >= worker->watch.wake_ns) {
+		worker->watch = (struct watch){ .fd = -1 };
+		worker->produce_wanted = worker->stage.produce != NULL;
+	}
+	if (output_runs_due_ns(worker) && worker->now_ns >= output_runs_due_ns(worker))
+		output_end_runs(worker, OUTPUT_RUNS_DUE);
+}
+
+/* The end of the stream: what the stage still has, then the lanes close. Done again by the next generation if need be. */
+static int turn_finish(struct worker *worker)
+{
+	int r = 0;
+
+	if (worker->stage.role == WEIR_SOURCE)
+		worker->produce_wanted = false;
+	else if (!worker->cursor.finished && worker->stage.finish) {
+		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+		worker->now_ns = clock_now_ns();
+		worker->changed = true;
+		worker->emit_refused = 0;
+		worker->phase = PHASE_FINISH;
+		r = turn_emits_done(worker, worker->stage.finish(&worker->context, worker->state));
+		if (r != WEIR_OK && r != WEIR_MORE)
+			return turn_drop(worker, r);
+		output_item_end(worker);
+		worker->produce_wanted = r == WEIR_MORE;
+		r = turn_commit(worker);
+	}
+	while (r == 0 && worker->produce_wanted) {
+		r = turn_produce(worker);
+		if (r == 0)
+			r = wait_check_order(worker);
+		worker->now_ns = clock_now_ns();
+	}
+	if (r != 0)
+		return r;
+	output_end_runs(worker, OUTPUT_RUNS_ALL);
+	worker->cursor.finished = 1;
+	worker->changed = true;
+	return turn_commit(worker);
+}
+
+static void turn_close(struct worker *worker)
+{
+	worker_set_state(worker, WORKER_STATE_ENDING, NO_LANE);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			lane_out_close(&worker->outputs[i].lanes[j].lane);
+			turn_touch(worker->outputs[i].lanes[j].peer, ARM_DATA, 0);
+		}
+	turn_wake(worker);
+}
+
+int turn_loop(struct worker *worker)
+{
+	bool source = worker->stage.role == WEIR_SOURCE, failed;
+	int r = 0;
+
+	worker->produce_wanted = worker->stage.produce != NULL;
+	worker->item_number = 1;
+	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
+	commit_add_cursor(&worker->commit, &worker->cursor);
+	commit_publish(&worker->commit);
+	while (r == 0 && !worker->cursor.finished) {
+		turn_begin(worker);
+		r = wait_check_order(worker);
+		if (r != 0)
+			break;
+		if (source && worker->order_seen >= BOARD_DRAIN)
+			break;
+		r = source || worker->produce_wanted ? turn_produce(worker) : turn_take(worker);
+		if (r == TURN_IDLE) {
+			r = turn_commit(worker); /* runs that were due */
+			if (r == 0)
+				r = wait_sleep(worker, ARM_DATA, 0);
+		}
+	}
+	/* A source that failed has still handed on what came before: the rest of the pipeline may finish it. */
+	failed = source && r == WEIR_FAILED;
+	if (r == 0 || r == WEIR_CLOSED || failed)
+		r = turn_finish(worker);
+	if (r == 0)
+		turn_close(worker);
+	return r == 0 && failed ? WEIR_FAILED : r;
+}

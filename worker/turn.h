@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The turn: take, process, commit. */
+#pragma once
+
+#include "worker/worker.h"
+
+/*
+ * Runs turns until the stage has ended and its lanes are closed. The stage is open, the pipeline runs. Returns 0: the end of the
+ * stream; WEIR_CANCELLED; WEIR_FAILED (worker->reason says why; a source has closed its lanes); negative errno. All that was
+ * complete has been committed.
+ */
+int turn_loop(struct worker *worker);
+
+/* Everything complete takes effect. Returns 0, or what the stage's flush() said: then nothing was committed. */
+int turn_commit(struct worker *worker);
+
+/*
+ * From inside process(): commits the items before the one in hand, so that their room and their outputs are not held while
+ * this one waits. A stage with flush() is not asked in the middle of an item, and so nothing is committed for it.
+ */
+void turn_commit_complete(struct worker *worker);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sleeping and waking.
+ *
+ *     waiter (here)                          waker (a peer's turn_commit)
+ *     armed.need, armed.word = epoch|events  publish (tail, free)
+ *     fence seq_cst                          fence seq_cst
+ *     look again at everything               armed.word set, and for this? ring once per epoch
+ *     poll(doorbell, control, lifeline, ...)
+ *     armed.word = 0
+ *
+ * Whichever fence comes first, one of the two sees the other: no wake is lost while both live. A waker that dies between
+ * publishing and ringing is made good by the supervisor, which rings all neighbours after a death; and no sleep lasts
+ * longer than a second. The loop: clear the doorbell first, look second, sleep last; a ring that comes after the look
+ * leaves the eventfd readable.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "common/scope/cause.h"
+#include "worker/children.h"
+#include "worker/input.h"
+#include "worker/output.h"
+#include "worker/wait.h"
+
+#define SLEEP_MS_MAX 1000
+#define SPINS 64
+#define STAGE_FDS_MAX 8u
+
+enum { FD_DOORBELL, FD_CONTROL, FD_LIFELINE, FD_FIRST_OTHER };
+
+/* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
+static void wait_supervisor_lost(void)
+{
+	children_kill_all();
+	_exit(143);
+}
+
+/* Takes what the supervisor has sent. Orders stand on the board; the messages say who and why. */
+static void wait_control(struct worker *worker)
+{
+	struct message message;
+
+	while (client_unread(worker->client) && client_receive(worker->client, &message) == 0) {
+		if (message.type == MESSAGE_QUERY)
+			(void)client_send_status(worker->client,
+						 worker_state_name(load_relaxed(&worker->segment.status->state)), NULL);
+		else if (message.type == MESSAGE_CANCEL)
+			weir_log(WEIR_LOG_DEBUG, "cancelled: %s, by %.*s", cause_name((unsigned)message.cancel.cause),
+				 (int)message.cancel.who.size_bytes, message.cancel.who.data);
+	}
+}
+
+int wait_check_order(struct worker *worker)
+{
+	uint32_t order = board_order_of(worker->board, worker->heritage.slot);
+
+	if (order != worker->order_seen) {
+		worker->order_seen = order;
+		(void)client_send_ack(worker->client, order); /* for people: the board is the truth */
+		wait_control(worker);
+	}
+	return order >= BOARD_CANCEL ? WEIR_CANCELLED : 0;
+}
+
+/* Polls the worker's own descriptors and others; others' revents are copied back. Returns how many of the others are ready, or -errno. */
+static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_others, int timeout_ms)
+{
+	struct pollfd fds[FD_FIRST_OTHER + STAGE_FDS_MAX] = {
+		[FD_DOORBELL] = { .fd = worker->heritage.doorbell_fd, .events = POLLIN },
+		[FD_CONTROL] = { .fd = client_fd(worker->client), .events = POLLIN },
+		[FD_LIFELINE] = { .fd = worker->heritage.lifeline_fd, .events = POLLIN },
+	};
+	int n_ready = 0, r;
+
+	wait_control(worker);
+	if (n_others > STAGE_FDS_MAX)
+		return error_origin(-EINVAL);
+	for (size_t i = 0; i < n_others; i++)
+		fds[FD_FIRST_OTHER + i] = others[i];
+	r = poll(fds, FD_FIRST_OTHER + n_others, timeout_ms);
+	if (r < 0)
+		return errno == EINTR ? 0 : error_origin(-errno);
+	if (fds[FD_LIFELINE].revents)
+		wait_supervisor_lost();
+	if (fds[FD_DOORBELL].revents)
+		doorbell_clear(worker->heritage.doorbell_fd);
+	if (fds[FD_CONTROL].revents) {
+		client_rang(worker->client);
+		wait_control(worker);
+	}
+	for (size_t i = 0; i < n_others; i++) {
+		others[i].revents = fds[FD_FIRST_OTHER + i].revents;
+		n_ready += others[i].revents != 0;
+	}
+	return n_ready;
+}
+
+static bool wait_is_over(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	struct input input;
+
+	if (board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
+		return true;
+	if ((events & ARM_DATA) && input_next(worker, &input) != INPUT_E_EMPTY)
+		return true;
+	return (events & ARM_SPACE) && output_room(worker, need_bytes);
+}
+
+static void wait_arm(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	store_relaxed(&worker->segment.armed->need_bytes, need_bytes);
+	store_release(&worker->segment.armed->word, ++worker->armed_epoch << 8 | events); /* W1 */
+	fence_seq_cst();                                                                  /* pairs with turn_wake() */
+}
+
+static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns, bool backstop)
+{
+	if (events & ARM_DATA) {
+		counter_add(worker, COUNTER_WAITS_DATA, 1);
+		counter_add(worker, COUNTER_WAIT_DATA_NS, slept_ns);
+	}
+	if (events & ARM_SPACE) {
+		counter_add(worker, COUNTER_WAITS_SPACE, 1);
+		counter_add(worker, COUNTER_WAIT_SPACE_NS, slept_ns);
+	}
+	counter_add(worker, COUNTER_BACKSTOPS, backstop);
+}
+
+int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
+	bool watches = watch.fd >= 0 && !(events & ARM_SPACE);
+	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, output_runs_due_ns(worker));
+	uint64_t slept_from_ns;
+	int r, timeout_ms;
+
+	for (int i = 0; i < SPINS; i++) {
+		if (wait_is_over(worker, events, need_bytes))
+			return wait_check_order(worker);
+		cpu_relax();
+	}
+	worker_set_state(worker,
+			 events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
+			 events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
+					      WORKER_STATE_WAIT_OUTSIDE,
+			 NO_LANE);
+	wait_arm(worker, events, need_bytes);
+	slept_from_ns = clock_now_ns();
+	timeout_ms = deadline_poll_ms(wake_ns, slept_from_ns, SLEEP_MS_MAX);
+	r = 0;
+	if (!wait_is_over(worker, events, need_bytes)) {
+		r = wait_poll(worker, &watch, watches ? 1 : 0, timeout_ms);
+		worker->now_ns = clock_now_ns();
+		wait_count(worker, events, worker->now_ns - slept_from_ns,
+			   worker->now_ns - slept_from_ns >= SLEEP_MS_MAX * NS_PER_MS && events &&
+				   wait_is_over(worker, events, need_bytes));
+	}
+	store_relaxed(&worker->segment.armed->word, 0);
+	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	if (r < 0)
+		return r;
+	if (r > 0) { /* the watch has fired */
+		worker->watch = (struct watch){ .fd = -1 };
+		worker->produce_wanted = true;
+	}
+	return wait_check_order(worker);
+}
+
+int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
+{
+	int r = 0;
+
+	worker_set_state(worker, WORKER_STATE_WAIT_OUTSIDE, NO_LANE);
+	for (;;) {
+		uint64_t now_ns = clock_now_ns();
+
+		worker->now_ns = now_ns;
+		if (wait_check_order(worker) == WEIR_CANCELLED) {
+			r = WEIR_CANCELLED;
+			break;
+		}
+		r = wait_poll(worker, fds, n_fds, deadline_poll_ms(deadline_ns, now_ns, SLEEP_MS_MAX));
+		if (r != 0) {
+			r = r > 0 ? 0 : r;
+			break;
+		}
+		if (deadline_ns && clock_now_ns() >= deadline_ns) {
+			r = WEIR_EXPIRED;
+			break;
+		}
+	}
+	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	return r;
+}
+
+int wait_for_start(struct worker *worker)
+{
+	return wait_poll(worker, NULL, 0, SLEEP_MS_MAX);
+}

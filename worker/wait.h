@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sleeping and waking; serving the control plane meanwhile. */
+#pragma once
+
+#include <poll.h>
+
+#include "worker/worker.h"
+
+/*
+ * Sleeps until one of `events` (ARM_DATA: an input has an item or has closed; ARM_SPACE: every output edge has room for
+ * need_bytes), the watch fires, a run is due, or there is news from the supervisor. events 0: only the others. Bounded to a
+ * second. Returns 0: look again; WEIR_CANCELLED. Does not come back if the supervisor is dead.
+ */
+int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
+
+/* weir_wait(): for a stage that waits inside a callback. Same returns. */
+int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
+
+/* Looks at the board: acknowledges a new order. Returns 0 or WEIR_CANCELLED. One or two loads when there is no news. */
+int wait_check_order(struct worker *worker);
+
+/* Sleeps for news from the supervisor, at most a second, before the pipeline runs. Returns 0 or -errno. */
+int wait_for_start(struct worker *worker);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/clock.h"
+#include "worker/worker.h"
+
+void worker_set_state(struct worker *worker, enum worker_state state, uint32_t lane)
+{
+	struct segment_status *status = worker->segment.status;
+
+	store_relaxed(&status->wait_lane, lane);
+	store_relaxed(&status->since_ns, clock_now_ns());
+	store_release(&status->state, (uint32_t)state);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker process: what it holds, and the nouns that work on it. Single-threaded. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/stage.h>
+
+#include "common/flow/commit.h"
+#include "common/flow/lane.h"
+#include "common/memory/board.h"
+#include "common/memory/doorbell.h"
+#include "common/memory/segment.h"
+#include "common/observe/counters.h"
+#include "common/observe/ledger.h"
+#include "common/observe/worker_state.h"
+#include "common/stage/host.h"
+#include "common/wire/heritage.h"
+#include "worker/client.h"
+
+/* Another slot that shares a lane with this one. */
+struct peer {
+	struct segment segment; /* control pages, read-only */
+	struct doorbell_peer doorbell;
+	bool touched;         /* by this turn: look whether it sleeps */
+	uint32_t wake_events; /* ARM_* that this turn brought about */
+	uint64_t wake_room_bytes;
+};
+
+struct input_lane {
+	struct lane_in lane;
+	struct peer *peer;
+	bool touched; /* something was taken in this turn */
+};
+
+struct input_edge {
+	const struct heritage_edge *heritage;
+	struct input_lane *lanes;
+	uint32_t n_lanes;
+	uint32_t current; /* lane that the next look starts with */
+	bool in_run;      /* merge: `current` holds the expected run */
+};
+
+struct output_lane {
+	struct lane_out lane;
+	struct peer *peer;
+	bool touched;
+	uint64_t mark;       /* end of what complete items have built ... */
+	uint64_t mark_item;  /* ... if this is the number of the item now in hand */
+	uint64_t hidden_end; /* turn_commit_complete(): built end meanwhile */
+};
+
+struct output_edge {
+	const struct heritage_edge *heritage;
+	struct output_lane *lanes;
+	uint32_t n_lanes;
+	uint32_t next;      /* round-robin */
+	uint32_t turn_lane; /* order none: lane of this turn; NO_LANE: not chosen yet */
+	uint64_t run_opened_ns;
+	uint32_t item_records; /* of the item in hand, not yet counted */
+	uint64_t item_bytes;
+	uint32_t item_lane; /* where they went */
+};
+
+#define NO_LANE UINT32_MAX
+
+/* Which callback is running: it decides what weir_emit may do. */
+enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH };
+
+struct watch {
+	int fd; /* -1: none */
+	short events;
+	uint64_t wake_ns; /* 0: none */
+};
+
+struct worker {
+	struct weir_context context; /* first */
+	struct heritage heritage;
+	struct weir_stage stage;
+	void *state; /* the stage's */
+
+	struct segment segment; /* own */
+	const struct board *board;
+	struct client *client;
+	struct peer *peers;
+	uint32_t n_peers;
+	struct input_edge *inputs;
+	uint32_t n_inputs, next_input;
+	struct output_edge *outputs;
+	uint32_t n_outputs;
+	bool ordered; /* pass run ends on */
+
+	struct commit commit;
+	struct cursor cursor;                     /* working copy */
+	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */
+	uint64_t item_number;                     /* counts items, to tell marks apart */
+	uint32_t item_emitted;                    /* records pushed for the item in hand */
+	int emit_refused;                         /* what an emit of the item in hand could not do; 0: all well */
+	uint64_t item_accepted_ns;
+	bool changed; /* there is something to commit */
+
+	enum phase phase;
+	bool produce_wanted;
+	bool full;           /* an emit of this produce() found no room */
+	uint64_t need_bytes; /* ... for a record of this size */
+	struct watch watch;
+	uint64_t now_ns;
+	uint64_t armed_epoch;
+	uint32_t order_seen; /* board order that has been acknowledged */
+	char reason[1024];   /* of weir_fail() or weir_reject() */
+
+	uint32_t suspect_attempts, suspect_lane; /* from the board; attempts 0: none */
+	uint64_t suspect_position;
+	uint32_t attempt; /* of the item in hand */
+};
+
+#define worker_of(context_) ((struct worker *)(context_))
+
+static inline void counter_add(struct worker *worker, enum counter counter, uint64_t n)
+{
+	atomic_u64 *value = &worker->segment.counters->values[counter];
+
+	store_relaxed(value, load_relaxed(value) + n);
+}
+
+static inline bool worker_cancelled(const struct worker *worker)
+{
+	return board_order_of(worker->board, worker->heritage.slot) >= BOARD_CANCEL;
+}
+
+/* Enters a state on the status line; takes the clock, so not per item. */
+void worker_set_state(struct worker *worker, enum worker_state state, uint32_t lane);
