@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of verbs. */
+#include "broker/cli/check.h"
+#include "broker/cli/command.h"
+#include "broker/cli/graph.h"
+#include "broker/cli/stages.h"
+#include "broker/cli/verbs.h"
+
+#define OPTION_LINE_JSON                                                 \
+	{                                                                \
+		OPTION_JSON, "json", 0, NULL, "print JSON, for programs" \
+	}
+#define OPTION_LINE_SET                                                                                       \
+	{                                                                                                     \
+		OPTION_SET, "set", 's', "KEY=VALUE", "change a value of the spec, e.g. stages.NAME.workers=4" \
+	}
+#define OPTION_LINE_TIMEOUT(default_)                                                  \
+	{                                                                              \
+		OPTION_TIMEOUT, "timeout", 't', "DURATION",                            \
+			"time that the pipeline has, e.g. 10s (default: " default_ ")" \
+	}
+#define OPTION_LINE_NO_WAIT                                                          \
+	{                                                                            \
+		OPTION_NO_WAIT, "no-wait", 0, NULL, "return once the order is given" \
+	}
+
+#define STOP_EXIT_CODES                                                                                \
+	"Exit code: 0 the pipeline has ended (with --no-wait: has the order), 3 it was not running,\n" \
+	"4 it is still there after the deadline, 75 it did not answer."
+
+const struct command commands[] = {
+	{ .name = "run",
+	  .arguments = "SPEC",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = run_command,
+	  .summary = "run a pipeline until its input ends or it is told to stop",
+	  .description =
+		  "SPEC is a YAML file, or - for standard input. Data goes to standard output, everything else to standard\n"
+		  "error. The first ^C (SIGINT, SIGTERM) stops the sources and lets everything accepted arrive; each further\n"
+		  "one is less patient.\n\n"
+		  "Exit code: 0 done, 1 the spec is wrong, 2 usage, 3 ended with losses, 4 the drain deadline passed, 5 the\n"
+		  "ledger does not balance, 75 could not start (nothing was accepted), 128+n ended by signal n, nothing lost.",
+	  .options = { OPTION_LINE_SET,
+		       { OPTION_PROGRESS, "progress", 'p', "auto|always|never|json",
+			 "what to show while it runs (default: auto)" },
+		       { OPTION_QUIET, "quiet", 'q', NULL, "print warnings and errors only" },
+		       { OPTION_VERBOSE, "verbose", 'v', NULL, "print debug lines too" },
+		       { OPTION_JSON, "json", 0, NULL, "progress, log and summary as JSON lines on standard error" },
+		       { OPTION_LOG_FORMAT, "log-format", 0, "text|logfmt|json",
+			 "form of log lines (default: text on a terminal)" } } },
+	{ .name = "check",
+	  .arguments = "SPEC",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = check_command,
+	  .summary = "check a spec: all errors at once, and the memory it can use",
+	  .description =
+		  "Runs nothing, touches no state and needs no network. Exit code: 0 the spec can run, 1 it can not.",
+	  .options = { OPTION_LINE_SET, OPTION_LINE_JSON } },
+	{ .name = "graph",
+	  .arguments = "SPEC",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = graph_command,
+	  .summary = "draw a pipeline as text, DOT or Mermaid",
+	  .options = { { OPTION_FORMAT, "format", 'f', "text|dot|mermaid|json", "what to write (default: text)" },
+		       { OPTION_DOT, "dot", 0, NULL, "the same as --format=dot" },
+		       { OPTION_MERMAID, "mermaid", 0, NULL, "the same as --format=mermaid" },
+		       OPTION_LINE_SET,
+		       OPTION_LINE_JSON } },
+	{ .name = "ps",
+	  .arguments = "[NAME]",
+	  .max_arguments = 1,
+	  .run = ps_command,
+	  .summary = "list running pipelines, or the stages and workers of one",
+	  .options = { OPTION_LINE_JSON } },
+	{ .name = "drain",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = stop_command,
+	  .summary = "let a pipeline finish what it has accepted, then end it",
+	  .description =
+		  "The sources take nothing more in; everything accepted goes on to its sink.\n\n" STOP_EXIT_CODES,
+	  .options = { OPTION_LINE_TIMEOUT("the spec's drain"), OPTION_LINE_NO_WAIT, OPTION_LINE_JSON } },
+	{ .name = "stop",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = stop_command,
+	  .summary = "drain, but for 5 seconds at most",
+	  .description = STOP_EXIT_CODES,
+	  .options = { OPTION_LINE_TIMEOUT("5s"), OPTION_LINE_NO_WAIT, OPTION_LINE_JSON } },
+	{ .name = "cancel",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = stop_command,
+	  .summary = "end a pipeline at once; what is in flight is dropped and counted",
+	  .description = STOP_EXIT_CODES,
+	  .options = { { OPTION_CAUSE, "cause", 'c', "CAUSE", "why, for log and ledger (default: user)" },
+		       OPTION_LINE_TIMEOUT("5s"),
+		       OPTION_LINE_NO_WAIT,
+		       OPTION_LINE_JSON } },
+	{ .name = "stages",
+	  .arguments = "[KIND | PLUGIN.so]",
+	  .max_arguments = 2,
+	  .run = stages_command,
+	  .summary = "list the kinds of stages, or the options of one",
+	  .options = { OPTION_LINE_JSON } },
+	{ .name = "version",
+	  .arguments = "",
+	  .run = version_command,
+	  .summary = "print the version of weir and of what it is built on",
+	  .options = { OPTION_LINE_JSON } },
+	{ .name = "help",
+	  .arguments = "[VERB]",
+	  .max_arguments = 1,
+	  .run = help_command,
+	  .summary = "show this, or a verb's options" },
+};
+const size_t n_commands = sizeof(commands) / sizeof(commands[0]);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs that talk to a running pipeline share. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/cli/view_read.h"
+#include "common/base/text.h"
+
+/* Exit codes of ps, drain, stop and cancel beside EXIT_DONE and EXIT_USAGE; also in docs/exit-codes.md. */
+enum { EXIT_NOT_RUNNING = 3, EXIT_STILL_THERE = 4 };
+
+/* A pipeline's name as the spec allows it: nothing that could lead out of the run folder. */
+bool pipeline_name_valid(const char *name);
+
+/*
+ * One request to the pipeline of that name, waiting at most two seconds. Returns 0 and the reply's body, or an exit code after
+ * one line on stderr: EXIT_NOT_RUNNING, EXIT_TRY_AGAIN (no answer, or refused). Blocks.
+ */
+int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body);
+/* Asks "status" and reads the answer. Returns as pipeline_ask(). */
+int pipeline_view(const char *name, struct view_copy *ret_copy, struct text *ret_body);

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir run: puts the parts together in the one order that works, and takes them apart in the reverse one.
+ *
+ *   limits -> spec -> signals blocked -> run folder (lock) -> loop -> control socket -> supervisor -> signals -> display -> spawn
+ *                     (before ZeroMQ     ("already running"                          (memory)                            |
+ *                      makes threads)      ends here)                                                           sd_event_loop()
+ *
+ * Nothing is accepted before the last step, so every failure up to there is EXIT_TRY_AGAIN or EXIT_SPEC_INVALID, and says why.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "broker/cli/command.h"
+#include "broker/cli/display.h"
+#include "broker/cli/verbs.h"
+#include "broker/control/run_dir.h"
+#include "broker/control/server.h"
+#include "broker/spec/spec.h"
+#include "broker/supervise/supervisor.h"
+#include "broker/supervise/view.h"
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "common/base/quantity.h"
+
+enum { OVERRIDES_MAX = 64, SYSTEMD_MARGIN_S = 5, NOTIFY_WAIT_S = 2, FILES_WANTED = 524288 };
+
+struct run {
+	const char *spec;
+	struct spec_override overrides[OVERRIDES_MAX];
+	size_t n_overrides;
+	uint64_t begun_ns;
+	struct display *display;
+	struct diagnostics diagnostics;
+	struct plan *plan;
+	struct run_dir dir;
+	char *worker_path;
+	sd_event *event;
+	struct control_server *server;
+	struct supervisor *supervisor;
+	unsigned n_signals;
+	uint64_t worker_files; /* soft RLIMIT_NOFILE as it was; 0: unchanged */
+};
+
+/* ---- arguments ---- */
+
+static int word_index(const char *word, const char *const *words)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	return -1;
+}
+
+/* "stages.awk.workers=4" becomes two strings; the argument vector is ours to cut. */
+static int add_override(struct run *run, char *argument)
+{
+	char *equals = strchr(argument, '=');
+
+	if (!equals || equals == argument || run->n_overrides == OVERRIDES_MAX)
+		return -1;
+	*equals = '\0';
+	run->overrides[run->n_overrides++] = (struct spec_override){ .path = argument, .value = equals + 1 };
+	return 0;
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int parse_arguments(struct run *run, int argc, char **argv, struct display_settings *settings)
+{
+	static const char *const progress_words[] = { "auto", "always", "never", "json", NULL };
+	static const char *const format_words[] = { "auto", "text", "logfmt", "json", NULL };
+	struct command_parser parser = COMMAND_PARSER(argc, argv);
+	int id, word;
+
+	while ((id = command_next(&parser)) > 0) {
+		switch (id) {
+		case OPTION_SET:
+			if (add_override(run, (char *)(uintptr_t)parser.value) < 0)
+				return command_usage_error(parser.command,
+							   "--set takes KEY=VALUE (at most %d times), not '%s'",
+							   OVERRIDES_MAX, parser.value);
+			break;
+		case OPTION_PROGRESS:
+			word = word_index(parser.value, progress_words);
+			if (word < 0)
+				return command_usage_error(parser.command,
+							   "--progress is auto, always, never or json, not '%s'",
+							   parser.value);
+			settings->progress = (enum progress)word;
+			break;
+		case OPTION_LOG_FORMAT:
+			word = word_index(parser.value, format_words);
+			if (word < 0)
+				return command_usage_error(
+					parser.command, "--log-format is text, logfmt or json, not '%s'", parser.value);
+			settings->log_format = (enum display_log_format)word;
+			break;
+		case OPTION_QUIET:
+			settings->quiet = true;
+			break;
+		case OPTION_VERBOSE:
+			settings->verbose = true;
+			break;
+		case OPTION_JSON:
+			settings->json = true;
+			break;
+		default:
+			unreachable_because("the table of verbs has no such option for run");
+		}
+	}
+	if (id < 0)
+		return command_exit(id);
+	run->spec = argv[parser.first];
+	return -1;
+}
+
+/* ---- parts ---- */
+
+/*
+ * One memfd, eventfd, pidfd and pipe for each slot, and a socket for each worker and client: take as many descriptors as we may.
+ * libzmq aborts when accept() finds none free. The soft limit is a courtesy to select(2) users: workers get the old one back.
+ */
+static void set_limits(struct run *run)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN); /* an ulimit -f shows as EFBIG, also on memory files */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		run->worker_files = limit.rlim_cur;
+		limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* weir-worker stands beside weir. */
+static int find_worker(struct run *run)
+{
+	const char *wanted = getenv("WEIR_WORKER");
+	char path[PATH_MAX];
+	struct text found = TEXT_NULL;
+
+	if (wanted && *wanted) {
+		if (realpath(wanted, path))
+			text_add(&found, path);
+	} else {
+		ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+		const char *slash;
+
+		if (n > 0) {
+			path[n] = '\0';
+			slash = strrchr(path, '/');
+			text_printf(&found, "%.*s/weir-worker", slash ? (int)(slash - path) : 0, path);
+		}
+	}
+	if (!found.length || access(text_get(&found), X_OK) < 0) {
+		display_say(
+			run->display, WEIR_LOG_ERROR,
+			"there is no program '%s', which runs the stages; install it beside weir, or set WEIR_WORKER to its path",
+			found.length ? text_get(&found) :
+			wanted       ? wanted :
+				       "weir-worker");
+		text_deinit(&found);
+		return EXIT_TRY_AGAIN;
+	}
+	run->worker_path = text_steal(&found);
+	return 0;
+}
+
+static void print_diagnostics(const struct run *run, const struct diagnostics *diagnostics)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+
+	if (!diagnostics->n)
+		return;
+	if (display_is_json(run->display)) {
+		text_add(&text, "{\"type\":\"diagnostics\",\"diagnostics\":");
+		diagnostics_format_json(diagnostics, &text);
+		while (text.length && text.data[text.length - 1] == '\n')
+			text.data[--text.length] = '\0';
+		text_add(&text, "}\n");
+	} else {
+		diagnostics_format(diagnostics, display_has_color(run->display), &text);
+	}
+	display_print(run->display, text_get(&text));
+}
+
+static int load_spec(struct run *run)
+{
+	int r = spec_load(run->spec, run->overrides, run->n_overrides, &run->plan, &run->diagnostics);
+
+	print_diagnostics(run, &run->diagnostics);
+	if (r < 0)
+		display_say(run->display, WEIR_LOG_ERROR, "can not read %s: %s", run->spec, strerror(-r));
+	else if (r == SPEC_E_INVALID && !display_is_json(run->display))
+		display_say(run->display, WEIR_LOG_ERROR, "%s has %zu error%s; nothing was started", run->spec,
+			    run->diagnostics.n_errors, run->diagnostics.n_errors == 1 ? "" : "s");
+	return r < 0 ? EXIT_TRY_AGAIN : r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
+}
+
+static int open_run_dir(struct run *run)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	pid_t pid = 0;
+	int r = run_dir_open(&run->dir, run->plan->pipeline, &pid, &why);
+
+	if (r == 0)
+		return 0;
+	display_say(run->display, WEIR_LOG_ERROR, "%s", why.length ? text_get(&why) : strerror(-r));
+	return EXIT_TRY_AGAIN;
+}
+
+/* ---- callbacks ---- */
+
+static void on_log(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid, const char *line)
+{
+	struct run *run = data;
+
+	display_log(run->display, level, stage, worker, pid, line);
+}
+
+static bool on_send(void *data, uint32_t slot, const struct message *message)
+{
+	struct run *run = data;
+
+	return run->server && control_server_send(run->server, slot, message);
+}
+
+static void say_running(const struct run *run)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	char memory[QUANTITY_TEXT_SIZE];
+
+	text_printf(&text, "running %s: %u stages, %u workers, at most %s of memory for the data between them",
+		    run->spec, run->plan->n_stages, run->plan->n_slots,
+		    quantity_format_size(run->plan->memory_bound_bytes, memory));
+	display_log(run->display, WEIR_LOG_INFO, NULL, -1, 0, text_get(&text));
+}
+
+static void say_draining(const struct run *run)
+{
+	struct view view;
+
+	view_take(run->supervisor, &view);
+	/* systemd waits as long as the ladder takes, however long the spec lets it be. */
+	if (view.stop_deadline_ns > view.now_ns)
+		sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+			   (unsigned long long)((view.stop_deadline_ns - view.now_ns) / NS_PER_US +
+						SYSTEMD_MARGIN_S * 1000000ULL));
+	else
+		sd_notify(0, "STOPPING=1");
+	view_deinit(&view);
+}
+
+static void on_phase(void *data, const char *phase)
+{
+	struct run *run = data;
+
+	if (strcmp(phase, "running") == 0) {
+		sd_notifyf(0, "READY=1\nSTATUS=running %u stages, %u workers", run->plan->n_stages, run->plan->n_slots);
+		say_running(run);
+	} else if (strcmp(phase, "draining") == 0) {
+		say_draining(run);
+	}
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct run *run = data;
+
+	(void)source;
+	if (run->n_signals++ == 0 && display_is_terminal(run->display))
+		display_say(run->display, WEIR_LOG_NOTICE,
+			    "finishing what was accepted, at most %.3g s; %s again for less patience",
+			    (double)run->plan->drain_ns / (double)NS_PER_S,
+			    info->ssi_signo == SIGINT ? "^C" : "signal");
+	supervisor_signal(run->supervisor, (int)info->ssi_signo);
+	return 0;
+}
+
+static int on_resize(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct run *run = data;
+
+	(void)source;
+	(void)info;
+	display_resize(run->display);
+	return 0;
+}
+
+/* ---- signals ---- */
+
+/* nohup has SIGHUP ignored: so be it. */
+static bool hangup_wanted(void)
+{
+	struct sigaction action;
+
+	return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGWINCH);
+	if (hangup_wanted())
+		sigaddset(&set, SIGHUP);
+	must(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int watch_signals(struct run *run)
+{
+	int r = sd_event_add_signal(run->event, NULL, SIGINT, on_signal, run);
+
+	if (r >= 0)
+		r = sd_event_add_signal(run->event, NULL, SIGTERM, on_signal, run);
+	if (r >= 0 && hangup_wanted())
+		r = sd_event_add_signal(run->event, NULL, SIGHUP, on_signal, run);
+	if (r >= 0)
+		r = sd_event_add_signal(run->event, NULL, SIGWINCH, on_resize, run);
+	if (r >= 0)
+		r = sd_event_set_watchdog(run->event, true);
+	return r < 0 ? error_origin(r) : 0;
+}
+
+static void on_refused(void *data, const char *line)
+{
+	on_log(data, WEIR_LOG_WARNING, NULL, -1, 0, line);
+}
+
+/* ---- the run ---- */
+
+static int make_supervisor(struct run *run)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	const struct supervisor_settings settings = {
+		.worker_path = run->worker_path,
+		.endpoint = control_server_endpoint(run->server),
+		.worker_files = run->worker_files,
+	};
+	const struct supervisor_callbacks callbacks = {
+		.log = on_log, .send = on_send, .phase = on_phase, .data = run
+	};
+	int r = supervisor_new(run->plan, run->event, &settings, &callbacks, &run->supervisor, &why);
+
+	if (r == 0)
+		return 0;
+	display_say(run->display, WEIR_LOG_ERROR, "could not start, nothing was accepted: %s",
+		    why.length ? text_get(&why) : strerror(-r));
+	return EXIT_TRY_AGAIN;
+}
+
+/* Returns an exit code, 0 to go on. */
+static int set_up(struct run *run)
+{
+	int r = sd_event_default(&run->event);
+
+	if (r >= 0)
+		r = control_server_new(run->event, run->dir.path, run->plan->n_slots, &run->server);
+	if (r < 0) {
+		display_say(run->display, WEIR_LOG_ERROR, "can not open the control socket in %s: %s", run->dir.path,
+			    strerror(-r));
+		return EXIT_TRY_AGAIN;
+	}
+	r = make_supervisor(run);
+	if (r)
+		return r;
+	control_server_serve(run->server, run->supervisor);
+	control_server_log_to(run->server, on_refused, run);
+	r = watch_signals(run);
+	if (r == 0)
+		r = display_watch(run->display, run->event, run->plan, run->supervisor);
+	if (r == 0)
+		r = supervisor_start(run->supervisor);
+	if (r < 0) {
+		display_say(run->display, WEIR_LOG_ERROR, "could not start, nothing was accepted: %s", strerror(-r));
+		return EXIT_TRY_AGAIN;
+	}
+	return 0;
+}
+
+/* The first dead-letter file that something was put into. */
+static const char *dead_letters(const struct plan *plan, const struct view *view)
+{
+	for (uint32_t i = 0; i < view->n_stages && i < plan->n_stages; i++) {
+		const uint64_t *ledger = view->stages[i].ledger;
+
+		if (plan->stages[i].dead_letter_path &&
+		    (ledger[LEDGER_DEAD_LETTERED] || ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT]))
+			return plan->stages[i].dead_letter_path;
+	}
+	return NULL;
+}
+
+/* A failure that has a place in the spec is shown there, with the line and a caret. */
+static void show_failure(const struct run *run, struct ending *ending, struct supervisor_failure failure)
+{
+	/* The spec's text is lent to a list of one. */
+	struct diagnostics one = {
+		.path = run->diagnostics.path,
+		.source = run->diagnostics.source,
+		.source_size = run->diagnostics.source_size,
+	};
+
+	if (!failure.message)
+		return;
+	ending->failure = failure.message;
+	ending->failure_stage = failure.stage;
+	if (!failure.position.line)
+		return;
+	diagnostics_add(&one, DIAGNOSTIC_ERROR, failure.position, NULL, "%s", failure.message);
+	print_diagnostics(run, &one);
+	one.path = one.source = NULL;
+	diagnostics_deinit(&one);
+	ending->failure = NULL;
+}
+
+static int conclude(struct run *run)
+{
+	struct view view;
+	struct ending ending = { .view = &view,
+				 .exit_code = supervisor_exit_code(run->supervisor),
+				 .duration_ns = clock_now_ns() - run->begun_ns };
+
+	display_end(run->display);
+	view_take(run->supervisor, &view);
+	ending.dead_letter_path = dead_letters(run->plan, &view);
+	show_failure(run, &ending, supervisor_failure(run->supervisor));
+	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
+	run->server = control_server_free(run->server);
+	run_dir_close(&run->dir);
+	display_summary(run->display, &ending);
+	/* systemd reads READY=1 of a run that was over at once before it sees the end. */
+	sd_notify_barrier(0, NOTIFY_WAIT_S * 1000000ULL);
+	view_deinit(&view);
+	return ending.exit_code;
+}
+
+static int run_pipeline(struct run *run)
+{
+	int r = load_spec(run);
+
+	if (r == 0)
+		r = find_worker(run);
+	if (r)
+		return r;
+	block_signals();
+	r = open_run_dir(run);
+	if (r == 0)
+		r = set_up(run);
+	if (r)
+		return r;
+	r = sd_event_loop(run->event);
+	if (r < 0) {
+		display_say(run->display, WEIR_LOG_ERROR, "the event loop failed: %s", strerror(-r));
+		return EXIT_STATE_CORRUPT;
+	}
+	return conclude(run);
+}
+
+int run_command(int argc, char **argv)
+{
+	struct run run = { .diagnostics = DIAGNOSTICS_NULL, .dir = RUN_DIR_NULL, .begun_ns = clock_now_ns() };
+	struct display_settings settings = { 0 };
+	int r = parse_arguments(&run, argc, argv, &settings);
+
+	if (r >= 0)
+		return r;
+	set_limits(&run);
+	run.display = display_new(&settings);
+	r = run_pipeline(&run);
+	display_end(run.display);
+	supervisor_free(run.supervisor);
+	control_server_free(run.server);
+	sd_event_unref(run.event);
+	run_dir_close(&run.dir);
+	plan_free(run.plan);
+	diagnostics_deinit(&run.diagnostics);
+	free(run.worker_path);
+	display_free(run.display);
+	return r;
+}

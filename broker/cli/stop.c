@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weir drain, stop and cancel: give the order, then wait until the kernel says that the supervisor is gone (a pidfd, so that no
+ * other process of the same number is waited for), at most a second longer than the pipeline itself has.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "broker/cli/command.h"
+#include "broker/cli/pipelines.h"
+#include "broker/cli/verbs.h"
+#include "broker/supervise/supervisor.h"
+#include "common/base/clock.h"
+#include "common/base/must.h"
+#include "common/base/quantity.h"
+#include "common/scope/cause.h"
+
+#define STOP_DEFAULT_NS (5 * NS_PER_S)
+#define PATIENCE_NS NS_PER_S
+
+struct order {
+	const struct command *command;
+	const char *verb, *name, *cause;
+	uint64_t timeout_ns; /* 0: the spec's drain */
+	bool wait, json;
+};
+
+/* Returns -1 to go on, else the exit code. */
+static int parse_timeout(struct order *order, const char *value)
+{
+	int64_t ns;
+
+	if (quantity_duration(value, &ns) != 0 || ns <= 0)
+		return command_usage_error(order->command, "--timeout takes a duration such as 10s or 500ms, not '%s'",
+					   value);
+	order->timeout_ns = (uint64_t)ns;
+	return -1;
+}
+
+static int parse_cause(struct order *order, const char *value)
+{
+	if (cause_find(value) <= CAUSE_NONE) {
+		_cleanup_(text_deinit) struct text names = TEXT_NULL;
+
+		for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+			text_printf(&names, "%s%s", i > CAUSE_NONE + 1 ? ", " : "", cause_name((unsigned)i));
+		return command_usage_error(order->command, "'%s' is not a cause; there are %s", value,
+					   text_get(&names));
+	}
+	order->cause = value;
+	return -1;
+}
+
+static int parse_arguments(struct order *order, int argc, char **argv)
+{
+	struct command_parser parser = COMMAND_PARSER(argc, argv);
+	int id, r;
+
+	order->command = parser.command;
+	while ((id = command_next(&parser)) > 0) {
+		r = -1;
+		if (id == OPTION_TIMEOUT)
+			r = parse_timeout(order, parser.value);
+		else if (id == OPTION_CAUSE)
+			r = parse_cause(order, parser.value);
+		else if (id == OPTION_NO_WAIT)
+			order->wait = false;
+		else if (id == OPTION_JSON)
+			order->json = true;
+		else
+			unreachable_because("the table of verbs has no such option for drain, stop and cancel");
+		if (r >= 0)
+			return r;
+	}
+	if (id < 0)
+		return command_exit(id);
+	order->name = argv[parser.first];
+	if (!pipeline_name_valid(order->name))
+		return command_usage_error(order->command, "'%s' is not a pipeline's name", order->name);
+	return -1;
+}
+
+/* Returns true once the process is gone. */
+static bool wait_gone(int pidfd, uint64_t deadline_ns)
+{
+	struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now_ns = clock_now_ns();
+		int r = poll(&pollfd, 1, deadline_poll_ms(deadline_ns, now_ns, 60000));
+
+		if (r > 0)
+			return true;
+		if (r < 0 && errno != EINTR)
+			return false;
+		if (now_ns >= deadline_ns)
+			return false;
+	}
+}
+
+/* What the pipeline itself has left, by its own word; then what the order said. */
+static uint64_t time_left_ns(const struct order *order)
+{
+	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
+	_cleanup_(text_deinit) struct text body = TEXT_NULL;
+
+	if (pipeline_ask(order->name, "status", NULL, 0, &body) == 0 && view_read(text_get(&body), &copy) == 0 &&
+	    copy.view.stop_deadline_ns > copy.view.now_ns)
+		return copy.view.stop_deadline_ns - copy.view.now_ns;
+	return order->timeout_ns;
+}
+
+static const char *past_tense(const char *verb)
+{
+	return strcmp(verb, "drain") == 0 ? "drained" : strcmp(verb, "stop") == 0 ? "stopped" : "cancelled";
+}
+
+static int report(const struct order *order, bool waited, bool gone, uint64_t passed_ns)
+{
+	char duration[QUANTITY_TEXT_SIZE];
+
+	quantity_format_duration(passed_ns, duration);
+	if (order->json)
+		printf("{\"pipeline\":\"%s\",\"order\":\"%s\",\"ended\":%s,\"seconds\":%.3f}\n", order->name,
+		       order->verb, gone ? "true" : "false", (double)passed_ns / (double)NS_PER_S);
+	else if (!waited)
+		printf("%s: has the order to %s\n", order->name, order->verb);
+	else if (gone)
+		printf("%s: %s in %s\n", order->name, past_tense(order->verb), duration);
+	else
+		fprintf(stderr,
+			"weir: pipeline '%s' is still there after %s; 'weir ps %s' shows what it waits for, 'weir cancel %s' ends it at once\n",
+			order->name, duration, order->name, order->name);
+	return !waited || gone ? EXIT_DONE : EXIT_STILL_THERE;
+}
+
+static int give(const struct order *order)
+{
+	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
+	_cleanup_(text_deinit) struct text status = TEXT_NULL, reply = TEXT_NULL;
+	_cleanup_(close) int pidfd = -1;
+	uint64_t begun_ns = clock_now_ns();
+	bool gone;
+	int r = pipeline_view(order->name, &copy, &status);
+
+	if (r)
+		return r;
+	pidfd = (int)syscall(SYS_pidfd_open, copy.view.pid, 0);
+	r = pipeline_ask(order->name, order->verb, order->cause, order->timeout_ns, &reply);
+	if (r)
+		return r;
+	if (!order->wait)
+		return report(order, false, false, clock_now_ns() - begun_ns);
+	/* No such process: it has ended between the two requests. */
+	gone = pidfd < 0 || wait_gone(pidfd, clock_now_ns() + time_left_ns(order) + PATIENCE_NS);
+	return report(order, true, gone, clock_now_ns() - begun_ns);
+}
+
+int stop_command(int argc, char **argv)
+{
+	struct order order = { .verb = argv[0], .wait = true };
+	int r;
+
+	if (strcmp(argv[0], "drain") != 0)
+		order.timeout_ns = STOP_DEFAULT_NS;
+	if (strcmp(argv[0], "cancel") == 0)
+		order.cause = cause_name(CAUSE_USER);
+	r = parse_arguments(&order, argc, argv);
+	return r >= 0 ? r : give(&order);
+}

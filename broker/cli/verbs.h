@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs' functions. Each takes its own argv (argv[0] = the verb) and returns the exit code of weir. */
+#pragma once
+
+int run_command(int argc, char **argv);
+int ps_command(int argc, char **argv);
+/* drain, stop and cancel: one function, three orders. */
+int stop_command(int argc, char **argv);
+int version_command(int argc, char **argv);
+int help_command(int argc, char **argv);

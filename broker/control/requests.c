@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs are rows of one table. Those that stop the pipeline only give the order and answer at once: the client that wants to see
+ * the end asks for "status" until the pipeline is gone. All are idempotent; asking again can only bring the end nearer.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/control/requests.h"
+#include "broker/supervise/supervisor.h"
+#include "broker/supervise/view.h"
+#include "broker/supervise/view_json.h"
+#include "common/base/clock.h"
+#include "common/base/must.h"
+#include "common/scope/cause.h"
+
+#define STOP_DEFAULT_NS (5 * NS_PER_S)
+#define TIMEOUT_MAX_NS (UINT64_C(365) * 86400 * NS_PER_S)
+
+struct request {
+	struct supervisor *supervisor; /* NULL: not up yet */
+	const struct request_counters *counters;
+	struct message_bytes argument;
+	uint64_t timeout_ns;
+	uint64_t now_ns;
+};
+
+typedef enum request_status request_function(const struct request *request, struct text *body);
+
+/* {"error": "..."}, with the words that would have done. */
+static void add_error(struct text *body, const char *error)
+{
+	text_add(body, "{\"error\":");
+	text_add_json(body, error, strlen(error));
+}
+
+/* Absolute; a timeout of 0 means the default, a default of 0 means none. */
+static uint64_t deadline_of(const struct request *request, uint64_t default_ns)
+{
+	uint64_t timeout_ns = request->timeout_ns ? request->timeout_ns : default_ns;
+
+	if (!timeout_ns)
+		return 0;
+	return request->now_ns + (timeout_ns < TIMEOUT_MAX_NS ? timeout_ns : TIMEOUT_MAX_NS);
+}
+
+/* What an order to stop is answered with: that it was taken, and how long it may last. */
+static enum request_status answer_accepted(const struct request *request, struct text *body)
+{
+	struct view view;
+
+	view_take(request->supervisor, &view);
+	text_add(body, "{\"accepted\":true,\"phase\":");
+	text_add_json(body, view.phase ? view.phase : "", view.phase ? strlen(view.phase) : 0);
+	text_add(body, ",\"stop_seconds_left\":");
+	if (view.stop_deadline_ns)
+		text_printf(body, "%.3f}",
+			    view.stop_deadline_ns > request->now_ns ?
+				    (double)(view.stop_deadline_ns - request->now_ns) / (double)NS_PER_S :
+				    0.0);
+	else
+		text_add(body, "null}");
+	view_deinit(&view);
+	return REQUEST_DONE;
+}
+
+static enum request_status answer_ping(const struct request *request, struct text *body)
+{
+	(void)request;
+	text_printf(body, "{\"pid\":%d,\"wire_version\":%u}", (int)getpid(), WIRE_VERSION);
+	return REQUEST_DONE;
+}
+
+static enum request_status answer_status(const struct request *request, struct text *body)
+{
+	struct view view;
+
+	view_take(request->supervisor, &view);
+	view_format_json(&view, body);
+	view_deinit(&view);
+	/* One more key in the same object. */
+	must(body->length && body->data[body->length - 1] == '}');
+	body->length--;
+	text_printf(body, ",\"control\":{\"refused\":%" PRIu64 ",\"dropped\":%" PRIu64 "}}", request->counters->refused,
+		    request->counters->dropped);
+	return REQUEST_DONE;
+}
+
+static enum request_status answer_drain(const struct request *request, struct text *body)
+{
+	supervisor_drain(request->supervisor, deadline_of(request, 0), "weir drain");
+	return answer_accepted(request, body);
+}
+
+static enum request_status answer_stop(const struct request *request, struct text *body)
+{
+	supervisor_drain(request->supervisor, deadline_of(request, STOP_DEFAULT_NS), "weir stop");
+	return answer_accepted(request, body);
+}
+
+static int cause_of(struct message_bytes name)
+{
+	if (!name.size_bytes)
+		return CAUSE_USER;
+	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+		if (strlen(cause_lines[i].name) == name.size_bytes &&
+		    memcmp(cause_lines[i].name, name.data, name.size_bytes) == 0)
+			return i;
+	return -1;
+}
+
+static enum request_status answer_cancel(const struct request *request, struct text *body)
+{
+	int cause = cause_of(request->argument);
+
+	if (cause < 0) {
+		add_error(body, "no such cause");
+		text_add(body, ",\"causes\":[");
+		for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+			text_printf(body, "%s\"%s\"", i > CAUSE_NONE + 1 ? "," : "", cause_lines[i].name);
+		text_add(body, "]}");
+		return REQUEST_BAD;
+	}
+	supervisor_cancel(request->supervisor, (enum cause)cause, "weir cancel");
+	/* The ladder is under way now: this only lets the earlier deadline count. */
+	if (request->timeout_ns)
+		supervisor_drain(request->supervisor, deadline_of(request, 0), "weir cancel");
+	return answer_accepted(request, body);
+}
+
+static const struct verb {
+	struct request_line line;
+	request_function *answer;
+	bool early; /* can be answered before there is a supervisor */
+} verbs[] = {
+	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
+	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
+	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
+	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },
+	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false },
+};
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+const size_t n_request_lines = N_VERBS;
+
+const struct request_line *request_line_at(size_t index)
+{
+	return &verbs[index].line;
+}
+
+static const struct verb *verb_find(struct message_bytes name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strlen(verbs[i].line.verb) == name.size_bytes &&
+		    memcmp(verbs[i].line.verb, name.data, name.size_bytes) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+enum request_status request_answer(struct supervisor *supervisor, const struct request_counters *counters,
+				   const struct message_request *request, uint64_t now_ns, struct text *ret_body)
+{
+	const struct verb *verb = verb_find(request->verb);
+	struct request context = {
+		.supervisor = supervisor,
+		.counters = counters,
+		.argument = request->argument,
+		.timeout_ns = request->timeout_ns,
+		.now_ns = now_ns,
+	};
+
+	if (!verb) {
+		add_error(ret_body, "no such verb");
+		text_add(ret_body, ",\"verbs\":[");
+		for (size_t i = 0; i < N_VERBS; i++)
+			text_printf(ret_body, "%s\"%s\"", i ? "," : "", verbs[i].line.verb);
+		text_add(ret_body, "]}");
+		return REQUEST_BAD;
+	}
+	if (!supervisor && !verb->early) {
+		add_error(ret_body, "the pipeline is still starting; ask again");
+		text_add_char(ret_body, '}');
+		return REQUEST_TOO_EARLY;
+	}
+	return verb->answer(&context, ret_body);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
+#include "broker/spec/keys.h"
+#include "common/stage/registry.h"
+
+#define KEY_MS INT64_C(1000000)
+#define KEY_DAY INT64_C(86400000000000)
+#define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+#define KEY(id_, name_, type_, required_, fallback_, choices_, minimum_, maximum_, summary_, example_) \
+	{ .name = name_,                                                                               \
+	  .type = (enum weir_option_type)(type_),                                                      \
+	  .required = required_,                                                                       \
+	  .fallback = fallback_,                                                                       \
+	  .choices = choices_,                                                                         \
+	  .minimum = minimum_,                                                                         \
+	  .maximum = maximum_,                                                                         \
+	  .summary = summary_,                                                                         \
+	  .example = example_ },
+
+static const struct weir_option top[] = {
+#define KEY_TOP KEY
+#include "broker/spec/keys.def"
+};
+static const struct weir_option stage[] = {
+#define KEY_STAGE KEY
+#include "broker/spec/keys.def"
+};
+static const struct weir_option dead_letter[] = {
+#define KEY_DEAD_LETTER KEY
+#include "broker/spec/keys.def"
+};
+static const struct weir_option restart[] = {
+#define KEY_RESTART KEY
+#include "broker/spec/keys.def"
+};
+static_assert(COUNT(top) <= KEYS_MAX && COUNT(stage) <= KEYS_MAX, "room for the values");
+
+const struct key_table keys_top = { "a spec", top, COUNT(top) };
+const struct key_table keys_stage = { "a stage", stage, COUNT(stage) };
+const struct key_table keys_dead_letter = { "dead_letter", dead_letter, COUNT(dead_letter) };
+const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
+
+const char *key_type_name(int type)
+{
+	switch (type) {
+	case KEY_TYPE_NAME:
+		return "name";
+	case KEY_TYPE_KIND:
+		return "kind";
+	case KEY_TYPE_STAGES:
+		return "list of stages";
+	case KEY_TYPE_DEAD_LETTER:
+	case KEY_TYPE_RESTART:
+		return "map";
+	default:
+		return stage_option_type_name((enum weir_option_type)type);
+	}
+}
+
+const char *key_type_article(int type)
+{
+	return type == WEIR_TYPE_INTEGER ? "an" : "a";
+}
+
+int key_find(const struct key_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->n; i++)
+		if (strcmp(table->keys[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of a spec, as data. They are options like those of a stage kind, plus a few types that only weir itself reads. */
+#pragma once
+
+#include <stddef.h>
+#include <weir/stage.h>
+
+enum key_type {
+	KEY_TYPE_NAME = 100,  /* a word of the names' alphabet */
+	KEY_TYPE_KIND,        /* the name of a stage kind */
+	KEY_TYPE_STAGES,      /* list of stages */
+	KEY_TYPE_DEAD_LETTER, /* map of dead_letter keys */
+	KEY_TYPE_RESTART,     /* map of restart keys */
+};
+
+enum {
+	TOP_KEY_NONE = -1,
+#define KEY_TOP(id_, ...) TOP_KEY_##id_,
+#include "broker/spec/keys.def"
+	TOP_KEY_COUNT
+};
+enum {
+	STAGE_KEY_NONE = -1,
+#define KEY_STAGE(id_, ...) STAGE_KEY_##id_,
+#include "broker/spec/keys.def"
+	STAGE_KEY_COUNT
+};
+enum {
+	DEAD_LETTER_KEY_NONE = -1,
+#define KEY_DEAD_LETTER(id_, ...) DEAD_LETTER_KEY_##id_,
+#include "broker/spec/keys.def"
+	DEAD_LETTER_KEY_COUNT
+};
+enum {
+	RESTART_KEY_NONE = -1,
+#define KEY_RESTART(id_, ...) RESTART_KEY_##id_,
+#include "broker/spec/keys.def"
+	RESTART_KEY_COUNT
+};
+#define KEYS_MAX 32
+
+struct key_table {
+	const char *owner; /* for messages: "a stage" */
+	const struct weir_option *keys;
+	size_t n;
+};
+
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart;
+
+/* "duration", "list of stages", ... for every type above and those of options. */
+const char *key_type_name(int type);
+/* "an" or "a", as the type's name wants. */
+const char *key_type_article(int type);
+/* Index in the table, -1 if it is not there. */
+int key_find(const struct key_table *table, const char *name);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "broker/spec/plan.h"
+
+static void stage_deinit(struct plan_stage *stage)
+{
+	for (uint32_t i = 0; i < stage->n_options; i++) {
+		struct heritage_option *option = &stage->options[i];
+
+		free(option->name);
+		free(option->string);
+		for (uint32_t j = 0; option->list && j < option->n_list; j++)
+			free(option->list[j]);
+		free(option->list);
+	}
+	free(stage->options);
+	free(stage->name);
+	free(stage->kind);
+	free(stage->plugin);
+	free(stage->dead_letter_path);
+	free(stage->inputs);
+	free(stage->outputs);
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (uint32_t i = 0; i < plan->n_stages && plan->stages; i++)
+		stage_deinit(&plan->stages[i]);
+	free(plan->stages);
+	free(plan->edges);
+	free(plan->lanes);
+	free(plan->slots);
+	free(plan->pipeline);
+	free(plan->spec_path);
+	free(plan);
+}

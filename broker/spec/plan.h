@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan: a spec that has been checked and worked out to the last lane. Built once, then read only. What the
+ * supervisor runs, what `weir check` prices and what `weir graph` draws is this one structure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/stage.h>
+
+#include "common/memory/segment.h"
+#include "common/wire/heritage.h"
+
+struct spec_position {
+	uint32_t line, column; /* from 1; 0: not from the file */
+};
+
+enum plan_order { PLAN_ORDER_NONE = 0, PLAN_ORDER_FIFO = 1 };
+
+/* One option of a stage, checked. Same values as travel in the heritage. */
+struct plan_stage {
+	char *name;
+	enum weir_role role;
+	char *kind;   /* "file", "exec", ...; a plugin's own name for plugins */
+	char *plugin; /* absolute path of the shared object; NULL: built in */
+	uint32_t cursor_size_bytes, n_spools;
+	struct heritage_option *options;
+	uint32_t n_options;
+	uint32_t workers; /* 1..64 */
+	enum plan_order order;
+	enum heritage_balance balance;
+	uint32_t batch;
+	uint64_t lane_bytes;  /* capacity of each input lane */
+	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
+	uint32_t attempts;
+	char *dead_letter_path;
+	uint32_t restart_intensity; /* deaths without progress allowed ... */
+	uint64_t restart_period_ns; /* ... within this */
+	uint64_t backoff_min_ns, backoff_max_ns;
+	uint64_t grace_ns;          /* between the rungs of the ladder */
+	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
+	uint32_t *inputs, *outputs; /* edge numbers */
+	uint32_t n_inputs, n_outputs;
+	struct spec_position position; /* of the stage's name */
+	struct spec_position kind_position;
+};
+
+struct plan_edge {
+	uint32_t from, to; /* stages */
+	enum heritage_order order;
+	bool merge; /* the consumer takes runs by ticket */
+	uint64_t run_bytes;
+	uint32_t run_records;
+	uint64_t run_wait_ns;
+	uint64_t lane_bytes;
+	uint32_t first_lane;           /* lanes first_lane + producer index * consumers + consumer index */
+	struct spec_position position; /* of the `from` word */
+};
+
+struct plan_lane {
+	uint32_t edge;
+	uint32_t producer, consumer; /* slots */
+	uint32_t writer_index;       /* in the producer's segment */
+	uint32_t reader_index;       /* in the consumer's segment */
+	uint64_t off_data;           /* in the producer's segment */
+	uint64_t capacity_bytes;
+};
+
+struct plan_slot {
+	uint32_t stage;
+	uint32_t worker_index;
+	struct segment_geometry geometry;
+};
+
+struct plan {
+	char *pipeline;
+	char *spec_path;
+	uint64_t deadline_ns; /* relative: of the run; 0: none */
+	uint64_t drain_ns;    /* relative: from the order to drain to the end */
+	struct plan_stage *stages;
+	struct plan_edge *edges;
+	struct plan_lane *lanes;
+	struct plan_slot *slots;
+	uint32_t n_stages, n_edges, n_lanes, n_slots;
+	uint64_t memory_bound_bytes; /* segments, board and spools, all full */
+	bool finite;                 /* every source ends by itself */
+};
+
+void plan_free(struct plan *plan);
+
+/*
+ * Fills what the supervisor hands to the worker of `slot`: everything but file descriptors, token, pid, endpoint and generation.
+ * Peers stand in the order of their slot numbers. Owned strings are copies. Returns 0 or -errno; heritage_deinit() frees.
+ */
+int plan_heritage(const struct plan *plan, uint32_t slot, struct heritage *ret_heritage);

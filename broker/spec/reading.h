@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the steps from the tree to the plan share (own folder only). Each step reports all that it finds and goes on with what
+ * makes sense; a stage whose kind is unknown takes no part in the checks that would only repeat that.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/spec/keys.h"
+#include "broker/spec/spec.h"
+#include "broker/spec/yaml.h"
+#include "common/stage/describe.h"
+
+#define STAGES_MAX 4096u
+#define SLOTS_MAX 4096u /* the board's */
+#define LANES_MAX 65536u
+#define INPUTS_MAX 16u /* edges into, and out of, one stage: the cursor's */
+
+/* One value as it was read. Strings belong to the reading until they are moved into the plan. */
+struct spec_value {
+	const struct yaml_node *key, *node; /* NULL: not in the file */
+	struct heritage_option option;      /* name NULL: no value, not even a default */
+	bool wrong;                         /* was reported */
+};
+
+/* One edge that a stage asks for. */
+struct reading_input {
+	uint32_t from; /* stage */
+	struct spec_position position;
+};
+
+struct stage_reading {
+	const struct yaml_node *map;
+	struct spec_value values[KEYS_MAX];    /* by STAGE_KEY_* */
+	const struct weir_stage *descriptor;   /* NULL: the kind is unknown, which was reported */
+	struct stage_description *description; /* of a plugin; owned */
+	const struct yaml_node *kind_node;
+	struct reading_input *inputs;
+	uint32_t n_inputs;
+	bool inputs_wrong; /* an input is missing that was asked for, reported */
+	bool consumed;     /* somebody reads from it, or probably meant to */
+};
+
+struct reading {
+	struct diagnostics *diagnostics;
+	struct plan *plan; /* stages[i] belongs to stages[i] below */
+	const struct yaml_node *root;
+	struct plan_stage restart; /* only its restart fields: what the top of the file says */
+	struct stage_reading *stages;
+	uint32_t n_stages;
+};
+
+#define reading_error(reading_, position_, hint_, ...) \
+	diagnostics_add((reading_)->diagnostics, DIAGNOSTIC_ERROR, (position_), (hint_), __VA_ARGS__)
+#define reading_warning(reading_, position_, hint_, ...) \
+	diagnostics_add((reading_)->diagnostics, DIAGNOSTIC_WARNING, (position_), (hint_), __VA_ARGS__)
+
+/* values.c */
+/* Reads one value by its option. Returns true and the value, or false when it was reported as wrong. */
+bool value_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
+		struct heritage_option *ret);
+/* The default; false if the option has none. */
+bool value_default(const struct weir_option *option, struct heritage_option *ret);
+void value_deinit(struct heritage_option *option);
+/*
+ * Reads a map by its table into values[table->n]: types, defaults, missing keys. Keys that are not in the table are reported, with
+ * their nearest, and missing ones, unless leave_unknown: then both are the caller's business. where: what the map belongs to, for
+ * messages ("stage 'a'"); NULL: the table's owner.
+ */
+void values_read(struct reading *reading, const struct key_table *table, const struct yaml_node *map, const char *where,
+		 bool leave_unknown, struct spec_value *values);
+void values_deinit(struct spec_value *values, size_t n);
+/* The number of a value, or otherwise if there is none. */
+int64_t value_number(const struct spec_value *value, int64_t otherwise);
+/* Where a value stands; the place of `otherwise` when it is a default. */
+struct spec_position value_position(const struct spec_value *value, struct spec_position otherwise);
+
+/* pipeline.c: the top of the file, and all stages through stage.c. */
+void reading_pipeline(struct reading *reading);
+/* stage.c: one stage's map: its keys, its kind, its kind's options. defaults: the top's values. */
+void reading_stage(struct reading *reading, uint32_t index, const struct spec_value *top);
+/* restart: keys of the map under `value`, over those of `base` (NULL: the table's defaults). */
+void reading_restart(struct reading *reading, const struct spec_value *value, const struct plan_stage *base,
+		     struct plan_stage *ret);
+/* connect.c: `from` into inputs; unknown, self, sinks, cycles, unconsumed outputs. */
+void reading_connect(struct reading *reading);
+/* rules.c: what concerns more than one value: order, workers, files, programs. */
+void reading_rules(struct reading *reading);
+/* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
+void reading_lay_out(struct reading *reading);
+
+/* The stage's option of that name in the plan; NULL if it has none. */
+const struct heritage_option *plan_option(const struct plan_stage *stage, const char *name);

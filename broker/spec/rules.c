@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What concerns more than one value at once, and what lies outside of the spec: programs and files. */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/spec/program.h"
+#include "broker/spec/reading.h"
+#include "common/base/quantity.h"
+
+const struct heritage_option *plan_option(const struct plan_stage *stage, const char *name)
+{
+	for (uint32_t i = 0; i < stage->n_options; i++)
+		if (strcmp(stage->options[i].name, name) == 0)
+			return &stage->options[i];
+	return NULL;
+}
+
+static bool is_kind(const struct stage_reading *stage, enum weir_role role, const char *name)
+{
+	return stage->descriptor && !stage->description && stage->descriptor->role == role &&
+	       strcmp(stage->descriptor->name, name) == 0;
+}
+
+static bool is_exec(const struct stage_reading *stage)
+{
+	return stage->descriptor && !stage->description && strcmp(stage->descriptor->name, "exec") == 0;
+}
+
+/* Where an option stands; the kind, when it is a default. */
+static struct spec_position option_position(const struct plan_stage *stage, const char *name)
+{
+	const struct heritage_option *option = plan_option(stage, name);
+
+	return option && (option->line || option->column) ? (struct spec_position){ option->line, option->column } :
+							    stage->kind_position;
+}
+
+static void check_workers(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	struct spec_position position = value_position(&stage->values[STAGE_KEY_WORKERS], planned->position);
+
+	if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
+		reading_error(reading, position, NULL,
+			      "a source has one worker, not %u: start a second source stage instead", planned->workers);
+	else if (planned->workers > 1 && is_kind(stage, WEIR_SINK, "file")) {
+		const struct heritage_option *path = plan_option(planned, "path");
+
+		if (path && !strstr(path->string, "{worker}"))
+			reading_error(reading, option_position(planned, "path"), NULL,
+				      "%u workers can't write one file: put {worker} into the path", planned->workers);
+	}
+}
+
+/* A stage of several workers whose output keeps the order of its input. */
+static bool is_ordered(const struct plan_stage *stage)
+{
+	return stage->order == PLAN_ORDER_FIFO && stage->workers > 1;
+}
+
+static void check_order(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	struct spec_position position = value_position(&stage->values[STAGE_KEY_ORDER], planned->position);
+	const struct plan_stage *from;
+	const struct heritage_option *block = plan_option(planned, "block");
+
+	if (!is_ordered(planned) || stage->descriptor->role == WEIR_SOURCE)
+		return;
+	if (stage->descriptor->role == WEIR_SINK) {
+		reading_error(
+			reading, position, NULL,
+			"order: fifo on a sink with %u workers keeps no order, for it has no output: use workers: 1",
+			planned->workers);
+		return;
+	}
+	if (is_exec(stage) && block && block->string && strcmp(block->string, "all") == 0)
+		reading_error(reading, option_position(planned, "block"), NULL,
+			      "block: all with order: fifo gives everything to one of %u workers: use workers: 1",
+			      planned->workers);
+	if (stage->inputs_wrong)
+		return;
+	if (stage->n_inputs > 1) {
+		reading_error(
+			reading, position, NULL,
+			"order: fifo with several workers wants one input, not %u: merge them in a stage with one worker first",
+			stage->n_inputs);
+		return;
+	}
+	from = stage->n_inputs ? &reading->plan->stages[stage->inputs[0].from] : NULL;
+	if (from && from->workers > 1 && !is_ordered(from))
+		reading_error(reading, position, NULL,
+			      "order: fifo has no order to keep: '%s' has %u workers and no 'order: fifo' itself",
+			      from->name ? from->name : "?", from->workers);
+}
+
+static void check_block(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *block = plan_option(planned, "block"), *mode = plan_option(planned, "mode");
+	int64_t bytes;
+
+	if (block && strcmp(block->string, "all") != 0) {
+		if (quantity_size(block->string, &bytes) != 0 || bytes <= 0)
+			reading_error(reading, option_position(planned, "block"), NULL,
+				      "block '%s' is wrong: expected a size such as 1MiB, or all", block->string);
+		else if ((uint64_t)bytes > planned->spool_bytes)
+			reading_error(reading, option_position(planned, "block"), NULL,
+				      "block '%s' is larger than the spool that holds it: set spool too",
+				      block->string);
+	}
+	if (!mode)
+		return;
+	for (uint32_t i = 0; i < planned->n_options; i++) {
+		const struct heritage_option *option = &planned->options[i];
+		bool of_block = strncmp(option->name, "block", 5) == 0 || strcmp(option->name, "join") == 0;
+		bool line_mode = strcmp(mode->string, "line") == 0;
+
+		if (option->line &&
+		    ((line_mode && of_block) || (!line_mode && strcmp(option->name, "answer_within") == 0)))
+			reading_warning(reading, ((struct spec_position){ option->line, option->column }), NULL,
+					"%s has no effect in %s mode", option->name, line_mode ? "line" : "block");
+	}
+}
+
+static void check_program(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const struct heritage_option *command = plan_option(planned, "command");
+	const struct yaml_pair *pair = yaml_find(stage->map, stage->values[STAGE_KEY_EXEC].key ? "exec" : "command");
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	/* A string is the shell's business; only a list names a program here. */
+	if (!command || !pair || pair->value->kind != YAML_LIST)
+		return;
+	if (program_check(command->list[0], &why) != 0)
+		reading_error(reading, pair->value->items[0]->position, NULL, "%s", text_get(&why));
+}
+
+static void check_source_paths(struct reading *reading, const struct stage_reading *stage)
+{
+	const struct yaml_pair *pair = yaml_find(stage->map, "path");
+	uint32_t n = !pair ? 0 : pair->value->kind == YAML_LIST ? pair->value->n : 1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct yaml_node *path = pair->value->kind == YAML_LIST ? pair->value->items[i] : pair->value;
+
+		if (path->kind != YAML_SCALAR || yaml_is_nothing(path))
+			continue;
+		if (!path->value[0])
+			reading_error(reading, path->position, NULL, "path is empty: expected a file");
+		else if (strcmp(path->value, "-") == 0)
+			reading_error(reading, path->position, "use source: stdin", "path '-' is no file");
+		else if (!strpbrk(path->value, "*?[") && access(path->value, F_OK) != 0)
+			reading_warning(reading, path->position, NULL, "there is no file '%s' now", path->value);
+	}
+}
+
+/* Things that only one stage of a pipeline can have for itself. */
+static void check_sharing(struct reading *reading, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	const struct heritage_option *path = is_kind(stage, WEIR_SINK, "file") ? plan_option(planned, "path") : NULL;
+
+	for (uint32_t i = 0; i < index; i++) {
+		const struct stage_reading *other = &reading->stages[i];
+		const struct plan_stage *other_planned = &reading->plan->stages[i];
+		const struct heritage_option *other_path;
+
+		if (is_kind(stage, WEIR_SOURCE, "stdin") && is_kind(other, WEIR_SOURCE, "stdin")) {
+			reading_error(reading, stage->kind_node->position, NULL,
+				      "stage '%s' reads standard input already: it can be read once",
+				      other_planned->name ? other_planned->name : "?");
+			return;
+		}
+		other_path = path && is_kind(other, WEIR_SINK, "file") ? plan_option(other_planned, "path") : NULL;
+		if (other_path && strcmp(path->string, other_path->string) == 0) {
+			reading_error(reading, option_position(planned, "path"), NULL, "stage '%s' writes '%s' already",
+				      other_planned->name ? other_planned->name : "?", path->string);
+			return;
+		}
+	}
+}
+
+void reading_rules(struct reading *reading)
+{
+	for (uint32_t i = 0; i < reading->n_stages; i++) {
+		const struct stage_reading *stage = &reading->stages[i];
+		const struct plan_stage *planned = &reading->plan->stages[i];
+
+		if (!stage->descriptor)
+			continue;
+		check_workers(reading, stage, planned);
+		check_order(reading, stage, planned);
+		check_sharing(reading, i);
+		if (is_exec(stage)) {
+			check_block(reading, planned);
+			check_program(reading, stage, planned);
+		} else if (is_kind(stage, WEIR_SOURCE, "file")) {
+			check_source_paths(reading, stage);
+		}
+	}
+}

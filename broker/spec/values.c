@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One value, and one map of them, by their table. */
+#include <string.h>
+
+#include "broker/spec/memory.h"
+#include "broker/spec/nearest.h"
+#include "broker/spec/reading.h"
+#include "common/stage/registry.h"
+
+#define NAME_LENGTH_MAX 64u
+#define CHOICES_SIZE_MAX 256u
+
+void value_deinit(struct heritage_option *option)
+{
+	free(option->name);
+	free(option->string);
+	for (uint32_t i = 0; option->list && i < option->n_list; i++)
+		free(option->list[i]);
+	free(option->list);
+	*option = (struct heritage_option){ 0 };
+}
+
+static void list_add(struct heritage_option *option, const char *string)
+{
+	option->list = realloc(option->list, (option->n_list + 2u) * sizeof(char *));
+	must(option->list);
+	option->list[option->n_list++] = spec_strdup(string);
+	option->list[option->n_list] = NULL;
+}
+
+/* A command given as one string goes to the shell. */
+static void list_add_shell(struct heritage_option *option, const char *string)
+{
+	list_add(option, "sh");
+	list_add(option, "-c");
+	list_add(option, string);
+}
+
+static void fill(const struct weir_option *option, const char *value, int64_t number, struct heritage_option *ret)
+{
+	*ret = (struct heritage_option){ .name = spec_strdup(option->name), .type = HERITAGE_STRING, .number = number };
+	switch (option->type) {
+	case WEIR_TYPE_INTEGER:
+	case WEIR_TYPE_BOOLEAN:
+	case WEIR_TYPE_SIZE:
+	case WEIR_TYPE_DURATION:
+	case WEIR_TYPE_RATE:
+		ret->type = HERITAGE_NUMBER;
+		break;
+	case WEIR_TYPE_LIST:
+		ret->type = HERITAGE_LIST;
+		list_add(ret, value);
+		break;
+	case WEIR_TYPE_COMMAND:
+		ret->type = HERITAGE_LIST;
+		list_add_shell(ret, value);
+		break;
+	default:
+		ret->string = spec_strdup(value);
+		break;
+	}
+}
+
+bool value_default(const struct weir_option *option, struct heritage_option *ret)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int64_t number = 0;
+
+	if (!option->fallback || stage_option_check(option, option->fallback, &number, &why) != 0)
+		return false;
+	fill(option, option->fallback, number, ret);
+	return true;
+}
+
+static bool name_check(const char *value, struct text *why)
+{
+	size_t length = strlen(value);
+
+	if (length >= 1 && length <= NAME_LENGTH_MAX && value[0] != '-' && value[0] != '_' &&
+	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length)
+		return true;
+	text_printf(why, "is no name: expected up to %u of a-z, 0-9, '-' and '_', beginning with a letter or digit",
+		    NAME_LENGTH_MAX);
+	return false;
+}
+
+/* One scalar, of the value itself or of one element of a list. */
+static bool scalar_check(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
+			 int64_t *ret_number)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL, hint = TEXT_NULL;
+	struct nearest nearest = NEAREST(node->value);
+	char choices[CHOICES_SIZE_MAX];
+	bool fine = (int)option->type == KEY_TYPE_NAME ? name_check(node->value, &why) :
+		    (int)option->type == KEY_TYPE_KIND ? true :
+							 stage_option_check(option, node->value, ret_number, &why) == 0;
+
+	if (fine)
+		return true;
+	if (option->type == WEIR_TYPE_CHOICE)
+		nearest_offer_choices(&nearest, option->choices, choices, sizeof(choices));
+	if (node->value[0])
+		reading_error(reading, node->position, nearest_hint(&nearest, &hint), "%s '%s' %s", option->name,
+			      node->value, text_get(&why));
+	else
+		reading_error(reading, node->position, NULL, "%s %s", option->name, text_get(&why));
+	return false;
+}
+
+static bool list_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
+		      struct heritage_option *ret)
+{
+	bool fine = true;
+
+	if (!node->n) {
+		reading_error(reading, node->position, NULL, "%s is an empty list", option->name);
+		return false;
+	}
+	*ret = (struct heritage_option){ .name = spec_strdup(option->name), .type = HERITAGE_LIST };
+	for (uint32_t i = 0; i < node->n; i++) {
+		const struct yaml_node *item = node->items[i];
+		/* Only a program's name must not be empty; its arguments may. */
+		bool checked = option->type == WEIR_TYPE_LIST || i == 0;
+
+		if (item->wrong) {
+			fine = false;
+		} else if (item->kind != YAML_SCALAR) {
+			reading_error(reading, item->position, NULL, "%s wants words in its list, found %s",
+				      option->name, yaml_kind_name(item->kind));
+			fine = false;
+		} else if (checked && !scalar_check(reading, option, item, NULL)) {
+			fine = false;
+		} else {
+			list_add(ret, item->value);
+		}
+	}
+	if (!fine)
+		value_deinit(ret);
+	return fine;
+}
+
+bool value_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
+		struct heritage_option *ret)
+{
+	bool takes_list = option->type == WEIR_TYPE_LIST || option->type == WEIR_TYPE_COMMAND;
+	struct spec_position position = node->position;
+	int64_t number = 0;
+
+	if (node->wrong)
+		return false;
+	if (yaml_is_nothing(node)) {
+		reading_error(reading, position, NULL, "%s has no value: expected %s %s", option->name,
+			      key_type_article((int)option->type), key_type_name((int)option->type));
+		return false;
+	}
+	if (node->kind == YAML_LIST && takes_list) {
+		if (!list_read(reading, option, node, ret))
+			return false;
+	} else if (node->kind != YAML_SCALAR) {
+		reading_error(reading, position, NULL, "%s wants %s %s, found %s", option->name,
+			      key_type_article((int)option->type), key_type_name((int)option->type),
+			      yaml_kind_name(node->kind));
+		return false;
+	} else {
+		if (!scalar_check(reading, option, node, &number))
+			return false;
+		fill(option, node->value, number, ret);
+	}
+	ret->line = position.line;
+	ret->column = position.column;
+	return true;
+}
+
+static bool is_structure(const struct weir_option *key)
+{
+	return (int)key->type == KEY_TYPE_STAGES || (int)key->type == KEY_TYPE_DEAD_LETTER ||
+	       (int)key->type == KEY_TYPE_RESTART;
+}
+
+static void unknown_key(struct reading *reading, const struct key_table *table, const struct yaml_node *key,
+			const char *where)
+{
+	_cleanup_(text_deinit) struct text hint = TEXT_NULL;
+	struct nearest nearest = NEAREST(key->value);
+
+	for (size_t i = 0; i < table->n; i++)
+		nearest_offer(&nearest, table->keys[i].name);
+	reading_error(reading, key->position, nearest_hint(&nearest, &hint), "unknown key '%s' in %s", key->value,
+		      where);
+}
+
+static void value_of_key(struct reading *reading, const struct weir_option *key, const struct yaml_pair *pair,
+			 struct spec_value *value)
+{
+	if (value->key) /* a duplicate, which was reported */
+		return;
+	value->key = pair->key;
+	value->node = pair->value;
+	if (!is_structure(key))
+		value->wrong = !value_read(reading, key, pair->value, &value->option);
+}
+
+/* A key that is missing because it is misspelled has been reported as unknown. */
+static bool is_misspelled(const struct key_table *table, const struct yaml_node *map, const char *name)
+{
+	for (uint32_t i = 0; i < map->n; i++)
+		if (key_find(table, map->pairs[i].key->value) < 0 && nearest_is(map->pairs[i].key->value, name))
+			return true;
+	return false;
+}
+
+void values_read(struct reading *reading, const struct key_table *table, const struct yaml_node *map, const char *where,
+		 bool leave_unknown, struct spec_value *values)
+{
+	for (uint32_t i = 0; i < map->n; i++) {
+		int key = key_find(table, map->pairs[i].key->value);
+
+		if (key >= 0)
+			value_of_key(reading, &table->keys[key], &map->pairs[i], &values[key]);
+		else if (!leave_unknown && !map->pairs[i].key->wrong)
+			unknown_key(reading, table, map->pairs[i].key, where ? where : table->owner);
+	}
+	for (size_t i = 0; i < table->n; i++) {
+		if (values[i].key)
+			continue;
+		if (table->keys[i].required) {
+			values[i].wrong = true;
+			if (!leave_unknown && !is_misspelled(table, map, table->keys[i].name))
+				reading_error(reading, map->position, NULL, "key '%s' is missing in %s: expected a %s",
+					      table->keys[i].name, where ? where : table->owner,
+					      key_type_name((int)table->keys[i].type));
+		} else if (table->keys[i].fallback) {
+			value_default(&table->keys[i], &values[i].option);
+		}
+	}
+}
+
+void values_deinit(struct spec_value *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		value_deinit(&values[i].option);
+}
+
+int64_t value_number(const struct spec_value *value, int64_t otherwise)
+{
+	return value->option.name ? value->option.number : otherwise;
+}
+
+struct spec_position value_position(const struct spec_value *value, struct spec_position otherwise)
+{
+	return value->node ? value->node->position : otherwise;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/supervise/last_words.h"
+
+static void words_keep(struct last_words *words, const char *line)
+{
+	char **place = &words->kept[words->next];
+
+	free(*place);
+	*place = strdup(line); /* NULL when memory is out: then it is not kept */
+	words->next = (words->next + 1) % WORDS_KEPT;
+}
+
+static enum weir_log_level words_level(char digit)
+{
+	enum weir_log_level level = (enum weir_log_level)(digit - '0');
+
+	return level < WEIR_LOG_ERROR ? WEIR_LOG_ERROR : level;
+}
+
+/* A terminal must not be driven by what a stage's program prints. UTF-8 passes: its bytes are all 0x80 and above. */
+static void words_make_safe(char *line, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
+			line[i] = '?';
+}
+
+static void words_finish_line(struct last_words *words, last_words_line_fn *handler, void *data)
+{
+	enum weir_log_level level = WEIR_LOG_NOTICE;
+	const char *line = words->line;
+
+	words_make_safe(words->line, words->length);
+	words->line[words->length] = '\0';
+	if (words->length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
+		level = words_level(line[1]);
+		line += 3;
+	}
+	words->length = 0;
+	if (!*line)
+		return;
+	words_keep(words, line);
+	handler(data, level, line);
+}
+
+void last_words_feed(struct last_words *words, const char *bytes, size_t n, last_words_line_fn *handler, void *data)
+{
+	while (n > 0) {
+		const char *newline = memchr(bytes, '\n', n);
+		size_t piece = newline ? (size_t)(newline - bytes) : n, room = WORDS_LINE_MAX - words->length;
+		size_t taken = piece < room ? piece : room;
+
+		memcpy(words->line + words->length, bytes, taken);
+		words->length += taken;
+		bytes += piece;
+		n -= piece;
+		if (!newline)
+			return;
+		bytes++;
+		n--;
+		if (words->length > 0 && words->line[words->length - 1] == '\r')
+			words->length--;
+		words_finish_line(words, handler, data);
+	}
+}
+
+void last_words_end(struct last_words *words, last_words_line_fn *handler, void *data)
+{
+	if (words->length > 0)
+		words_finish_line(words, handler, data);
+}
+
+void last_words_format(const struct last_words *words, size_t line_max, struct text *text)
+{
+	const char *between = "";
+
+	for (uint32_t i = 0; i < WORDS_KEPT; i++) {
+		const char *line = words->kept[(words->next + i) % WORDS_KEPT];
+		size_t length = line ? strlen(line) : 0;
+
+		if (!line)
+			continue;
+		text_printf(text, "%s\"%.*s%s\"", between, (int)(length < line_max ? length : line_max), line,
+			    length > line_max ? "..." : "");
+		between = " / ";
+	}
+}
+
+void last_words_clear(struct last_words *words)
+{
+	for (uint32_t i = 0; i < WORDS_KEPT; i++)
+		free(words->kept[i]);
+	*words = (struct last_words){ 0 };
+}
+
+bool line_limit_pass(struct line_limit *limit, uint64_t now_ns)
+{
+	if (!limit->window_start_ns || now_ns - limit->window_start_ns >= limit->window_ns) {
+		limit->window_start_ns = now_ns;
+		limit->n = 0;
+	}
+	if (limit->n < limit->max) {
+		limit->n++;
+		return true;
+	}
+	limit->suppressed++;
+	return false;
+}
+
+uint64_t line_limit_report_ns(const struct line_limit *limit)
+{
+	return limit->suppressed ? limit->window_start_ns + limit->window_ns : 0;
+}
+
+uint64_t line_limit_take(struct line_limit *limit)
+{
+	uint64_t suppressed = limit->suppressed;
+
+	limit->suppressed = 0;
+	return suppressed;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that the pipeline shares, made before the first worker: no names anywhere, only file descriptors.
+ *
+ *      for each slot    segment (rw: its worker; ro: peers, views) · doorbell · spools
+ *      once             board (rw: us; ro: workers) · lifeline (read end: workers; write end: us alone)
+ *
+ * Everything here lives as long as the supervisor, so a seat's next generation finds what the last one left. What the
+ * machine can't give is an outcome with a sentence, not an error: the start is given up and nothing was accepted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/supervise/supervisor_priv.h"
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/quantity.h"
+#include "common/memory/doorbell.h"
+#include "common/memory/memfd.h"
+
+#define FILES_PER_SEAT (3u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
+#define FILES_BESIDE 64u                            /* loop, sockets, board, terminal, a spawn in progress */
+
+static uint64_t files_wanted(const struct supervisor *supervisor)
+{
+	return (uint64_t)supervisor->plan->n_slots * FILES_PER_SEAT + FILES_BESIDE;
+}
+
+/* The soft limit is a courtesy to select(2) users; we take what the hard one allows. Workers get the old one back. */
+static void files_raise(struct supervisor *supervisor)
+{
+	struct rlimit limit = supervisor->files_before;
+
+	if (limit.rlim_cur >= files_wanted(supervisor))
+		return;
+	limit.rlim_cur = limit.rlim_max < files_wanted(supervisor) ? limit.rlim_max : files_wanted(supervisor);
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int shortage_of_files(struct supervisor *supervisor, struct text *why)
+{
+	text_printf(
+		why,
+		"too many open files: %u workers need about %llu, the limit is %llu; raise it (ulimit -n) or lower 'workers'",
+		supervisor->plan->n_slots, (unsigned long long)files_wanted(supervisor),
+		(unsigned long long)supervisor->files_before.rlim_max);
+	return SUPERVISOR_E_NO_START;
+}
+
+static int shortage_of_memory(struct supervisor *supervisor, const struct seat *seat, struct text *why)
+{
+	char wanted[QUANTITY_TEXT_SIZE], available[QUANTITY_TEXT_SIZE];
+	uint64_t wanted_bytes = 0;
+
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		wanted_bytes += supervisor->plan->slots[i].geometry.size_bytes;
+	text_printf(why, "no memory for the lanes: %s wanted for %u workers",
+		    quantity_format_size(wanted_bytes, wanted), supervisor->plan->n_slots);
+	if (seat)
+		text_printf(why, ", out of it at %s#%u", seat->stage->name, seat->worker_index);
+	text_printf(why, ", %s left; lower 'lane' or 'workers', or free memory",
+		    quantity_format_size(memory_available_bytes(), available));
+	return SUPERVISOR_E_NO_START;
+}
+
+/* What a person can mend gets a sentence; anything else is passed on. */
+static int shortage(struct supervisor *supervisor, const struct seat *seat, int r, struct text *why)
+{
+	if (r == -EMFILE || r == -ENFILE)
+		return shortage_of_files(supervisor, why);
+	if (r == -ENOMEM || r == -ENOSPC)
+		return shortage_of_memory(supervisor, seat, why);
+	text_printf(why, "shared memory can't be made: %s", strerror(-r));
+	return error_trace(r);
+}
+
+static int seat_memory(struct seat *seat)
+{
+	const struct segment_geometry *geometry = &seat->supervisor->plan->slots[seat->slot].geometry;
+	char name[128];
+	int r;
+
+	snprintf(name, sizeof(name), "weir-%.64s-%u", seat->stage->name, seat->worker_index);
+	r = segment_create(geometry, name, &seat->segment_fd);
+	if (r < 0)
+		return error_trace(r);
+	r = memfd_reopen_read_only(seat->segment_fd, &seat->segment_read_fd);
+	if (r < 0)
+		return error_trace(r);
+	r = segment_attach(&seat->segment, seat->segment_read_fd, geometry, SEGMENT_READ);
+	if (r)
+		return error_fold(r);
+	r = doorbell_open(&seat->doorbell_fd);
+	for (uint32_t i = 0; r == 0 && i < seat->stage->n_spools && i < STAGE_SPOOLS_MAX; i++)
+		r = memfd_new("weir-spool", &seat->spool_fds[i]);
+	return error_trace(r);
+}
+
+static int common_memory(struct supervisor *supervisor)
+{
+	int r = board_create(supervisor->plan->n_slots, &supervisor->board, &supervisor->board_fd);
+
+	if (r < 0)
+		return error_trace(r);
+	r = memfd_reopen_read_only(supervisor->board_fd, &supervisor->board_read_fd);
+	if (r < 0)
+		return error_trace(r);
+	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (supervisor->null_fd < 0 || pipe2(supervisor->lifeline_fds, O_CLOEXEC) < 0)
+		return error_origin(-errno);
+	return 0;
+}
+
+int memory_open(struct supervisor *supervisor, struct text *why)
+{
+	int r;
+
+	files_raise(supervisor);
+	r = common_memory(supervisor);
+	if (r < 0)
+		return shortage(supervisor, NULL, r, why);
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
+		r = seat_memory(&supervisor->seats[i]);
+		if (r < 0)
+			return shortage(supervisor, &supervisor->seats[i], r, why);
+	}
+	return 0;
+}
+
+static void seat_memory_close(struct seat *seat)
+{
+	segment_detach(&seat->segment);
+	seat->segment_fd = fd_close(seat->segment_fd);
+	seat->segment_read_fd = fd_close(seat->segment_read_fd);
+	seat->doorbell_fd = fd_close(seat->doorbell_fd);
+	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
+		seat->spool_fds[i] = fd_close(seat->spool_fds[i]);
+}
+
+void memory_close(struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
+		seat_memory_close(&supervisor->seats[i]);
+	board_detach(supervisor->board);
+	supervisor->board_fd = fd_close(supervisor->board_fd);
+	supervisor->board_read_fd = fd_close(supervisor->board_read_fd);
+	supervisor->null_fd = fd_close(supervisor->null_fd);
+	supervisor->lifeline_fds[0] = fd_close(supervisor->lifeline_fds[0]);
+	supervisor->lifeline_fds[1] = fd_close(supervisor->lifeline_fds[1]);
+	setrlimit(RLIMIT_NOFILE, &supervisor->files_before);
+}
+
+void doorbells_ring_all(struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		doorbell_ring(supervisor->seats[i].doorbell_fd);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After a death, before the next generation: the half-made turn is finished or forgotten, and the item that the worker had in
+ * hand becomes the suspect. The control pages are mapped writable for this moment only, and only once the kernel has
+ * proved their one writer dead.
+ *
+ *      board.slots[n].suspect    none --- died with (lane, position) in hand ---------------> attempts 1
+ *                                attempts n --- again the same (lane, position) ------------> attempts n + 1
+ *                                attempts n --- another item ------------------------------> attempts 1
+ *                                attempts n --- died with `done` beyond the position ------> none
+ */
+#include "broker/supervise/supervisor_priv.h"
+#include "common/base/error.h"
+#include "common/memory/doorbell.h"
+#include "common/observe/worker_state.h"
+
+static void note_suspect(struct seat *seat, const struct segment *segment, const struct repair_report *report)
+{
+	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
+
+	if (slot->suspect_attempts && slot->suspect_lane < segment->geometry.n_readers &&
+	    (int64_t)(load_relaxed(&segment->readers[slot->suspect_lane].done) - slot->suspect_position) > 0)
+		slot->suspect_attempts = 0;
+	if (!report->in_hand)
+		return;
+	if (slot->suspect_attempts && slot->suspect_lane == report->suspect_lane &&
+	    slot->suspect_position == report->suspect_position) {
+		slot->suspect_attempts++;
+		return;
+	}
+	slot->suspect_lane = report->suspect_lane;
+	slot->suspect_position = report->suspect_position;
+	slot->suspect_attempts = 1;
+}
+
+int seat_mend(struct seat *seat)
+{
+	struct segment segment = SEGMENT_NULL;
+	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
+
+	if (r)
+		return r < 0 ? error_trace(r) : REPAIR_E_CORRUPT;
+	r = repair_run(&segment, &seat->death.report);
+	if (r == 0) {
+		note_suspect(seat, &segment, &seat->death.report);
+		/* The next generation has done nothing yet, whatever the last one did. */
+		store_relaxed(&segment.status->heartbeat, 0);
+		store_relaxed(&segment.status->state, WORKER_STATE_NONE);
+	}
+	segment_detach(&segment);
+	return r;
+}
+
+/* It may have died between publishing and ringing, and its neighbours sleep on what is there. */
+void seat_ring_neighbours(const struct seat *seat)
+{
+	const struct supervisor *supervisor = seat->supervisor;
+
+	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++) {
+		const struct plan_lane *lane = &supervisor->plan->lanes[i];
+
+		if (lane->producer == seat->slot)
+			doorbell_ring(supervisor->seats[lane->consumer].doorbell_fd);
+		else if (lane->consumer == seat->slot)
+			doorbell_ring(supervisor->seats[lane->producer].doorbell_fd);
+	}
+}

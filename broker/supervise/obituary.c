@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One readable paragraph about a death: how, when, while doing what, on which item, its last lines, and what follows. */
+#include <signal.h>
+#include <string.h>
+
+#include "broker/supervise/supervisor_priv.h"
+#include "common/base/clock.h"
+#include "common/base/quantity.h"
+#include "common/observe/worker_state.h"
+
+#define OBITUARY_LINE_MAX 160u
+
+static void add_manner(const struct seat *seat, struct text *text)
+{
+	const struct death *death = &seat->death;
+	const char *abbreviation = death->exited ? NULL : sigabbrev_np(death->status);
+	char lived[QUANTITY_TEXT_SIZE];
+
+	if (death->exec_errno)
+		text_printf(text, "could not be executed (%s)", strerrordesc_np(death->exec_errno));
+	else if (death->exited)
+		text_printf(text, "exited with status %d%s", death->status,
+			    death->status ? "" : " without having ended");
+	else if (abbreviation)
+		text_printf(text, "was killed by SIG%s", abbreviation);
+	else
+		text_printf(text, "was killed by signal %d", death->status);
+	text_printf(text, " after %s", quantity_format_duration(death->when_ns - seat->spawned_ns, lived));
+}
+
+static void add_circumstances(const struct seat *seat, struct text *text)
+{
+	const struct death *death = &seat->death;
+	const struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
+
+	if (death->worker_state != WORKER_STATE_NONE)
+		text_printf(text, " in state %s", worker_state_name(death->worker_state));
+	if (death->report.in_hand)
+		text_printf(text, " with item %llu in hand (lane %u, position %llu, %u of %u attempts)",
+			    (unsigned long long)death->report.suspect_sequence, death->report.suspect_lane,
+			    (unsigned long long)death->report.suspect_position, slot->suspect_attempts,
+			    seat->stage->attempts);
+	if (death->report.applied)
+		text_add(text, "; the turn it had committed was finished for it");
+}
+
+void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL, words = TEXT_NULL;
+
+	text_printf(&text, "generation %u ", seat->generation);
+	add_manner(seat, &text);
+	add_circumstances(seat, &text);
+	if (seat->goodbye.said && seat->goodbye.reason)
+		text_printf(&text, "; it said: %s", seat->goodbye.reason);
+	if (next)
+		text_printf(&text, "; %s", next);
+	last_words_format(&seat->words, OBITUARY_LINE_MAX, &words);
+	if (words.length)
+		text_printf(&text, "; last words: %s", text_get(&words));
+	seat_log(seat, level, "%s", text_get(&text));
+}

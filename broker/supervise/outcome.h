@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How it ended: the ledger's laws and the exit code. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/observe/ledger.h"
+
+struct outcome {
+	uint64_t ledger[LEDGER_COUNT]; /* sum over all slots */
+	uint64_t in_lanes;             /* items that lie in lanes */
+	bool corrupt;                  /* a segment or a lane made no sense */
+	bool start_failed;             /* never got to run */
+	bool spec_matter;              /* ... because of the spec: EXIT_SPEC_INVALID */
+	bool stage_failed;             /* a stage failed for good */
+	bool drain_deadline_passed;    /* the clock, not a person, ended the draining */
+	int signal_number;             /* that ordered the end; 0: none */
+};
+
+/* Emitted = taken + in lanes, and taken = the sum of all fates. */
+bool outcome_balanced(const struct outcome *outcome);
+/* Items that were accepted and have no fate: in lanes, or held by a stage. */
+uint64_t outcome_in_flight(const struct outcome *outcome);
+/* Every item has reached a good end: nothing in flight, rejected, given up, expired, cancelled; nothing failed. */
+bool outcome_lossless(const struct outcome *outcome);
+/* enum exit_code, or EXIT_SIGNAL_BASE + signal. */
+int outcome_exit_code(const struct outcome *outcome);

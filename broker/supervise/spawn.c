@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Spawning: fork + exec of weir-worker with a document on fd 3 that says what every other number is.
+ *
+ *      fd 0, 1    /dev/null, except the supervisor's own stdin for a stdin source and stdout for a stdout or exec sink
+ *      fd 2       a pipe to the supervisor, this worker's alone
+ *      fd 3       heritage                    4  own segment, read-write       5  board, read-only
+ *      fd 6       own doorbell                7  lifeline, read end            8.. spools
+ *      then       two for each peer: its segment, read-only, and its doorbell
+ *
+ * That exec failed is told by a close-on-exec pipe: end of file means that the worker runs, four bytes are an errno. It is
+ * read when the worker says hello or dies, so nobody waits for it. A pidfd taken right after the fork is safe: we alone
+ * reap, and the child can't vanish before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/supervise/spawn_child.h"
+#include "broker/supervise/supervisor_priv.h"
+#include "common/base/cleanup.h"
+#include "common/base/clock.h"
+#include "common/base/error.h"
+
+#define SPAWN_FIRST_FREE_FD 8u
+
+static void heritage_deinit_cleanup(struct heritage *heritage)
+{
+	heritage_deinit(heritage);
+}
+
+/* Both ends of a pipe, for the time until each has found its owner. */
+struct pipe_pair {
+	int read_fd, write_fd;
+};
+
+static void pipe_pair_cleanup(struct pipe_pair *pair)
+{
+	pair->read_fd = fd_close(pair->read_fd);
+	pair->write_fd = fd_close(pair->write_fd);
+}
+
+/* Our end never blocks; the other one does, so that a worker is slowed down rather than told EAGAIN. */
+static int pipe_pair_open(struct pipe_pair *pair)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_origin(-errno);
+	pair->read_fd = fds[0];
+	pair->write_fd = fds[1];
+	return fcntl(pair->read_fd, F_SETFL, O_NONBLOCK) < 0 ? error_origin(-errno) : 0;
+}
+
+static bool seat_is(const struct seat *seat, enum weir_role role, const char *kind)
+{
+	return seat->stage->role == role && !seat->stage->plugin && strcmp(seat->stage->kind, kind) == 0;
+}
+
+static void plan_standard_fds(const struct seat *seat, struct spawn_order *order, int stderr_fd)
+{
+	order->fds[STDIN_FILENO] = seat_is(seat, WEIR_SOURCE, "stdin") ? SPAWN_KEEP : seat->supervisor->null_fd;
+	order->fds[STDOUT_FILENO] = seat_is(seat, WEIR_SINK, "stdout") || seat_is(seat, WEIR_SINK, "exec") ?
+					    SPAWN_KEEP :
+					    seat->supervisor->null_fd;
+	order->fds[STDERR_FILENO] = stderr_fd;
+}
+
+static int32_t plan_fd(struct spawn_order *order, int fd)
+{
+	order->fds[order->n_fds] = fd;
+	return (int32_t)order->n_fds++;
+}
+
+/* Gives every descriptor its number in the child, in the child's document and in the order. */
+static void plan_fds(const struct seat *seat, struct heritage *heritage, struct spawn_order *order)
+{
+	const struct supervisor *supervisor = seat->supervisor;
+
+	order->n_fds = HERITAGE_FD + 1;
+	heritage->segment_fd = plan_fd(order, seat->segment_fd);
+	heritage->board_fd = plan_fd(order, supervisor->board_read_fd);
+	heritage->doorbell_fd = plan_fd(order, seat->doorbell_fd);
+	heritage->lifeline_fd = plan_fd(order, supervisor->lifeline_fds[0]);
+	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
+		heritage->spool_fds[i] = seat->spool_fds[i] < 0 ? -1 : plan_fd(order, seat->spool_fds[i]);
+	for (uint32_t i = 0; i < heritage->n_peers; i++) {
+		const struct seat *peer = &supervisor->seats[heritage->peers[i].slot];
+
+		heritage->peers[i].segment_fd = plan_fd(order, peer->segment_read_fd);
+		heritage->peers[i].doorbell_fd = plan_fd(order, peer->doorbell_fd);
+	}
+}
+
+/* The document, and with it the token that proves the next hello. */
+static int plan_document(struct seat *seat, struct heritage *heritage, struct spawn_order *order, int *ret_fd)
+{
+	struct supervisor *supervisor = seat->supervisor;
+
+	order->fds =
+		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 * (size_t)heritage->n_peers, sizeof(*order->fds));
+	heritage->control_endpoint = strdup(supervisor->endpoint);
+	if (!order->fds || !heritage->control_endpoint)
+		return error_origin(-ENOMEM);
+	if (getrandom(seat->token, sizeof(seat->token), 0) != sizeof(seat->token))
+		return error_origin(-EIO);
+	memcpy(heritage->token, seat->token, sizeof(seat->token));
+	heritage->supervisor_pid = (int32_t)supervisor->pid;
+	heritage->generation = seat->generation;
+	plan_fds(seat, heritage, order);
+	return error_trace(heritage_write(heritage, ret_fd));
+}
+
+/* Returns the child's pid or -errno. */
+static pid_t fork_worker(struct spawn_order *order)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	/* No handler of ours may run in the child before its dispositions are reset. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid == 0)
+		spawn_child(order);
+	if (pid < 0)
+		pid = error_origin(-errno);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+/* Nobody may live whom we can't watch. */
+static int discard_child(struct seat *seat, int r)
+{
+	siginfo_t info;
+
+	kill(seat->pid, SIGKILL);
+	seat_unwatch(seat);
+	waitid(P_PID, (id_t)seat->pid, &info, WEXITED);
+	seat->pid = 0;
+	return r;
+}
+
+static int adopt_child(struct seat *seat, pid_t pid, bool own_group, struct pipe_pair *words, struct pipe_pair *status)
+{
+	int r;
+
+	seat->pid = seat->last_pid = pid;
+	seat->own_group = own_group;
+	if (own_group)
+		setpgid(pid, pid); /* the child does it too: whoever is first; it may have exec'd already (EACCES) */
+	seat->stderr_fd = steal_fd(&words->read_fd);
+	seat->exec_fd = steal_fd(&status->read_fd);
+	seat->pidfd = pidfd_open(pid, 0);
+	r = seat->pidfd < 0 ? error_origin(-errno) : seat_watch(seat);
+	return r < 0 ? discard_child(seat, r) : 0;
+}
+
+static int fork_and_adopt(struct seat *seat, struct spawn_order *order, int document_fd)
+{
+	_cleanup_(pipe_pair) struct pipe_pair words = { -1, -1 }, status = { -1, -1 };
+	int r = pipe_pair_open(&words);
+	pid_t pid;
+
+	if (r == 0)
+		r = pipe_pair_open(&status);
+	if (r < 0)
+		return error_trace(r);
+	plan_standard_fds(seat, order, words.write_fd);
+	order->fds[HERITAGE_FD] = document_fd;
+	order->status_fd = status.write_fd;
+	pid = fork_worker(order);
+	if (pid < 0)
+		return error_trace(pid);
+	return adopt_child(seat, pid, order->own_group, &words, &status);
+}
+
+/* What the last generation left in private memory. */
+static void forget_generation(struct seat *seat)
+{
+	last_words_clear(&seat->words);
+	free(seat->goodbye.reason);
+	free(seat->goodbye.option);
+	seat->goodbye = (struct goodbye){ 0 };
+	seat->death = (struct death){ 0 };
+	seat->hung = seat->was_ready = false;
+}
+
+int seat_spawn(struct seat *seat)
+{
+	struct supervisor *supervisor = seat->supervisor;
+	char *const arguments[] = { (char[]){ "weir-worker" }, (char[]){ "3" }, NULL };
+	struct spawn_order order = { .path = supervisor->worker_path,
+				     .arguments = arguments,
+				     .supervisor_pid = supervisor->pid,
+				     .files = supervisor->files_of_workers,
+				     .own_group = !(seat_is(seat, WEIR_SOURCE, "stdin") && isatty(STDIN_FILENO)) };
+	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
+	_cleanup_(close) int document_fd = -1;
+	int r;
+
+	forget_generation(seat);
+	r = plan_heritage(supervisor->plan, seat->slot, &heritage);
+	if (r == 0) {
+		supervisor->board->slots[seat->slot].generation = seat->generation;
+		r = plan_document(seat, &heritage, &order, &document_fd);
+	}
+	if (r == 0)
+		r = fork_and_adopt(seat, &order, document_fd);
+	free(order.fds);
+	if (r < 0)
+		return error_trace(r);
+	seat->spawned_ns = clock_now_ns();
+	seat_must_move(seat, SEAT_EVENT_SPAWN);
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From fork to exec. The file descriptors are put into place in two steps, because a number that is wanted may still be
+ * the source of another:
+ *
+ *      sources    [0] 17   [1] 4   [2] 12   [3] 1          (any numbers, in any order)
+ *      step 1     every source below n_fds is moved to n_fds or above, close-on-exec
+ *      step 2     dup2(source[i], i): now no target is a source, and dup2 clears close-on-exec
+ *      step 3     whatever stands at n_fds and above is close-on-exec, whoever opened it
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "broker/supervise/spawn_child.h"
+
+#define SPAWN_EXIT_FAILED 127
+#define SPAWN_EXIT_ORPHANED 143
+
+noreturn static void spawn_fail(const struct spawn_order *order, int error)
+{
+	ssize_t written = write(order->status_fd, &error, sizeof(error));
+
+	_exit(written < 0 ? SPAWN_EXIT_FAILED + 1 : SPAWN_EXIT_FAILED);
+}
+
+/* The supervisor's blocks, handlers and ignored signals are its own affair. */
+static void spawn_reset_signals(const struct spawn_order *order)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &action,
+			  NULL); /* fails for SIGKILL, SIGSTOP and libc's own: they can't be changed anyway */
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	if (!order->own_group) { /* what the terminal sends is meant for the supervisor */
+		sigaction(SIGINT, &action, NULL);
+		sigaction(SIGHUP, &action, NULL);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int spawn_place_fds(struct spawn_order *order)
+{
+	for (uint32_t i = 0; i < order->n_fds; i++) {
+		if (order->fds[i] == SPAWN_KEEP || order->fds[i] >= (int)order->n_fds)
+			continue;
+		order->fds[i] = fcntl(order->fds[i], F_DUPFD_CLOEXEC, (int)order->n_fds);
+		if (order->fds[i] < 0)
+			return -errno;
+	}
+	for (uint32_t i = 0; i < order->n_fds; i++) {
+		if (order->fds[i] == SPAWN_KEEP)
+			fcntl((int)i, F_SETFD, 0);
+		else if (dup2(order->fds[i], (int)i) < 0)
+			return -errno;
+	}
+	close_range(order->n_fds, ~0U, CLOSE_RANGE_CLOEXEC); /* belt and braces: ours are all close-on-exec */
+	return 0;
+}
+
+noreturn void spawn_child(struct spawn_order *order)
+{
+	int r;
+
+	if (order->status_fd < (int)order->n_fds)
+		order->status_fd = fcntl(order->status_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
+	if (order->own_group)
+		setpgid(0, 0);
+	/* The death signal is sent only if the parent dies after this call: hence the second look. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		spawn_fail(order, errno);
+	if (getppid() != order->supervisor_pid)
+		_exit(SPAWN_EXIT_ORPHANED);
+	r = spawn_place_fds(order);
+	if (r < 0)
+		spawn_fail(order, -r);
+	setrlimit(RLIMIT_NOFILE, &order->files);
+	spawn_reset_signals(order);
+	execv(order->path, order->arguments);
+	spawn_fail(order, errno);
+}

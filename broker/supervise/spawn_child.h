@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The child's side of a spawn: between fork and exec. For spawn.c only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdnoreturn.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#define SPAWN_KEEP (-1)
+
+/* All that the child needs, prepared before the fork: the child allocates nothing. */
+struct spawn_order {
+	int *fds; /* n_fds: fds[i] becomes number i; SPAWN_KEEP: number i is inherited as it is */
+	uint32_t n_fds;
+	int status_fd; /* errno of what failed is written here; closed by a successful exec */
+	const char *path;
+	char *const *arguments;
+	pid_t supervisor_pid;
+	bool own_group;
+	struct rlimit files; /* RLIMIT_NOFILE for the worker */
+};
+
+/*
+ * Becomes the worker, or writes an errno to status_fd and exits 127. Only async-signal-safe calls: the supervisor has
+ * ZeroMQ's threads, and the child has a copy of whatever lock they held. All signals are blocked when it is called.
+ */
+noreturn void spawn_child(struct spawn_order *order);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor of one pipeline: single-threaded on an sd-event loop. It creates memory, spawns, watches, repairs, restarts,
+ * drains and reaps; it never touches an item. The verbs are files beside this one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+#include <weir/log.h>
+
+#include "broker/spec/plan.h"
+#include "common/base/text.h"
+#include "common/scope/cause.h"
+
+struct supervisor;
+struct wire_peer;
+struct message;
+
+/* Exit codes of weir run (DESIGN section 6). */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_SPEC_INVALID = 1,
+	EXIT_USAGE = 2,
+	EXIT_LOSSES = 3, /* ended, but not everything that was accepted arrived */
+	EXIT_DRAIN_DEADLINE = 4,
+	EXIT_STATE_CORRUPT = 5, /* the ledger does not balance, or a segment made no sense */
+	EXIT_TRY_AGAIN = 75,    /* could not start: nothing was accepted */
+	EXIT_SIGNAL_BASE = 128,
+};
+
+/* What the supervisor tells the outside. All called from its thread; none may block for long. */
+struct supervisor_callbacks {
+	/* One line for people. stage NULL: the supervisor itself; worker -1: the whole stage; pid 0: none. */
+	void (*log)(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid, const char *line);
+	/* Sends a control message to the worker; false when it has not said hello. */
+	bool (*send)(void *data, uint32_t slot, const struct message *message);
+	/* The phase has changed (pipeline_state.def name). */
+	void (*phase)(void *data, const char *phase);
+	void *data;
+};
+
+struct supervisor_settings {
+	const char *worker_path;   /* weir-worker's absolute path */
+	const char *endpoint;      /* ipc://... that workers connect to */
+	uint64_t start_timeout_ns; /* for all workers to be ready; 0: 30 s */
+	uint64_t worker_files;     /* soft RLIMIT_NOFILE of workers; 0: as it is now */
+};
+
+/*
+ * Creates memory, doorbells and board for the plan (borrowed for the supervisor's life). `why` gets a sentence on failure.
+ * Returns 0; SUPERVISOR_E_NO_START (no memory, no fds: EXIT_TRY_AGAIN); -errno.
+ */
+enum { SUPERVISOR_E_NO_START = 1 };
+int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
+		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why);
+struct supervisor *supervisor_free(struct supervisor *supervisor);
+
+/* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */
+int supervisor_start(struct supervisor *supervisor);
+
+/* The ladder: drain -> cancel -> SIGTERM -> SIGKILL, one absolute deadline set by the first call. */
+/* Begins to drain, or, when draining already, lets the earlier deadline count. deadline_ns absolute; 0: the plan's. */
+void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who);
+/* Cancels at once, with a cause; who: for the log and the message. */
+void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const char *who);
+/* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */
+void supervisor_signal(struct supervisor *supervisor, int signal_number);
+
+/* A message of a worker, whose hello (slot, generation, token) must be checked here first. Returns false: refuse and count. */
+bool supervisor_hello(struct supervisor *supervisor, const struct message *message);
+void supervisor_message(struct supervisor *supervisor, uint32_t slot, const struct message *message);
+
+/* True once everything has ended; then the exit code and the final words. */
+bool supervisor_finished(const struct supervisor *supervisor);
+int supervisor_exit_code(const struct supervisor *supervisor);
+const struct plan *supervisor_plan(const struct supervisor *supervisor);
+/* Why it failed, and where that points into the spec; position.line 0: nowhere; message NULL: nothing failed. Borrowed. */
+struct supervisor_failure {
+	struct spec_position position;
+	const char *stage; /* NULL: none */
+	const char *message;
+};
+struct supervisor_failure supervisor_failure(const struct supervisor *supervisor);

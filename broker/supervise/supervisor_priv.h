@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The supervisor's own structures and the verbs on them. For this folder only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "broker/supervise/ladder.h"
+#include "broker/supervise/last_words.h"
+#include "broker/supervise/outcome.h"
+#include "broker/supervise/pipeline_state.h"
+#include "broker/supervise/restart.h"
+#include "broker/supervise/seat_state.h"
+#include "broker/supervise/supervisor.h"
+#include "broker/supervise/view.h"
+#include "common/flow/repair.h"
+#include "common/memory/board.h"
+#include "common/memory/segment.h"
+#include "common/wire/message.h"
+
+#define START_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
+#define LAST_WORDS_WAIT_NS (200 * NS_PER_MS) /* for a goodbye that is still on its way when its sender is reaped */
+#define ORPHANS_BUDGET_NS (50 * NS_PER_MS)   /* one sweep may take so long */
+#define ORPHANS_AGAIN_NS (100 * NS_PER_MS)
+#define UNKILLABLE_NS (5 * NS_PER_S) /* after SIGKILL: then a process counts as stuck in the kernel */
+#define STAGE_LINES_PER_S 200u
+#define STAGE_SPOOLS_MAX 2u
+
+/* Handlers of what people and the clock want come before those of deaths (a goodbye first), and those before chatter. */
+#define PRIORITY_TIMER 0
+#define PRIORITY_DEATH 10
+#define PRIORITY_STDERR 50
+
+/* What one worker said when it left. */
+struct goodbye {
+	bool said;
+	uint64_t status;       /* enum weir_status */
+	char *reason, *option; /* owned; NULL: none */
+};
+
+/* How the kernel says that it ended. */
+struct death {
+	bool exited;           /* else killed by a signal */
+	int status;            /* exit code or signal */
+	int exec_errno;        /* not 0: weir-worker never ran */
+	bool ended;            /* its status line said ENDED */
+	bool hung;             /* it said goodbye, did not exit, and was killed for that */
+	unsigned worker_state; /* what the status line said last */
+	bool progressed;       /* committed at least one turn, or was killed from outside while it waited */
+	struct repair_report report;
+	uint64_t when_ns;
+};
+
+struct seat {
+	struct supervisor *supervisor;
+	const struct plan_stage *stage;
+	uint32_t slot, stage_number, worker_index;
+	enum seat_state state;
+
+	/* for all generations */
+	int segment_fd;      /* read-write: the worker's, and repair's */
+	int segment_read_fd; /* peers' and views' */
+	int doorbell_fd;
+	int spool_fds[STAGE_SPOOLS_MAX];
+	struct segment segment; /* control pages, read-only */
+	uint32_t restarts;
+	uint32_t failures; /* deaths in a row without progress */
+
+	/* of the present generation */
+	uint32_t generation; /* of the next one while nobody sits here */
+	uint8_t token[HERITAGE_TOKEN_SIZE];
+	pid_t pid;      /* 0: nobody */
+	pid_t last_pid; /* the same, but stays for the log after the death */
+	bool own_group; /* its pid is a process group, too */
+	int pidfd;
+	int exec_fd; /* read end: errno of a failed exec; -1 once it has said hello */
+	int stderr_fd;
+	uint64_t spawned_ns;
+	struct last_words words;
+	struct goodbye goodbye;
+	struct death death;
+	bool was_ready; /* its stage was open */
+	bool hung;      /* told to end because it did not exit after its goodbye */
+	sd_event_source *pidfd_source, *stderr_source, *timer;
+};
+
+struct stage_watch {
+	struct restart_history history;
+	struct restart_policy policy;
+	struct line_limit limit;
+	sd_event_source *limit_timer;
+	uint32_t number;
+	struct supervisor *supervisor;
+};
+
+#define SUPERVISOR_MAGIC 0x57525355u
+struct supervisor {
+	unsigned magic;
+	const struct plan *plan;
+	sd_event *event;
+	char *worker_path, *endpoint;
+	uint64_t start_timeout_ns;
+	struct supervisor_callbacks callbacks;
+	pid_t pid;
+	int subreaper_before;
+	struct rlimit files_before;     /* RLIMIT_NOFILE as it was */
+	struct rlimit files_of_workers; /* ... and what workers get */
+
+	struct seat *seats;         /* plan->n_slots */
+	struct stage_watch *stages; /* plan->n_stages */
+	struct board *board;
+	int board_fd, board_read_fd;
+	int lifeline_fds[2]; /* only we hold [1]: workers see the end of [0] when we are gone */
+	int null_fd;
+
+	enum pipeline_state state;
+	bool restarts_off;
+	bool signalled; /* a SIGINT or SIGTERM has come */
+	uint64_t started_ns;
+	struct ladder ladder;
+	enum cause cause;
+	sd_event_source *ladder_timer, *start_timer, *deadline_timer, *orphans_timer;
+	struct supervisor_failure failure;
+	char *failure_message;
+	struct outcome outcome;
+	bool finished;
+	int exit_code;
+};
+
+/* tell.c */
+void supervisor_log(struct supervisor *supervisor, enum weir_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void seat_log(const struct seat *seat, enum weir_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void stage_log(const struct stage_watch *watch, enum weir_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* timer.c */
+/* Makes the loop open its timerfd now, while running out of descriptors is still an answer. Returns 0 or -errno. */
+int timer_prepare(sd_event *event);
+/* One-shot timer at an absolute time; replaces the one that was set. */
+void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t at_ns, sd_event_time_handler_t handler,
+	       void *data);
+void timer_stop(sd_event_source **timer);
+
+/* supervisor.c */
+/* Lets the pipeline take the event if the table has a move for it; tells the callback. Assigns supervisor->state. */
+void supervisor_move(struct supervisor *supervisor, enum pipeline_event event, uint32_t holding);
+/* false: the table has no move. The only place that assigns seat->state. */
+bool seat_move(struct seat *seat, enum seat_event event);
+/* For the supervisor's own events: no move is a bug. */
+void seat_must_move(struct seat *seat, enum seat_event event);
+/* If every seat is ready for the first time: lets everybody run. */
+void supervisor_check_ready(struct supervisor *supervisor);
+
+/* end.c */
+/* Ends everything if nobody is left. Call after whatever may have been the last thing. */
+void supervisor_check_end(struct supervisor *supervisor);
+void supervisor_stop_timers(struct supervisor *supervisor);
+
+/* memory.c */
+int memory_open(struct supervisor *supervisor, struct text *why);
+void memory_close(struct supervisor *supervisor);
+void doorbells_ring_all(struct supervisor *supervisor);
+
+/* spawn.c: fills the seat with its next generation. Returns 0 or -errno with nothing changed but the log. */
+int seat_spawn(struct seat *seat);
+
+/* watch.c: the present generation's event sources; unwatch closes its descriptors, too. */
+int seat_watch(struct seat *seat);
+void seat_unwatch(struct seat *seat);
+
+/* listen.c */
+/* Hears the worker's stderr from now on. Returns 0 or -errno. */
+int seat_listen(struct seat *seat);
+/* Reads what is in the pipe, at most so many bytes. Closes it at its end. */
+void seat_read_stderr(struct seat *seat, size_t bytes_max);
+void seat_close_stderr(struct seat *seat);
+
+/* reap.c */
+/* The pidfd says dead: the whole sequence from waitid to the next step. */
+void seat_reap(struct seat *seat);
+/* Its goodbye has come after its death, or will not come any more. */
+void seat_conclude(struct seat *seat);
+/* Kills and reaps what dead workers have left behind; comes back by itself while something is left. */
+void supervisor_sweep(struct supervisor *supervisor);
+
+/* mend.c: finishes the dead worker's turn and notes the suspect. Returns 0 or REPAIR_E_CORRUPT. */
+int seat_mend(struct seat *seat);
+void seat_ring_neighbours(const struct seat *seat);
+
+/* obituary.c: one paragraph about a death. next: what follows, e.g. "restart in 10 ms". */
+void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next);
+
+/* revive.c */
+/* Back-off and then the next generation, or the end of the stage. */
+void seat_restart(struct seat *seat, bool progressed);
+/* Remembers why it failed, and where the spec is to blame (line 0: nowhere), for whoever asks at the end. Only the first counts. */
+void supervisor_note_failure(struct supervisor *supervisor, const struct plan_stage *stage,
+			     struct spec_position position, const char *message);
+/* The same for a worker that could not open its stage: its goodbye says why and which option. */
+void seat_note_failure(const struct seat *seat);
+/* The pipeline never gets to run: stops everything. spec_matter: exit 1 instead of 75. stage NULL: none in particular. */
+void supervisor_fail_start(struct supervisor *supervisor, const struct plan_stage *stage, bool spec_matter,
+			   const char *why);
+/* The stage has failed for good: cancels everybody else. */
+void seat_fail_stage(struct seat *seat, const char *why);
+/* A source has failed, but closed its lanes: the others drain, the exit code says so. */
+void seat_fail_source(struct seat *seat, const char *why);
+/* Shared memory makes no sense: the same, and exit 5. */
+void seat_fail_corrupt(struct seat *seat, const char *why);
+
+/* waiting.c: appends who is still there: "write#0 pid 4711 wait-ext 2.3 s, ..."; "nobody". */
+void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct text *text);
+
+/* drain.c */
+void ladder_climb(struct supervisor *supervisor, enum rung rung, enum cause cause, const char *who);
+/* A worker sits down while we are on the ladder: it is told what the others were told. */
+void ladder_tell(struct seat *seat);
+int deadline_passed(sd_event_source *source, uint64_t at_us, void *data);
+
+/* census.c: counts what is left and sums the ledger, after the last death. */
+void supervisor_count(struct supervisor *supervisor);
+/* Sum over all slots, as they stand. */
+void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_ledger[LEDGER_COUNT]);

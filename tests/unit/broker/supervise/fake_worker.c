@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/broker/supervise/fake_worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/status.h>
+
+#include "common/base/clock.h"
+#include "common/flow/commit.h"
+#include "common/memory/board.h"
+#include "common/memory/segment.h"
+#include "common/observe/ledger.h"
+#include "common/observe/worker_state.h"
+#include "common/wire/heritage.h"
+#include "common/wire/message.h"
+
+#define EXIT_BROKEN 99 /* the fake itself does not work: no test expects this */
+#define FLOOD_LINES 20000
+#define EMITTED_ITEMS 3
+#define POISON_POSITION 640
+#define POISON_SEQUENCE 20
+#define WAIT_STEP_NS (2 * NS_PER_MS)
+
+struct fake {
+	struct heritage heritage;
+	struct segment segment;
+	const struct board *board;
+	const char *act;
+	int socket;
+};
+
+static void demand(bool condition)
+{
+	if (!condition)
+		_exit(EXIT_BROKEN);
+}
+
+static bool acts(const struct fake *fake, const char *act)
+{
+	return strcmp(fake->act, act) == 0;
+}
+
+static void wait_a_bit(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = (long)WAIT_STEP_NS }, NULL);
+}
+
+static void sleep_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void say(const struct fake *fake, const struct message *message)
+{
+	size_t size_bytes;
+	char *data;
+
+	demand(message_encode(message, &data, &size_bytes) == 0);
+	demand(send(fake->socket, data, size_bytes, 0) == (ssize_t)size_bytes);
+	free(data);
+}
+
+static void say_hello(const struct fake *fake, unsigned char spoil)
+{
+	unsigned char token[HERITAGE_TOKEN_SIZE];
+	struct message message = { .type = MESSAGE_HELLO };
+
+	memcpy(token, fake->heritage.token, sizeof(token));
+	token[0] ^= spoil;
+	message.hello.slot = fake->heritage.slot;
+	message.hello.generation = fake->heritage.generation;
+	message.hello.pid = (uint64_t)getpid();
+	message.hello.token = (struct message_bytes){ (const char *)token, sizeof(token) };
+	say(fake, &message);
+}
+
+static void say_ready(const struct fake *fake)
+{
+	struct message message = { .type = MESSAGE_READY };
+
+	message.ready.slot = fake->heritage.slot;
+	say(fake, &message);
+}
+
+static void say_bye(const struct fake *fake, uint64_t status, const char *reason, const char *option)
+{
+	struct message message = { .type = MESSAGE_BYE };
+
+	message.bye.slot = fake->heritage.slot;
+	message.bye.status = status;
+	message.bye.reason = (struct message_bytes){ reason, strlen(reason) };
+	message.bye.option = (struct message_bytes){ option, strlen(option) };
+	say(fake, &message);
+}
+
+static void set_state(const struct fake *fake, enum worker_state state)
+{
+	store_relaxed(&fake->segment.status->since_ns, clock_now_ns());
+	store_release(&fake->segment.status->state, (uint32_t)state);
+}
+
+static enum board_order order_of(const struct fake *fake)
+{
+	return (enum board_order)board_order_of(fake->board, fake->heritage.slot);
+}
+
+static void wait_for_order(const struct fake *fake, enum board_order order)
+{
+	while (order_of(fake) < order)
+		wait_a_bit();
+}
+
+static void attach_peer(const struct heritage_peer *from, enum segment_access access, struct segment *peer,
+			bool expected)
+{
+	const struct segment_geometry geometry = {
+		.slot = from->slot,
+		.n_readers = from->n_readers,
+		.n_writers = from->n_writers,
+		.off_readers = from->off_readers,
+		.off_writers = from->off_writers,
+		.off_record = from->off_record,
+		.off_data = from->off_data,
+		.control_size_bytes = from->control_size,
+		.size_bytes = from->segment_size,
+	};
+
+	demand((segment_attach(peer, from->segment_fd, &geometry, access) == 0) == expected);
+}
+
+/* ---- getting there ---- */
+
+static void attach(struct fake *fake)
+{
+	const struct heritage *heritage = &fake->heritage;
+	const struct segment_geometry geometry = {
+		.slot = heritage->slot,
+		.n_readers = heritage->n_readers,
+		.n_writers = heritage->n_writers,
+		.off_readers = heritage->off_readers,
+		.off_writers = heritage->off_writers,
+		.off_record = heritage->off_record,
+		.off_data = heritage->off_data,
+		.control_size_bytes = heritage->control_size,
+		.size_bytes = heritage->segment_size,
+	};
+
+	demand(segment_attach(&fake->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE) == 0);
+	demand(board_attach(heritage->board_fd, heritage->n_slots, &fake->board) == 0);
+	store_relaxed(&fake->segment.status->heartbeat, 0);
+	store_release(&fake->segment.status->generation, heritage->generation);
+	set_state(fake, WORKER_STATE_OPENING);
+	for (uint32_t i = 0; i < heritage->n_options; i++)
+		if (strcmp(heritage->options[i].name, "act") == 0)
+			fake->act = heritage->options[i].string;
+}
+
+/* Abstract name: nothing to clean up. */
+static void connect_control(struct fake *fake)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(fake->heritage.control_endpoint);
+
+	demand(length < sizeof(address.sun_path));
+	memcpy(address.sun_path + 1, fake->heritage.control_endpoint, length);
+	fake->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	demand(connect(fake->socket, (struct sockaddr *)&address,
+		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0);
+}
+
+/* Every descriptor that the document names is what it says; nothing else is open. */
+static void check_descriptors(const struct fake *fake)
+{
+	const struct heritage *heritage = &fake->heritage;
+	int highest = heritage->lifeline_fd;
+
+	for (uint32_t i = 0; i < heritage->n_peers; i++) {
+		struct segment peer = SEGMENT_NULL;
+
+		attach_peer(&heritage->peers[i], SEGMENT_READ, &peer, true);
+		segment_detach(&peer);
+		attach_peer(&heritage->peers[i], SEGMENT_WRITE, &peer, false);
+		highest = heritage->peers[i].doorbell_fd;
+	}
+	for (int fd = highest + 1; fd < highest + 64; fd++)
+		demand(lseek(fd, 0, SEEK_CUR) == -1 && close(fd) == -1);
+	demand(getpgrp() == getpid());
+}
+
+/* ---- acts before the stage is open ---- */
+
+/* A child and a grandchild, in a session of their own; both are there when it returns. */
+static void leave_somebody_behind(void)
+{
+	int fds[2];
+	char byte;
+
+	demand(pipe(fds) == 0);
+	if (fork() == 0) {
+		setsid();
+		signal(SIGTERM, SIG_IGN);
+		if (fork() == 0)
+			demand(write(fds[1], "x", 1) == 1);
+		sleep_for_ever();
+	}
+	demand(read(fds[0], &byte, 1) == 1);
+}
+
+static void act_early(const struct fake *fake)
+{
+	if (acts(fake, "silent"))
+		sleep_for_ever();
+	if (acts(fake, "liar")) {
+		say_hello(fake, 0xff);
+		sleep_for_ever();
+	}
+	if (acts(fake, "die-early"))
+		raise(SIGKILL);
+	say_hello(fake, 0);
+	if (acts(fake, "fail-open") || acts(fake, "fail-plugin")) {
+		say_bye(fake, WEIR_FAILED, "there is no such file: /nowhere",
+			acts(fake, "fail-plugin") ? "plugin" : "act");
+		_exit(1);
+	}
+}
+
+/* ---- acts while running ---- */
+
+/* Three items into the first lane, by the book. */
+static void emit(struct fake *fake)
+{
+	const struct heritage_lane *lane = &fake->heritage.outputs[0].lanes[0];
+	struct lane_out out = { .capacity_bytes = lane->capacity_bytes, .index = lane->own_index };
+	struct cursor cursor = *cursor_current(&fake->segment);
+	struct segment peer = SEGMENT_NULL;
+	struct commit commit;
+	void *payload;
+
+	attach_peer(&fake->heritage.peers[lane->peer], SEGMENT_READ, &peer, true);
+	out.writer = &fake->segment.writers[lane->own_index];
+	out.peer = &peer.readers[lane->peer_index];
+	demand(lane_map(fake->heritage.segment_fd, lane->off_data, lane->capacity_bytes, SEGMENT_WRITE, false,
+			&out.data) == 0);
+	lane_out_rewind(&out);
+	for (unsigned i = 0; i < EMITTED_ITEMS; i++) {
+		demand(lane_out_reserve(&out, 5, &payload) == 0);
+		memcpy(payload, "hello", 5);
+		lane_out_push(&out, &(struct item_header){ .size_bytes = 5, .kind = ITEM_DATA, .sequence = i });
+	}
+	cursor.ledger[LEDGER_ACCEPTED] += EMITTED_ITEMS;
+	cursor.ledger[LEDGER_EMITTED] += EMITTED_ITEMS;
+	commit_init(&commit, &fake->segment);
+	commit_add_tail(&commit, &out);
+	commit_add_cursor(&commit, &cursor);
+	commit_publish(&commit);
+	store_relaxed(&fake->segment.status->heartbeat, 1);
+}
+
+static void die_with_item_in_hand(const struct fake *fake)
+{
+	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
+	struct segment_hand *hand = fake->segment.hand;
+
+	if (slot->suspect_attempts >= fake->heritage.attempts) {
+		demand(slot->suspect_lane == 0 && slot->suspect_position == POISON_POSITION);
+		return;
+	}
+	store_relaxed(&hand->position, POISON_POSITION);
+	store_relaxed(&hand->sequence, POISON_SEQUENCE);
+	store_relaxed(&hand->lane, 0);
+	store_release(&hand->busy, 1);
+	raise(SIGKILL);
+}
+
+static void flood(void)
+{
+	for (unsigned i = 0; i < FLOOD_LINES; i++)
+		dprintf(STDERR_FILENO, "flood %u\n", i);
+}
+
+static void act_once(struct fake *fake)
+{
+	bool first = fake->heritage.generation == 0;
+
+	if (acts(fake, "crash-once") && first) {
+		signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own handler */
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		raise(SIGSEGV);
+	}
+	if (acts(fake, "crash-always"))
+		raise(SIGKILL);
+	if (acts(fake, "crash-after-turns") && fake->heritage.generation < 12) {
+		store_relaxed(&fake->segment.status->heartbeat, 1);
+		raise(SIGKILL);
+	}
+	if (acts(fake, "killed-asleep") && fake->heritage.generation < 12) {
+		set_state(fake, WORKER_STATE_WAIT_DATA);
+		raise(SIGKILL);
+	}
+	if (acts(fake, "exit-0") && first)
+		_exit(0);
+	if (acts(fake, "fail-run")) {
+		say_bye(fake, WEIR_FAILED, "no space left on device", "");
+		_exit(1);
+	}
+	if (acts(fake, "grandchild") && first) {
+		leave_somebody_behind();
+		raise(SIGKILL);
+	}
+	if (acts(fake, "senseless") && first) {
+		fake->segment.record->operations[0] = (struct commit_operation){ .kind = COMMIT_TAIL, .index = 77 };
+		store_release(&fake->segment.record->state, 1);
+		raise(SIGKILL);
+	}
+	if (acts(fake, "stopped"))
+		raise(SIGSTOP);
+	if (acts(fake, "last-words") && first) {
+		dprintf(STDERR_FILENO, "<4>something is wrong\nI can't go on");
+		_exit(7);
+	}
+}
+
+static void act_longer(struct fake *fake)
+{
+	if (acts(fake, "poison"))
+		die_with_item_in_hand(fake);
+	if (acts(fake, "flood"))
+		flood();
+	if (acts(fake, "emit"))
+		emit(fake);
+	if (acts(fake, "stay") || acts(fake, "emit"))
+		wait_for_order(fake, BOARD_DRAIN);
+	if (acts(fake, "stay-on"))
+		wait_for_order(fake, BOARD_CANCEL);
+	if (acts(fake, "deaf") || acts(fake, "stopped"))
+		sleep_for_ever();
+}
+
+int is_fake_worker(int argc, char **argv)
+{
+	return argc == 2 && strcmp(argv[0], "weir-worker") == 0;
+}
+
+int fake_worker_main(void)
+{
+	struct fake fake = { .act = "good" };
+
+	demand(heritage_read(HERITAGE_FD, &fake.heritage) == 0);
+	close(HERITAGE_FD);
+	attach(&fake);
+	check_descriptors(&fake);
+	connect_control(&fake);
+	if (acts(&fake, "deaf"))
+		signal(SIGTERM, SIG_IGN);
+	act_early(&fake);
+	set_state(&fake, WORKER_STATE_READY);
+	say_ready(&fake);
+	wait_for_order(&fake, BOARD_RUN);
+	set_state(&fake, WORKER_STATE_BUSY);
+	if (order_of(&fake) < BOARD_CANCEL) {
+		act_once(&fake);
+		act_longer(&fake);
+	}
+	set_state(&fake, WORKER_STATE_ENDED);
+	say_bye(&fake, WEIR_OK, "", "");
+	if (acts(&fake, "hang-at-exit"))
+		sleep_for_ever();
+	_exit(0);
+}

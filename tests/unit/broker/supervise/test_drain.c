@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders to stop, and the ladder, with real processes. */
+#undef NDEBUG
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+
+#include "tests/unit/broker/supervise/trial.h"
+
+static void drain_when_running(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "running") == 0)
+		supervisor_drain(trial->supervisor, 0, "the test");
+}
+
+static void test_a_drain_lets_everybody_finish(void **state)
+{
+	struct trial trial = { .at_phase = drain_when_running };
+
+	(void)state;
+	run_acts(&trial, "stay", "good", 1, EXIT_DONE, "starting running draining stopped ");
+	assert_logged(&trial, "drain (the test), 2");
+	assert_logged(&trial, "waiting for: feed#0 pid ");
+	assert_true(trial.n_sent > 0);
+	assert_int_equal(trial.view.in_flight, 0);
+	end_trial(&trial);
+}
+
+static void drain_soon(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "running") == 0)
+		supervisor_drain(trial->supervisor, clock_now_ns() + 400 * MS, "the test");
+}
+
+static void test_the_ladder_ends_with_the_deaf(void **state)
+{
+	struct trial trial = { .at_phase = drain_soon };
+
+	(void)state;
+	run_acts(&trial, "good", "deaf", 2, EXIT_DONE, "starting running draining stopped ");
+	assert_logged(&trial, "cancel (time is up, cause drain_deadline)");
+	assert_logged(&trial, "SIGTERM (time is up, cause drain_deadline)");
+	assert_logged(&trial, "SIGKILL (time is up, cause drain_deadline)");
+	assert_in_range(trial.taken_ns, 400 * MS, 1500 * MS);
+	assert_string_equal(trial.view.cause, "drain_deadline");
+	assert_string_equal(trial.view.stages[1].workers[0].state, "stopped");
+	end_trial(&trial);
+}
+
+static void test_a_stopped_worker_is_woken_to_die(void **state)
+{
+	struct trial trial = { .at_phase = drain_soon };
+
+	(void)state;
+	run_acts(&trial, "good", "stopped", 1, EXIT_DONE, "starting running draining stopped ");
+	assert_null(strstr(text_get(&trial.log), "SIGKILL (time is up"));
+	end_trial(&trial);
+}
+
+static void test_a_passed_drain_with_items_left(void **state)
+{
+	struct trial trial = { .at_phase = drain_soon };
+
+	(void)state;
+	run_acts(&trial, "emit", "deaf", 1, EXIT_DRAIN_DEADLINE, "starting running draining failed ");
+	assert_int_equal(trial.view.ledger[LEDGER_ACCEPTED], 3);
+	assert_int_equal(trial.view.in_flight, 3);
+	assert_true(trial.view.balanced);
+	assert_int_equal(trial.view.stages[1].queue_bytes, 3 * 40);
+	end_trial(&trial);
+}
+
+static void cancel_when_running(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "running") == 0)
+		supervisor_cancel(trial->supervisor, CAUSE_USER, "the test");
+}
+
+static void test_a_cancel_is_at_once(void **state)
+{
+	struct trial trial = { .at_phase = cancel_when_running };
+
+	(void)state;
+	run_acts(&trial, "stay-on", "stay-on", 4, EXIT_DONE, "starting running draining stopped ");
+	assert_true(trial.taken_ns < NS_PER_S);
+	assert_string_equal(trial.view.cause, "user");
+	end_trial(&trial);
+}
+
+static void signal_thrice(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "running") != 0)
+		return;
+	for (unsigned i = 0; i < 4; i++)
+		supervisor_signal(trial->supervisor, SIGINT);
+}
+
+static void signal_once(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "running") == 0)
+		supervisor_signal(trial->supervisor, SIGTERM);
+}
+
+static void test_signals(void **state)
+{
+	struct trial once = { .at_phase = signal_once }, often = { .at_phase = signal_thrice };
+
+	(void)state;
+	run_acts(&once, "stay", "good", 1, EXIT_SIGNAL_BASE + SIGTERM, "starting running draining stopped ");
+	run_acts(&often, "deaf", "deaf", 2, EXIT_SIGNAL_BASE + SIGINT, "starting running draining stopped ");
+	assert_logged(&often, "SIGKILL (SIGINT, cause user)");
+	assert_true(often.taken_ns < NS_PER_S);
+	end_trial(&once);
+	end_trial(&often);
+}
+
+static void signal_at_start(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "starting") == 0)
+		supervisor_signal(trial->supervisor, SIGINT);
+}
+
+static void test_a_signal_before_anybody_is_ready(void **state)
+{
+	struct trial trial = { .at_phase = signal_at_start };
+
+	(void)state;
+	run_acts(&trial, "stay", "stay", 2, EXIT_SIGNAL_BASE + SIGINT, "starting draining stopped ");
+	end_trial(&trial);
+}
+
+static void test_the_run_deadline(void **state)
+{
+	struct trial trial = { 0 };
+	struct made_plan made;
+
+	(void)state;
+	make_plan(&made, "stay-on", "stay-on", 1);
+	made.plan.deadline_ns = 150 * MS;
+	run_trial(&trial, &made.plan);
+	assert_int_equal(trial.exit_code, EXIT_DONE);
+	assert_in_range(trial.taken_ns, 150 * MS, NS_PER_S);
+	assert_string_equal(trial.view.cause, "run_deadline");
+	end_trial(&trial);
+}
+
+static void test_a_stage_that_fails_later(void **state)
+{
+	struct trial trial = { 0 };
+
+	(void)state;
+	run_acts(&trial, "stay-on", "fail-run", 1, EXIT_LOSSES, "starting running draining failed ");
+	assert_logged(&trial, "has failed: no space left on device");
+	end_trial(&trial);
+}
+
+static void test_a_crash_while_draining_is_restarted(void **state)
+{
+	struct trial trial = { .at_phase = drain_when_running };
+
+	(void)state;
+	run_acts(&trial, "stay", "crash-once", 2, EXIT_DONE, "starting running draining stopped ");
+	assert_int_equal(trial.view.stages[1].restarts, 2);
+	end_trial(&trial);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_drain_lets_everybody_finish),
+		cmocka_unit_test(test_the_ladder_ends_with_the_deaf),
+		cmocka_unit_test(test_a_stopped_worker_is_woken_to_die),
+		cmocka_unit_test(test_a_passed_drain_with_items_left),
+		cmocka_unit_test(test_a_cancel_is_at_once),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_a_signal_before_anybody_is_ready),
+		cmocka_unit_test(test_the_run_deadline),
+		cmocka_unit_test(test_a_stage_that_fails_later),
+		cmocka_unit_test(test_a_crash_while_draining_is_restarted),
+	};
+
+	if (is_fake_worker(argc, argv))
+		return fake_worker_main();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
