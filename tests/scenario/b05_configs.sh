@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every file in configs/ passes the check, and those that end by themselves run as they stand.
+for config in "$WEIR_SOURCE"/configs/*.yaml; do
+	assert_exit 0 weir check "$config" >out
+	assert_exit 0 weir graph "$config" >out
+	assert_contains "$config" "pipeline: $(basename "$config" .yaml)"
+done
+assert_exit 0 weir run "$WEIR_SOURCE/configs/words.yaml" >out
+assert_eq "$(wc -l <out)" 20 "lines of words"
+assert_exit 0 weir run "$WEIR_SOURCE/configs/files.yaml"
+cat /etc/hosts /etc/passwd | LC_ALL=C sort >expected
+LC_ALL=C sort files-all.txt >sorted
+assert_file_equal sorted expected files
+assert_exit 0 weir run "$WEIR_SOURCE/configs/filter.yaml" </etc/passwd >out
+grep -v '^#' /etc/passwd >expected
+assert_file_equal out expected filter
+
+# The service: runs until it is told to stop, and then says everything that it has started to say.
+weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
+wait_until 20 grep -q 'tick 2' out
+assert_exit 0 weir drain clock
+wait $! || fail "exit code $? of a drained clock: $(cat stderr)"
+assert_contains stderr balanced

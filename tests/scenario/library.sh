@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a scenario may use. It is read by bash before the scenario; the working folder is empty and is removed afterwards.
+#   WEIR_RUN_DIR  where running pipelines are found     WEIR_WORK  folder of this run     WEIR_BUILD, WEIR_SOURCE  trees
+set -uo pipefail
+RANDOM=$WEIR_SEED
+
+fail() {
+	echo "FAILED: $WEIR_SCENARIO: line ${BASH_LINENO[${#BASH_LINENO[@]} - 2]}: $*" >&2
+	jobs -p | while read -r pid; do kill -KILL "$pid" 2>/dev/null; done
+	exit 1
+}
+
+skip() {
+	echo "skipped: $*" >&2
+	exit 77
+}
+
+# rounds CI NIGHTLY: how often to do it this time
+rounds() {
+	[ -n "${WEIR_NIGHTLY-}" ] && echo "$2" || echo "$1"
+}
+
+assert_eq() {
+	[ "$1" = "$2" ] || fail "${3-}: got '$1', expected '$2'"
+}
+
+assert_file_equal() {
+	cmp "$1" "$2" >&2 || fail "${3:-$1 and $2 differ}"
+}
+
+# assert_contains FILE FRAGMENT: a fixed string
+assert_contains() {
+	grep -q -F -e "$2" "$1" || { cat "$1" >&2; fail "no '$2' in $1 (shown above)"; }
+}
+
+# assert_exit CODE COMMAND...: standard error goes to the file `stderr`
+assert_exit() {
+	local expected=$1 got
+	shift
+	"$@" 2>stderr
+	got=$?
+	[ "$got" = "$expected" ] || { cat stderr >&2; fail "exit code $got instead of $expected: $*"; }
+}
+
+# wait_until SECONDS COMMAND...: generous bounds; a slow machine is no failure
+wait_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || fail "waited too long for: $*"
+		sleep 0.02
+	done
+}
+
+# A pause of a random length: pause_up_to MILLISECONDS
+pause_up_to() {
+	local ms=$((RANDOM % ($1 + 1)))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+
+running() {
+	weir ps "$1" --json >ps.json 2>/dev/null && grep -q '"phase":"running"' ps.json
+}
+
+# pids of all workers of a pipeline that live now
+worker_pids() {
+	weir ps "$1" --json 2>/dev/null | grep -o '"index":[0-9]*,"pid":[0-9]*' | sed 's/.*://'
+}
+
+# A number of the summary that `weir run --json` writes: final FILE NAME, e.g. accepted, delivered, in_flight, balanced, exit_code
+final() {
+	grep "\"type\":\"summary\"" "$1" | grep -o "\"$2\":[0-9a-z]*" | head -n 1 | sed "s/.*://"
+}
+
+# stanzas N: N blank-line separated records like a package list
+stanzas() {
+	awk -v n="$1" 'BEGIN { for (i = 1; i <= n; i++)
+		printf "Package: p%d\nVersion: %d.%d\nInstalled-Size: %d\nDescription: number %d\n of a made-up list\nSection: %ss%d\n\n",
+			i, i % 7, i % 11, (i * 7919) % 100003, i, i % 5 ? "" : "contrib/", i % 37 }'
+}
+
+# How often workers were replaced in the whole run: restarts FILE
+restarts() {
+	grep '"type":"summary"' "$1" | grep -o '"live":[0-9]*,"restarts":[0-9]*' | awk -F: '{ n += $3 } END { print n + 0 }'
+}
+
+# Kills a random worker of a pipeline every MILLISECONDS until it has ended; prints how many: kill_randomly NAME MILLISECONDS [LIMIT]
+kill_randomly() {
+	local name=$1 pause n=0 limit=${3:-1000000} pids
+	pause=$(($2 / 1000)).$(printf %03d $(($2 % 1000)))
+	while [ "$n" -lt "$limit" ]; do
+		pids=($(worker_pids "$name"))
+		if [ "${#pids[@]}" -gt 0 ]; then
+			kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1))
+		elif [ -e ended ]; then
+			break
+		fi
+		sleep "$pause"
+	done
+	echo "$n"
+}
