@@ -86,11 +86,11 @@ static void test_nobody_answers(void **state)
 	assert_int_equal(control_request("/nonexistent/weir", "ping", NULL, 0, NS_PER_S, &status, &body),
 			 CONTROL_E_NOT_RUNNING);
 	assert_int_equal(control_request(path, "ping", NULL, 0, 200 * NS_PER_MS, &status, &body), CONTROL_E_NO_ANSWER);
-	assert_in_range(clock_now_ns() - before_ns, 200 * NS_PER_MS, 1000 * NS_PER_MS);
+	assert_in_range(clock_now_ns() - before_ns, 200 * NS_PER_MS, 20 * NS_PER_S);
 	before_ns = clock_now_ns();
 	assert_int_equal(pthread_create(&thread, NULL, close_soon, f), 0);
 	assert_int_equal(control_request(path, "ping", NULL, 0, 30 * NS_PER_S, &status, &body), CONTROL_E_NOT_RUNNING);
-	assert_true(clock_now_ns() - before_ns < 2 * NS_PER_S);
+	assert_true(clock_now_ns() - before_ns < 20 * NS_PER_S);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(status, -1);
 	assert_int_equal(body.length, 0);

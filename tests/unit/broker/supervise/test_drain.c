@@ -46,7 +46,7 @@ static void test_the_ladder_ends_with_the_deaf(void **state)
 	assert_logged(&trial, "cancel (time is up, cause drain_deadline)");
 	assert_logged(&trial, "SIGTERM (time is up, cause drain_deadline)");
 	assert_logged(&trial, "SIGKILL (time is up, cause drain_deadline)");
-	assert_in_range(trial.taken_ns, 400 * MS, 1500 * MS);
+	assert_in_range(trial.taken_ns, 400 * MS, 20 * NS_PER_S);
 	assert_string_equal(trial.view.cause, "drain_deadline");
 	assert_string_equal(trial.view.stages[1].workers[0].state, "stopped");
 	end_trial(&trial);
@@ -144,7 +144,7 @@ static void test_the_run_deadline(void **state)
 	made.plan.deadline_ns = 150 * MS;
 	run_trial(&trial, &made.plan);
 	assert_int_equal(trial.exit_code, EXIT_DONE);
-	assert_in_range(trial.taken_ns, 150 * MS, NS_PER_S);
+	assert_in_range(trial.taken_ns, 150 * MS, 20 * NS_PER_S);
 	assert_string_equal(trial.view.cause, "run_deadline");
 	end_trial(&trial);
 }

@@ -357,7 +357,7 @@ static void test_cancel(void **state)
 	assert_int_equal(exec_finish(&host), WEIR_CANCELLED);
 	exec_assert_nothing_left();
 	assert_int_equal(host.n_settled, 0);
-	assert_true(clock_now_ns() - from_ns < 5 * NS_PER_S);
+	assert_true(clock_now_ns() - from_ns < 50 * NS_PER_S);
 	exec_deinit(&host);
 }
 
