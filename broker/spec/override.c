@@ -5,6 +5,7 @@
 #include "broker/spec/memory.h"
 #include "broker/spec/nearest.h"
 #include "broker/spec/override.h"
+#include "broker/spec/source.h"
 
 #define WORD_SIZE 128u
 
@@ -110,6 +111,12 @@ static void apply(struct yaml_tree *tree, const struct spec_override *override, 
 				"expected a path such as deadline or stages.NAME.workers");
 		return;
 	}
+	for (const char *at = override->value; *at; at += source_character(at, strlen(at)))
+		if (!source_character(at, strlen(at))) {
+			diagnostics_add(diagnostics, DIAGNOSTIC_ERROR, position, NULL,
+					"this is not UTF-8; a spec is UTF-8 text");
+			return;
+		}
 	map = walk(tree, &path, position, diagnostics);
 	value = map ? value_node(tree, override->value, position, diagnostics) : NULL;
 	if (!value)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What concerns more than one value at once, and what lies outside of the spec: programs and files. */
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,12 @@ static void check_program(struct reading *reading, const struct stage_reading *s
 		reading_error(reading, pair->value->items[0]->position, NULL, "%s", text_get(&why));
 }
 
+/* The shell does that; here nobody does. */
+static const char *tilde_hint(const char *path)
+{
+	return path[0] == '~' ? "~ is not expanded: write the folder's name" : NULL;
+}
+
 static void check_source_paths(struct reading *reading, const struct stage_reading *stage)
 {
 	const struct yaml_pair *pair = yaml_find(stage->map, "path");
@@ -142,14 +149,49 @@ static void check_source_paths(struct reading *reading, const struct stage_readi
 	for (uint32_t i = 0; i < n; i++) {
 		const struct yaml_node *path = pair->value->kind == YAML_LIST ? pair->value->items[i] : pair->value;
 
-		if (path->kind != YAML_SCALAR || yaml_is_nothing(path))
+		if (path->wrong || path->kind != YAML_SCALAR || yaml_is_nothing(path))
 			continue;
 		if (!path->value[0])
 			reading_error(reading, path->position, NULL, "path is empty: expected a file");
 		else if (strcmp(path->value, "-") == 0)
 			reading_error(reading, path->position, "use source: stdin", "path '-' is no file");
 		else if (!strpbrk(path->value, "*?[") && access(path->value, F_OK) != 0)
-			reading_warning(reading, path->position, NULL, "there is no file '%s' now", path->value);
+			reading_warning(reading, path->position, tilde_hint(path->value), "there is no file '%s' now",
+					path->value);
+	}
+}
+
+static bool is_same_file(const char *pattern, const char *path)
+{
+	struct stat a, b;
+
+	if (strcmp(pattern, path) == 0 || fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD) == 0)
+		return true;
+	return stat(pattern, &a) == 0 && stat(path, &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* A file that is read and written in one pipeline is cut before it was read, or never ends. */
+static void check_sink_path(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *path = plan_option(planned, "path");
+
+	if (!path)
+		return;
+	if (tilde_hint(path->string))
+		reading_warning(reading, option_position(planned, "path"), tilde_hint(path->string),
+				"path '%s' begins with '~'", path->string);
+	for (uint32_t i = 0; i < reading->n_stages; i++) {
+		const struct plan_stage *source = &reading->plan->stages[i];
+		const struct heritage_option *read =
+			is_kind(&reading->stages[i], WEIR_SOURCE, "file") ? plan_option(source, "path") : NULL;
+
+		for (uint32_t j = 0; read && j < read->n_list; j++)
+			if (is_same_file(read->list[j], path->string)) {
+				reading_error(reading, option_position(planned, "path"), "write another file",
+					      "stage '%s' reads '%s'", source->name ? source->name : "?", path->string);
+				return;
+			}
 	}
 }
 
@@ -191,11 +233,17 @@ void reading_rules(struct reading *reading)
 		check_workers(reading, stage, planned);
 		check_order(reading, stage, planned);
 		check_sharing(reading, i);
+		if (is_kind(stage, WEIR_SOURCE, "stdin") && strcmp(reading->plan->spec_path, "-") == 0)
+			reading_warning(
+				reading, stage->kind_node->position, "keep the spec in a file: weir run SPEC < DATA",
+				"the spec itself comes from standard input: this source will find nothing there");
 		if (is_exec(stage)) {
 			check_block(reading, planned);
 			check_program(reading, stage, planned);
 		} else if (is_kind(stage, WEIR_SOURCE, "file")) {
 			check_source_paths(reading, stage);
+		} else if (is_kind(stage, WEIR_SINK, "file")) {
+			check_sink_path(reading, planned);
 		}
 	}
 }

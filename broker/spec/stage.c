@@ -286,14 +286,15 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 	planned->spool_bytes = (uint64_t)value_number(&values[STAGE_KEY_SPOOL], INT64_MAX);
 	planned->grace_ns = (uint64_t)value_number(&values[STAGE_KEY_GRACE], value_number(&top[TOP_KEY_GRACE], 0));
 	if (planned->lane_bytes & (planned->lane_bytes - 1)) {
-		uint64_t up = 65536;
+		unsigned long long up = 65536;
 
 		while (up < planned->lane_bytes)
 			up *= 2;
 		reading_error(reading, value_position(&values[STAGE_KEY_LANE], planned->position), NULL,
-			      "lane '%s' is no power of two: expected %lluKiB or %lluKiB",
-			      values[STAGE_KEY_LANE].node->value, (unsigned long long)up / 2048,
-			      (unsigned long long)up / 1024);
+			      "lane '%s' is no power of two: expected %llu%s or %llu%s",
+			      values[STAGE_KEY_LANE].node->value, up > 1048576 ? up / 2097152 : up / 2048,
+			      up > 1048576 ? "MiB" : "KiB", up >= 1048576 ? up / 1048576 : up / 1024,
+			      up >= 1048576 ? "MiB" : "KiB");
 		planned->lane_bytes = up;
 	}
 	reading_restart(reading, &values[STAGE_KEY_RESTART], &reading->restart, &restart);

@@ -22,8 +22,8 @@ void value_deinit(struct heritage_option *option)
 
 static void list_add(struct heritage_option *option, const char *string)
 {
-	option->list = realloc(option->list, (option->n_list + 2u) * sizeof(char *));
-	must(option->list);
+	/* one more than there are, and the NULL behind them */
+	option->list = spec_grow(option->list, option->n_list ? option->n_list + 1u : 0, sizeof(char *));
 	option->list[option->n_list++] = spec_strdup(string);
 	option->list[option->n_list] = NULL;
 }

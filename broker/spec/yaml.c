@@ -10,6 +10,7 @@
 
 #include "broker/spec/memory.h"
 #include "broker/spec/yaml.h"
+#include "broker/spec/yaml_error.h"
 #include "common/base/error.h"
 
 struct anchor {
@@ -22,6 +23,7 @@ struct level {
 	struct yaml_node *node;
 	struct yaml_node *key; /* map: has its key, waits for the value */
 	size_t anchor;         /* index + 1 of its anchor; 0: none */
+	bool in_brackets;
 };
 
 struct builder {
@@ -33,7 +35,8 @@ struct builder {
 	struct anchor *anchors;
 	size_t n_anchors, n_aliases;
 	unsigned n_documents;
-	bool stop; /* over a bound: no sense in going on */
+	struct spec_position last; /* of the last event that had one */
+	bool stop;                 /* over a bound: no sense in going on */
 };
 
 #define report(builder_, position_, ...) \
@@ -71,6 +74,8 @@ static struct spec_position event_position(const struct builder *builder, struct
 		const struct level *level = &builder->levels[builder->n_levels - 1];
 
 		position = level->key ? level->key->position : level->node->position;
+	} else {
+		position = builder->last;
 	}
 	return position;
 }
@@ -164,7 +169,9 @@ static void on_alias(struct builder *builder, struct fy_event *event)
 	if (++builder->n_aliases > YAML_ALIASES_MAX)
 		give_up(builder, position, "more than %u aliases", YAML_ALIASES_MAX);
 	else if (i == 0)
-		report(builder, position, "alias *%s, but there is no anchor &%s before it", name, name);
+		diagnostics_add(builder->diagnostics, DIAGNOSTIC_ERROR, position,
+				"if the * is part of the value, put quotes around it",
+				"alias *%s, but there is no anchor &%s before it", name, name);
 	else if (!builder->anchors[i - 1].node)
 		report(builder, position, "alias *%s stands inside of what it names", name);
 	else if (builder->n_levels + builder->anchors[i - 1].node->height >= YAML_DEPTH_MAX)
@@ -206,7 +213,7 @@ static void on_open(struct builder *builder, struct fy_event *event, enum yaml_k
 		return;
 	}
 	*level = (struct level){ yaml_node_new(builder->tree, kind, position), NULL,
-				 remember_anchor(builder, anchor, NULL) };
+				 remember_anchor(builder, anchor, NULL), fy_event_get_node_style(event) == FYNS_FLOW };
 	builder->n_levels++;
 }
 
@@ -265,6 +272,10 @@ static void check_tag(struct builder *builder, struct fy_event *event, struct fy
 
 static void on_event(struct builder *builder, struct fy_event *event)
 {
+	const struct fy_mark *mark = fy_event_start_mark(event);
+
+	if (mark)
+		builder->last = (struct spec_position){ (uint32_t)mark->line + 1, (uint32_t)mark->column + 1 };
 	if (builder->n_documents > 1 && event->type != FYET_DOCUMENT_END && event->type != FYET_DOCUMENT_START) {
 		give_up(builder, event_position(builder, event),
 			"a second document begins here; a spec is one document");
@@ -302,22 +313,32 @@ static void on_event(struct builder *builder, struct fy_event *event)
 	}
 }
 
-/* libfyaml's own findings become ours. */
-static void take_errors(struct builder *builder, struct fy_diag *diag)
+/* The innermost list or map in brackets that is open. */
+static struct yaml_open open_bracket(const struct builder *builder)
 {
+	for (size_t i = builder->n_levels; i > 0; i--)
+		if (builder->levels[i - 1].in_brackets)
+			return (struct yaml_open){ true, builder->levels[i - 1].node->kind == YAML_MAP,
+						   builder->levels[i - 1].node->position };
+	return (struct yaml_open){ 0 };
+}
+
+/* libfyaml's own findings become ours. It says nothing about a %YAML of a version that it does not know. */
+static void take_errors(struct builder *builder, struct fy_diag *diag, const char *source, size_t size)
+{
+	struct yaml_open open = open_bracket(builder);
 	struct fy_diag_error *error;
 	void *iterator = NULL;
 	size_t before = builder->diagnostics->n_errors;
 
-	while ((error = fy_diag_errors_iterate(diag, &iterator))) {
-		struct spec_position position = { (uint32_t)error->line, (uint32_t)error->column };
-		const char *hint = strstr(error->msg, "tab character") ? "YAML wants spaces for indentation" : NULL;
-
-		diagnostics_add(builder->diagnostics, DIAGNOSTIC_ERROR, builder->fixed ? *builder->fixed : position,
-				hint, "%.*s", (int)strcspn(error->msg, "\n"), error->msg);
-	}
+	while ((error = fy_diag_errors_iterate(diag, &iterator)))
+		yaml_error_report(builder->diagnostics, source, size, error->msg,
+				  (struct spec_position){ (uint32_t)error->line, (uint32_t)error->column }, &open,
+				  builder->fixed);
 	if (builder->diagnostics->n_errors == before)
-		report(builder, ((struct spec_position){ 0, 0 }), "this is not YAML");
+		yaml_error_report(builder->diagnostics, source, size, "directive",
+				  builder->last.line ? builder->last : (struct spec_position){ 1, 1 }, &open,
+				  builder->fixed);
 	builder->stop = true;
 }
 
@@ -347,7 +368,7 @@ static int build(struct builder *builder, const char *source, size_t size)
 		fy_parser_event_free(parser, event);
 	}
 	if (!builder->stop && fy_parser_get_stream_error(parser))
-		take_errors(builder, settings.diag);
+		take_errors(builder, settings.diag, source, size);
 	fy_parser_destroy(parser);
 	fy_diag_destroy(settings.diag);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checking one value against its option. Every reason is worded for the person who wrote the value. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/quantity.h"
@@ -67,6 +68,19 @@ static int check_bounds(const struct weir_option *option, int64_t number, struct
 	return STAGE_E_BAD_VALUE;
 }
 
+/* Rates are kept as whole items a second: one that is none would run at another speed than it says. */
+static bool is_whole_rate(const char *value)
+{
+	const char *slash = strchr(value, '/');
+	int64_t per = slash && slash[1] == 'm' ? 60 : slash && slash[1] == 'h' ? 3600 : 1, number;
+	char digits[32];
+
+	if (!slash || (size_t)(slash - value) >= sizeof(digits))
+		return true;
+	snprintf(digits, sizeof(digits), "%.*s", (int)(slash - value), value);
+	return quantity_integer(digits, &number) == 0 && number % per == 0;
+}
+
 static int check_quantity(const struct weir_option *option, enum weir_option_type type, const char *value,
 			  int64_t *ret_number, struct text *why)
 {
@@ -84,6 +98,10 @@ static int check_quantity(const struct weir_option *option, enum weir_option_typ
 	}
 	if (check_bounds(option, number, why) != 0)
 		return STAGE_E_BAD_VALUE;
+	if (type == WEIR_TYPE_RATE && !is_whole_rate(value)) {
+		text_add(why, "is no whole number of items a second, which is the slowest and the finest there is");
+		return STAGE_E_BAD_VALUE;
+	}
 	if (ret_number)
 		*ret_number = number;
 	return 0;

@@ -256,6 +256,52 @@ static void test_pipe(void **state)
 	unlink(path);
 }
 
+static void write_words(const char *words)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+
+	text_add(&text, words);
+	write_spec(&text);
+}
+
+/* A spec that comes from standard input leaves nothing there for a stage that reads it. */
+static void test_spec_from_stdin(void **state)
+{
+	struct diagnostics diagnostics;
+	struct plan *plan = NULL;
+	int saved = dup(STDIN_FILENO), fd;
+
+	(void)state;
+	write_words("pipeline: p\nstages:\n- {name: in, source: stdin}\n- {name: out, sink: stdout}\n");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(saved >= 0 && fd >= 0);
+	assert_int_equal(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+	close(fd);
+	assert_int_equal(spec_load("-", NULL, 0, &plan, &diagnostics), 0);
+	assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+	close(saved);
+	assert_int_equal(diagnostics.n, 1);
+	assert_int_equal(diagnostics.list[0].level, DIAGNOSTIC_WARNING);
+	assert_int_equal(diagnostics.list[0].position.line, 3);
+	assert_int_equal(diagnostics.list[0].position.column, 22);
+	diagnostics_deinit(&diagnostics);
+	plan_free(plan);
+	assert_int_equal(spec_load(path, NULL, 0, &plan, &diagnostics), 0);
+	assert_int_equal(diagnostics.n, 0);
+	diagnostics_deinit(&diagnostics);
+	plan_free(plan);
+}
+
+/* A bracket that is open where the file ends, and a file that ends without a newline: the place is in the file. */
+static void test_end_of_file(void **state)
+{
+	(void)state;
+	write_words("pipeline: p\nstages:\n- {name: in, source: stdin}\n- {name");
+	expect(path, ":4:3: error: this { is never closed\n     4 | - {name\n       |   ^\n");
+	write_words("pipeline: p\nstages:\n- name: in\n  exec: [a, b\n\n\n");
+	expect(path, ":4:9: error: this [ is never closed\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,7 +311,8 @@ int main(void)
 		cmocka_unit_test(test_many),          cmocka_unit_test(test_many_stages),
 		cmocka_unit_test(test_many_findings), cmocka_unit_test(test_many_lanes),
 		cmocka_unit_test(test_size),          cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_pipe),          cmocka_unit_test(test_spec_from_stdin),
+		cmocka_unit_test(test_end_of_file),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -440,10 +440,15 @@ static void test_overrides(void **state)
 	plan_free(plan);
 
 	static const struct spec_override bad[] = {
-		{ "stages.shuot.workers", "4" }, { "deadlin", "5s" },
-		{ "stages.shout", "4" },         { "a..b", "1" },
-		{ "pipeline.x", "1" },           { "stages.shout.workers", "none" },
-		{ "stages.count.rate", "[1" },   { "stages", "x" },
+		{ "stages.shuot.workers", "4" },
+		{ "deadlin", "5s" },
+		{ "stages.shout", "4" },
+		{ "a..b", "1" },
+		{ "pipeline.x", "1" },
+		{ "stages.shout.workers", "none" },
+		{ "stages.count.rate", "[1" },
+		{ "stages", "x" },
+		{ "stages.count.text", "a\xff" },
 	};
 	static const char *const said[] = {
 		"--set stages.shuot.workers=4: error: there is no stage 'shuot'\n         did you mean 'shout'?\n",
@@ -452,8 +457,9 @@ static void test_overrides(void **state)
 		"--set a..b=1: error: expected a path such as",
 		"--set pipeline.x=1: error: 'pipeline' holds nothing that could be set by name\n",
 		"--set stages.shout.workers=none: error: workers 'none' is wrong: expected a whole number",
-		"--set stages.count.rate=[1: error: flow sequence without a closing bracket\n",
+		"--set stages.count.rate=[1: error: this [ is never closed\n",
 		"--set stages=x: error: stages wants a list of stages",
+		"--set stages.count.text=a?: error: this is not UTF-8",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -55,6 +55,9 @@ static void test_quantities(void **state)
 	expect(&duration, "30", 0, "is wrong: expected a duration such as 500ms, 30s or 5m; the unit is missing: 30s?");
 	expect(&duration, "25h", 0, "is out of range: expected 1ms to 24h");
 	expect(&rate, "60/m", 1, NULL);
+	expect(&rate, "7200/h", 2, NULL);
+	expect(&rate, "1/m", 0, "is no whole number of items a second, which is the slowest and the finest there is");
+	expect(&rate, "90/m", 0, "is no whole number of items a second, which is the slowest and the finest there is");
 	expect(&rate, "0", 0, "is out of range: expected at least 1/s");
 }
 
