@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/cli/command.h"
+#include "broker/cli/output.h"
 #include "broker/supervise/supervisor.h"
 
 /* "weir --help" is "weir help", "weir --version" is "weir version". */
@@ -24,6 +25,8 @@ int main(int argc, char **argv)
 	const char *verb;
 	int r;
 
+	if (output_hold_standard() < 0)
+		return EXIT_TRY_AGAIN;
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers are read and written as in the spec and in JSON */
 	if (argc < 2) {

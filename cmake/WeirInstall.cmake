@@ -27,12 +27,13 @@ foreach(section 1 5 7)
   endif()
 endforeach()
 
-# Unit templates go where systemd looks for those of packages.
+# Unit templates and the user they run as go where systemd looks for those of packages.
 file(GLOB units CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/systemd/*.service ${PROJECT_SOURCE_DIR}/systemd/*.slice
   ${PROJECT_SOURCE_DIR}/systemd/*.target)
 if(units)
   install(FILES ${units} DESTINATION lib/systemd/system)
 endif()
+install(FILES ${PROJECT_SOURCE_DIR}/systemd/weir.sysusers.conf DESTINATION lib/sysusers.d RENAME weir.conf)
 file(GLOB examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/*.yaml)
 if(examples)
   install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

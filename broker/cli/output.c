@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "broker/cli/output.h"
+#include "common/base/error.h"
 
 #define BACKLOG_MAX_BYTES (64u * 1024)
 #define PIECE_BYTES 4096u /* PIPE_BUF: a pipe that is ready takes so much without waiting */
@@ -80,4 +82,15 @@ void output_finish(struct output *output)
 void output_deinit(struct output *output)
 {
 	text_deinit(&output->backlog);
+}
+
+int output_hold_standard(void)
+{
+	static const int modes[] = { [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDWR };
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		/* all below are open, so this one is the lowest that is free */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0)
+			return error_origin(-errno);
+	return 0;
 }

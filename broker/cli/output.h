@@ -27,3 +27,10 @@ bool output_idle(struct output *output);
 /* Waits until everything is out or the reader is gone. Only when nothing else is left to do. */
 void output_finish(struct output *output);
 void output_deinit(struct output *output);
+
+/*
+ * Before anything else is opened: /dev/null takes the place of each standard stream that the caller has closed, or the next
+ * descriptor would get its number, and data and messages would be written into a lock file or into shared memory. Standard input and
+ * output are opened the wrong way round, so that using them fails (EBADF) as it must; messages are dropped. Returns 0 or -errno.
+ */
+int output_hold_standard(void);

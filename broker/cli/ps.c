@@ -13,6 +13,7 @@
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/supervise/supervisor.h"
+#include "common/base/cleanup.h"
 #include "common/base/must.h"
 #include "common/base/quantity.h"
 
@@ -124,7 +125,10 @@ static int list(bool json)
 	int r = run_dir_list(&names, &n);
 
 	if (r < 0) {
-		fprintf(stderr, "weir: can not read the run folder: %s\n", strerror(-r));
+		_cleanup_(free) char *base = run_dir_path("");
+
+		fprintf(stderr, "weir: can not read the run folder %s: %s; set WEIR_RUN_DIR to a folder of yours\n",
+			base, strerror(-r));
 		return EXIT_TRY_AGAIN;
 	}
 	if (json)

@@ -369,8 +369,8 @@ static int set_up(struct run *run)
 	if (r >= 0)
 		r = control_server_new(run->event, run->dir.path, run->plan->n_slots, &run->server);
 	if (r < 0) {
-		display_say(run->display, WEIR_LOG_ERROR, "can not open the control socket in %s: %s", run->dir.path,
-			    strerror(-r));
+		display_say(run->display, WEIR_LOG_ERROR, "can not open the control socket in %s: %s%s", run->dir.path,
+			    strerror(-r), r == -EAGAIN ? "; no room for threads (ulimit -v, ulimit -u)" : "");
 		return EXIT_TRY_AGAIN;
 	}
 	r = make_supervisor(run);

@@ -189,6 +189,14 @@ static int lock_take(int folder, const char *path, int *ret_fd, pid_t *ret_pid, 
 	return 0;
 }
 
+/* What an attempt that came to nothing has made. A folder that others use is not empty, and rmdir() refuses it. */
+static void remove_empty(const char *base, int base_fd, const char *pipeline)
+{
+	unlinkat(base_fd, pipeline, AT_REMOVEDIR);
+	if (is_own_directory(base))
+		rmdir(base);
+}
+
 /* One attempt. Returns 0; RUN_DIR_E_*; AGAIN; -errno. */
 static int try_open(const char *base, const char *pipeline, const char *path, int *ret_lock_fd, pid_t *ret_pid,
 		    struct text *why)
@@ -200,6 +208,8 @@ static int try_open(const char *base, const char *pipeline, const char *path, in
 		r = folder_open(base_fd, pipeline, 0077, path, &folder, why);
 	if (r == 0)
 		r = lock_take(folder, path, &lock_fd, ret_pid, why);
+	if (r < 0 && base_fd >= 0)
+		remove_empty(base, base_fd, pipeline);
 	if (r)
 		return r;
 	if (!is_same(base_fd, pipeline, folder) || !is_same(AT_FDCWD, base, base_fd))
@@ -207,6 +217,8 @@ static int try_open(const char *base, const char *pipeline, const char *path, in
 	r = lock_write_pid(lock_fd);
 	if (r) {
 		text_printf(why, "cannot write %s/%s: %s", path, LOCK_NAME, strerror(-r));
+		unlinkat(folder, LOCK_NAME, 0);
+		remove_empty(base, base_fd, pipeline);
 		return r;
 	}
 	/* What a pipeline that was killed has left. */

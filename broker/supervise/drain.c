@@ -29,9 +29,11 @@ static void log_rung(struct supervisor *supervisor, enum rung rung, const char *
 	char left[QUANTITY_TEXT_SIZE];
 
 	waiting_for(supervisor, now_ns, &text);
+	/* After a start that failed the diagnostic says all that people want to know. */
 	supervisor_log(
-		supervisor, WEIR_LOG_NOTICE, "%s (%s%s%s), %s left; waiting for: %s", rung_name(rung), who,
-		rung >= RUNG_CANCEL ? ", cause " : "", rung >= RUNG_CANCEL ? cause_name(supervisor->cause) : "",
+		supervisor, supervisor->outcome.start_failed ? WEIR_LOG_DEBUG : WEIR_LOG_NOTICE,
+		"%s (%s%s%s), %s left; waiting for: %s", rung_name(rung), who, rung >= RUNG_CANCEL ? ", cause " : "",
+		rung >= RUNG_CANCEL ? cause_name(supervisor->cause) : "",
 		quantity_format_duration(
 			supervisor->ladder.deadline_ns > now_ns ? supervisor->ladder.deadline_ns - now_ns : 0, left),
 		text_get(&text));

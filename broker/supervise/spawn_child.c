@@ -38,10 +38,13 @@ static void spawn_reset_signals(const struct spawn_order *order)
 			  NULL); /* fails for SIGKILL, SIGSTOP and libc's own: they can't be changed anyway */
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
-	if (!order->own_group) { /* what the terminal sends is meant for the supervisor */
+	/*
+	 * When the supervisor dies, the kernel sends SIGHUP and SIGCONT to a worker that is stopped: its group has become an orphan. The
+	 * SIGCONT lets it see its death signal, SIGTERM; the SIGHUP would end it first, and its programs would stay.
+	 */
+	sigaction(SIGHUP, &action, NULL);
+	if (!order->own_group) /* what the terminal sends is meant for the supervisor */
 		sigaction(SIGINT, &action, NULL);
-		sigaction(SIGHUP, &action, NULL);
-	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -167,6 +167,18 @@ static int on_start_due(sd_event_source *source, uint64_t at_us, void *data)
 	return 0;
 }
 
+/* Nothing has been accepted yet, so what the machine can't give is said at once, and not tried again and again. */
+static void fail_spawn(const struct seat *seat, int r)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	text_printf(&why, "worker %u cannot be started: %s%s", seat->worker_index, strerrordesc_np(-r),
+		    r == -EMFILE ? "; raise the limit (ulimit -n) or lower 'workers'" :
+		    r == -EAGAIN ? "; raise the limit of processes (ulimit -u) or lower 'workers'" :
+				   "");
+	supervisor_fail_start(seat->supervisor, seat->stage, false, text_get(&why));
+}
+
 int supervisor_start(struct supervisor *supervisor)
 {
 	must(supervisor->magic == SUPERVISOR_MAGIC);
@@ -176,10 +188,8 @@ int supervisor_start(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < supervisor->plan->n_slots && !supervisor->restarts_off; i++) {
 		int r = seat_spawn(&supervisor->seats[i]);
 
-		if (r < 0) {
-			seat_log(&supervisor->seats[i], WEIR_LOG_WARNING, "cannot be started: %s", strerrordesc_np(-r));
-			seat_restart(&supervisor->seats[i], false);
-		}
+		if (r < 0)
+			fail_spawn(&supervisor->seats[i], r);
 	}
 	supervisor_check_end(supervisor);
 	return 0;
@@ -208,14 +218,17 @@ void supervisor_check_ready(struct supervisor *supervisor)
 
 /* ---- end ---- */
 
-/* Only for a loop that broke off: whoever still lives is ended without ceremony. */
+/*
+ * Only for a loop that broke off: whoever still lives is ended without ceremony. Not who was left behind because not even SIGKILL
+ * ended it (give_up_unkillable): to wait for that one is to wait for ever.
+ */
 static void end_by_force(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++) {
 		struct seat *seat = &supervisor->seats[i];
 		siginfo_t info;
 
-		if (seat->pid <= 0)
+		if (seat->pid <= 0 || seat_state_over(seat->state))
 			continue;
 		pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
 		if (seat->own_group)

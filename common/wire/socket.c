@@ -18,6 +18,7 @@
  * sends parts without end is not bounded by ZeroMQ: hence the same uid, which could as well send a signal).
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -58,16 +59,48 @@ static const struct option_line {
 	{ ZMQ_RECONNECT_IVL_MAX, WORKER | CLIENT, 200 },
 };
 
+static void *pass_through(void *mutex)
+{
+	pthread_mutex_lock(mutex);
+	pthread_mutex_unlock(mutex);
+	return NULL;
+}
+
+/*
+ * A context makes two threads with its first socket, and ZeroMQ aborts the process when it can't have them. So they are tried
+ * before, both at a time, while running out of memory or processes is still an answer. Returns 0 or -errno.
+ */
+static int try_threads(void)
+{
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t threads[2];
+	unsigned n = 0;
+	int error = 0;
+
+	pthread_mutex_lock(&mutex);
+	while (n < 2 && error == 0) {
+		error = pthread_create(&threads[n], NULL, pass_through, &mutex);
+		n += error == 0;
+	}
+	pthread_mutex_unlock(&mutex);
+	while (n)
+		pthread_join(threads[--n], NULL);
+	return error ? error_origin(-error) : 0;
+}
+
 int wire_context_open(int sockets_max, void **ret_context)
 {
-	void *context = zmq_ctx_new();
+	int r = try_threads();
+	void *context;
 
+	if (r)
+		return r;
+	context = zmq_ctx_new();
 	if (!context)
 		return error_origin(-errno);
 	if (zmq_ctx_set(context, ZMQ_IO_THREADS, 1) || zmq_ctx_set(context, ZMQ_BLOCKY, 0) ||
 	    zmq_ctx_set(context, ZMQ_MAX_SOCKETS, sockets_max)) {
-		int r = -errno;
-
+		r = -errno;
 		zmq_ctx_term(context);
 		return error_origin(r);
 	}

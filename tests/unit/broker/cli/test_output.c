@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reader that does not read must not hold up the writer. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -69,11 +71,39 @@ static void test_a_reader_that_is_gone(void **state)
 	output_deinit(&output);
 }
 
+static int mode_of(int fd)
+{
+	return fcntl(fd, F_GETFL) & O_ACCMODE;
+}
+
+/* In a child, which has nothing to lose; its exit code is the answer. */
+static void test_streams_that_were_closed(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool held = !close(STDIN_FILENO) && !close(STDOUT_FILENO) && !close(STDERR_FILENO) &&
+			    output_hold_standard() == 0 && mode_of(STDIN_FILENO) == O_WRONLY &&
+			    mode_of(STDOUT_FILENO) == O_RDONLY && write(STDERR_FILENO, "x", 1) == 1;
+
+		/* what is open stays as it is */
+		held = held && !close(STDOUT_FILENO) && dup(STDERR_FILENO) == STDOUT_FILENO &&
+		       output_hold_standard() == 0 && mode_of(STDOUT_FILENO) == O_RDWR;
+		_exit(held ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_pager_that_waits),
 		cmocka_unit_test(test_a_reader_that_is_gone),
+		cmocka_unit_test(test_streams_that_were_closed),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

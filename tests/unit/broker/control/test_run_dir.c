@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,6 +175,26 @@ static void test_foreign(void **state)
 	assert_null(dir.path);
 }
 
+/* No room for the pid: a sentence, and what was made until then goes again. */
+static void test_full(void **state)
+{
+	struct fixture *f = *state;
+	struct run_dir dir = RUN_DIR_NULL;
+	struct rlimit before, none;
+	int r;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	r = open_dir(&dir, "full");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(r, -EFBIG);
+	assert_null(dir.path);
+	assert_int_equal(access(f->base, F_OK), -1);
+}
+
 static void test_names(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_take_and_close, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_base, setup, teardown),

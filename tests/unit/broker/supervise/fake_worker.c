@@ -176,6 +176,16 @@ static void connect_control(struct fake *fake)
 		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)) == 0);
 }
 
+/* With a stopped worker's SIGCONT comes a SIGHUP when the supervisor dies: it must not end the worker before its SIGTERM does. */
+static void check_signals(void)
+{
+	struct sigaction action;
+
+	demand(sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
+	demand(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN);
+	demand(sigaction(SIGTERM, NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+}
+
 /* Every descriptor that the document names is what it says; nothing else is open. */
 static void check_descriptors(const struct fake *fake)
 {
@@ -357,6 +367,7 @@ int fake_worker_main(void)
 	close(HERITAGE_FD);
 	attach(&fake);
 	check_descriptors(&fake);
+	check_signals();
 	connect_control(&fake);
 	if (acts(&fake, "deaf"))
 		signal(SIGTERM, SIG_IGN);

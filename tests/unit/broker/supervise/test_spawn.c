@@ -25,6 +25,9 @@ static void test_a_stage_that_can_not_open(void **state)
 	assert_int_equal(trial.exit_code, EXIT_TRY_AGAIN);
 	assert_string_equal(text_get(&trial.phases), "starting draining failed ");
 	assert_true(trial.taken_ns < 20 * NS_PER_S);
+	assert_logged(
+		&trial,
+		"7 weir#-1 0: cancel (the start failed"); /* debug: the diagnostic says what people want to know */
 	end_trial(&trial);
 }
 
@@ -146,6 +149,31 @@ static void test_too_few_descriptors(void **state)
 	end_trial(&trial);
 }
 
+/* The memory is there, but a worker can't be: that is said at once, with the reason. */
+static void test_no_descriptor_for_a_worker(void **state)
+{
+	struct trial trial = { 0 };
+	struct rlimit before, few;
+	struct made_plan made;
+
+	(void)state;
+	make_plan(&made, "good", "good", 2);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(open_trial(&trial, &made.plan), 0);
+	few = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(supervisor_start(trial.supervisor), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(supervisor_finished(trial.supervisor));
+	assert_int_equal(supervisor_exit_code(trial.supervisor), EXIT_TRY_AGAIN);
+	assert_string_equal(supervisor_failure(trial.supervisor).stage, "feed");
+	assert_non_null(strstr(supervisor_failure(trial.supervisor).message, "cannot be started: Too many open files"));
+	assert_string_equal(text_get(&trial.phases), "starting draining failed ");
+	close_trial(&trial);
+	assert_childless();
+	end_trial(&trial);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +186,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_more_memory_than_there_is),
 		cmocka_unit_test(test_the_soft_limit_on_descriptors_is_ours_to_raise),
 		cmocka_unit_test(test_too_few_descriptors),
+		cmocka_unit_test(test_no_descriptor_for_a_worker),
 	};
 
 	if (is_fake_worker(argc, argv))

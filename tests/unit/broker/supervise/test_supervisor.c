@@ -7,8 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
+#include "broker/supervise/supervisor_priv.h"
 #include "tests/unit/broker/supervise/trial.h"
 
 /* ---- natural ends ---- */
@@ -65,6 +68,30 @@ static void test_freed_while_everybody_lives(void **state)
 	end_trial(&trial);
 }
 
+/* Who does not even die of SIGKILL is reported and left behind: to wait for it would be to wait for ever. */
+static void test_freed_without_waiting_for_who_was_left_behind(void **state)
+{
+	struct trial trial = { .at_phase = leave_the_loop };
+	struct made_plan made;
+	siginfo_t info = { 0 };
+	pid_t pid;
+
+	(void)state;
+	make_plan(&made, "deaf", "deaf", 1);
+	assert_int_equal(open_trial(&trial, &made.plan), 0);
+	assert_int_equal(supervisor_start(trial.supervisor), 0);
+	assert_true(sd_event_loop(trial.event) >= 0);
+	pid = trial.supervisor->seats[1].pid;
+	seat_must_move(&trial.supervisor->seats[1], SEAT_EVENT_GIVE_UP);
+	close_trial(&trial);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG), 0);
+	assert_int_equal(info.si_pid, 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+	assert_childless();
+	end_trial(&trial);
+}
+
 static void test_freed_before_anybody_was_started(void **state)
 {
 	unsigned n_fds = count_fds();
@@ -85,6 +112,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_everybody_ends),
 		cmocka_unit_test(test_a_worker_that_does_not_exit_after_its_goodbye),
 		cmocka_unit_test(test_freed_while_everybody_lives),
+		cmocka_unit_test(test_freed_without_waiting_for_who_was_left_behind),
 		cmocka_unit_test(test_freed_before_anybody_was_started),
 	};
 
