@@ -33,11 +33,14 @@ stages:
   - {name: one, source: generate, count: 1}
   - {name: show, from: nobody, sink: stdout}
 YAML
-refuse "spec.yaml:1:" <<'YAML'
+refuse "spec.yaml:1:1: error: a spec is a map" <<'YAML'
 just a sentence
 YAML
-: | refuse "spec.yaml"
-printf 'pipeline: \001\377\n' | refuse "spec.yaml"
+# No pipes into refuse: what fails in a subshell of a pipe fails nothing.
+refuse "spec.yaml" </dev/null
+assert_contains stderr "nothing is in it"
+refuse "spec.yaml:1:11: error: a control character" < <(printf 'pipeline: \001\377\n')
+refuse "spec.yaml:3:5: error: this { is never closed" < <(printf 'pipeline: p\nstages:\n  - {name: one')
 assert_exit 1 weir check no-such-file.yaml >out
 assert_contains stderr no-such-file.yaml
 assert_exit 1 weir check "$WEIR_SOURCE" >out
