@@ -196,6 +196,8 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_lane = seat->suspect_lane;
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
+	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
+	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	store_relaxed(&worker->segment.status->heartbeat, 0);
 	store_release(&worker->segment.status->generation, heritage->generation);
 	return 0;

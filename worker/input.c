@@ -125,6 +125,17 @@ void input_take(struct worker *worker, const struct input *input)
 	}
 }
 
+void input_begin_with(struct worker *worker, uint32_t lane_index)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			if (worker->inputs[i].lanes[j].lane.index == lane_index) {
+				worker->next_input = i;
+				if (!worker->inputs[i].heritage->merge)
+					worker->inputs[i].current = j;
+			}
+}
+
 void input_rotate(struct worker *worker)
 {
 	if (worker->n_inputs > 1)

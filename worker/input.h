@@ -22,3 +22,5 @@ int input_next(struct worker *worker, struct input *ret_input);
 void input_take(struct worker *worker, const struct input *input);
 /* A turn begins: the next edge and lane have the first word. */
 void input_rotate(struct worker *worker);
+/* The next look starts with this lane, given by its reader index. */
+void input_begin_with(struct worker *worker, uint32_t lane_index);

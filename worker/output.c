@@ -122,8 +122,8 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 		int r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
 
 		if (r != 0) {
-			worker->need_bytes =
-				item_record_size(size_bytes) + worker->outputs[i].lanes[0].lane.reserve_bytes;
+			worker->need_bytes = item_record_size(size_bytes);
+			worker->need_output = output;
 			return r;
 		}
 	}
@@ -205,6 +205,7 @@ int output_run_end(struct worker *worker, uint64_t ticket)
 		if (worker->outputs[i].heritage->order == HERITAGE_ORDER_KEEP && lane_out_room(lane, false) < need &&
 		    lane_out_room(lane, true) < need) {
 			worker->need_bytes = need;
+			worker->need_output = WEIR_ALL_OUTPUTS;
 			return OUTPUT_E_FULL;
 		}
 	}
@@ -250,12 +251,17 @@ uint64_t output_runs_due_ns(const struct worker *worker)
 	return due_ns;
 }
 
+static bool output_is_needed(const struct worker *worker, uint32_t output)
+{
+	return worker->need_output == WEIR_ALL_OUTPUTS || worker->need_output == output;
+}
+
 bool output_room(struct worker *worker, uint64_t need_bytes)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		struct output_edge *edge = &worker->outputs[i];
 		uint32_t only = output_only_lane(worker, edge);
-		bool room = false;
+		bool room = !output_is_needed(worker, i);
 
 		for (uint32_t j = 0; !room && j < edge->n_lanes; j++)
 			room = (only == NO_LANE || only == j) &&
@@ -271,18 +277,31 @@ bool output_possible(const struct worker *worker, uint64_t need_bytes)
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		const struct output_edge *edge = &worker->outputs[i];
 		uint32_t only = output_only_lane(worker, edge);
-		bool possible = false;
+		bool possible = !output_is_needed(worker, i);
 
 		for (uint32_t j = 0; !possible && j < edge->n_lanes; j++) {
 			const struct lane_out *lane = &edge->lanes[j].lane;
 
-			possible = (only == NO_LANE || only == j) &&
-				   lane->capacity_bytes - (lane->built - lane->tail) >= need_bytes;
+			possible =
+				(only == NO_LANE || only == j) &&
+				lane->capacity_bytes - (lane->built - lane->tail) >= need_bytes + lane->reserve_bytes;
 		}
 		if (!possible)
 			return false;
 	}
 	return true;
+}
+
+bool output_crowded(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			const struct lane_out *lane = &worker->outputs[i].lanes[j].lane;
+
+			if (lane->built - lane->tail > lane->capacity_bytes / 4)
+				return true;
+		}
+	return false;
 }
 
 size_t output_payload_max(const struct worker *worker)

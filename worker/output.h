@@ -32,9 +32,11 @@ void output_end_runs(struct worker *worker, enum output_runs which);
 /* When the earliest open run has waited long enough; 0: none is waiting. */
 uint64_t output_runs_due_ns(const struct worker *worker);
 
-/* True if every edge has a lane with room for a record of need_bytes. Reads the consumers' lines. */
+/* True if each edge that worker->need_output names has a lane with room for a record of need_bytes. Reads the consumers' lines. */
 bool output_room(struct worker *worker, uint64_t need_bytes);
-/* True if a record of need_bytes could ever fit beside what is built and not committed. */
+/* True if a record of need_bytes could ever fit there beside what is built and not committed. */
 bool output_possible(const struct worker *worker, uint64_t need_bytes);
+/* True if more than a quarter of a lane is built and not committed. */
+bool output_crowded(const struct worker *worker);
 /* The largest payload that fits each edge. */
 size_t output_payload_max(const struct worker *worker);

@@ -17,6 +17,7 @@
 #include "common/base/error.h"
 #include "worker/dead_letter.h"
 #include "worker/input.h"
+#include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -116,7 +117,7 @@ int turn_commit(struct worker *worker)
 
 		worker->phase = PHASE_FLUSH;
 		r = worker->stage.flush(&worker->context, worker->state);
-		worker->phase = PHASE_NONE;
+		r = outcome_check(worker, "flush", OUTCOMES_ENDING, r);
 		if (r != 0)
 			return r;
 	}
@@ -266,20 +267,7 @@ static int turn_give_up(struct worker *worker, const struct weir_item *item)
 		 worker->heritage.dead_letter_path);
 	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
-	worker->suspect_attempts = 0;
 	return 0;
-}
-
-/* A callback that could emit has returned: a stage that overlooks a refused emit must not lose the output in silence. */
-static int turn_emits_done(struct worker *worker, int status)
-{
-	worker->phase = PHASE_NONE;
-	if (!worker->emit_refused || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
-		return status;
-	if (worker->emit_refused == WEIR_TOO_LARGE)
-		snprintf(worker->reason, sizeof(worker->reason),
-			 "the outputs of one item do not fit a lane; give the stage behind this one a larger `lane:`");
-	return worker->emit_refused == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_FAILED;
 }
 
 static int turn_item(struct worker *worker, const struct input *input)
@@ -306,11 +294,17 @@ static int turn_item(struct worker *worker, const struct input *input)
 		worker->reason[0] = '\0';
 		worker->phase = PHASE_PROCESS;
 		r = worker->stage.process(&worker->context, worker->state, &item);
-		r = turn_account(worker, &item, turn_emits_done(worker, r));
+		r = outcome_after_emits(
+			worker, "process",
+			OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED), r);
+		r = turn_account(worker, &item, r);
 	}
-	if (r == 0)
-		input_take(worker, input);
-	return r;
+	if (r != 0)
+		return r;
+	if (item.attempt)
+		worker->suspect_attempts = 0; /* it is behind us */
+	input_take(worker, input);
+	return 0;
 }
 
 /* An ordered stage has been given the last item of a run. The record stays until what belongs to the run is out. */
@@ -323,7 +317,8 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		worker->emit_refused = 0;
 		worker->phase = PHASE_PROCESS;
-		r = turn_emits_done(worker, worker->stage.end_run(&worker->context, worker->state));
+		r = worker->stage.end_run(&worker->context, worker->state);
+		r = outcome_after_emits(worker, "end_run", OUTCOMES_ENDING | OUTCOME(WEIR_MORE), r);
 		if (r == WEIR_OK || r == WEIR_MORE)
 			output_item_end(worker);
 		else
@@ -357,9 +352,17 @@ static int turn_take(struct worker *worker)
 	uint32_t batch = turn_batch(worker), n;
 	int r = 0, committed;
 
-	input_rotate(worker);
+	/* The suspect first: another item that kills too would take its place and its count. */
+	if (worker->suspect_attempts)
+		input_begin_with(worker, worker->suspect_lane);
+	else
+		input_rotate(worker);
 	for (n = 0; n < batch && r == 0 && !worker->produce_wanted; n++) {
 		struct input input;
+
+		/* With a flush() nothing can be committed in the middle of an item: what it emits needs room beside the turn's. */
+		if (worker->stage.flush && output_crowded(worker))
+			break;
 
 		if (worker_cancelled(worker)) {
 			r = WEIR_CANCELLED;
@@ -390,13 +393,15 @@ static uint64_t source_time(const struct worker *worker)
 
 static int turn_produce(struct worker *worker)
 {
+	uint32_t outcomes = OUTCOMES_ENDING | OUTCOME(WEIR_MORE);
 	int r, committed;
 
+	if (worker->stage.role == WEIR_SOURCE)
+		outcomes |= OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED);
 	worker->full = false;
 	worker->item_accepted_ns = source_time(worker);
 	worker->phase = PHASE_PRODUCE;
-	r = worker->stage.produce(&worker->context, worker->state);
-	worker->phase = PHASE_NONE;
+	r = outcome_check(worker, "produce", outcomes, worker->stage.produce(&worker->context, worker->state));
 	worker->changed = true;
 	worker->produce_wanted = r == WEIR_MORE || (r == WEIR_OK && worker->stage.role == WEIR_SOURCE);
 	committed = turn_commit(worker);
@@ -435,7 +440,8 @@ static int turn_finish(struct worker *worker)
 		worker->changed = true;
 		worker->emit_refused = 0;
 		worker->phase = PHASE_FINISH;
-		r = turn_emits_done(worker, worker->stage.finish(&worker->context, worker->state));
+		r = worker->stage.finish(&worker->context, worker->state);
+		r = outcome_after_emits(worker, "finish", OUTCOMES_ENDING | OUTCOME(WEIR_MORE), r);
 		if (r != WEIR_OK && r != WEIR_MORE)
 			return turn_drop(worker, r);
 		output_item_end(worker);
@@ -446,7 +452,7 @@ static int turn_finish(struct worker *worker)
 		r = turn_produce(worker);
 		if (r == 0)
 			r = wait_check_order(worker);
-		worker->now_ns = clock_now_ns();
+		turn_begin(worker);
 	}
 	if (r != 0)
 		return r;

@@ -133,8 +133,9 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
 	bool watches = watch.fd >= 0 && !(events & ARM_SPACE);
-	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, output_runs_due_ns(worker));
-	uint64_t slept_from_ns;
+	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
+	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
+	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns), slept_from_ns;
 	int r, timeout_ms;
 
 	for (int i = 0; i < SPINS; i++) {
@@ -164,7 +165,7 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 		return r;
 	if (r > 0) { /* the watch has fired */
 		worker->watch = (struct watch){ .fd = -1 };
-		worker->produce_wanted = true;
+		worker->produce_wanted = worker->stage.produce != NULL;
 	}
 	return wait_check_order(worker);
 }

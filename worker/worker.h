@@ -102,8 +102,9 @@ struct worker {
 
 	enum phase phase;
 	bool produce_wanted;
-	bool full;           /* an emit of this produce() found no room */
-	uint64_t need_bytes; /* ... for a record of this size */
+	bool full;            /* an emit of this produce() found no room */
+	uint64_t need_bytes;  /* ... for a record of this size */
+	uint32_t need_output; /* ... in this edge, or WEIR_ALL_OUTPUTS */
 	struct watch watch;
 	uint64_t now_ns;
 	uint64_t armed_epoch;

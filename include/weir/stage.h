@@ -99,11 +99,11 @@ struct weir_stage {
 
 	/*
 	 * Ordered stages: the last item of a run of items has been given; emit what belongs to it. May be NULL.
-	 * Returns as process().
+	 * Returns 0, WEIR_MORE, WEIR_CANCELLED, WEIR_FAILED, negative errno.
 	 */
 	int (*end_run)(struct weir_context *context, void *state);
 
-	/* All inputs are closed and empty: emit what is left. May be NULL. Returns 0, WEIR_MORE, WEIR_FAILED, negative errno. */
+	/* All inputs are closed and empty: emit what is left. May be NULL. Returns 0, WEIR_MORE, WEIR_CANCELLED, WEIR_FAILED, negative errno. */
 	int (*finish)(struct weir_context *context, void *state);
 
 	/* Frees the state. Called once, also after a failure; never after a kill. */
@@ -124,7 +124,8 @@ struct weir_stage {
 /*
  * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
  * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED. In process(),
- * end_run() and finish() it waits for room, committing the complete items before this one first.
+ * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
+ * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce().
  */
 int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
 #define WEIR_ALL_OUTPUTS UINT32_MAX

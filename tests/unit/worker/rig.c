@@ -10,6 +10,7 @@
 
 #include "rig.h"
 #include "worker/attach.h"
+#include "worker/host.h"
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/turn.h"
@@ -35,14 +36,14 @@ static struct heritage_peer rig_peer(struct rig *rig, uint32_t slot)
 }
 
 static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint32_t first_peer, uint32_t n_peers,
-		     struct heritage_edge *edge)
+		     struct heritage_edge *input, struct heritage_edge *output)
 {
 	const struct segment_geometry *geometry = &rig->geometries[slot];
-	bool producer = slot < rig->n_producers;
 	struct text why = TEXT_NULL;
 	struct heritage heritage = {
 		.slot = slot,
-		.n_slots = rig->n_producers + rig->n_consumers,
+		.generation = rig->generation,
+		.n_slots = rig->board->n_slots,
 		.segment_fd = dup(rig->fds[slot]),
 		.board_fd = dup(rig->board_fd),
 		.doorbell_fd = rig->doorbells[slot],
@@ -63,8 +64,10 @@ static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint
 	heritage.peers = calloc(n_peers, sizeof(*heritage.peers));
 	for (uint32_t i = 0; i < n_peers; i++)
 		heritage.peers[i] = rig_peer(rig, first_peer + i);
-	*(producer ? &heritage.outputs : &heritage.inputs) = edge;
-	*(producer ? &heritage.n_outputs : &heritage.n_inputs) = 1;
+	heritage.inputs = input;
+	heritage.n_inputs = input != NULL;
+	heritage.outputs = output;
+	heritage.n_outputs = output != NULL;
 	memset(worker, 0, sizeof(*worker));
 	worker->heritage = heritage;
 	worker->watch.fd = -1;
@@ -115,20 +118,83 @@ void rig_init(struct rig *rig, uint32_t n_producers, uint32_t n_consumers, enum 
 	}
 	assert_int_equal(board_create(n_producers + n_consumers, &rig->board, &rig->board_fd), 0);
 	for (uint32_t i = 0; i < n_producers; i++)
-		rig_seat(rig, &rig->producers[i], i, n_producers, n_consumers,
+		rig_seat(rig, &rig->producers[i], i, n_producers, n_consumers, NULL,
 			 rig_edge(rig, true, i, order, balance, merge));
 	for (uint32_t i = 0; i < n_consumers; i++)
 		rig_seat(rig, &rig->consumers[i], n_producers + i, 0, n_producers,
-			 rig_edge(rig, false, i, order, balance, merge));
+			 rig_edge(rig, false, i, order, balance, merge), NULL);
+}
+
+/* One lane; `peer` is its other end's slot, and the chain's slots are each other's peers by number. */
+static struct heritage_edge *chain_edge(const struct rig *rig, uint32_t producer, uint32_t peer)
+{
+	struct heritage_edge *edge = calloc(1, sizeof(*edge));
+
+	edge->peer_stage = strdup(peer == producer ? "producer" : "consumer");
+	edge->lanes = calloc(1, sizeof(*edge->lanes));
+	edge->n_lanes = 1;
+	edge->lanes[0] = (struct heritage_lane){
+		.peer = peer,
+		.capacity_bytes = RIG_LANE_SIZE,
+		.off_data = rig->geometries[producer].off_data,
+	};
+	return edge;
+}
+
+void rig_replace_relay(struct rig *rig, uint32_t generation)
+{
+	struct weir_context context = rig->relay.context;
+	struct weir_stage stage = rig->relay.stage;
+	struct client *client = rig->relay.client;
+
+	worker_detach(&rig->relay);
+	rig->generation = generation;
+	rig_seat(rig, &rig->relay, 1, 0, 3, chain_edge(rig, 0, 0), chain_edge(rig, 1, 2));
+	rig->relay.context = context;
+	rig->relay.stage = stage;
+	rig->relay.client = client;
+	rig->relay.order_seen = BOARD_RUN;
+	rig->relay.heritage.lifeline_fd = -1;
+}
+
+void rig_init_chain(struct rig *rig, const struct weir_stage *stage)
+{
+	struct heritage nowhere = { .control_endpoint = (char *)(uintptr_t) "ipc:///nowhere/weir" };
+	uint64_t size = RIG_LANE_SIZE, offset;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->n_producers = rig->n_consumers = 1;
+	rig->has_relay = true;
+	for (uint32_t i = 0; i < 3; i++) {
+		segment_plan(&rig->geometries[i], i, i > 0, i < 2, &size, &offset);
+		assert_int_equal(segment_create(&rig->geometries[i], "rig", &rig->fds[i]), 0);
+		assert_int_equal(doorbell_open(&rig->doorbells[i]), 0);
+	}
+	assert_int_equal(board_create(3, &rig->board, &rig->board_fd), 0);
+	store_relaxed(&rig->board->order, BOARD_RUN);
+	rig_seat(rig, &rig->producers[0], 0, 0, 3, NULL, chain_edge(rig, 0, 1));
+	rig_seat(rig, &rig->relay, 1, 0, 3, chain_edge(rig, 0, 0), chain_edge(rig, 1, 2));
+	rig_seat(rig, &rig->consumers[0], 2, 0, 3, chain_edge(rig, 1, 1), NULL);
+	rig->relay.context.host = &worker_host;
+	rig->relay.stage = *stage;
+	rig->relay.order_seen = BOARD_RUN;
+	rig->relay.heritage.lifeline_fd = -1;
+	assert_int_equal(client_open(&nowhere, &rig->relay.client), 0);
 }
 
 void rig_deinit(struct rig *rig)
 {
+	uint32_t n = rig->board->n_slots;
+
+	if (rig->has_relay) {
+		client_close(rig->relay.client);
+		worker_detach(&rig->relay);
+	}
 	for (uint32_t i = 0; i < rig->n_producers; i++)
 		worker_detach(&rig->producers[i]);
 	for (uint32_t i = 0; i < rig->n_consumers; i++)
 		worker_detach(&rig->consumers[i]);
-	for (uint32_t i = 0; i < rig->n_producers + rig->n_consumers; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		close(rig->fds[i]);
 		close(rig->doorbells[i]);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A row of producers and a row of consumers in one process: real segments and lanes, no stages, no supervisor. */
+/* A row of producers and a row of consumers in one process, or a chain of three: real segments and lanes, no supervisor. */
 #pragma once
 
 #include "worker/worker.h"
@@ -15,11 +15,18 @@ struct rig {
 	int board_fd;
 	struct board *board;
 	struct worker producers[RIG_MAX], consumers[RIG_MAX];
+	struct worker relay; /* rig_init_chain() */
+	bool has_relay;
+	uint32_t generation; /* of who sits down */
 };
 
 /* One edge, a lane from each producer to each consumer, in the given order; merge: consumers take runs by ticket. */
 void rig_init(struct rig *rig, uint32_t n_producers, uint32_t n_consumers, enum heritage_order order,
 	      enum heritage_balance balance, bool merge);
+/* One producer, the relay, one consumer, a lane between each two. The stage is the relay's; its client goes nowhere. */
+void rig_init_chain(struct rig *rig, const struct weir_stage *stage);
+/* The relay's process has died and was repaired: the next generation sits down. */
+void rig_replace_relay(struct rig *rig, uint32_t generation);
 void rig_deinit(struct rig *rig);
 
 /* The producer pushes one item, ends it, and keeps it for the next commit. Returns output_push()'s word. */

@@ -187,6 +187,41 @@ static void test_a_run_that_waits_too_long_is_due(void **state)
 	rig_deinit(&rig);
 }
 
+static void test_room_is_wanted_only_where_the_item_goes(void **state)
+{
+	static const char text[900];
+	struct rig rig;
+	struct worker *producer = &rig.producers[0];
+	struct input_edge *input;
+
+	(void)state;
+	rig_init(&rig, 1, 2, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	input = &rig.consumers[0].inputs[0];
+	/* Two edges of one lane each, instead of one of two. */
+	producer->outputs[1] = producer->outputs[0];
+	producer->outputs[1].lanes++;
+	producer->outputs[0].n_lanes = producer->outputs[1].n_lanes = 1;
+	producer->n_outputs = 2;
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(output_push(producer, WEIR_ALL_OUTPUTS, text, sizeof(text)), 0);
+		output_item_end(producer);
+	}
+	rig_commit(producer);
+	assert_int_equal(output_push(producer, 0, text, sizeof(text)), OUTPUT_E_FULL);
+	assert_false(output_room(producer, producer->need_bytes));
+	rig_take(&rig.consumers[0]);
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(input->lanes[0].lane.done, item_record_size(sizeof(text)));
+	assert_true(output_room(producer, producer->need_bytes)); /* the other edge is still full */
+	assert_int_equal(output_push(producer, 0, text, sizeof(text)), 0);
+	output_item_end(producer);
+	assert_int_equal(output_push(producer, WEIR_ALL_OUTPUTS, text, sizeof(text)), OUTPUT_E_FULL);
+	assert_false(output_room(producer, producer->need_bytes));
+	producer->n_outputs = 1;
+	producer->outputs[0].n_lanes = 2;
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_round_robin_deals_turn_by_turn),
 		cmocka_unit_test(test_least_loaded_avoids_the_full_lane),
 		cmocka_unit_test(test_full_in_every_lane_is_full),
+		cmocka_unit_test(test_room_is_wanted_only_where_the_item_goes),
 		cmocka_unit_test(test_a_dealt_run_stays_in_one_lane_and_ends_with_the_turn),
 		cmocka_unit_test(test_a_run_of_a_given_size_spans_turns_and_workers),
 		cmocka_unit_test(test_a_run_that_waits_too_long_is_due),

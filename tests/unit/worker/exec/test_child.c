@@ -105,11 +105,12 @@ static void test_surroundings(void **state)
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, &before);
 	spawn(&fixture,
-	      SHELL("grep -c -E '^Sig(Blk|Ign):.0{16}$' /proc/$$/status; cut -d' ' -f5 /proc/$$/stat; readlink /proc/$$/fd/0"));
+	      SHELL("cut -d' ' -f5 /proc/$$/stat; readlink /proc/$$/fd/0; " /* exec: a shell that waits blocks signals itself */
+		    "exec grep -c -E '^Sig(Blk|Ign):.0{16}$' /proc/self/status"));
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	pid = fixture.child.pid;
 	assert_int_equal(wait_end(&fixture).code, 0);
-	snprintf(expected, sizeof(expected), "2\n%d\n/dev/null\n", (int)pid);
+	snprintf(expected, sizeof(expected), "%d\n/dev/null\n2\n", (int)pid);
 	assert_string_equal(output(&fixture), expected);
 	done(&fixture);
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "rig.h"
+#include "worker/input.h"
+#include "worker/turn.h"
+#include "worker/wait.h"
+
+static int answer;
+static unsigned n_calls;
+
+static int stage_answer(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context, (void)state, (void)item;
+	n_calls++;
+	return answer;
+}
+
+static int stage_double(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	int r = weir_emit(context, 0, item->data, item->size_bytes);
+
+	(void)state;
+	return r ? r : weir_emit(context, 0, item->data, item->size_bytes);
+}
+
+static int stage_flush(struct weir_context *context, void *state)
+{
+	(void)context, (void)state;
+	return 0;
+}
+
+static const struct weir_stage answering = { .role = WEIR_OPERATOR, .process = stage_answer };
+
+static void push_and_close(struct rig *rig, unsigned n, const char *text)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(rig_push(&rig->producers[0], text), 0);
+	rig_commit(&rig->producers[0]);
+	lane_out_close(&rig->producers[0].outputs[0].lanes[0].lane);
+}
+
+static void test_what_is_no_outcome_of_process_fails_the_stage(void **state)
+{
+	static const int answers[] = { WEIR_MORE,    WEIR_WAIT,      WEIR_FULL, WEIR_CLOSED, WEIR_CANCELLED,
+				       WEIR_EXPIRED, WEIR_TOO_LARGE, 42,        100 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct rig rig;
+
+		rig_init_chain(&rig, &answering);
+		push_and_close(&rig, 2, "item");
+		answer = answers[i];
+		n_calls = 0;
+		assert_int_equal(turn_loop(&rig.relay), WEIR_FAILED);
+		assert_non_null(strstr(rig.relay.reason, "process()"));
+		assert_int_equal(n_calls, 1);
+		assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 0);
+		rig_deinit(&rig);
+	}
+}
+
+/* The other side of the lane: what the relay emits, until it has closed. */
+static void *drain(void *data)
+{
+	struct worker *consumer = data;
+	const char *text;
+
+	while (strcmp(text = rig_take(consumer), ".")) {
+		if (!strcmp(text, "-"))
+			usleep(1000);
+		else
+			rig_commit(consumer);
+	}
+	return NULL;
+}
+
+static void test_a_stage_with_flush_may_emit_more_in_a_turn_than_a_lane_holds(void **state)
+{
+	static const struct weir_stage stage = { .role = WEIR_OPERATOR, .process = stage_double, .flush = stage_flush };
+	char text[701];
+	pthread_t thread;
+	struct rig rig;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	rig_init_chain(&rig, &stage);
+	push_and_close(&rig, 5, text); /* 5 x 736 bytes in, twice that out, in one batch, through a lane of 4096 */
+	assert_int_equal(pthread_create(&thread, NULL, drain, &rig.consumers[0]), 0);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 5);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], 10);
+	rig_deinit(&rig);
+}
+
+static void test_the_suspect_comes_before_other_lanes(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 3, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	for (int i = 0; i < 3; i++) {
+		rig_push(&rig.producers[i], (const char *[]){ "a", "b", "c" }[i]);
+		rig_commit(&rig.producers[i]);
+	}
+	input_begin_with(&rig.consumers[0], 2);
+	assert_string_equal(rig_take(&rig.consumers[0]), "c");
+	rig_deinit(&rig);
+}
+
+static void test_a_watch_of_a_stage_without_produce_is_harmless(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &answering);
+	weir_watch(&rig.relay.context, rig.doorbells[1], POLLOUT, 0); /* ready at once */
+	assert_int_equal(wait_sleep(&rig.relay, ARM_DATA, 0), 0);
+	assert_int_equal(rig.relay.watch.fd, -1);
+	assert_false(rig.relay.produce_wanted);
+	rig_deinit(&rig);
+}
+
+static void test_no_callback_wakes_up_for_a_run_that_it_can_not_end(void **state)
+{
+	uint64_t from_ns;
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &answering);
+	rig.relay.heritage.outputs[0].order = HERITAGE_ORDER_DEAL;
+	rig.relay.heritage.outputs[0].run_bytes = 1000;
+	rig.relay.heritage.outputs[0].run_wait_ns = 1;
+	rig.relay.cursor.outputs[0].run_records = 1; /* long due */
+	rig.relay.phase = PHASE_PROCESS;
+	from_ns = clock_now_ns();
+	assert_int_equal(wait_sleep(&rig.relay, ARM_SPACE, RIG_LANE_SIZE + 1), 0);
+	assert_true(clock_now_ns() - from_ns > 500 * NS_PER_MS);
+	rig.relay.phase = PHASE_NONE;
+	from_ns = clock_now_ns();
+	assert_int_equal(wait_sleep(&rig.relay, ARM_SPACE, RIG_LANE_SIZE + 1), 0);
+	assert_true(clock_now_ns() - from_ns < 500 * NS_PER_MS);
+	rig_deinit(&rig);
+}
+
+struct waker {
+	struct doorbell_peer *peer;
+	bool rang;
+};
+
+static void *wake(void *data)
+{
+	struct waker *waker = data;
+
+	for (int i = 0; i < 500 && !waker->rang; i++) {
+		waker->rang = doorbell_wake(waker->peer, ARM_DATA, 0);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static void test_every_generation_is_rung(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &answering);
+	for (uint32_t generation = 0; generation < 3; generation++) {
+		struct waker waker = { .peer = &rig.producers[0].peers[1].doorbell };
+		pthread_t thread;
+
+		if (generation)
+			rig_replace_relay(&rig, generation);
+		assert_int_equal(pthread_create(&thread, NULL, wake, &waker), 0);
+		assert_int_equal(wait_sleep(&rig.relay, ARM_DATA, 0), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(waker.rang);
+	}
+	rig_deinit(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_no_outcome_of_process_fails_the_stage),
+		cmocka_unit_test(test_a_stage_with_flush_may_emit_more_in_a_turn_than_a_lane_holds),
+		cmocka_unit_test(test_the_suspect_comes_before_other_lanes),
+		cmocka_unit_test(test_a_watch_of_a_stage_without_produce_is_harmless),
+		cmocka_unit_test(test_no_callback_wakes_up_for_a_run_that_it_can_not_end),
+		cmocka_unit_test(test_every_generation_is_rung),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

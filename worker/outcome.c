@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why it is checked: the turn goes by these numbers. A process() that says WEIR_CLOSED would end the stage with its input full and
+ * its producers waiting for ever; one that says WEIR_CANCELLED would be a clean exit that never closed its lanes.
+ */
+#include "worker/outcome.h"
+
+#include <stdio.h>
+
+#define STATUSES_MAX 32 /* bits of a set */
+
+int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes, int status)
+{
+	const char *why = "";
+
+	worker->phase = PHASE_NONE;
+	if (status == WEIR_MORE && !worker->stage.produce) {
+		outcomes = 0;
+		why = " without a produce()";
+	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker)) {
+		outcomes = 0;
+		why = " before it is cancelled";
+	}
+	if (status < 0 || (status < STATUSES_MAX && outcomes & OUTCOME(status)))
+		return status;
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "its %s() returned %d (%s), which it may not%s; mend the stage", callback, status,
+		 weir_status_name(status), why);
+	return WEIR_FAILED;
+}
+
+int outcome_after_emits(struct worker *worker, const char *callback, uint32_t outcomes, int status)
+{
+	bool passes_on =
+		status == worker->emit_refused || status == WEIR_OK || status == WEIR_MORE || status == WEIR_HELD;
+
+	if (!worker->emit_refused || !passes_on)
+		return outcome_check(worker, callback, outcomes, status);
+	worker->phase = PHASE_NONE;
+	if (worker->emit_refused == WEIR_TOO_LARGE)
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "the outputs of one item do not fit a lane; give the stage behind this one a larger `lane:`");
+	return worker->emit_refused == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_FAILED;
+}
