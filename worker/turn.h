@@ -19,3 +19,6 @@ int turn_commit(struct worker *worker);
  * this one waits. A stage with flush() is not asked in the middle of an item, and so nothing is committed for it.
  */
 void turn_commit_complete(struct worker *worker);
+
+/* The end of the stream: closes all output lanes and wakes their readers. After the last commit. */
+void turn_close(struct worker *worker);

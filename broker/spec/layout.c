@@ -13,6 +13,7 @@
 #include "broker/spec/reading.h"
 #include "common/base/quantity.h"
 #include "common/memory/board_layout.h"
+#include "common/stage/exec_block.h"
 
 static bool is_ordered(const struct plan_stage *stage)
 {
@@ -139,6 +140,20 @@ static void lay_segment(struct plan *plan, uint32_t slot)
 	free(offsets);
 }
 
+/* All spools of one worker. A block of a size fills its first one up to that, and one item of half of a lane more. */
+static uint64_t spool_bound(const struct plan_stage *stage)
+{
+	const struct heritage_option *block = plan_option(stage, "block"), *mode = plan_option(stage, "mode");
+	uint64_t bytes = stage->n_spools * stage->spool_bytes;
+	int64_t size;
+
+	if (stage->plugin || !stage->n_spools || !block || quantity_size(block->string, &size) != 0 ||
+	    (mode && mode->string[0] != 'b'))
+		return bytes;
+	return bytes - stage->spool_bytes + exec_block_input_bound((uint64_t)size, stage->spool_bytes) +
+	       stage->lane_bytes / 2 + SEGMENT_PAGE_SIZE;
+}
+
 static uint64_t memory_bound(const struct plan *plan)
 {
 	uint64_t board = sizeof(struct board) + plan->n_slots * sizeof(struct board_slot), bytes;
@@ -147,7 +162,7 @@ static uint64_t memory_bound(const struct plan *plan)
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++) {
 		const struct plan_stage *stage = &plan->stages[plan->slots[slot].stage];
 
-		bytes += plan->slots[slot].geometry.size_bytes + stage->n_spools * stage->spool_bytes;
+		bytes += plan->slots[slot].geometry.size_bytes + spool_bound(stage);
 	}
 	return bytes;
 }

@@ -35,7 +35,7 @@
 #define BLOCK_WAIT_NS_FALLBACK NS_PER_S
 #define RUN_ATTEMPTS_MAX 3u
 #define RUN_BACKOFF_NS (100 * NS_PER_MS)
-#define RUN_LOOK_NS (100 * NS_PER_MS)
+#define RUN_LOOK_NS (10 * NS_PER_MS)
 
 _Static_assert(sizeof(struct block_cursor) <= WEIR_CURSOR_SIZE_MAX, "the cursor must fit");
 
@@ -45,6 +45,7 @@ static int block_read_size(struct block *block, struct weir_context *context)
 	int64_t bytes = 0;
 
 	block->size_bytes = BLOCK_BYTES_FALLBACK;
+	block->input_bound_bytes = exec_block_input_bound(block->size_bytes, block->spool_bytes);
 	if (!size)
 		return 0;
 	if (!strcmp(size, "all")) {
@@ -57,8 +58,10 @@ static int block_read_size(struct block *block, struct weir_context *context)
 		return WEIR_FAILED;
 	}
 	block->size_bytes = (uint64_t)bytes;
-	if (block->size_bytes <= block->spool_bytes)
+	if (block->size_bytes <= block->spool_bytes) {
+		block->input_bound_bytes = exec_block_input_bound(block->size_bytes, block->spool_bytes);
 		return 0;
+	}
 	weir_fail(context,
 		  "block: %s does not fit the spool of %llu bytes; make the block smaller or raise the stage's spool:",
 		  size, (unsigned long long)block->spool_bytes);
@@ -125,7 +128,7 @@ int block_add(struct block *block, struct weir_context *context, const struct we
 	cursor->n_items++;
 	cursor->payload_bytes += item->size_bytes;
 	if (cursor->payload_bytes >= block->size_bytes ||
-	    (filled >= block->spool_bytes && block->size_bytes != UINT64_MAX)) {
+	    (filled >= block->input_bound_bytes && block->size_bytes != UINT64_MAX)) {
 		block_set_complete(block);
 		weir_produce_next(context);
 	}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <weir/stage.h>
 
+#include "common/stage/exec_block.h"
 #include "worker/exec/buffer.h"
 #include "worker/exec/child.h"
 #include "worker/exec/program.h"
@@ -41,9 +42,10 @@ struct block {
 	int input_fd, output_fd;       /* spools; output_fd -1: a sink */
 	const char *separator;
 	size_t separator_bytes;
-	uint64_t size_bytes;  /* complete at so many payload bytes; UINT64_MAX: only at the end */
-	uint64_t wait_ns;     /* complete so long after its first item; 0: never */
-	uint64_t spool_bytes; /* bound of a spool */
+	uint64_t size_bytes;        /* complete at so many payload bytes; UINT64_MAX: only at the end */
+	uint64_t wait_ns;           /* complete so long after its first item; 0: never */
+	uint64_t spool_bytes;       /* bound of a spool */
+	uint64_t input_bound_bytes; /* complete at so much input, with separators: empty items have no payload */
 };
 
 /*

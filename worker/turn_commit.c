@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a turn takes effect, and who is woken by it. Everything collected goes into one commit record; then the private positions follow,
+ * room goes back to the producers, one fence for the whole turn, and each peer that sleeps for what happened is rung once.
+ */
+#include <string.h>
+
+#include "worker/outcome.h"
+#include "worker/output.h"
+#include "worker/turn.h"
+
+static void turn_wake(struct worker *worker)
+{
+	fence_seq_cst(); /* pairs with wait_arm(): what was published is visible before `armed` is read */
+	for (uint32_t i = 0; i < worker->n_peers; i++) {
+		struct peer *peer = &worker->peers[i];
+
+		if (!peer->touched)
+			continue;
+		if (doorbell_wake(&peer->doorbell, peer->wake_events, peer->wake_room_bytes))
+			counter_add(worker, COUNTER_WAKES, 1);
+		peer->touched = false;
+		peer->wake_events = 0;
+		peer->wake_room_bytes = 0;
+	}
+}
+
+static void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes)
+{
+	peer->touched = true;
+	peer->wake_events |= event;
+	if (room_bytes > peer->wake_room_bytes)
+		peer->wake_room_bytes = room_bytes;
+}
+
+static void turn_collect(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			if (worker->outputs[i].lanes[j].touched &&
+			    worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
+				commit_add_tail(&worker->commit, &worker->outputs[i].lanes[j].lane);
+	commit_add_cursor(&worker->commit, &worker->cursor);
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			if (worker->inputs[i].lanes[j].touched)
+				commit_add_done(&worker->commit, &worker->inputs[i].lanes[j].lane);
+}
+
+/* After the commit: private positions follow, room goes back, and whoever sleeps for it will be rung. */
+static void turn_settle(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+
+		edge->turn_lane = NO_LANE;
+		for (uint32_t j = 0; j < edge->n_lanes; j++) {
+			struct output_lane *lane = &edge->lanes[j];
+
+			if (!lane->touched || lane->lane.built == lane->lane.tail)
+				continue;
+			lane->lane.tail = lane->lane.built;
+			lane->touched = false;
+			turn_touch(lane->peer, ARM_DATA, 0);
+		}
+	}
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++) {
+			struct input_lane *lane = &worker->inputs[i].lanes[j];
+
+			if (!lane->touched)
+				continue;
+			lane->lane.done = lane->lane.next;
+			lane_in_release(&lane->lane);
+			lane->touched = false;
+			turn_touch(lane->peer, ARM_SPACE,
+				   lane->lane.capacity_bytes - (lane->lane.tail_cached - lane->lane.done));
+		}
+}
+
+static void turn_publish(struct worker *worker)
+{
+	struct segment_status *status = worker->segment.status;
+
+	turn_collect(worker);
+	commit_publish(&worker->commit);
+	turn_settle(worker);
+	turn_wake(worker);
+	worker->changed = false;
+	counter_add(worker, COUNTER_TURNS, 1);
+	store_relaxed(&status->heartbeat, load_relaxed(&status->heartbeat) + 1);
+}
+
+int turn_commit(struct worker *worker)
+{
+	if (!worker->changed)
+		return 0;
+	if (worker->stage.flush) {
+		int r;
+
+		worker->phase = PHASE_FLUSH;
+		r = worker->stage.flush(&worker->context, worker->state);
+		r = outcome_check(worker, "flush", OUTCOMES_ENDING, r);
+		if (r != 0)
+			return r;
+	}
+	output_end_runs(worker, OUTPUT_RUNS_TURN);
+	turn_publish(worker);
+	store_release(&worker->segment.hand->busy, 0);
+	return 0;
+}
+
+void turn_commit_complete(struct worker *worker)
+{
+	uint8_t stage_now[CURSOR_STAGE_SIZE];
+
+	if (worker->stage.flush || !worker->changed)
+		return;
+	/* Hide what the item in hand has done so far. */
+	memcpy(stage_now, worker->cursor.stage, sizeof(stage_now));
+	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			struct output_lane *lane = &worker->outputs[i].lanes[j];
+
+			lane->hidden_end = lane->lane.built;
+			if (lane->mark_item == worker->item_number)
+				lane->lane.built = lane->mark;
+		}
+	turn_publish(worker);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			struct output_lane *lane = &worker->outputs[i].lanes[j];
+
+			lane->lane.built = lane->hidden_end;
+			lane->touched = lane->lane.built != lane->lane.tail;
+		}
+	memcpy(worker->cursor.stage, stage_now, sizeof(stage_now));
+}
+
+void turn_close(struct worker *worker)
+{
+	worker_set_state(worker, WORKER_STATE_ENDING, NO_LANE);
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
+			lane_out_close(&worker->outputs[i].lanes[j].lane);
+			turn_touch(worker->outputs[i].lanes[j].peer, ARM_DATA, 0);
+		}
+	turn_wake(worker);
+}
