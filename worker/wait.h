@@ -8,8 +8,9 @@
 
 /*
  * Sleeps until one of `events` (ARM_DATA: an input has an item or has closed; ARM_SPACE: the outputs that are waited for have
- * room for need_bytes), the watch fires, a run is due (not inside a callback), or there is news from the supervisor. events 0: only the others. Bounded to a
- * second. Returns 0: look again; WEIR_CANCELLED. Does not come back if the supervisor is dead.
+ * room for need_bytes), the watch fires, a run is due (not inside a callback), or there is news from the supervisor.
+ * events 0: only the others. Bounded to a second. Returns 0: look again; WEIR_CANCELLED. Does not come back if the
+ * supervisor is dead.
  */
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 

@@ -103,7 +103,10 @@ struct weir_stage {
 	 */
 	int (*end_run)(struct weir_context *context, void *state);
 
-	/* All inputs are closed and empty: emit what is left. May be NULL. Returns 0, WEIR_MORE, WEIR_CANCELLED, WEIR_FAILED, negative errno. */
+	/*
+	 * All inputs are closed and empty: emit what is left. May be NULL.
+	 * Returns 0, WEIR_MORE, WEIR_CANCELLED, WEIR_FAILED, negative errno.
+	 */
 	int (*finish)(struct weir_context *context, void *state);
 
 	/* Frees the state. Called once, also after a failure; never after a kill. */
