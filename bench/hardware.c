@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the machine gives: the round trip of one cache line between two processors, memcpy on one, a fence, a system call. Prints one
+ * line of JSON, in nanoseconds and bytes per second. --count is the number of round trips.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bench/transport.h"
+#include "common/base/atomic.h"
+
+#define COPY_BYTES (UINT64_C(1) << 29) /* copied for each block size */
+#define N_FENCES 1000000u
+#define N_CALLS 200000u
+
+static double line_round_trip_ns(const struct run *run)
+{
+	atomic_u64 *line = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	uint64_t begun_ns, n_warm_up = run->count / WARM_UP_PART;
+	pid_t pid;
+
+	if (line == MAP_FAILED || (pid = fork()) < 0)
+		die("cannot fork");
+	if (pid == 0) {
+		run_pin(run, CPU_CONSUMER);
+		for (uint64_t i = 0; i < run->count; i++) {
+			while (load_acquire(line) != 2 * i + 1)
+				;
+			store_release(line, 2 * i + 2);
+		}
+		_exit(0);
+	}
+	run_pin(run, CPU_PRODUCER);
+	begun_ns = 0;
+	for (uint64_t i = 0; i < run->count; i++) {
+		if (i == n_warm_up)
+			begun_ns = time_now_ns();
+		store_release(line, 2 * i + 1);
+		while (load_acquire(line) != 2 * i + 2)
+			;
+	}
+	begun_ns = time_now_ns() - begun_ns;
+	run_reap(1);
+	return (double)begun_ns / (double)(run->count - n_warm_up);
+}
+
+static double copy_bytes_per_s(size_t block_bytes)
+{
+	unsigned char *from = message_new(block_bytes), *to = message_new(block_bytes);
+	uint64_t begun_ns, n = COPY_BYTES / block_bytes;
+
+	begun_ns = time_now_ns();
+	for (uint64_t i = 0; i < n; i++) {
+		memcpy(to, from, block_bytes);
+		__asm__ volatile("" : : "r"(to), "r"(from) : "memory");
+	}
+	begun_ns = time_now_ns() - begun_ns;
+	free(from);
+	free(to);
+	return (double)(n * block_bytes) * 1e9 / (double)begun_ns;
+}
+
+static double fence_ns(void)
+{
+	uint64_t begun_ns = time_now_ns();
+
+	for (uint32_t i = 0; i < N_FENCES; i++)
+		fence_seq_cst();
+	return (double)(time_now_ns() - begun_ns) / N_FENCES;
+}
+
+static double system_call_ns(void)
+{
+	uint64_t begun_ns = time_now_ns();
+
+	for (uint32_t i = 0; i < N_CALLS; i++)
+		(void)syscall(SYS_getppid);
+	return (double)(time_now_ns() - begun_ns) / N_CALLS;
+}
+
+int main(int argc, char **argv)
+{
+	struct run run;
+
+	run_read(argc, argv, "bench hardware", &run);
+	printf("{\"line_round_trip_ns\": %.1f, ", line_round_trip_ns(&run));
+	printf("\"memcpy_16_KiB\": %.0f, \"memcpy_512_KiB\": %.0f, \"memcpy_16_MiB\": %.0f, ",
+	       copy_bytes_per_s(16 << 10), copy_bytes_per_s(512 << 10), copy_bytes_per_s(16 << 20));
+	printf("\"fence_ns\": %.2f, \"system_call_ns\": %.1f}\n", fence_ns(), system_call_ns());
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plugin: makes the messages that bench/transport_main.h makes, as fast as the lane takes them, on one processor. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/stage.h>
+
+#include "bench/plugins/message.h"
+
+#define BUDGET 64u /* items a turn */
+
+struct cursor {
+	uint64_t made;
+};
+
+struct source {
+	uint64_t count;
+	size_t size_bytes;
+	unsigned char *message;
+};
+
+static void source_close(struct weir_context *context, void *data)
+{
+	struct source *state = data;
+
+	(void)context;
+	if (state)
+		free(state->message);
+	free(state);
+}
+
+static int source_open(struct weir_context *context, void **ret_state)
+{
+	struct source *state = calloc(1, sizeof(*state));
+	int r = message_pin(context);
+
+	if (r != 0 || !state) {
+		free(state);
+		return r != 0 ? r : -ENOMEM;
+	}
+	state->count = (uint64_t)weir_option_integer(context, "count");
+	state->size_bytes = (size_t)weir_option_integer(context, "size");
+	state->message = malloc(state->size_bytes);
+	if (!state->message) {
+		free(state);
+		return -ENOMEM;
+	}
+	message_fill(state->message, state->size_bytes);
+	*ret_state = state;
+	return 0;
+}
+
+static int source_produce(struct weir_context *context, void *data)
+{
+	struct source *state = data;
+	struct cursor *cursor = weir_cursor(context);
+
+	for (uint32_t i = 0; i < BUDGET && cursor->made < state->count; i++) {
+		int r;
+
+		memcpy(state->message, &cursor->made, sizeof(cursor->made));
+		r = weir_emit(context, 0, state->message, state->size_bytes);
+		if (r == WEIR_TOO_LARGE) {
+			weir_fail(context, "an item of %zu bytes does not fit the lane", state->size_bytes);
+			return WEIR_FAILED;
+		}
+		if (r != 0)
+			return r == WEIR_FULL ? WEIR_MORE : r;
+		cursor->made++;
+	}
+	return cursor->made < state->count ? WEIR_MORE : WEIR_CLOSED;
+}
+
+static const struct weir_option options[] = {
+	{ .name = "count", .type = WEIR_TYPE_INTEGER, .required = true, .summary = "items to make" },
+	{ .name = "size",
+	  .type = WEIR_TYPE_SIZE,
+	  .fallback = "64",
+	  .minimum = 8,
+	  .maximum = 64 << 20,
+	  .summary = "bytes of an item" },
+	MESSAGE_CPU_OPTION,
+};
+
+static const struct weir_stage source = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_SOURCE,
+	.cursor_size_bytes = sizeof(struct cursor),
+	.name = "bench-source",
+	.summary = "numbered items of one size",
+	.options = options,
+	.n_options = sizeof(options) / sizeof(options[0]),
+	.open = source_open,
+	.produce = source_produce,
+	.close = source_close,
+};
+
+WEIR_STAGE_EXPORT(source)
