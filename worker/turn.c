@@ -297,7 +297,7 @@ static void turn_begin(struct worker *worker)
 }
 
 /* The end of the stream: what the stage still has, then the lanes close. Done again by the next generation if need be. */
-static int turn_finish(struct worker *worker)
+static int turn_finish(struct worker *worker, enum cursor_end end)
 {
 	int r = 0;
 
@@ -326,7 +326,7 @@ static int turn_finish(struct worker *worker)
 	if (r != 0)
 		return r;
 	output_end_runs(worker, OUTPUT_RUNS_ALL);
-	worker->cursor.finished = 1;
+	worker->cursor.finished = end;
 	worker->changed = true;
 	return turn_commit(worker);
 }
@@ -357,9 +357,12 @@ int turn_loop(struct worker *worker)
 		}
 	}
 	/* A source that failed has still handed on what came before: the rest of the pipeline may finish it. */
-	failed = source && r == WEIR_FAILED;
+	failed = source && (r == WEIR_FAILED || worker->cursor.finished == CURSOR_END_FAILED);
+	if (r == 0 && failed)
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "it had failed already, and its worker was killed before it could say why; see the log");
 	if (r == 0 || r == WEIR_CLOSED || failed)
-		r = turn_finish(worker);
+		r = turn_finish(worker, failed ? CURSOR_END_FAILED : CURSOR_END_CLEAN);
 	if (r == 0)
 		turn_close(worker);
 	return r == 0 && failed ? WEIR_FAILED : r;

@@ -99,11 +99,14 @@ struct cursor_output {
 	uint32_t target;      /* lane it goes to */
 };
 
+/* How a stream ended. It outlives the worker, which may be killed before it can say so. */
+enum cursor_end { CURSOR_END_NONE = 0, CURSOR_END_CLEAN = 1, CURSOR_END_FAILED = 2 };
+
 /* Everything that must move with the commit; plain memory, written whole into the copy that is not valid. */
 struct cursor {
 	uint64_t ledger[LEDGER_MAX];         /* ledger.def */
 	uint64_t sequence;                   /* items emitted so far: the next item's number */
-	uint64_t finished;                   /* 1: finish() is done, lanes may close */
+	uint64_t finished;                   /* enum cursor_end: finish() is done, lanes may close */
 	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
 	struct cursor_output outputs[CURSOR_EDGES_MAX];
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */

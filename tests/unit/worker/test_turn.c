@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "rig.h"
+#include "worker/host.h"
 #include "worker/input.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -189,6 +190,40 @@ static void test_every_generation_is_rung(void **state)
 	rig_deinit(&rig);
 }
 
+static int source_fails(struct weir_context *context, void *state)
+{
+	(void)state;
+	n_calls++;
+	weir_fail(context, "no more");
+	return WEIR_FAILED;
+}
+
+/* A worker may be killed between the commit of its end and its goodbye: the next one must not make a clean end of it. */
+static void test_a_failed_source_stays_failed(void **state)
+{
+	static const struct weir_stage failing = { .role = WEIR_SOURCE, .produce = source_fails };
+	struct worker *producer;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	producer = &rig.producers[0];
+	producer->context.host = &worker_host;
+	producer->stage = failing;
+	rig.board->order = BOARD_RUN;
+	producer->order_seen = BOARD_RUN;
+	n_calls = 0;
+	assert_int_equal(turn_loop(producer), WEIR_FAILED);
+	assert_string_equal(producer->reason, "no more");
+	assert_int_equal(n_calls, 1);
+	assert_string_equal(rig_take(&rig.consumers[0]), "."); /* its lanes are closed: the others can finish */
+
+	memcpy(&producer->cursor, cursor_current(&producer->segment), sizeof(producer->cursor));
+	assert_int_equal(turn_loop(producer), WEIR_FAILED);
+	assert_int_equal(n_calls, 1);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_a_watch_of_a_stage_without_produce_is_harmless),
 		cmocka_unit_test(test_no_callback_wakes_up_for_a_run_that_it_can_not_end),
 		cmocka_unit_test(test_every_generation_is_rung),
+		cmocka_unit_test(test_a_failed_source_stays_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
