@@ -16,6 +16,7 @@ typedef _Atomic uint64_t atomic_u64;
 static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "atomics in shared memory must be lock-free");
 static_assert(sizeof(atomic_u32) == 4 && sizeof(atomic_u64) == 8, "atomics in shared memory must have no hidden lock");
 
+#ifndef WEIR_EXPLORE /* else tests/explore has put its own in front, which a scheduler answers */
 #define load_relaxed(p_) atomic_load_explicit((p_), memory_order_relaxed)
 #define load_acquire(p_) atomic_load_explicit((p_), memory_order_acquire)
 #define store_relaxed(p_, v_) atomic_store_explicit((p_), (v_), memory_order_relaxed)
@@ -23,13 +24,16 @@ static_assert(sizeof(atomic_u32) == 4 && sizeof(atomic_u64) == 8, "atomics in sh
 #define fence_release() atomic_thread_fence(memory_order_release)
 #define fence_acquire() atomic_thread_fence(memory_order_acquire)
 #define fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+#endif
 
 #define CACHE_LINE_SIZE 64u
 
 /* Tells the core that this is a short spin. */
 static inline void cpu_relax(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(WEIR_EXPLORE)
+	explore_relax();
+#elif defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");

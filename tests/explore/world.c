@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled without hooks: what it reads is what memory holds. */
+#include "tests/explore/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/observe/ledger.h"
+#include "tests/explore/machine.h"
+
+struct slot {
+	struct segment_armed armed;
+	struct segment_status status;
+	struct segment_hand hand;
+	struct segment_cursor_switch cursor_switch;
+	struct segment_counters counters;
+	struct cursor cursors[2];
+	_Alignas(64) struct lane_reader readers[2];
+	struct lane_writer writers[1];
+	_Alignas(64) unsigned char record[sizeof(struct commit_record) + 4 * sizeof(struct commit_operation)];
+	_Alignas(64) unsigned char data[LANE_MAX];
+};
+
+static struct slot slots[SLOTS];
+struct segment world_segments[SLOTS];
+struct world_settings world_settings;
+
+#define WORD(word_, how_) explore_word(&(word_), sizeof(word_), (how_))
+
+static enum explore_word seen(unsigned see, unsigned bit)
+{
+	return see & bit ? WORD_VISIBLE : WORD_PRIVATE;
+}
+
+static void declare(struct slot *slot, unsigned see)
+{
+	struct commit_record *record = (struct commit_record *)slot->record;
+
+	WORD(slot->armed.word, seen(see, SEE_ARMED));
+	WORD(slot->armed.need_bytes, seen(see, SEE_ARMED));
+	WORD(slot->status.state, WORD_PRIVATE);
+	WORD(slot->status.generation, WORD_PRIVATE);
+	WORD(slot->status.since_ns, WORD_PRIVATE);
+	WORD(slot->status.heartbeat, WORD_PRIVATE);
+	WORD(slot->status.wait_lane, WORD_PRIVATE);
+	WORD(slot->hand.position, WORD_PRIVATE);
+	WORD(slot->hand.sequence, WORD_PRIVATE);
+	WORD(slot->hand.lane, WORD_PRIVATE);
+	WORD(slot->hand.busy, WORD_PRIVATE);
+	WORD(slot->cursor_switch.flips, seen(see, SEE_CURSORS));
+	for (unsigned i = 0; i < COUNTERS_MAX; i++)
+		WORD(slot->counters.values[i], WORD_PRIVATE);
+	for (unsigned i = 0; i < 2; i++) {
+		WORD(slot->readers[i].done, seen(see, i ? 0 : SEE_DONE));
+		WORD(slot->readers[i].free, seen(see, i ? 0 : SEE_FREE));
+	}
+	WORD(slot->writers[0].tail, seen(see, SEE_TAIL));
+	WORD(slot->writers[0].closed, seen(see, SEE_CLOSED));
+	WORD(record->state, WORD_PRIVATE);
+	for (unsigned i = 0; i < 2 && see & SEE_CURSORS; i++) {
+		explore_word(&slot->cursors[i].sequence, sizeof(uint64_t), WORD_RACY);
+		explore_word(&slot->cursors[i].stage[CURSOR_STAGE_SIZE - 8], sizeof(uint64_t), WORD_RACY);
+	}
+	explore_bulk(slot->data, sizeof(slot->data));
+}
+
+static void bind(unsigned number)
+{
+	struct slot *slot = &slots[number];
+
+	world_segments[number] = (struct segment){
+		.geometry = { .slot = number, .n_readers = 2, .n_writers = 1 },
+		.base = (unsigned char *)slot,
+		.armed = &slot->armed,
+		.status = &slot->status,
+		.hand = &slot->hand,
+		.cursor_switch = &slot->cursor_switch,
+		.counters = &slot->counters,
+		.cursors = slot->cursors,
+		.readers = slot->readers,
+		.writers = slot->writers,
+		.record = (struct commit_record *)slot->record,
+	};
+}
+
+static void fill(unsigned slot)
+{
+	struct lane_out lane = world_lane_out(slot);
+
+	for (uint64_t i = 0; i < world_settings.items; i++) {
+		struct item_header header = { .size_bytes = WORDS_OF_PAYLOAD * 8, .kind = ITEM_DATA, .sequence = i };
+		uint64_t position = lane.tail + i * RECORD_SIZE;
+		unsigned char *record = lane.data + (position & (lane.capacity_bytes - 1));
+		uint64_t payload[WORDS_OF_PAYLOAD];
+
+		item_fill(payload, i);
+		memcpy(record, &header, sizeof(header));
+		memcpy(record + sizeof(header), payload, sizeof(payload));
+	}
+	store_relaxed(&lane.writer->tail, lane.tail + world_settings.items * RECORD_SIZE);
+	store_relaxed(&lane.writer->closed, 1);
+}
+
+void world_reset(const struct world_settings *settings)
+{
+	world_settings = *settings;
+	explore_arena(slots, sizeof(slots));
+	for (unsigned i = 0; i < SLOTS; i++) {
+		declare(&slots[i], settings->see[i]);
+		bind(i);
+		store_relaxed(&slots[i].writers[0].tail, settings->base);
+		store_relaxed(&slots[i].readers[0].done, settings->base);
+		store_relaxed(&slots[i].readers[0].free, settings->base);
+	}
+	if (settings->filled)
+		fill(0);
+}
+
+struct lane_out world_lane_out(unsigned slot)
+{
+	struct lane_out lane = { .writer = &slots[slot].writers[0],
+				 .peer = &slots[slot + 1].readers[0],
+				 .data = slots[slot].data,
+				 .capacity_bytes = world_settings.capacity };
+
+	lane_out_rewind(&lane);
+	return lane;
+}
+
+struct lane_in world_lane_in(unsigned slot)
+{
+	struct lane_in lane = { .reader = &slots[slot].readers[0],
+				.peer = &slots[slot - 1].writers[0],
+				.data = slots[slot - 1].data,
+				.capacity_bytes = world_settings.capacity };
+
+	lane_in_rewind(&lane);
+	return lane;
+}
+
+const struct cursor *world_cursor(unsigned slot)
+{
+	return &slots[slot].cursors[load_relaxed(&slots[slot].cursor_switch.flips) & 1];
+}
+
+/* The state after a repair is one between two turns. */
+void world_check_repaired(unsigned slot)
+{
+	const struct segment *segment = &world_segments[slot];
+	const struct cursor *cursor = world_cursor(slot);
+	uint64_t base = world_settings.base, taken = load_relaxed(&segment->readers[0].done) - base,
+		 put = load_relaxed(&segment->writers[0].tail) - base;
+
+	for (unsigned i = 0; i < CURSOR_STAGE_SIZE; i++)
+		if (cursor->stage[i] != (uint8_t)cursor->sequence)
+			explore_fail("after the repair the cursor is torn");
+	if (taken != cursor->ledger[LEDGER_TAKEN] * RECORD_SIZE)
+		explore_fail("after the repair ledger and input position disagree");
+	if (put && put != cursor->sequence * RECORD_SIZE)
+		explore_fail("after the repair cursor and tail disagree");
+	if (load_relaxed(&segment->readers[0].free) != load_relaxed(&segment->readers[0].done))
+		explore_fail("after the repair the room is not given back");
+	if (load_relaxed(&segment->record->state))
+		explore_fail("after the repair the record still counts");
+}
+
+const char *world_check_consumer(unsigned number)
+{
+	const struct cursor *cursor = world_cursor(number);
+
+	if (cursor->sequence != world_settings.items)
+		return "items are lost or done twice";
+	if (cursor->ledger[LEDGER_TAKEN] != world_settings.items)
+		return "the ledger does not balance";
+	if (load_relaxed(&slots[number].readers[0].done) != load_relaxed(&slots[number - 1].writers[0].tail))
+		return "items are left in the lane";
+	return NULL;
+}
+
+const char *world_check_lane(unsigned number)
+{
+	const struct slot *slot = &slots[number];
+	uint64_t position = world_settings.base;
+
+	if (load_relaxed(&slot->writers[0].tail) != position + world_settings.items * RECORD_SIZE)
+		return "items are lost or done twice";
+	for (uint64_t i = 0; i < world_settings.items; i++, position += RECORD_SIZE) {
+		struct item_header header;
+		uint64_t payload[WORDS_OF_PAYLOAD], expected[WORDS_OF_PAYLOAD];
+		const unsigned char *record = slot->data + (position & (world_settings.capacity - 1));
+
+		memcpy(&header, record, sizeof(header));
+		memcpy(payload, record + sizeof(header), sizeof(payload));
+		item_fill(expected, i);
+		if (header.sequence != i || header.size_bytes != sizeof(payload) ||
+		    memcmp(payload, expected, sizeof(payload)))
+			return "an item's bytes are not what was sent";
+	}
+	return NULL;
+}
+
+const char *machine_name(const void *address)
+{
+	static const struct {
+		size_t offset;
+		const char *name;
+	} parts[] = {
+		{ offsetof(struct slot, armed), "armed" },       { offsetof(struct slot, status), "status" },
+		{ offsetof(struct slot, hand), "hand" },         { offsetof(struct slot, cursor_switch), "flips" },
+		{ offsetof(struct slot, counters), "counters" }, { offsetof(struct slot, cursors), "cursors" },
+		{ offsetof(struct slot, readers), "readers" },   { offsetof(struct slot, writers), "writers" },
+		{ offsetof(struct slot, record), "record" },     { offsetof(struct slot, data), "lane" },
+	};
+	static char text[64];
+	size_t offset = (size_t)((const unsigned char *)address - (const unsigned char *)slots), part = 0;
+
+	while (part + 1 < sizeof(parts) / sizeof(*parts) && parts[part + 1].offset <= offset % sizeof(struct slot))
+		part++;
+	snprintf(text, sizeof(text), "slot %zu %s+%zu", offset / sizeof(struct slot), parts[part].name,
+		 offset % sizeof(struct slot) - parts[part].offset);
+	return text;
+}

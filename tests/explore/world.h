@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Three slots in one small arena, with lanes 0 -> 1 -> 2, and what all programs do to them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/flow/commit.h"
+#include "common/flow/lane.h"
+#include "common/flow/repair.h"
+#include "common/memory/segment.h"
+#include "tests/explore/explore.h"
+
+#define SLOTS 3u
+#define LANE_MAX 256u
+#define WORDS_OF_PAYLOAD 4u
+#define RECORD_SIZE 64u /* header and payload: divides every capacity, so no record needs the second mapping */
+
+/* What other threads look at while the owner lives: bits. */
+enum {
+	SEE_TAIL = 1,
+	SEE_CLOSED = 2,
+	SEE_FREE = 4,
+	SEE_DONE = 8,
+	SEE_ARMED = 16,
+	SEE_CURSORS = 32,
+	SEE_STATUS = 64,
+};
+
+struct world_settings {
+	unsigned items, batch;
+	uint64_t capacity, base; /* bytes; position that every lane begins at */
+	bool filled;             /* lane 0 -> 1 holds all items and is closed */
+	unsigned see[SLOTS];
+};
+
+extern struct world_settings world_settings;
+extern struct segment world_segments[SLOTS];
+
+void world_reset(const struct world_settings *settings);
+/* Ends of the lane slot -> slot + 1. */
+struct lane_out world_lane_out(unsigned slot);
+struct lane_in world_lane_in(unsigned slot); /* slot: the consumer's */
+
+void item_fill(uint64_t *payload, uint64_t sequence);
+/* Fails the execution if the item is not the one that comes next, whole. */
+void item_check(const struct item_header *header, const void *payload, uint64_t sequence);
+/* The copy that counts, in memory. */
+const struct cursor *world_cursor(unsigned slot);
+/* Fails the execution unless the slot is in a state between two turns. */
+void world_check_repaired(unsigned slot);
+/* NULL, or what is wrong with what the last slot has taken. */
+const char *world_check_consumer(unsigned slot);
+
+/* NULL, or what is wrong with what lies in the lane slot -> slot + 1: all items must, in order. */
+const char *world_check_lane(unsigned slot);
+
+/* Bodies: a source, an operator and a sink, each in the slot of its thread number. */
+void produce(unsigned slot);
+void relay(unsigned slot);
+void consume(unsigned slot);
+/* Repairs the dead among the threads 0..2 and starts their next generation. */
+void supervise(unsigned thread);
+/* If the supervisor before it (the thread with the number before) dies in a repair: does it again. */
+void supervise_again(unsigned thread);
