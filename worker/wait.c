@@ -15,6 +15,7 @@
  * leaves the eventfd readable.
  */
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -47,6 +48,10 @@ static void wait_control(struct worker *worker)
 		if (message.type == MESSAGE_QUERY)
 			(void)client_send_status(worker->client,
 						 worker_state_name(load_relaxed(&worker->segment.status->state)), NULL);
+		else if (message.type == MESSAGE_DEADLINE)
+			weir_log(WEIR_LOG_DEBUG, "the run has %llu ms left",
+				 (unsigned long long)deadline_poll_ms(message.deadline.deadline_ns, clock_now_ns(),
+								      INT_MAX));
 		else if (message.type == MESSAGE_CANCEL)
 			weir_log(WEIR_LOG_DEBUG, "cancelled: %s, by %.*s", cause_name((unsigned)message.cancel.cause),
 				 (int)message.cancel.who.size_bytes, message.cancel.who.data);

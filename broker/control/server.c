@@ -328,6 +328,13 @@ const char *control_server_endpoint(const struct control_server *server)
 	return server->endpoint;
 }
 
+/* It can't be reached any more: the next hello for the slot brings another peer. */
+static void forget_peer(struct control_server *server, uint32_t slot)
+{
+	if (slot < server->n_slots)
+		server->peers[slot].size_bytes = 0;
+}
+
 bool control_server_send(struct control_server *server, uint32_t slot, const struct message *message)
 {
 	int r;
@@ -336,15 +343,9 @@ bool control_server_send(struct control_server *server, uint32_t slot, const str
 		return false;
 	r = wire_send_to(server->socket, &server->peers[slot], message);
 	if (r == WIRE_E_GONE)
-		control_server_forget(server, slot);
+		forget_peer(server, slot);
 	server_rearm(server);
 	return r == 0;
-}
-
-void control_server_forget(struct control_server *server, uint32_t slot)
-{
-	if (slot < server->n_slots)
-		server->peers[slot].size_bytes = 0;
 }
 
 uint64_t control_server_refused(const struct control_server *server)

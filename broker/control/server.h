@@ -21,8 +21,6 @@ void control_server_serve(struct control_server *server, struct supervisor *supe
 const char *control_server_endpoint(const struct control_server *server);
 /* To the worker that said hello for slot. Returns false if nobody did, or its queue is full. Never blocks. */
 bool control_server_send(struct control_server *server, uint32_t slot, const struct message *message);
-/* The slot's worker has died: its peer is forgotten. */
-void control_server_forget(struct control_server *server, uint32_t slot);
 /* Where one line goes when messages are refused: the first time, then every 10 s at most. Without it they are only counted. */
 void control_server_log_to(struct control_server *server, void (*log)(void *data, const char *line), void *data);
 /* Messages refused so far. */

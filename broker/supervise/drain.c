@@ -100,6 +100,16 @@ static void signal_everybody(struct supervisor *supervisor, int signal_number)
 	}
 }
 
+/* Who is still there says so itself, if it still reacts: it stands in the log beside what its status line claims. */
+static void ask_everybody(struct supervisor *supervisor)
+{
+	const struct message query = { .type = MESSAGE_QUERY };
+
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		if (seat_state_alive(supervisor->seats[i].state))
+			(void)supervisor->callbacks.send(supervisor->callbacks.data, supervisor->seats[i].slot, &query);
+}
+
 static void climb_one(struct supervisor *supervisor, enum rung rung, const char *who)
 {
 	switch (rung) {
@@ -109,6 +119,7 @@ static void climb_one(struct supervisor *supervisor, enum rung rung, const char 
 		order_everybody(supervisor, BOARD_DRAIN, who);
 		return;
 	case RUNG_CANCEL:
+		ask_everybody(supervisor);
 		order_everybody(supervisor, BOARD_CANCEL, who);
 		restarts_off(supervisor);
 		return;

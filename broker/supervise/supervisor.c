@@ -195,6 +195,16 @@ int supervisor_start(struct supervisor *supervisor)
 	return 0;
 }
 
+void seat_tell_deadline(struct seat *seat)
+{
+	const struct supervisor *supervisor = seat->supervisor;
+	struct message message = { .type = MESSAGE_DEADLINE };
+
+	message.deadline.deadline_ns = load_relaxed(&supervisor->board->run_deadline_ns);
+	if (message.deadline.deadline_ns)
+		(void)supervisor->callbacks.send(supervisor->callbacks.data, seat->slot, &message);
+}
+
 void supervisor_check_ready(struct supervisor *supervisor)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -210,6 +220,8 @@ void supervisor_check_ready(struct supervisor *supervisor)
 		store_relaxed(&supervisor->board->run_deadline_ns, now_ns + supervisor->plan->deadline_ns);
 		timer_set(supervisor, &supervisor->deadline_timer, now_ns + supervisor->plan->deadline_ns,
 			  deadline_passed, supervisor);
+		for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+			seat_tell_deadline(&supervisor->seats[i]);
 	}
 	store_release(&supervisor->board->order, BOARD_RUN); /* [B1] mate: board_order_of */
 	doorbells_ring_all(supervisor);

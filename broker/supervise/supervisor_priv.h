@@ -220,6 +220,8 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 void ladder_climb(struct supervisor *supervisor, enum rung rung, enum cause cause, const char *who);
 /* A worker sits down while we are on the ladder: it is told what the others were told. */
 void ladder_tell(struct seat *seat);
+/* Tells the worker the run's deadline, if there is one and the pipeline runs: for a later generation too. */
+void seat_tell_deadline(struct seat *seat);
 int deadline_passed(sd_event_source *source, uint64_t at_us, void *data);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */

@@ -123,6 +123,7 @@ static void take_ready(struct seat *seat)
 		return;
 	seat->was_ready = true;
 	timer_stop(&seat->timer);
+	seat_tell_deadline(seat);
 	ladder_tell(seat);
 	supervisor_check_ready(seat->supervisor);
 }
@@ -150,7 +151,7 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 
 static void take_status(const struct seat *seat, const struct message_status *status)
 {
-	seat_log(seat, WEIR_LOG_INFO, "%.*s %.*s", (int)status->state.size_bytes, status->state.data,
+	seat_log(seat, WEIR_LOG_DEBUG, "says: %.*s %.*s", (int)status->state.size_bytes, status->state.data,
 		 (int)status->detail.size_bytes, status->detail.data);
 }
 

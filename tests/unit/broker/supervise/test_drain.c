@@ -146,6 +146,8 @@ static void test_the_run_deadline(void **state)
 	assert_int_equal(trial.exit_code, EXIT_DONE);
 	assert_in_range(trial.taken_ns, 150 * MS, 20 * NS_PER_S);
 	assert_string_equal(trial.view.cause, "run_deadline");
+	assert_int_equal(trial.n_deadlines, made.plan.n_slots); /* told to each worker at the start ... */
+	assert_int_equal(trial.n_queries, made.plan.n_slots);   /* ... and each asked before it is cancelled */
 	end_trial(&trial);
 }
 

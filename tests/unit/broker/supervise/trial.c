@@ -103,8 +103,18 @@ static bool on_send(void *data, uint32_t slot, const struct message *message)
 	struct trial *trial = data;
 
 	(void)slot;
-	assert_true(message->type == MESSAGE_DRAIN || message->type == MESSAGE_CANCEL);
-	trial->n_sent++;
+	switch (message->type) {
+	case MESSAGE_DEADLINE:
+		assert_true(message->deadline.deadline_ns > 0);
+		trial->n_deadlines++;
+		break;
+	case MESSAGE_QUERY:
+		trial->n_queries++;
+		break;
+	default:
+		assert_true(message->type == MESSAGE_DRAIN || message->type == MESSAGE_CANCEL);
+		trial->n_sent++;
+	}
 	return true;
 }
 

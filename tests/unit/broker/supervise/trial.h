@@ -37,7 +37,8 @@ struct trial {
 	void (*at_phase)(struct trial *trial, const char *phase); /* called each time the pipeline enters a phase */
 	int socket;
 	char endpoint[64];
-	unsigned n_refused, n_sent;
+	unsigned n_refused, n_sent;      /* n_sent: orders */
+	unsigned n_deadlines, n_queries; /* sent too */
 	bool timed_out;
 	bool refused_to_start; /* supervisor_new() said no: `why` says why */
 	uint64_t begun_ns, taken_ns;
