@@ -68,6 +68,7 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
+	edge->plain = !from->merge;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct input_lane *input = &edge->lanes[i];
@@ -99,6 +100,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
+	edge->plain = from->order == HERITAGE_ORDER_NONE;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct output_lane *output = &edge->lanes[i];
@@ -196,6 +198,8 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_lane = seat->suspect_lane;
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
+	worker->plain_input = worker->n_inputs == 1 && worker->inputs[0].plain && !worker->ordered;
+	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	store_relaxed(&worker->segment.status->heartbeat, 0);

@@ -10,54 +10,134 @@
 #include "worker/output.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
+#include "worker/window.h"
 
-static int host_emit_produced(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+/* What a push came to, in the stage's words. */
+static int host_status(int r)
 {
-	int r = output_push(worker, output, data, size_bytes);
-
-	if (r == OUTPUT_E_FULL) {
-		worker->full = true;
+	switch (r) {
+	case 0:
+		return WEIR_OK;
+	case OUTPUT_E_FULL:
 		return WEIR_FULL;
+	case OUTPUT_E_TOO_LARGE:
+		return WEIR_TOO_LARGE;
+	case OUTPUT_E_UNRESERVED:
+		return error_origin(-EINVAL);
+	default:
+		return WEIR_FAILED;
 	}
-	if (r != 0)
-		return r == OUTPUT_E_BROKEN ? WEIR_FAILED : WEIR_TOO_LARGE;
+}
+
+/* A record that produce() has built is an item of its own. */
+static void host_produced(struct worker *worker)
+{
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED]++;
 	output_item_end(worker);
-	return 0;
+	window_open(worker);
+}
+
+static bool host_may_emit(const struct worker *worker, uint32_t output)
+{
+	return output < worker->n_outputs || output == WEIR_ALL_OUTPUTS;
+}
+
+/*
+ * Puts a record into its lane (data), or finds room for it (ret_payload). In produce() a turn that has built its share is ended;
+ * elsewhere this waits, with everything before this item committed.
+ */
+static int host_place(struct worker *worker, uint32_t output, const void *data, size_t size_bytes, void **ret_payload)
+{
+	window_shut(worker);
+	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker)) {
+		worker->full = true;
+		worker->need_bytes = item_record_size(size_bytes);
+		worker->need_output = output;
+		return WEIR_FULL;
+	}
+	for (;;) {
+		int r = ret_payload ? output_reserve(worker, output, size_bytes, ret_payload) :
+				      output_push(worker, output, data, size_bytes);
+
+		worker->full = worker->full || (r == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
+		if (r == 0 || r == OUTPUT_E_BROKEN || worker->phase == PHASE_PRODUCE)
+			return host_status(r);
+		if (r == OUTPUT_E_FULL)
+			turn_commit_complete(worker);
+		if (r == OUTPUT_E_TOO_LARGE || !output_possible(worker, worker->need_bytes))
+			return WEIR_TOO_LARGE;
+		r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+		if (r != 0)
+			return r;
+	}
+}
+
+/* Refusals that no stage may overlook: see outcome_after_emits(). */
+static int host_refuse(struct worker *worker, int r)
+{
+	if (r != 0 && worker->phase != PHASE_PRODUCE)
+		worker->emit_refused = r;
+	return r;
+}
+
+static int host_check_phase(struct worker *worker)
+{
+	if (worker->phase != PHASE_PRODUCE && worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
+		return error_origin(-EPERM);
+	if (worker->phase != PHASE_FINISH || !worker->ordered)
+		return 0;
+	snprintf(
+		worker->reason, sizeof(worker->reason),
+		"a stage with order: fifo and several workers can not emit at the end of the stream; give it workers: 1");
+	return WEIR_FAILED;
 }
 
 static int host_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
 	struct worker *worker = worker_of(context);
+	int r;
 
-	if (output != WEIR_ALL_OUTPUTS && output >= worker->n_outputs)
+	if (!host_may_emit(worker, output))
 		return error_origin(-EINVAL);
-	if (worker->phase == PHASE_PRODUCE)
-		return host_emit_produced(worker, output, data, size_bytes);
-	if (worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
-		return error_origin(-EPERM);
-	if (worker->phase == PHASE_FINISH && worker->ordered) {
-		snprintf(
-			worker->reason, sizeof(worker->reason),
-			"a stage with order: fifo and several workers can not emit at the end of the stream; give it workers: 1");
-		return worker->emit_refused = WEIR_FAILED;
-	}
-	for (;;) {
-		int r = output_push(worker, output, data, size_bytes);
+	r = host_check_phase(worker);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = host_place(worker, output, data, size_bytes, NULL);
+	if (r == 0 && worker->phase == PHASE_PRODUCE)
+		host_produced(worker);
+	return host_refuse(worker, r);
+}
 
-		if (r == 0)
-			return 0;
-		if (r == OUTPUT_E_BROKEN)
-			return worker->emit_refused = WEIR_FAILED;
-		if (r == OUTPUT_E_FULL)
-			turn_commit_complete(worker);
-		if (r == OUTPUT_E_TOO_LARGE || !output_possible(worker, worker->need_bytes))
-			return worker->emit_refused = WEIR_TOO_LARGE;
-		r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
-		if (r != 0)
-			return worker->emit_refused = r;
-	}
+static int host_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
+{
+	struct worker *worker = worker_of(context);
+	int r;
+
+	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
+		output = 0;
+	if (output >= worker->n_outputs)
+		return error_origin(-EINVAL);
+	r = host_check_phase(worker);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		r = host_place(worker, output, NULL, size_bytes, ret_payload);
+	return host_refuse(worker, r);
+}
+
+static int host_push(struct weir_context *context, uint32_t output, size_t size_bytes)
+{
+	struct worker *worker = worker_of(context);
+	int r;
+
+	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
+		output = 0;
+	r = host_status(output_push_reserved(worker, output, size_bytes));
+	if (r == 0 && worker->phase == PHASE_PRODUCE)
+		host_produced(worker);
+	return r;
 }
 
 static uint32_t host_outputs(const struct weir_context *context)
@@ -153,7 +233,7 @@ static bool host_cancelled(const struct weir_context *context)
 
 static uint64_t host_now_ns(const struct weir_context *context)
 {
-	return worker_of(context)->now_ns;
+	return worker_now_ns((struct worker *)(uintptr_t)context);
 }
 
 static const char *host_stage_name(const struct weir_context *context)
@@ -183,6 +263,8 @@ static const struct heritage_option *host_option(const struct weir_context *cont
 
 const struct weir_host worker_host = {
 	.emit = host_emit,
+	.reserve = host_reserve,
+	.push = host_push,
 	.outputs = host_outputs,
 	.item_size_max = host_item_size_max,
 	.cursor = host_cursor,

@@ -116,6 +116,7 @@ void input_take(struct worker *worker, const struct input *input)
 	struct input_lane *lane = &edge->lanes[input->lane];
 
 	lane_in_advance(&lane->lane, &input->header);
+	worker->taken_bytes += item_record_size(input->header.size_bytes);
 	lane->touched = true;
 	worker->changed = true;
 	worker->cursor.expected[input->edge] = input->header.ticket;

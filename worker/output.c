@@ -14,6 +14,7 @@
 
 #include "common/base/must.h"
 #include "worker/output.h"
+#include "worker/window.h"
 
 static struct cursor_output *output_cursor(struct worker *worker, const struct output_edge *edge)
 {
@@ -36,6 +37,15 @@ static uint32_t output_balance(struct output_edge *edge)
 	return best;
 }
 
+uint32_t output_turn_lane(struct output_edge *edge)
+{
+	if (edge->n_lanes == 1)
+		return 0;
+	if (edge->turn_lane == NO_LANE)
+		edge->turn_lane = output_balance(edge);
+	return edge->turn_lane;
+}
+
 /* The one lane that the next record of an edge must go to; NO_LANE: there is a choice. */
 static uint32_t output_only_lane(const struct worker *worker, const struct output_edge *edge)
 {
@@ -55,10 +65,8 @@ static int output_choose(struct worker *worker, struct output_edge *edge, size_t
 	uint32_t lane = output_only_lane(worker, edge);
 	int r;
 
-	if (edge->n_lanes == 1)
-		lane = 0;
-	else if (lane == NO_LANE)
-		lane = edge->turn_lane != NO_LANE ? edge->turn_lane : output_balance(edge);
+	if (edge->n_lanes == 1 || lane == NO_LANE)
+		lane = output_turn_lane(edge);
 
 	r = lane_out_reserve(&edge->lanes[lane].lane, size_bytes, ret_payload);
 	if (r == LANE_E_FULL && edge->n_lanes > 1 && edge->heritage->order == HERITAGE_ORDER_NONE)
@@ -88,8 +96,24 @@ static void output_mark(struct worker *worker, struct output_lane *lane)
 	}
 }
 
-static void output_push_one(struct worker *worker, struct output_edge *edge, uint32_t lane, void *payload,
-			    const void *data, size_t size_bytes)
+/* A record of the item in hand stands in the lane. */
+static void output_count(struct output_edge *edge, uint32_t lane, uint32_t n, uint64_t size_bytes)
+{
+	edge->item_records += n;
+	edge->item_bytes += size_bytes;
+	edge->item_lane = lane;
+}
+
+void output_adopt(struct worker *worker, struct output_lane *lane, uint64_t lane_bytes, uint32_t n, uint64_t size_bytes)
+{
+	output_mark(worker, lane);
+	lane->lane.built += lane_bytes;
+	output_count(worker->outputs, (uint32_t)(lane - worker->outputs->lanes), n, size_bytes);
+	worker->item_emitted += n;
+}
+
+/* Builds the header around a payload that is in place. */
+static void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane, size_t size_bytes)
 {
 	struct item_header header = {
 		.size_bytes = (uint32_t)size_bytes,
@@ -97,17 +121,21 @@ static void output_push_one(struct worker *worker, struct output_edge *edge, uin
 		.sequence = worker->cursor.sequence + worker->item_emitted,
 		.ticket = edge->heritage->order == HERITAGE_ORDER_KEEP ? worker->cursor.expected[0] :
 									 output_cursor(worker, edge)->ticket,
-		.accepted_ns = worker->item_accepted_ns,
+		.accepted_ns = worker->context.accepted_ns,
 	};
 
 	output_mark(worker, &edge->lanes[lane]);
-	if (size_bytes)
-		memcpy(payload, data, size_bytes);
 	lane_out_push(&edge->lanes[lane].lane, &header);
-	edge->item_records++;
-	edge->item_bytes += size_bytes;
-	edge->item_lane = lane;
+	output_count(edge, lane, 1, size_bytes);
 	counter_add(worker, COUNTER_BYTES_OUT, size_bytes);
+}
+
+/* What has to be waited for, after a push that found no room. */
+static int output_no_room(struct worker *worker, uint32_t output, size_t size_bytes, int r)
+{
+	worker->need_bytes = item_record_size(size_bytes);
+	worker->need_output = output;
+	return r;
 }
 
 int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
@@ -121,15 +149,37 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 	for (uint32_t i = first; i < end; i++) {
 		int r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
 
-		if (r != 0) {
-			worker->need_bytes = item_record_size(size_bytes);
-			worker->need_output = output;
-			return r;
-		}
+		if (r != 0)
+			return output_no_room(worker, output, size_bytes, r);
 	}
-	for (uint32_t i = first; i < end; i++)
-		output_push_one(worker, &worker->outputs[i], lanes[i], payloads[i], data, size_bytes);
+	for (uint32_t i = first; i < end; i++) {
+		if (size_bytes)
+			memcpy(payloads[i], data, size_bytes);
+		output_build(worker, &worker->outputs[i], lanes[i], size_bytes);
+	}
 	worker->item_emitted++;
+	worker->reserved.output = NO_LANE;
+	return 0;
+}
+
+int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload)
+{
+	int r;
+
+	must(output < worker->n_outputs);
+	r = output_choose(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane, ret_payload);
+	worker->reserved.output = r == 0 ? output : NO_LANE;
+	worker->reserved.size_bytes = size_bytes;
+	return r == 0 ? 0 : output_no_room(worker, output, size_bytes, r);
+}
+
+int output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes)
+{
+	if (output != worker->reserved.output || size_bytes > worker->reserved.size_bytes)
+		return OUTPUT_E_UNRESERVED;
+	output_build(worker, &worker->outputs[output], worker->reserved.lane, size_bytes);
+	worker->item_emitted++;
+	worker->reserved.output = NO_LANE;
 	return 0;
 }
 
@@ -157,7 +207,7 @@ void output_item_end(struct worker *worker)
 		worker->cursor.ledger[LEDGER_EMITTED] += edge->item_records;
 		if (edge->heritage->order == HERITAGE_ORDER_DEAL) {
 			if (!run->run_records)
-				edge->run_opened_ns = worker->now_ns;
+				edge->run_opened_ns = worker_now_ns(worker);
 			run->target = edge->item_lane;
 			run->run_records += edge->item_records;
 			run->run_bytes += edge->item_bytes;
@@ -176,6 +226,8 @@ void output_item_end(struct worker *worker)
 
 void output_item_drop(struct worker *worker)
 {
+	window_item_drop(worker);
+	worker->reserved.output = NO_LANE;
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		struct output_edge *edge = &worker->outputs[i];
 
@@ -227,7 +279,7 @@ void output_end_runs(struct worker *worker, enum output_runs which)
 		struct output_edge *edge = &worker->outputs[i];
 		bool with_turn = !edge->heritage->run_bytes && !edge->heritage->run_records;
 		bool due = with_turn || (edge->heritage->run_wait_ns &&
-					 edge->run_opened_ns + edge->heritage->run_wait_ns <= worker->now_ns);
+					 edge->run_opened_ns + edge->heritage->run_wait_ns <= worker_now_ns(worker));
 
 		if (edge->heritage->order == HERITAGE_ORDER_DEAL && output_cursor(worker, edge)->run_records &&
 		    (which == OUTPUT_RUNS_ALL || with_turn || (which == OUTPUT_RUNS_DUE && due)))
@@ -292,15 +344,16 @@ bool output_possible(const struct worker *worker, uint64_t need_bytes)
 	return true;
 }
 
-bool output_crowded(const struct worker *worker)
+bool output_turn_full(const struct worker *worker)
 {
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
-			const struct lane_out *lane = &worker->outputs[i].lanes[j].lane;
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		const struct output_edge *edge = &worker->outputs[i];
+		const struct lane_out *lane =
+			&edge->lanes[edge->turn_lane != NO_LANE ? edge->turn_lane : edge->item_lane].lane;
 
-			if (lane->built - lane->tail > lane->capacity_bytes / 4)
-				return true;
-		}
+		if (lane->built - lane->tail >= lane_turn_bytes(lane->capacity_bytes))
+			return true;
+	}
 	return false;
 }
 

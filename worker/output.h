@@ -7,7 +7,8 @@
 enum {
 	OUTPUT_E_FULL = 1,      /* no room now in worker->need_bytes' worth of lane */
 	OUTPUT_E_TOO_LARGE = 2, /* never */
-	OUTPUT_E_BROKEN = 3,    /* the consumer's numbers make no sense; worker->reason says which */
+	OUTPUT_E_UNRESERVED = 4,
+	OUTPUT_E_BROKEN = 3, /* the consumer's numbers make no sense; worker->reason says which */
 };
 
 /*
@@ -15,6 +16,23 @@ enum {
  * Returns 0, OUTPUT_E_*. Wait-free.
  */
 int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes);
+
+/* The lane that an edge without order uses in this turn, chosen now if it has not been. */
+uint32_t output_turn_lane(struct output_edge *edge);
+/* Takes over what the item in hand has built behind `built` by itself: n records of lane_bytes in all. */
+void output_adopt(struct worker *worker, struct output_lane *lane, uint64_t lane_bytes, uint32_t n,
+		  uint64_t size_bytes);
+
+/*
+ * Room for a record of size_bytes in one lane of an edge, at *ret_payload; output_push_reserved() builds the record around what was
+ * put there. Returns as output_push(). At most one reservation stands; whatever pushes ends it.
+ */
+int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload);
+/* Returns 0, or OUTPUT_E_UNRESERVED. */
+int output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes);
+
+/* True if the turn has built its share of a lane: an eighth. */
+bool output_turn_full(const struct worker *worker);
 
 /* The item in hand is complete: what it emitted will go with the next commit. Ends runs that have reached their size. */
 void output_item_end(struct worker *worker);
@@ -36,7 +54,5 @@ uint64_t output_runs_due_ns(const struct worker *worker);
 bool output_room(struct worker *worker, uint64_t need_bytes);
 /* True if a record of need_bytes could ever fit there beside what is built and not committed. */
 bool output_possible(const struct worker *worker, uint64_t need_bytes);
-/* True if more than a quarter of a lane is built and not committed. */
-bool output_crowded(const struct worker *worker);
 /* The largest payload that fits each edge. */
 size_t output_payload_max(const struct worker *worker);

@@ -19,8 +19,10 @@
 #include "worker/input.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
+#include "worker/window.h"
 
 enum { TURN_IDLE = 100 }; /* nothing to take now */
 
@@ -96,12 +98,8 @@ static int turn_account(struct worker *worker, const struct weir_item *item, int
 		worker->produce_wanted = true;
 		/* fall through */
 	case WEIR_OK:
-		if (worker->stage.role == WEIR_SINK)
-			ledger[LEDGER_DELIVERED]++;
-		else if (!worker->item_emitted && !worker->stage.produce && !worker->stage.finish)
-			ledger[LEDGER_FILTERED]++;
-		else
-			ledger[LEDGER_CONSUMED]++;
+		ledger[worker->item_emitted || window_item_emitted(worker) ? worker->ledger_done :
+									     worker->ledger_quiet]++;
 		break;
 	case WEIR_HELD:
 		ledger[LEDGER_HELD]++;
@@ -120,6 +118,14 @@ static int turn_account(struct worker *worker, const struct weir_item *item, int
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	output_item_end(worker);
 	return 0;
+}
+
+int turn_conclude(struct worker *worker, const struct weir_item *item, int status)
+{
+	status = outcome_after_emits(worker, "process",
+				     OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED),
+				     status);
+	return turn_account(worker, item, status);
 }
 
 static int turn_give_up(struct worker *worker, const struct weir_item *item)
@@ -157,16 +163,15 @@ static int turn_item(struct worker *worker, const struct input *input)
 	} else {
 		turn_note_hand(worker, input, position);
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-		worker->item_accepted_ns = item.accepted_ns;
+		worker->context.accepted_ns = item.accepted_ns;
+		window_open(worker);
+		window_item_begin(worker);
 		worker->cursor.expected[input->edge] = input->header.ticket;
 		worker->emit_refused = 0;
 		worker->reason[0] = '\0';
 		worker->phase = PHASE_PROCESS;
 		r = worker->stage.process(&worker->context, worker->state, &item);
-		r = outcome_after_emits(
-			worker, "process",
-			OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED), r);
-		r = turn_account(worker, &item, r);
+		r = turn_conclude(worker, &item, r);
 	}
 	if (r != 0)
 		return r;
@@ -179,6 +184,7 @@ static int turn_item(struct worker *worker, const struct input *input)
 /* An ordered stage has been given the last item of a run. The record stays until what belongs to the run is out. */
 static int turn_run_end(struct worker *worker, const struct input *input)
 {
+	window_shut(worker);
 	worker->cursor.expected[input->edge] = input->header.ticket;
 	if (worker->ordered && worker->stage.end_run) {
 		int r;
@@ -216,9 +222,18 @@ static uint32_t turn_batch(const struct worker *worker)
 	return worker->suspect_attempts ? 1 : worker->heritage.batch;
 }
 
+/*
+ * The turn has taken or built its share of a lane. With a flush() nothing can be committed in the middle of an item, so what
+ * an item emits then still finds room.
+ */
+static bool turn_is_full(const struct worker *worker)
+{
+	return worker->taken_bytes >= worker->turn_bytes || (!worker->window.is_open && output_turn_full(worker));
+}
+
 static int turn_take(struct worker *worker)
 {
-	uint32_t batch = turn_batch(worker), n;
+	uint32_t batch = turn_batch(worker), n = 0;
 	int r = 0, committed;
 
 	/* The suspect first: another item that kills too would take its place and its count. */
@@ -226,12 +241,13 @@ static int turn_take(struct worker *worker)
 		input_begin_with(worker, worker->suspect_lane);
 	else
 		input_rotate(worker);
-	for (n = 0; n < batch && r == 0 && !worker->produce_wanted; n++) {
+	worker->taken_bytes = 0;
+	if (worker->plain_input && !worker->suspect_attempts) {
+		window_open(worker);
+		r = take_plain(worker, batch, &n);
+	}
+	for (; n < batch && r == 0 && !worker->produce_wanted && !turn_is_full(worker); n++) {
 		struct input input;
-
-		/* With a flush() nothing can be committed in the middle of an item: what it emits needs room beside the turn's. */
-		if (worker->stage.flush && output_crowded(worker))
-			break;
 
 		if (worker_cancelled(worker)) {
 			r = WEIR_CANCELLED;
@@ -254,10 +270,10 @@ static int turn_take(struct worker *worker)
 }
 
 /* What a source emits is accepted now; what an operator makes of items that it held is as old as the last of them. */
-static uint64_t source_time(const struct worker *worker)
+static uint64_t source_time(struct worker *worker)
 {
-	return worker->stage.role == WEIR_SOURCE || !worker->item_accepted_ns ? worker->now_ns :
-										worker->item_accepted_ns;
+	return worker->stage.role == WEIR_SOURCE || !worker->context.accepted_ns ? worker_now_ns(worker) :
+										   worker->context.accepted_ns;
 }
 
 static int turn_produce(struct worker *worker)
@@ -268,7 +284,8 @@ static int turn_produce(struct worker *worker)
 	if (worker->stage.role == WEIR_SOURCE)
 		outcomes |= OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED);
 	worker->full = false;
-	worker->item_accepted_ns = source_time(worker);
+	worker->context.accepted_ns = source_time(worker);
+	window_open(worker);
 	worker->phase = PHASE_PRODUCE;
 	r = outcome_check(worker, "produce", outcomes, worker->stage.produce(&worker->context, worker->state));
 	worker->changed = true;
@@ -287,12 +304,14 @@ static int turn_produce(struct worker *worker)
 
 static void turn_begin(struct worker *worker)
 {
-	worker->now_ns = clock_now_ns();
-	if (worker->watch.wake_ns && worker->now_ns >= worker->watch.wake_ns) {
+	uint64_t due_ns = output_runs_due_ns(worker);
+
+	worker->now_ns = 0;
+	if (worker->watch.wake_ns && worker_now_ns(worker) >= worker->watch.wake_ns) {
 		worker->watch = (struct watch){ .fd = -1 };
 		worker->produce_wanted = worker->stage.produce != NULL;
 	}
-	if (output_runs_due_ns(worker) && worker->now_ns >= output_runs_due_ns(worker))
+	if (due_ns && worker_now_ns(worker) >= due_ns)
 		output_end_runs(worker, OUTPUT_RUNS_DUE);
 }
 
@@ -305,7 +324,7 @@ static int turn_finish(struct worker *worker, enum cursor_end end)
 		worker->produce_wanted = false;
 	else if (!worker->cursor.finished && worker->stage.finish) {
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-		worker->now_ns = clock_now_ns();
+		worker->now_ns = 0;
 		worker->changed = true;
 		worker->emit_refused = 0;
 		worker->phase = PHASE_FINISH;
@@ -331,6 +350,24 @@ static int turn_finish(struct worker *worker, enum cursor_end end)
 	return turn_commit(worker);
 }
 
+/* What is the same for all turns. An operator that keeps items back can't tell which of them led to nothing. */
+static void turn_prepare(struct worker *worker)
+{
+	bool filters = !worker->stage.produce && !worker->stage.finish;
+
+	worker->ledger_done = worker->stage.role == WEIR_SINK ? LEDGER_DELIVERED : LEDGER_CONSUMED;
+	worker->ledger_quiet = worker->stage.role == WEIR_SINK || !filters ? worker->ledger_done : LEDGER_FILTERED;
+	worker->reserved.output = NO_LANE;
+	worker->turn_bytes = UINT64_MAX;
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++) {
+			uint64_t bytes = lane_turn_bytes(worker->inputs[i].lanes[j].lane.capacity_bytes);
+
+			worker->turn_bytes = bytes < worker->turn_bytes ? bytes : worker->turn_bytes;
+		}
+	commit_limit_cursor(&worker->commit, worker->n_inputs, worker->n_outputs, worker->stage.cursor_size_bytes);
+}
+
 int turn_loop(struct worker *worker)
 {
 	bool source = worker->stage.role == WEIR_SOURCE, failed;
@@ -338,6 +375,7 @@ int turn_loop(struct worker *worker)
 
 	worker->produce_wanted = worker->stage.produce != NULL;
 	worker->item_number = 1;
+	turn_prepare(worker);
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
 	commit_add_cursor(&worker->commit, &worker->cursor);

@@ -8,6 +8,7 @@
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/turn.h"
+#include "worker/window.h"
 
 static void turn_wake(struct worker *worker)
 {
@@ -93,6 +94,7 @@ static void turn_publish(struct worker *worker)
 
 int turn_commit(struct worker *worker)
 {
+	window_shut(worker);
 	if (!worker->changed)
 		return 0;
 	if (worker->stage.flush) {
@@ -106,7 +108,8 @@ int turn_commit(struct worker *worker)
 	}
 	output_end_runs(worker, OUTPUT_RUNS_TURN);
 	turn_publish(worker);
-	store_release(&worker->segment.hand->busy, 0);
+	if (load_relaxed(&worker->segment.hand->busy))
+		store_release(&worker->segment.hand->busy, 0);
 	return 0;
 }
 

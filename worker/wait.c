@@ -27,7 +27,6 @@
 #include "worker/wait.h"
 
 #define SLEEP_MS_MAX 1000
-#define SPINS 64
 #define STAGE_FDS_MAX 8u
 
 enum { FD_DOORBELL, FD_CONTROL, FD_LIFELINE, FD_FIRST_OTHER };
@@ -134,6 +133,18 @@ static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns
 	counter_add(worker, COUNTER_BACKSTOPS, backstop);
 }
 
+static bool wait_spin(struct worker *worker, uint32_t events, uint64_t need_bytes, uint32_t rounds)
+{
+	for (uint32_t i = 0; i < rounds; i++) {
+		if (wait_is_over(worker, events, need_bytes)) {
+			spin_succeeded(&worker->spin);
+			return true;
+		}
+		cpu_relax();
+	}
+	return false;
+}
+
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
@@ -141,13 +152,11 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
 	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
 	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns), slept_from_ns;
+	uint32_t rounds = spin_rounds(&worker->spin, worker->crowded);
 	int r, timeout_ms;
 
-	for (int i = 0; i < SPINS; i++) {
-		if (wait_is_over(worker, events, need_bytes))
-			return wait_check_order(worker);
-		cpu_relax();
-	}
+	if (wait_spin(worker, events, need_bytes, rounds))
+		return wait_check_order(worker);
 	worker_set_state(worker,
 			 events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
 			 events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
@@ -160,6 +169,7 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	if (!wait_is_over(worker, events, need_bytes)) {
 		r = wait_poll(worker, &watch, watches ? 1 : 0, timeout_ms);
 		worker->now_ns = clock_now_ns();
+		spin_failed(&worker->spin, rounds, worker->now_ns - slept_from_ns);
 		wait_count(worker, events, worker->now_ns - slept_from_ns,
 			   worker->now_ns - slept_from_ns >= SLEEP_MS_MAX * NS_PER_MS && events &&
 				   wait_is_over(worker, events, need_bytes));

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <weir/stage.h>
 
+#include "common/base/clock.h"
 #include "common/flow/commit.h"
 #include "common/flow/lane.h"
 #include "common/memory/board.h"
@@ -18,6 +19,7 @@
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 #include "worker/client.h"
+#include "worker/spin.h"
 
 /* Another slot that shares a lane with this one. */
 struct peer {
@@ -38,6 +40,7 @@ struct input_edge {
 	const struct heritage_edge *heritage;
 	struct input_lane *lanes;
 	uint32_t n_lanes;
+	bool plain;       /* items are taken as they come: worker/take.c */
 	uint32_t current; /* lane that the next look starts with */
 	bool in_run;      /* merge: `current` holds the expected run */
 };
@@ -55,6 +58,7 @@ struct output_edge {
 	const struct heritage_edge *heritage;
 	struct output_lane *lanes;
 	uint32_t n_lanes;
+	bool plain;         /* any lane will do, and the stage may write into it: worker/window.c */
 	uint32_t next;      /* round-robin */
 	uint32_t turn_lane; /* order none: lane of this turn; NO_LANE: not chosen yet */
 	uint64_t run_opened_ns;
@@ -67,6 +71,23 @@ struct output_edge {
 
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH };
+
+/* What worker/window.c knows of the window in the context. */
+struct window {
+	bool is_open;
+	uint32_t lane;        /* of the one output */
+	unsigned char *begin; /* where the books end */
+	/* As they were when the item in hand was given to the stage. */
+	unsigned char *item_next;
+	uint64_t item_sequence, item_size_bytes;
+};
+
+/* Room that weir_reserve() has given outside the window. */
+struct reserved {
+	uint32_t output; /* NO_LANE: none */
+	uint32_t lane;
+	size_t size_bytes;
+};
 
 struct watch {
 	int fd; /* -1: none */
@@ -89,16 +110,22 @@ struct worker {
 	uint32_t n_inputs, next_input;
 	struct output_edge *outputs;
 	uint32_t n_outputs;
-	bool ordered; /* pass run ends on */
+	bool ordered;      /* pass run ends on */
+	bool plain_input;  /* one input edge, and it is plain */
+	bool plain_output; /* one output edge, and it is plain */
+	enum ledger ledger_done,
+		ledger_quiet; /* what an item is that the stage took and emitted something for, or nothing */
 
 	struct commit commit;
 	struct cursor cursor;                     /* working copy */
 	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */
-	uint64_t item_number;                     /* counts items, to tell marks apart */
-	uint32_t item_emitted;                    /* records pushed for the item in hand */
-	int emit_refused;                         /* what an emit of the item in hand could not do; 0: all well */
-	uint64_t item_accepted_ns;
-	bool changed; /* there is something to commit */
+	struct window window;
+	struct reserved reserved;
+	uint64_t item_number;             /* counts items, to tell marks apart */
+	uint32_t item_emitted;            /* records pushed for the item in hand */
+	int emit_refused;                 /* what an emit of the item in hand could not do; 0: all well */
+	uint64_t taken_bytes, turn_bytes; /* of lane, by this turn in the general way; a turn's share */
+	bool changed;                     /* there is something to commit */
 
 	enum phase phase;
 	bool produce_wanted;
@@ -106,8 +133,10 @@ struct worker {
 	uint64_t need_bytes;  /* ... for a record of this size */
 	uint32_t need_output; /* ... in this edge, or WEIR_ALL_OUTPUTS */
 	struct watch watch;
-	uint64_t now_ns;
+	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
+	struct spin spin;
+	bool crowded;        /* more workers live than there are processors */
 	uint32_t order_seen; /* board order that has been acknowledged */
 	char reason[1024];   /* of weir_fail() or weir_reject() */
 
@@ -123,6 +152,14 @@ static inline void counter_add(struct worker *worker, enum counter counter, uint
 	atomic_u64 *value = &worker->segment.counters->values[counter];
 
 	store_relaxed(value, load_relaxed(value) + n);
+}
+
+/* The time of this turn: the clock is read once, and only if somebody asks. */
+static inline uint64_t worker_now_ns(struct worker *worker)
+{
+	if (!worker->now_ns)
+		worker->now_ns = clock_now_ns();
+	return worker->now_ns;
 }
 
 static inline bool worker_cancelled(const struct worker *worker)

@@ -33,6 +33,29 @@ void commit_init(struct commit *commit, struct segment *segment)
 	commit->segment = segment;
 	commit->n_operations = 0;
 	commit->capacity = segment->geometry.n_readers + segment->geometry.n_writers + 1;
+	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
+}
+
+void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_outputs, uint32_t stage_size_bytes)
+{
+	must(n_inputs <= CURSOR_EDGES_MAX && n_outputs <= CURSOR_EDGES_MAX && stage_size_bytes <= CURSOR_STAGE_SIZE);
+	commit->cursor_inputs = n_inputs;
+	commit->cursor_outputs = n_outputs;
+	commit->cursor_stage_bytes = stage_size_bytes;
+}
+
+static void copy_part(void *to, const void *from, size_t size_bytes)
+{
+	if (size_bytes)
+		memcpy(to, from, size_bytes);
+}
+
+static void copy_cursor(const struct commit *commit, struct cursor *to, const struct cursor *from)
+{
+	memcpy(to, from, offsetof(struct cursor, expected));
+	copy_part(to->expected, from->expected, commit->cursor_inputs * sizeof(from->expected[0]));
+	copy_part(to->outputs, from->outputs, commit->cursor_outputs * sizeof(from->outputs[0]));
+	copy_part(to->stage, from->stage, commit->cursor_stage_bytes);
 }
 
 static void add(struct commit *commit, enum commit_kind kind, uint32_t index, uint64_t value)
@@ -64,7 +87,7 @@ void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
 	struct segment *segment = commit->segment;
 	uint64_t flips = load_relaxed(&segment->cursor_switch->flips) + (WEIR_MUTANT != MUTANT_LEDGER_OUTSIDE);
 
-	memcpy(&segment->cursors[flips & 1], cursor, sizeof(*cursor)); /* [C2] before flips */
+	copy_cursor(commit, &segment->cursors[flips & 1], cursor); /* [C2] before flips */
 	add(commit, COMMIT_CURSOR, 0, flips);
 }
 

@@ -11,9 +11,12 @@ struct commit {
 	struct segment *segment; /* own, writable; borrowed */
 	uint32_t n_operations;
 	uint32_t capacity;
+	uint32_t cursor_inputs, cursor_outputs, cursor_stage_bytes; /* what of the cursor is in use */
 };
 
 void commit_init(struct commit *commit, struct segment *segment);
+/* The rest of the cursor is never anything but zero, and need not be copied at each commit. Until this is called, all of it is. */
+void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_outputs, uint32_t stage_size_bytes);
 
 /* Collects: the lane's built end becomes its tail; the taken end its done; the other cursor copy gets the bytes and will count. */
 void commit_add_tail(struct commit *commit, const struct lane_out *lane);

@@ -31,7 +31,7 @@ static inline void commit_apply(struct segment *segment, uint64_t n)
 
 		switch (operation->kind) {
 		case COMMIT_TAIL:
-			store_release(&segment->writers[index].tail, value); /* [L1] mate: refresh_tail */
+			store_release(&segment->writers[index].tail, value); /* [L1] mate: lane_in_refresh */
 			break;
 		case COMMIT_CURSOR:
 			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */

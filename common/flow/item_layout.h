@@ -5,20 +5,15 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/item.h>
 
 enum item_kind {
-	ITEM_DATA = 1,
+	ITEM_DATA = WEIR_RECORD_DATA,
 	ITEM_RUN_END = 2, /* no payload: the run with this ticket, and all before it, are complete in this lane */
 };
 
-struct item_header {
-	uint32_t size_bytes;  /* payload */
-	uint16_t kind;        /* enum item_kind */
-	uint16_t flags;       /* 0 */
-	uint64_t sequence;    /* per producing slot, from 0 */
-	uint64_t ticket;      /* run that it belongs to; 0 on edges without order */
-	uint64_t accepted_ns; /* when its source took it in */
-};
+/* Public, because stages write it through the inline calls of weir/emit.h. */
+#define item_header weir_record
 
 #define ITEM_ALIGNMENT 8u
 static_assert(sizeof(struct item_header) == 32 && offsetof(struct item_header, ticket) == 16, "layout");

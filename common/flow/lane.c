@@ -27,8 +27,6 @@
 
 #include "common/base/must.h"
 
-#define PREFETCH_BYTES 1024u
-
 void lane_out_rewind(struct lane_out *lane)
 {
 	lane->tail = load_relaxed(&lane->writer->tail);
@@ -143,7 +141,7 @@ void lane_out_close(struct lane_out *lane)
  * Looks at the producer's line. `closed` is loaded before `tail`: it was stored after the last tail, so whoever sees
  * it sees that tail too, and "closed and nothing left" can't hide a last item.
  */
-static int refresh_tail(struct lane_in *lane)
+int lane_in_refresh(struct lane_in *lane)
 {
 	uint32_t closed = load_acquire(&lane->peer->closed); /* [L3] mate: lane_out_close */
 	uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_apply */
@@ -176,14 +174,14 @@ int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const voi
 	struct item_header header;
 
 	if (lane->next == lane->tail_cached) {
-		int r = refresh_tail(lane);
+		int r = lane_in_refresh(lane);
 
 		if (r)
 			return r;
 	}
 	left = lane->tail_cached - lane->next;
-	if (left > PREFETCH_BYTES)
-		__builtin_prefetch(lane->data + ((lane->next + PREFETCH_BYTES) & mask));
+	if (left > LANE_PREFETCH_BYTES)
+		__builtin_prefetch(lane->data + ((lane->next + LANE_PREFETCH_BYTES) & mask));
 	if (left < sizeof(header))
 		return LANE_E_BROKEN;
 	record = lane->data + (lane->next & mask);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/flow/item_layout.h"
 #include "common/memory/segment_layout.h"
@@ -34,6 +35,8 @@ struct lane_in {
 	uint32_t index;       /* reader index */
 };
 
+#define LANE_PREFETCH_BYTES 1024u
+
 enum {
 	LANE_E_FULL = 1,      /* no room now */
 	LANE_E_TOO_LARGE = 2, /* no room ever */
@@ -48,6 +51,12 @@ void lane_in_rewind(struct lane_in *lane);
 
 /* Largest payload that fits the lane, bytes: half of it, so that a full lane frees room for the next while it is read. */
 uint64_t lane_payload_max(uint64_t capacity_bytes);
+
+/* What one turn should build or take of a lane at most, in bytes: so both ends can work at the same time. */
+static inline uint64_t lane_turn_bytes(uint64_t capacity_bytes)
+{
+	return capacity_bytes / 8;
+}
 
 /*
  * Producer: room for a record of payload_bytes, contiguous, at *ret_payload. Nothing is built until lane_out_push().
@@ -70,6 +79,8 @@ void lane_out_close(struct lane_out *lane);
  * Returns 0, LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. Wait-free.
  */
 int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const void **ret_payload);
+/* Consumer: looks at the producer's line again. Returns 0 if something lies at `next`; LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. */
+int lane_in_refresh(struct lane_in *lane);
 /* Consumer: steps over the record just peeked. */
 static inline void lane_in_advance(struct lane_in *lane, const struct item_header *header)
 {

@@ -64,9 +64,19 @@ API void weir_log(enum weir_log_level level, const char *format, ...)
 	(void)written; /* nobody left to tell */
 }
 
-API int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+API int weir_emit_asking(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
 	return context->host->emit(context, output, data, size_bytes);
+}
+
+API int weir_reserve_asking(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
+{
+	return context->host->reserve(context, output, size_bytes, ret_payload);
+}
+
+API int weir_push_asking(struct weir_context *context, uint32_t output, size_t size_bytes)
+{
+	return context->host->push(context, output, size_bytes);
 }
 
 API uint32_t weir_outputs(const struct weir_context *context)

@@ -9,6 +9,8 @@ struct pollfd;
 
 struct weir_host {
 	int (*emit)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+	int (*reserve)(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload);
+	int (*push)(struct weir_context *context, uint32_t output, size_t size_bytes);
 	uint32_t (*outputs)(const struct weir_context *context);
 	size_t (*item_size_max)(const struct weir_context *context);
 	void *(*cursor)(struct weir_context *context);
@@ -28,9 +30,4 @@ struct weir_host {
 	uint32_t (*generation)(const struct weir_context *context);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
-};
-
-/* First member of the worker's own context. */
-struct weir_context {
-	const struct weir_host *host;
 };

@@ -22,6 +22,17 @@ struct weir_item {
 	uint32_t attempt;     /* 0 the first time; n after n workers died with it in hand */
 };
 
+/* How a record begins in a lane: this header, then the payload, padded to 8 bytes. For the inline calls of emit.h. */
+struct weir_record {
+	uint32_t size_bytes;  /* payload */
+	uint16_t kind;        /* WEIR_RECORD_DATA, or one of the runtime's own */
+	uint16_t flags;       /* 0 */
+	uint64_t sequence;    /* per producing slot, from 0 */
+	uint64_t ticket;      /* run that it belongs to; 0 on edges without order */
+	uint64_t accepted_ns; /* when its source took it in */
+};
+#define WEIR_RECORD_DATA 1
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/emit.h>
 #include <weir/item.h>
 #include <weir/log.h>
 #include <weir/status.h>
@@ -23,11 +24,9 @@
 extern "C" {
 #endif
 
-#define WEIR_STAGE_ABI 1u         /* bumped with any incompatible change of this header */
+#define WEIR_STAGE_ABI 2u         /* bumped with any incompatible change of this header */
 #define WEIR_CURSOR_SIZE_MAX 256u /* bytes of stage cursor */
 #define WEIR_SPOOLS_MAX 2u
-
-struct weir_context; /* one per worker; owned by the runtime */
 
 enum weir_role { WEIR_SOURCE = 1, WEIR_OPERATOR = 2, WEIR_SINK = 3 };
 
@@ -123,15 +122,6 @@ struct weir_stage {
 	}
 
 /* ---- calls for the callbacks; worker process, the thread that was called back ---- */
-
-/*
- * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
- * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED. In process(),
- * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
- * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce().
- */
-int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
-#define WEIR_ALL_OUTPUTS UINT32_MAX
 
 /* Number of output edges; the largest payload that fits every one of them, in bytes. */
 uint32_t weir_outputs(const struct weir_context *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The end of a stream: the last items, the commit that says `finished`, the closed flags, deaths between any two of them.
- * Modelled: turn_finish() and turn_close() in worker/turn.c, refresh_tail() in common/flow/lane.c, input_next_free() in
+ * Modelled: turn_finish() and turn_close() in worker/turn.c, lane_in_refresh() in common/flow/lane.c, input_next_free() in
  * worker/input.c, and what the supervisor concludes from a source's end (broker/supervise/{reap,verdict}.c).
  *
  *      Producer --lane 0--> Consumer      a free edge of two lanes: the consumer ends when one look finds both closed

@@ -27,7 +27,7 @@ compile old.so <<'C'
 static const struct weir_stage stage = { .abi = WEIR_STAGE_ABI + 41, .size_bytes = sizeof(stage), .role = WEIR_OPERATOR, .name = "old" };
 WEIR_STAGE_EXPORT(stage)
 C
-with "42" ./old.so
+with "43" ./old.so
 compile null.so <<'C'
 #include <weir/stage.h>
 __attribute__((visibility("default"))) const struct weir_stage *weir_stage_entry(void) { return 0; }

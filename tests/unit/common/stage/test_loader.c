@@ -61,7 +61,7 @@ static void test_broken(void **state)
 	(void)state;
 	assert_refused(PLUGINS "silent.so", "does not export weir_stage_entry(); write WEIR_STAGE_EXPORT");
 	assert_refused(PLUGINS "nothing.so", "returned nothing");
-	assert_refused(PLUGINS "other_abi.so", "has stage ABI 77, but this weir has 1; build it against");
+	assert_refused(PLUGINS "other_abi.so", "has stage ABI 77, but this weir has 2; build it against");
 	assert_refused(PLUGINS "other_size.so", "has 40 bytes");
 	assert_refused(PLUGINS "no_name.so", "lacks a name");
 	assert_refused(PLUGINS "no_role.so", "lacks a role");

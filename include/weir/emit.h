@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How an item leaves a stage: copied, or built in place.
+ *
+ * A stage with one plain output writes straight into the lane, through a window that the runtime opens for each turn:
+ *
+ *      context.next            context.limit
+ *        v                       v
+ *   -----+-----------------------+------     room for whole records; what does not fit asks the runtime, which
+ *        | header | payload |            |    finds more room, ends the turn, waits, or says why not
+ *
+ * Nothing that is written there can be seen by the next stage before the runtime commits the turn.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <weir/item.h>
+#include <weir/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_host;
+
+/* One per worker; owned by the runtime. Stages hand it on and leave what is in it alone: it is here for the inline calls. */
+struct weir_context {
+	const struct weir_host *host;
+	unsigned char *next;  /* where the next record begins */
+	unsigned char *limit; /* records end here at the latest; equal to next: the window is shut, or full */
+	uint64_t sequence;    /* number of the next item */
+	uint64_t accepted_ns; /* of what is emitted now */
+	uint64_t size_bytes;  /* of the payloads in the window */
+};
+
+#define WEIR_ALL_OUTPUTS UINT32_MAX
+
+/* The runtime's own doors, which the inline calls below fall back on; for languages that can't read this header they do all of it. */
+int weir_emit_asking(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+int weir_reserve_asking(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload);
+int weir_push_asking(struct weir_context *context, uint32_t output, size_t size_bytes);
+
+/* The first or only output, or all of them: what a window can stand for. */
+static inline int weir_window_serves(const struct weir_context *context, uint32_t output, size_t size_bytes)
+{
+	return (uint32_t)(output + 1) <= 1 && size_bytes <= UINT32_MAX &&
+	       size_bytes + sizeof(struct weir_record) <= (size_t)(context->limit - context->next);
+}
+
+static inline void weir_window_push(struct weir_context *context, size_t size_bytes)
+{
+	unsigned char *record = context->next;
+	struct weir_record header;
+
+	header.size_bytes = (uint32_t)size_bytes;
+	header.kind = WEIR_RECORD_DATA;
+	header.flags = 0;
+	header.sequence = context->sequence;
+	header.ticket = 0;
+	header.accepted_ns = context->accepted_ns;
+	memcpy(record, &header, sizeof(header));
+	context->sequence++;
+	context->size_bytes += size_bytes;
+	context->next = record + sizeof(header) + ((size_bytes + 7) & ~(size_t)7);
+}
+
+/*
+ * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
+ * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED. In process(),
+ * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
+ * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce().
+ */
+static inline int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	if (!weir_window_serves(context, output, size_bytes))
+		return weir_emit_asking(context, output, data, size_bytes);
+	if (size_bytes)
+		memcpy(context->next + sizeof(struct weir_record), data, size_bytes);
+	weir_window_push(context, size_bytes);
+	return WEIR_OK;
+}
+
+/*
+ * The same without a copy: room for an item of at most size_bytes in one output (WEIR_ALL_OUTPUTS: only if there is one) at
+ * *ret_payload, 8-byte aligned, contiguous, the stage's to fill until weir_push(), the next emit or the callback's end.
+ * Nothing is emitted before weir_push(), which takes what was filled: size_bytes may be smaller, 0 too. Returns as weir_emit();
+ * weir_push() returns 0, or -EINVAL if nothing that large is reserved in this output.
+ */
+static inline int weir_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
+{
+	if (!weir_window_serves(context, output, size_bytes))
+		return weir_reserve_asking(context, output, size_bytes, ret_payload);
+	*ret_payload = context->next + sizeof(struct weir_record);
+	return WEIR_OK;
+}
+
+static inline int weir_push(struct weir_context *context, uint32_t output, size_t size_bytes)
+{
+	if (!weir_window_serves(context, output, size_bytes))
+		return weir_push_asking(context, output, size_bytes);
+	weir_window_push(context, size_bytes);
+	return WEIR_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif

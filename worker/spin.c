@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Spinning before sleeping. A wake across processors costs tens of microseconds, of which the waker pays a good part; to look for
+ * about 30 us first avoids both, if the event comes in that time. It is in vain when nothing comes, and harmful when the
+ * peer needs this very processor. Nobody can know beforehand, so each worker learns from its own last waits:
+ *
+ *     slept long (nothing to do)                      -> look briefly from now on
+ *     slept shortly (a longer look might have caught it) -> try a long look; if that is in vain too and the sleep is short
+ *                                                        again, the peer shares our processor: try again only after twice
+ *                                                        as many sleeps
+ *     caught while looking                            -> keep it up
+ *
+ * With more workers than processors a look stays brief: it takes the time that another worker needs.
+ */
+#include "worker/spin.h"
+
+#define ROUNDS_BRIEF 64u
+#define ROUNDS_LONG 1500u
+#define BACKOFF_MAX 1024u
+#define SLEPT_SHORTLY_NS 150000u
+
+uint32_t spin_rounds(const struct spin *spin, bool crowded)
+{
+	return crowded || !spin->rounds ? ROUNDS_BRIEF : spin->rounds;
+}
+
+void spin_succeeded(struct spin *spin)
+{
+	spin->backoff = 1;
+}
+
+void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
+{
+	if (spin->skip)
+		spin->skip--;
+	if (rounds >= ROUNDS_LONG) {
+		spin->backoff = spin->backoff < BACKOFF_MAX ? spin->backoff * 2 + 1 : BACKOFF_MAX;
+		spin->skip = spin->backoff;
+	}
+	spin->rounds = slept_ns > SLEPT_SHORTLY_NS || spin->skip ? ROUNDS_BRIEF : ROUNDS_LONG;
+}

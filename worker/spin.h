@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a worker looks again and again before it goes to sleep. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spin {
+	uint32_t rounds;  /* looks before a sleep; 0: not used yet */
+	uint32_t skip;    /* sleeps still to come before a long spin is tried again */
+	uint32_t backoff; /* that many, after the next long spin that was in vain */
+};
+
+/* Looks to make before the next sleep. crowded: more workers live than there are processors for them. Wait-free. */
+uint32_t spin_rounds(const struct spin *spin, bool crowded);
+/* The event came while it was looking. */
+void spin_succeeded(struct spin *spin);
+/* It went to sleep after that many looks, and slept so long. */
+void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking from a plain input edge: the short way through the turn. */
+#pragma once
+
+#include "worker/worker.h"
+
+/*
+ * Gives up to `batch` items of the one plain input edge to the stage, as far as they lie there ready, and adds them to *n. Stops early
+ * when the turn has taken or built its share, when the stage wants produce(), at a record that is not plain data, at a
+ * cancel. Returns 0, WEIR_CANCELLED, or what made the stage fail; the general way (turn.c) finds out why nothing lay there.
+ */
+int take_plain(struct worker *worker, uint32_t batch, uint32_t *n);
+
+/* What the stage said of an item of the general or the plain way, when it is not simply WEIR_OK. In turn.c. */
+int turn_conclude(struct worker *worker, const struct weir_item *item, int status);

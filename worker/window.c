@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * While the window is open, the stage's inline calls move context.next, and nobody else builds in that lane:
+ *
+ *      lane.tail      lane.built = begin        item_next        context.next     context.limit
+ *         |   general    |  whole items of the     |  item in hand     |   room      |
+ *         |   calls      |  window                 |                   |             |
+ *
+ * Shutting it makes the books agree with what was written: `built`, sequence numbers, the ledger. Everything else (a commit, a record
+ * that does not fit, an edge that is not plain) works on the books and shuts the window first. The room is at most an eighth
+ * of the lane less what the turn has built already: a turn ends in time for the consumer to work beside the producer.
+ */
+#include "worker/window.h"
+
+#include "worker/output.h"
+
+static void window_close_at(struct worker *worker, unsigned char *next)
+{
+	worker->context.next = next;
+	worker->context.limit = next;
+}
+
+void window_open(struct worker *worker)
+{
+	struct window *window = &worker->window;
+	struct output_edge *edge = worker->outputs;
+	struct lane_out *lane;
+	uint64_t turn_bytes, built_bytes, room_bytes;
+
+	if (window->is_open || !worker->plain_output)
+		return;
+	window->lane = output_turn_lane(edge);
+	lane = &edge->lanes[window->lane].lane;
+	built_bytes = lane->built - lane->tail;
+	turn_bytes = lane_turn_bytes(lane->capacity_bytes);
+	turn_bytes = turn_bytes > built_bytes ? turn_bytes - built_bytes : 0;
+	room_bytes = lane_out_room(lane, false);
+	if (room_bytes < turn_bytes)
+		room_bytes = lane_out_room(lane, true);
+	room_bytes = room_bytes < turn_bytes ? room_bytes : turn_bytes;
+
+	window->is_open = true;
+	window->begin = lane->data + (lane->built & (lane->capacity_bytes - 1));
+	window_close_at(worker, window->begin);
+	worker->context.limit += room_bytes;
+	worker->context.sequence = worker->cursor.sequence;
+	worker->context.size_bytes = 0;
+	window_item_begin(worker);
+}
+
+/* Whole items: emitted, and accepted if they come from a source. */
+static void window_count(struct worker *worker, struct lane_out *lane)
+{
+	uint64_t n = worker->window.item_sequence - worker->cursor.sequence;
+
+	lane->built += (uint64_t)(worker->window.item_next - worker->window.begin);
+	worker->cursor.sequence += n;
+	worker->cursor.ledger[LEDGER_EMITTED] += n;
+	if (worker->stage.role == WEIR_SOURCE)
+		worker->cursor.ledger[LEDGER_ACCEPTED] += n;
+}
+
+void window_shut(struct worker *worker)
+{
+	struct window *window = &worker->window;
+	struct output_lane *output;
+	unsigned char *next = worker->context.next;
+
+	if (!window->is_open)
+		return;
+	window->is_open = false;
+	if (next != window->begin) {
+		output = &worker->outputs[0].lanes[window->lane];
+		if (worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
+			window_item_begin(worker);
+		window_count(worker, &output->lane);
+		if (window_item_emitted(worker))
+			output_adopt(worker, output, (uint64_t)(next - window->item_next),
+				     (uint32_t)(worker->context.sequence - window->item_sequence),
+				     worker->context.size_bytes - window->item_size_bytes);
+		counter_add(worker, COUNTER_BYTES_OUT, worker->context.size_bytes);
+		worker->outputs[0].turn_lane = window->lane;
+		output->touched = true;
+		worker->changed = true;
+	}
+	window_item_begin(worker);
+	window_close_at(worker, next);
+}
