@@ -56,6 +56,38 @@ void graph_what(const struct plan_stage *stage, struct text *text)
 	text_add(text, n < what.length ? "..." : "");
 }
 
+static const char *balance_name(const struct plan_stage *stage)
+{
+	return stage->balance == HERITAGE_ROUND_ROBIN ? "round-robin" :
+	       stage->balance == HERITAGE_BALANCE_KEY ? "by key" :
+							"least-loaded";
+}
+
+static const char *full_name(const struct plan_stage *stage)
+{
+	static const char *const names[] = { "block", "reject", "drop-new", "drop-old" };
+
+	return names[stage->full];
+}
+
+/* What is not as it usually is. */
+static void add_admission(const struct plan *plan, const struct plan_stage *stage, struct text *text)
+{
+	if (stage->rendezvous)
+		text_printf(text, "%scapacity 0", text->length ? ", " : "");
+	if (stage->full != HERITAGE_FULL_BLOCK)
+		text_printf(text, "%sfull: %s", text->length ? ", " : "", full_name(stage));
+	if (stage->in_flight > 1)
+		text_printf(text, "%s%u in flight", text->length ? ", " : "", stage->in_flight);
+	for (uint32_t i = 0; i < stage->n_inputs; i++) {
+		const struct plan_edge *edge = &plan->edges[stage->inputs[i]];
+
+		if (edge->feedback)
+			text_printf(text, "%sback from %s, credit %u", text->length ? ", " : "",
+				    plan->stages[edge->from].name, edge->credit);
+	}
+}
+
 void graph_manner(const struct plan *plan, const struct plan_stage *stage, struct text *text)
 {
 	bool ordered = stage->order == PLAN_ORDER_FIFO && stage->workers > 1, merges = false;
@@ -63,12 +95,14 @@ void graph_manner(const struct plan *plan, const struct plan_stage *stage, struc
 	for (uint32_t i = 0; i < stage->n_inputs; i++)
 		merges = merges || plan->edges[stage->inputs[i]].merge;
 	if (stage->workers > 1)
-		text_printf(text, "%u workers, %s, %s", stage->workers, ordered ? "fifo" : "any order",
-			    ordered && merges                      ? "in turn" :
-			    stage->balance == HERITAGE_ROUND_ROBIN ? "round-robin" :
-								     "least-loaded");
+		text_printf(text, "%u workers, %s, %s", stage->workers,
+			    ordered                        ? "fifo" :
+			    stage->order == PLAN_ORDER_KEY ? "in order by key" :
+							     "any order",
+			    ordered && merges ? "in turn" : balance_name(stage));
 	else if (merges)
 		text_add(text, "puts back in order");
+	add_admission(plan, stage, text);
 }
 
 static const char *edge_order_name(const struct plan_edge *edge)
@@ -106,7 +140,9 @@ void graph_dot(const struct plan *plan, struct text *text)
 		uint32_t n = edge_lanes(plan, edge);
 
 		text_printf(text, "\t\"%s\" -> \"%s\"", plan->stages[edge->from].name, plan->stages[edge->to].name);
-		if (n > 1)
+		if (edge->feedback)
+			text_printf(text, " [label=\"credit %u\", style=dashed, constraint=false]", edge->credit);
+		else if (n > 1)
 			text_printf(text, " [label=\"%u lanes%s\"]", n, edge->order ? ", in order" : "");
 		text_add(text, ";\n");
 	}
@@ -139,8 +175,10 @@ void graph_mermaid(const struct plan *plan, struct text *text)
 		const struct plan_edge *edge = &plan->edges[i];
 		uint32_t n = edge_lanes(plan, edge);
 
-		text_printf(text, "\ts%u -->", edge->from);
-		if (n > 1)
+		text_printf(text, edge->feedback ? "\ts%u -.->" : "\ts%u -->", edge->from);
+		if (edge->feedback)
+			text_printf(text, "|credit %u|", edge->credit);
+		else if (n > 1)
 			text_printf(text, "|%u lanes%s|", n, edge->order ? ", in order" : "");
 		text_printf(text, " s%u\n", edge->to);
 	}
@@ -184,10 +222,15 @@ static void stage_json(const struct plan_stage *stage, struct text *text)
 	}
 	text_printf(
 		text,
-		",\"workers\":%u,\"order\":\"%s\",\"balance\":\"%s\",\"batch\":%u,\"lane_bytes\":%llu,\"grace_ns\":%llu,\"attempts\":%u,",
-		stage->workers, stage->order == PLAN_ORDER_FIFO ? "fifo" : "none",
-		stage->balance == HERITAGE_ROUND_ROBIN ? "round-robin" : "least-loaded", stage->batch,
-		(unsigned long long)stage->lane_bytes, (unsigned long long)stage->grace_ns, stage->attempts);
+		",\"workers\":%u,\"order\":\"%s\",\"balance\":\"%s\",\"full\":\"%s\",\"rendezvous\":%s,\"in_flight\":%u,\"on_failure\":\"%s\",\"batch\":%u,\"lane_bytes\":%llu,\"grace_ns\":%llu,\"attempts\":%u,",
+		stage->workers,
+		stage->order == PLAN_ORDER_FIFO ? "fifo" :
+		stage->order == PLAN_ORDER_KEY  ? "key" :
+						  "none",
+		stage->balance == HERITAGE_BALANCE_KEY ? "key" : balance_name(stage), full_name(stage),
+		stage->rendezvous ? "true" : "false", stage->in_flight, stage->degrade ? "degrade" : "fail",
+		stage->batch, (unsigned long long)stage->lane_bytes, (unsigned long long)stage->grace_ns,
+		stage->attempts);
 	add_string(text, "dead_letter_path", stage->dead_letter_path);
 	text_add(text, ",\"options\":{");
 	for (uint32_t i = 0; i < stage->n_options; i++) {
@@ -219,8 +262,8 @@ void graph_json(const struct plan *plan, struct text *text)
 		add_string(text, "from", plan->stages[edge->from].name);
 		text_add_char(text, ',');
 		add_string(text, "to", plan->stages[edge->to].name);
-		text_printf(text, ",\"order\":\"%s\",\"merge\":%s,\"lanes\":%u,\"lane_bytes\":%llu}",
-			    edge_order_name(edge), edge->merge ? "true" : "false", edge_lanes(plan, edge),
+		text_printf(text, ",\"order\":\"%s\",\"merge\":%s,\"credit\":%u,\"lanes\":%u,\"lane_bytes\":%llu}",
+			    edge_order_name(edge), edge->merge ? "true" : "false", edge->credit, edge_lanes(plan, edge),
 			    (unsigned long long)edge->lane_bytes);
 	}
 	text_add(text, "]}\n");

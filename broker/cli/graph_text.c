@@ -10,6 +10,7 @@
  *     |-'
  *     o   show    sink stdout
  *
+ * An edge that leads back is not drawn: the stage that it leads to says where it comes from.
  * Stages are shown as early as their inputs allow, and among those in the order of the file.
  */
 #include <stdlib.h>
@@ -139,11 +140,17 @@ static uint32_t join_inputs(struct drawing *drawing, uint32_t stage)
 static void fork_outputs(struct drawing *drawing, uint32_t stage, uint32_t column)
 {
 	const struct plan_stage *planned = &drawing->plan->stages[stage];
-	uint32_t at = column;
+	uint32_t at = column, n = 0;
 
 	memset(drawing->mark, 0, drawing->plan->n_edges + drawing->plan->n_stages);
-	drawing->rails[column] = planned->n_outputs ? planned->outputs[0] : NO_EDGE;
-	for (uint32_t i = 1; i < planned->n_outputs; i++) {
+	drawing->rails[column] = NO_EDGE;
+	for (uint32_t i = 0; i < planned->n_outputs; i++) {
+		if (drawing->plan->edges[planned->outputs[i]].feedback)
+			continue; /* its reader is above, and says so */
+		if (n++ == 0) {
+			drawing->rails[column] = planned->outputs[i];
+			continue;
+		}
 		for (at++; at < drawing->n_rails && drawing->rails[at] != NO_EDGE; at++)
 			;
 		if (at >= drawing->n_rails)
@@ -151,7 +158,7 @@ static void fork_outputs(struct drawing *drawing, uint32_t stage, uint32_t colum
 		drawing->rails[at] = planned->outputs[i];
 		drawing->mark[at] = true;
 	}
-	if (planned->n_outputs > 1)
+	if (n > 1)
 		draw_branch(drawing, column, true);
 	while (drawing->n_rails && drawing->rails[drawing->n_rails - 1] == NO_EDGE)
 		drawing->n_rails--;
@@ -159,9 +166,12 @@ static void fork_outputs(struct drawing *drawing, uint32_t stage, uint32_t colum
 
 static bool is_ready(const struct plan *plan, const bool *drawn, uint32_t stage)
 {
-	for (uint32_t i = 0; i < plan->stages[stage].n_inputs; i++)
-		if (!drawn[plan->edges[plan->stages[stage].inputs[i]].from])
+	for (uint32_t i = 0; i < plan->stages[stage].n_inputs; i++) {
+		const struct plan_edge *edge = &plan->edges[plan->stages[stage].inputs[i]];
+
+		if (!edge->feedback && !drawn[edge->from])
 			return false;
+	}
 	return !drawn[stage];
 }
 
@@ -174,7 +184,7 @@ static void draw_stages(struct drawing *drawing)
 	for (uint32_t n = 0; n < plan->n_stages; n++) {
 		uint32_t stage = 0, lines = drawing->n_lines, column;
 
-		while (!is_ready(plan, drawn, stage)) /* there is one: the plan has no cycles */
+		while (!is_ready(plan, drawn, stage)) /* there is one: without feedback edges the plan has no cycles */
 			stage++;
 		column = join_inputs(drawing, stage);
 		if (n && drawing->n_lines == lines && plan->n_stages <= SPACED_STAGES_MAX &&

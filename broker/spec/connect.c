@@ -42,7 +42,8 @@ static void check_names(struct reading *reading)
 	}
 }
 
-static void add_input(struct reading *reading, uint32_t to, uint32_t from, struct spec_position position)
+static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint32_t credit,
+		      struct spec_position position)
 {
 	struct stage_reading *stage = &reading->stages[to];
 
@@ -65,17 +66,17 @@ static void add_input(struct reading *reading, uint32_t to, uint32_t from, struc
 			return;
 		}
 	stage->inputs = spec_grow(stage->inputs, stage->n_inputs, sizeof(*stage->inputs));
-	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, position };
+	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, credit, position };
 }
 
-static void connect_word(struct reading *reading, uint32_t to, const struct yaml_node *word)
+static void connect_word(struct reading *reading, uint32_t to, const struct yaml_node *word, uint32_t credit)
 {
 	_cleanup_(text_deinit) struct text hint = TEXT_NULL;
 	struct nearest nearest = NEAREST(word->value);
 	int from = find_stage(reading, word->value);
 
 	if (from >= 0) {
-		add_input(reading, to, (uint32_t)from, word->position);
+		add_input(reading, to, (uint32_t)from, credit, word->position);
 		return;
 	}
 	for (uint32_t i = 0; i < reading->n_stages; i++)
@@ -86,6 +87,21 @@ static void connect_word(struct reading *reading, uint32_t to, const struct yaml
 	reading->stages[to].inputs_wrong = true;
 	if (nearest.found)
 		reading->stages[find_stage(reading, nearest.found)].consumed = true;
+}
+
+/* {stage: NAME, credit: N}. A credit that was reported as wrong is one all the same, or the cycle would be reported too. */
+static void connect_feedback(struct reading *reading, uint32_t to, const struct yaml_node *map)
+{
+	struct spec_value values[KEYS_MAX] = { 0 };
+	const struct yaml_node *name;
+
+	values_read(reading, &keys_feedback, map, "a feedback edge", false, values);
+	name = values[FEEDBACK_KEY_STAGE].wrong ? NULL : values[FEEDBACK_KEY_STAGE].node;
+	if (name)
+		connect_word(reading, to, name, (uint32_t)value_number(&values[FEEDBACK_KEY_CREDIT], 1));
+	else
+		reading->stages[to].inputs_wrong = true;
+	values_deinit(values, keys_feedback.n);
 }
 
 /* No `from`: the stage before it in the file. */
@@ -104,7 +120,7 @@ static void connect_default(struct reading *reading, uint32_t to)
 			      name_of(reading, to - 1));
 		reading->stages[to].inputs_wrong = true;
 	} else {
-		add_input(reading, to, to - 1, stage->position);
+		add_input(reading, to, to - 1, 0, stage->position);
 	}
 }
 
@@ -117,7 +133,10 @@ static void guess_inputs(struct reading *reading, uint32_t to)
 	if (to > 0)
 		reading->stages[to - 1].consumed = true;
 	for (uint32_t i = 0; from && from->kind == YAML_LIST && i < from->n; i++) {
-		int named = from->items[i]->kind == YAML_SCALAR ? find_stage(reading, from->items[i]->value) : -1;
+		const struct yaml_node *item = from->items[i];
+		const struct yaml_pair *pair = yaml_find(item, "stage");
+		const struct yaml_node *word = pair ? pair->value : item;
+		int named = word->kind == YAML_SCALAR ? find_stage(reading, word->value) : -1;
 
 		if (named >= 0)
 			reading->stages[named].consumed = true;
@@ -142,10 +161,13 @@ static void connect_stage(struct reading *reading, uint32_t to)
 			guess_inputs(reading, to);
 		}
 	} else if (from->node->kind == YAML_SCALAR) {
-		connect_word(reading, to, from->node);
+		connect_word(reading, to, from->node, 0);
 	} else {
 		for (uint32_t i = 0; i < from->node->n; i++)
-			connect_word(reading, to, from->node->items[i]);
+			if (from->node->items[i]->kind == YAML_MAP)
+				connect_feedback(reading, to, from->node->items[i]);
+			else
+				connect_word(reading, to, from->node->items[i], 0);
 	}
 	if (stage->n_inputs > INPUTS_MAX)
 		reading_error(reading, from->key->position, NULL, "stage '%s' reads from %u stages; at most %u",
@@ -179,16 +201,25 @@ struct walk {
 
 static void report_cycle(struct reading *reading, const struct walk *walk, uint32_t from, struct spec_position position)
 {
-	_cleanup_(text_deinit) struct text cycle = TEXT_NULL;
-	uint32_t start = walk->depth;
+	_cleanup_(text_deinit) struct text cycle = TEXT_NULL, hint = TEXT_NULL;
+	uint32_t start = walk->depth, last = from, back = from, back_to = walk->path[walk->depth - 1];
 
 	while (walk->path[start - 1] != from)
 		start--;
 	/* The path runs against the stream, so it is printed backwards. */
 	text_add(&cycle, name_of(reading, from));
-	for (uint32_t i = walk->depth; i >= start; i--)
+	for (uint32_t i = walk->depth; i >= start; i--) {
 		text_printf(&cycle, " -> %s", name_of(reading, walk->path[i - 1]));
-	reading_error(reading, position, NULL, "undeclared cycle: %s", text_get(&cycle));
+		if (last > walk->path[i - 1]) { /* against the order of the file: this edge leads back */
+			back = last;
+			back_to = walk->path[i - 1];
+		}
+		last = walk->path[i - 1];
+	}
+	text_printf(&hint,
+		    "if '%s' is meant to lead back to '%s', write {stage: %s, credit: 64} for it there, in 'from'",
+		    name_of(reading, back), name_of(reading, back_to), name_of(reading, back));
+	reading_error(reading, position, text_get(&hint), "undeclared cycle: %s", text_get(&cycle));
 }
 
 static void walk_from(struct reading *reading, struct walk *walk, uint32_t root)
@@ -205,6 +236,10 @@ static void walk_from(struct reading *reading, struct walk *walk, uint32_t root)
 		if (walk->next_input[at] >= stage->n_inputs) {
 			walk->state[at] = 2;
 			walk->depth--;
+			continue;
+		}
+		if (stage->inputs[walk->next_input[at]].credit) {
+			walk->next_input[at]++;
 			continue;
 		}
 		from = stage->inputs[walk->next_input[at]++].from;
@@ -238,4 +273,5 @@ void reading_connect(struct reading *reading)
 		connect_stage(reading, i);
 	check_outputs(reading);
 	check_cycles(reading);
+	reading_feedback(reading);
 }

@@ -133,6 +133,11 @@ static void fill_edge(struct filling *filling, uint32_t number, bool is_input, s
 	ret->peer_stage = copy_string(filling, is_input ? from->name : to->name);
 	ret->order = edge->order;
 	ret->balance = to->balance;
+	ret->balance_key = copy_string(filling, to->balance_key);
+	ret->full = to->full;
+	ret->rendezvous = to->rendezvous;
+	ret->feedback = edge->feedback;
+	ret->credit = edge->credit / from->workers;
 	ret->run_bytes = edge->run_bytes;
 	ret->run_records = edge->run_records;
 	ret->run_wait_ns = edge->run_wait_ns;
@@ -206,6 +211,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.control_size = geometry->control_size_bytes,
 		.ordered = stage->order == PLAN_ORDER_FIFO && stage->workers > 1,
 		.batch = stage->batch,
+		.in_flight = stage->in_flight,
 		.attempts = stage->attempts,
 		.dead_letter_path = copy_string(filling, stage->dead_letter_path),
 	};

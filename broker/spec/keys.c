@@ -35,12 +35,17 @@ static const struct weir_option restart[] = {
 #define KEY_RESTART KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option feedback[] = {
+#define KEY_FEEDBACK KEY
+#include "broker/spec/keys.def"
+};
 static_assert(COUNT(top) <= KEYS_MAX && COUNT(stage) <= KEYS_MAX, "room for the values");
 
 const struct key_table keys_top = { "a spec", top, COUNT(top) };
 const struct key_table keys_stage = { "a stage", stage, COUNT(stage) };
 const struct key_table keys_dead_letter = { "dead_letter", dead_letter, COUNT(dead_letter) };
 const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
+const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feedback) };
 
 const char *key_type_name(int type)
 {
@@ -54,6 +59,10 @@ const char *key_type_name(int type)
 	case KEY_TYPE_DEAD_LETTER:
 	case KEY_TYPE_RESTART:
 		return "map";
+	case KEY_TYPE_FROM:
+		return "list";
+	case KEY_TYPE_BALANCE:
+		return "choice";
 	default:
 		return stage_option_type_name((enum weir_option_type)type);
 	}

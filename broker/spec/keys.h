@@ -11,6 +11,8 @@ enum key_type {
 	KEY_TYPE_STAGES,      /* list of stages */
 	KEY_TYPE_DEAD_LETTER, /* map of dead_letter keys */
 	KEY_TYPE_RESTART,     /* map of restart keys */
+	KEY_TYPE_FROM,        /* list of names, and of maps of feedback keys */
+	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 };
 
 enum {
@@ -37,6 +39,12 @@ enum {
 #include "broker/spec/keys.def"
 	RESTART_KEY_COUNT
 };
+enum {
+	FEEDBACK_KEY_NONE = -1,
+#define KEY_FEEDBACK(id_, ...) FEEDBACK_KEY_##id_,
+#include "broker/spec/keys.def"
+	FEEDBACK_KEY_COUNT
+};
 #define KEYS_MAX 32
 
 struct key_table {
@@ -45,7 +53,7 @@ struct key_table {
 	size_t n;
 };
 
-extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart;
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_feedback;
 
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);

@@ -28,8 +28,10 @@ static void order_edge(const struct plan *plan, struct plan_edge *edge)
 				     *wait = plan_option(to, "block_wait");
 	int64_t bytes;
 
+	if (edge->feedback)
+		return; /* what comes back is in no order with what comes in */
 	if (is_ordered(from)) {
-		edge->merge = is_ordered(to) || to->workers == 1;
+		edge->merge = is_ordered(to) || (to->workers == 1 && to->in_flight == 1);
 		edge->order = edge->merge ? HERITAGE_ORDER_KEEP : HERITAGE_ORDER_NONE;
 	} else if (is_ordered(to)) {
 		edge->order = HERITAGE_ORDER_DEAL;
@@ -60,6 +62,8 @@ static void lay_edges(const struct reading *reading, struct plan *plan)
 			edge = &plan->edges[number];
 			*edge = (struct plan_edge){ .from = from,
 						    .to = to,
+						    .feedback = stage->inputs[i].credit > 0,
+						    .credit = stage->inputs[i].credit,
 						    .lane_bytes = plan->stages[to].lane_bytes,
 						    .first_lane = plan->n_lanes,
 						    .position = stage->inputs[i].position };

@@ -18,6 +18,7 @@ static void stage_deinit(struct plan_stage *stage)
 	free(stage->name);
 	free(stage->kind);
 	free(stage->plugin);
+	free(stage->balance_key);
 	free(stage->dead_letter_path);
 	free(stage->inputs);
 	free(stage->outputs);

@@ -17,7 +17,7 @@ struct spec_position {
 	uint32_t line, column; /* from 1; 0: not from the file */
 };
 
-enum plan_order { PLAN_ORDER_NONE = 0, PLAN_ORDER_FIFO = 1 };
+enum plan_order { PLAN_ORDER_NONE = 0, PLAN_ORDER_FIFO = 1, PLAN_ORDER_KEY = 2 };
 
 /* One option of a stage, checked. Same values as travel in the heritage. */
 struct plan_stage {
@@ -31,6 +31,11 @@ struct plan_stage {
 	uint32_t workers; /* 1..64 */
 	enum plan_order order;
 	enum heritage_balance balance;
+	char *balance_key; /* EXPR of key(EXPR); NULL: another balance */
+	enum heritage_full full;
+	bool rendezvous;    /* capacity: 0 */
+	bool degrade;       /* on_failure: degrade */
+	uint32_t in_flight; /* items that a worker may have begun and not completed; 1: none beside the one in hand */
 	uint32_t batch;
 	uint64_t lane_bytes;  /* capacity of each input lane */
 	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
@@ -54,6 +59,8 @@ struct plan_edge {
 	uint64_t run_bytes;
 	uint32_t run_records;
 	uint64_t run_wait_ns;
+	bool feedback;   /* leads back: `from` is behind `to` */
+	uint32_t credit; /* feedback: items that may lie on it, of all producers; else 0 */
 	uint64_t lane_bytes;
 	uint32_t first_lane;           /* lanes first_lane + producer index * consumers + consumer index */
 	struct spec_position position; /* of the `from` word */

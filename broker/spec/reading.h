@@ -17,7 +17,8 @@
 #define STAGES_MAX 4096u
 #define SLOTS_MAX 4096u /* the board's */
 #define LANES_MAX 65536u
-#define INPUTS_MAX 16u /* edges into, and out of, one stage: the cursor's */
+#define FEEDBACK_MAX 64u /* edges that lead back, in a pipeline */
+#define INPUTS_MAX 16u   /* edges into, and out of, one stage: the cursor's */
 
 /* One value as it was read. Strings belong to the reading until they are moved into the plan. */
 struct spec_value {
@@ -28,7 +29,8 @@ struct spec_value {
 
 /* One edge that a stage asks for. */
 struct reading_input {
-	uint32_t from; /* stage */
+	uint32_t from;   /* stage */
+	uint32_t credit; /* of a feedback edge; 0: none */
 	struct spec_position position;
 };
 
@@ -87,8 +89,12 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 		     struct plan_stage *ret);
 /* connect.c: `from` into inputs; unknown, self, sinks, cycles, unconsumed outputs. */
 void reading_connect(struct reading *reading);
+/* feedback.c: edges that lead back: that each closes a cycle, and what can't lie on one. */
+void reading_feedback(struct reading *reading);
 /* rules.c: what concerns more than one value: order, workers, files, programs. */
 void reading_rules(struct reading *reading);
+/* admission_rules.c: which of order, balance, full, capacity, in_flight and on_failure go together. Part of reading_rules(). */
+void reading_admission_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
 

@@ -21,7 +21,7 @@ static void add_choices(struct text *text, const char *choices)
 static void add_row(struct text *text, const char *name, const struct weir_option *option)
 {
 	text_printf(text, "| `%s` | ", name);
-	if (option->type == WEIR_TYPE_CHOICE) {
+	if (option->type == WEIR_TYPE_CHOICE || (int)option->type == KEY_TYPE_BALANCE) {
 		add_choices(text, option->choices);
 	} else {
 		text_add(text, key_type_name((int)option->type));
@@ -87,6 +87,7 @@ void spec_reference(struct text *text)
 	add_table(text, "Every stage", &keys_stage);
 	add_table(text, "`dead_letter`", &keys_dead_letter);
 	add_table(text, "`restart`", &keys_restart);
+	add_table(text, "A feedback edge in `from`", &keys_feedback);
 	for (size_t i = 0; i < n_stage_descriptors; i++)
 		add_kind(text, stage_descriptors[i]);
 }

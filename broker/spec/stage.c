@@ -7,6 +7,7 @@
 #include "broker/spec/nearest.h"
 #include "broker/spec/probe.h"
 #include "broker/spec/reading.h"
+#include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
 /* Built-in sources put aside a list of files, or one read's worth of a pipe; the key `spool` is for exec stages and plugins. */
@@ -269,6 +270,22 @@ static void read_dead_letter(struct reading *reading, const struct stage_reading
 	values_deinit(values, keys_dead_letter.n);
 }
 
+static void read_admission(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned)
+{
+	const struct spec_value *values = stage->values, *capacity = &values[STAGE_KEY_CAPACITY];
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	planned->in_flight = (uint32_t)value_number(&values[STAGE_KEY_IN_FLIGHT], 1);
+	planned->full = (enum heritage_full)value_number(&values[STAGE_KEY_FULL], HERITAGE_FULL_BLOCK);
+	planned->degrade = value_number(&values[STAGE_KEY_ON_FAILURE], 0) == 1;
+	if (planned->balance == HERITAGE_BALANCE_KEY)
+		must(key_expression_unwrap(values[STAGE_KEY_BALANCE].option.string, &planned->balance_key, &why) == 0);
+	planned->rendezvous = capacity->option.name && capacity->option.number == 0;
+	if (capacity->option.name && !planned->rendezvous)
+		reading_error(reading, capacity->node->position, "how much fits is said in bytes: lane: 256KiB",
+			      "capacity '%s' is no such thing: the only capacity is 0", capacity->node->value);
+}
+
 static void read_common(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned,
 			const struct spec_value *top)
 {
@@ -281,6 +298,7 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 	planned->workers = (uint32_t)value_number(&values[STAGE_KEY_WORKERS], 1);
 	planned->order = (enum plan_order)value_number(&values[STAGE_KEY_ORDER], PLAN_ORDER_NONE);
 	planned->balance = (enum heritage_balance)value_number(&values[STAGE_KEY_BALANCE], HERITAGE_LEAST_LOADED);
+	read_admission(reading, stage, planned);
 	planned->batch = (uint32_t)value_number(&values[STAGE_KEY_BATCH], 1);
 	planned->lane_bytes = (uint64_t)value_number(&values[STAGE_KEY_LANE], 65536);
 	planned->spool_bytes = (uint64_t)value_number(&values[STAGE_KEY_SPOOL], INT64_MAX);
@@ -312,6 +330,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 	int kind;
 
 	planned->workers = 1;
+	planned->in_flight = 1;
 	planned->position = stage->map->position;
 	if (stage->map->wrong)
 		return;

@@ -5,6 +5,7 @@
 #include "broker/spec/memory.h"
 #include "broker/spec/nearest.h"
 #include "broker/spec/reading.h"
+#include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
 #define NAME_LENGTH_MAX 64u
@@ -39,7 +40,7 @@ static void list_add_shell(struct heritage_option *option, const char *string)
 static void fill(const struct weir_option *option, const char *value, int64_t number, struct heritage_option *ret)
 {
 	*ret = (struct heritage_option){ .name = spec_strdup(option->name), .type = HERITAGE_STRING, .number = number };
-	switch (option->type) {
+	switch ((int)option->type) {
 	case WEIR_TYPE_INTEGER:
 	case WEIR_TYPE_BOOLEAN:
 	case WEIR_TYPE_SIZE:
@@ -48,6 +49,7 @@ static void fill(const struct weir_option *option, const char *value, int64_t nu
 		ret->type = HERITAGE_NUMBER;
 		break;
 	case WEIR_TYPE_LIST:
+	case KEY_TYPE_FROM:
 		ret->type = HERITAGE_LIST;
 		list_add(ret, value);
 		break;
@@ -61,12 +63,31 @@ static void fill(const struct weir_option *option, const char *value, int64_t nu
 	}
 }
 
+/* The check of every type that is not a name: a balance is a choice, but for key(EXPR). */
+static bool typed_check(const struct weir_option *option, const char *value, int64_t *ret_number, struct text *why)
+{
+	struct key_expression expression = KEY_EXPRESSION_NULL;
+	_cleanup_(free) char *source = NULL;
+	struct weir_option choice = *option;
+
+	if ((int)option->type != KEY_TYPE_BALANCE)
+		return stage_option_check(option, value, ret_number, why) == 0;
+	choice.type = WEIR_TYPE_CHOICE;
+	if (strncmp(value, "key", 3) != 0)
+		return stage_option_check(&choice, value, ret_number, why) == 0;
+	*ret_number = HERITAGE_BALANCE_KEY;
+	if (key_expression_unwrap(value, &source, why) != 0 || key_expression_parse(source, &expression, why) != 0)
+		return false;
+	key_expression_deinit(&expression);
+	return true;
+}
+
 bool value_default(const struct weir_option *option, struct heritage_option *ret)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	int64_t number = 0;
 
-	if (!option->fallback || stage_option_check(option, option->fallback, &number, &why) != 0)
+	if (!option->fallback || !typed_check(option, option->fallback, &number, &why))
 		return false;
 	fill(option, option->fallback, number, ret);
 	return true;
@@ -92,12 +113,13 @@ static bool scalar_check(struct reading *reading, const struct weir_option *opti
 	struct nearest nearest = NEAREST(node->value);
 	char choices[CHOICES_SIZE_MAX];
 	bool fine = (int)option->type == KEY_TYPE_NAME ? name_check(node->value, &why) :
-		    (int)option->type == KEY_TYPE_KIND ? true :
-							 stage_option_check(option, node->value, ret_number, &why) == 0;
+		    (int)option->type == KEY_TYPE_KIND || (int)option->type == KEY_TYPE_FROM ?
+							 true :
+							 typed_check(option, node->value, ret_number, &why);
 
 	if (fine)
 		return true;
-	if (option->type == WEIR_TYPE_CHOICE)
+	if (option->type == WEIR_TYPE_CHOICE || (int)option->type == KEY_TYPE_BALANCE)
 		nearest_offer_choices(&nearest, option->choices, choices, sizeof(choices));
 	if (node->value[0])
 		reading_error(reading, node->position, nearest_hint(&nearest, &hint), "%s '%s' %s", option->name,
@@ -124,6 +146,8 @@ static bool list_read(struct reading *reading, const struct weir_option *option,
 
 		if (item->wrong) {
 			fine = false;
+		} else if ((int)option->type == KEY_TYPE_FROM && item->kind == YAML_MAP) {
+			/* connect.c reads it */
 		} else if (item->kind != YAML_SCALAR) {
 			reading_error(reading, item->position, NULL, "%s wants words in its list, found %s",
 				      option->name, yaml_kind_name(item->kind));
@@ -142,7 +166,8 @@ static bool list_read(struct reading *reading, const struct weir_option *option,
 bool value_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
 		struct heritage_option *ret)
 {
-	bool takes_list = option->type == WEIR_TYPE_LIST || option->type == WEIR_TYPE_COMMAND;
+	bool takes_list = option->type == WEIR_TYPE_LIST || option->type == WEIR_TYPE_COMMAND ||
+			  (int)option->type == KEY_TYPE_FROM;
 	struct spec_position position = node->position;
 	int64_t number = 0;
 
@@ -226,8 +251,9 @@ void values_read(struct reading *reading, const struct key_table *table, const s
 		if (table->keys[i].required) {
 			values[i].wrong = true;
 			if (!leave_unknown && !is_misspelled(table, map, table->keys[i].name))
-				reading_error(reading, map->position, NULL, "key '%s' is missing in %s: expected a %s",
+				reading_error(reading, map->position, NULL, "key '%s' is missing in %s: expected %s %s",
 					      table->keys[i].name, where ? where : table->owner,
+					      key_type_article((int)table->keys[i].type),
 					      key_type_name((int)table->keys[i].type));
 		} else if (table->keys[i].fallback) {
 			value_default(&table->keys[i], &values[i].option);

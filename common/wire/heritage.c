@@ -25,7 +25,7 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 72 && sizeof(struct heritage_lane) == 32, "tables");
-static_assert(sizeof(struct heritage_edge) == 80 && sizeof(struct heritage) == 256, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 256, "tables");
 
 static const struct field option_fields[] = {
 	FIELD(STRING, heritage_option, name), FIELD(U32, heritage_option, type), FIELD(I64, heritage_option, number),
@@ -50,6 +50,8 @@ RECORD(lane, heritage_lane);
 
 static const struct field edge_fields[] = {
 	FIELD(STRING, heritage_edge, peer_stage), FIELD(U32, heritage_edge, order), FIELD(U32, heritage_edge, balance),
+	FIELD(U32, heritage_edge, full), FIELD(U32, heritage_edge, credit), FIELD(FLAG, heritage_edge, rendezvous),
+	FIELD(FLAG, heritage_edge, feedback), FIELD(STRING_OR_NIL, heritage_edge, balance_key),
 	FIELD(U64, heritage_edge, run_bytes), FIELD(U32, heritage_edge, run_records), FIELD(U64, heritage_edge, run_wait_ns),
 	FIELD(FLAG, heritage_edge, merge), FIELD(U64, heritage_edge, first_ticket), FIELD(U64, heritage_edge, ticket_step),
 	FIELD_RECORDS(heritage_edge, lanes, n_lanes, lane),
@@ -67,7 +69,8 @@ static const struct field document_fields[] = {
 	FIELD(U64, heritage, segment_size), FIELD(U32, heritage, n_readers), FIELD(U32, heritage, n_writers),
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),
 	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(FLAG, heritage, ordered),
-	FIELD(U32, heritage, batch), FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
+	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
+	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD_RECORDS(heritage, options, n_options, option), FIELD_RECORDS(heritage, peers, n_peers, peer),
 	FIELD_RECORDS(heritage, inputs, n_inputs, edge), FIELD_RECORDS(heritage, outputs, n_outputs, edge),
 };

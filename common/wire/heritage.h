@@ -9,9 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 1u
+#define HERITAGE_VERSION 2u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
+#define HERITAGE_IN_FLIGHT_MAX 4096u
 
 enum heritage_value_type { HERITAGE_NUMBER = 1, HERITAGE_STRING = 2, HERITAGE_LIST = 3 };
 
@@ -50,13 +51,26 @@ enum heritage_order {
 	HERITAGE_ORDER_DEAL = 1, /* this producer cuts the stream into numbered runs, each for one lane */
 	HERITAGE_ORDER_KEEP = 2, /* this producer passes on the runs' numbers; lane = ticket modulo lanes */
 };
-enum heritage_balance { HERITAGE_LEAST_LOADED = 0, HERITAGE_ROUND_ROBIN = 1 };
+enum heritage_balance { HERITAGE_LEAST_LOADED = 0, HERITAGE_ROUND_ROBIN = 1, HERITAGE_BALANCE_KEY = 2 };
+
+/* What becomes of an item that finds its lane full. */
+enum heritage_full {
+	HERITAGE_FULL_BLOCK = 0,    /* the producer waits */
+	HERITAGE_FULL_REJECT = 1,   /* it is refused: counted, and kept as a dead letter */
+	HERITAGE_FULL_DROP_NEW = 2, /* it is dropped, counted */
+	HERITAGE_FULL_DROP_OLD = 3, /* the oldest one that waits is dropped for it, counted */
+};
 
 struct heritage_edge {
-	char *peer_stage;     /* name of the stage at the other end */
-	uint32_t order;       /* enum heritage_order */
-	uint32_t balance;     /* enum heritage_balance; outputs */
-	uint64_t run_bytes;   /* outputs, DEAL: a run ends at so many payload bytes; 0: with the turn */
+	char *peer_stage;   /* name of the stage at the other end */
+	uint32_t order;     /* enum heritage_order */
+	uint32_t balance;   /* enum heritage_balance; outputs */
+	uint32_t full;      /* enum heritage_full */
+	uint32_t credit;    /* feedback: items of one producer that may lie on the edge, over all its lanes; else 0 */
+	bool rendezvous;    /* the producer goes on when the consumer has committed what it was sent */
+	bool feedback;      /* leads back to a stage before the producer */
+	char *balance_key;  /* HERITAGE_BALANCE_KEY: EXPR of key(EXPR), see common/stage/key_expression.h; else NULL */
+	uint64_t run_bytes; /* outputs, DEAL: a run ends at so many payload bytes; 0: with the turn */
 	uint32_t run_records; /* outputs, DEAL: ... or so many items; 0: no limit */
 	uint64_t run_wait_ns; /* outputs, DEAL: ... or when it has been open so long; 0: no limit */
 	bool merge;           /* inputs: take runs in the order of their tickets, first_ticket, + ticket_step, ... */
@@ -87,6 +101,7 @@ struct heritage {
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
 	bool ordered;           /* several workers, order: fifo: run ends are passed on */
 	uint32_t batch;         /* items a turn takes at most */
+	uint32_t in_flight;     /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
 	uint32_t attempts;      /* workers that an item may cost before it is given up */
 	char *dead_letter_path; /* file that given-up and rejected items are appended to */
 	struct heritage_option *options;

@@ -53,10 +53,23 @@ static bool lane_makes_sense(const struct heritage_lane *lane, const struct geom
 	       lane->capacity_bytes <= producer->segment_size - lane->off_data;
 }
 
+/* What can't be asked for together: docs/spec.md says why; the broker's rules.c tells people. */
+static bool admission_makes_sense(const struct heritage_edge *edge)
+{
+	bool ordered = edge->order != HERITAGE_ORDER_NONE || edge->merge;
+
+	return edge->balance <= HERITAGE_BALANCE_KEY &&
+	       (edge->balance == HERITAGE_BALANCE_KEY) == !!edge->balance_key && edge->full <= HERITAGE_FULL_DROP_OLD &&
+	       edge->feedback == (edge->credit > 0) &&
+	       (!edge->rendezvous || (edge->full == HERITAGE_FULL_BLOCK && !ordered && !edge->feedback)) &&
+	       (edge->full != HERITAGE_FULL_DROP_OLD || (!ordered && !edge->feedback)) &&
+	       (edge->order == HERITAGE_ORDER_NONE || !edge->feedback);
+}
+
 static bool edge_makes_sense(const struct heritage *h, const struct heritage_edge *edge, bool is_output)
 {
-	if (edge->order > HERITAGE_ORDER_KEEP || edge->balance > HERITAGE_ROUND_ROBIN || edge->n_lanes == 0 ||
-	    (edge->merge && edge->ticket_step == 0))
+	if (edge->order > HERITAGE_ORDER_KEEP || edge->n_lanes == 0 || (edge->merge && edge->ticket_step == 0) ||
+	    !admission_makes_sense(edge))
 		return false;
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
 		const struct heritage_lane *lane = &edge->lanes[i];
@@ -94,7 +107,8 @@ static bool seat_makes_sense(const struct heritage *h)
 	       h->n_workers <= WORKERS_MAX && h->worker_index < h->n_workers && h->supervisor_pid > 0 &&
 	       h->segment_fd >= 0 && h->board_fd >= 0 && h->doorbell_fd >= 0 && h->lifeline_fd >= 0 &&
 	       h->spool_fds[0] >= -1 && h->spool_fds[1] >= -1 && h->batch >= 1 && h->attempts >= 1 &&
-	       h->n_inputs <= CURSOR_EDGES_MAX && h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
+	       h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX && h->n_inputs <= CURSOR_EDGES_MAX &&
+	       h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
 }
 
 bool heritage_makes_sense(const struct heritage *heritage)

@@ -56,6 +56,7 @@ static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint
 		.off_data = geometry->off_data,
 		.control_size = geometry->control_size_bytes,
 		.batch = 8,
+		.in_flight = 1,
 		.attempts = 3,
 		.spool_fds = { -1, -1 },
 		.n_peers = n_peers,

@@ -112,6 +112,38 @@ static void test_order(void **state)
 	       "  o   out  sink discard\n");
 }
 
+/* An edge that leads back is named where it leads to, and drawn as what it is. */
+static void test_feedback(void **state)
+{
+	static const char spec[] = "pipeline: p\nstages:\n"
+				   "  - {name: in, source: stdin}\n"
+				   "  - {name: a, from: [in, {stage: b, credit: 64}], exec: cat, full: drop-new}\n"
+				   "  - {name: b, from: a, exec: cat, workers: 2, order: key, balance: key(item)}\n"
+				   "  - {name: out, from: b, sink: discard, capacity: 0}\n";
+	struct plan *plan = load(spec);
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+
+	(void)state;
+	expect(spec, false,
+	       "  o   in   source stdin\n"
+	       "  |\n"
+	       "  o   a    exec cat      full: drop-new, back from b, credit 64\n"
+	       "  |\n"
+	       "  o   b    exec cat      2 workers, in order by key, by key\n"
+	       "  |\n"
+	       "  o   out  sink discard  capacity 0\n");
+	graph_dot(plan, &text);
+	assert_non_null(strstr(text_get(&text), "\"b\" -> \"a\" [label=\"credit 64\", style=dashed"));
+	text_clear(&text);
+	graph_mermaid(plan, &text);
+	assert_non_null(strstr(text_get(&text), "\ts2 -.->|credit 64| s1\n"));
+	text_clear(&text);
+	graph_json(plan, &text);
+	assert_non_null(strstr(text_get(&text), "\"order\":\"key\",\"balance\":\"key\",\"full\":\"block\""));
+	assert_non_null(strstr(text_get(&text), "\"credit\":64,\"lanes\":2,"));
+	plan_free(plan);
+}
+
 /* What a program is made of can't break out of a label, a line, or a terminal. */
 static void test_escapes(void **state)
 {
@@ -138,16 +170,17 @@ static void test_escapes(void **state)
 	assert_non_null(
 		strstr(text_get(&text),
 		       "\"command\":[\"sh\",\"-c\",\"awk '{print \\\"\\\\\\\\<b>\\\"}' | \\u001b[31mcat\\n&\"]"));
-	assert_non_null(
-		strstr(text_get(&text),
-		       "\"edges\":[{\"from\":\"in\",\"to\":\"a\",\"order\":\"none\",\"merge\":false,\"lanes\":2,"));
+	assert_non_null(strstr(
+		text_get(&text),
+		"\"edges\":[{\"from\":\"in\",\"to\":\"a\",\"order\":\"none\",\"merge\":false,\"credit\":0,\"lanes\":2,"));
 	plan_free(plan);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_chain), cmocka_unit_test(test_branches),
-					    cmocka_unit_test(test_order), cmocka_unit_test(test_escapes) };
+					    cmocka_unit_test(test_order), cmocka_unit_test(test_escapes),
+					    cmocka_unit_test(test_feedback) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -494,6 +494,54 @@ static void test_json(void **state)
 	diagnostics_deinit(&diagnostics);
 }
 
+static void test_admission(void **state)
+{
+	struct plan *plan =
+		load("pipeline: p\nstages:\n"
+		     "  - {name: in, source: stdin}\n"
+		     "  - {name: a, from: [in, {stage: b, credit: 65}], exec: cat, full: drop-new}\n"
+		     "  - {name: b, from: a, exec: cat, workers: 4, order: key, balance: \"key(field(2, ','))\"}\n"
+		     "  - {name: one, from: b, exec: cat, capacity: 0}\n"
+		     "  - {name: out, sink: discard, workers: 2, on_failure: degrade, full: drop-old}\n");
+	struct heritage heritage;
+
+	(void)state;
+	check_lanes(plan);
+	check_heritages(plan);
+	assert_int_equal(plan->stages[1].full, HERITAGE_FULL_DROP_NEW);
+	assert_int_equal(plan->stages[2].order, PLAN_ORDER_KEY);
+	assert_int_equal(plan->stages[2].in_flight, 1);
+	assert_true(plan->stages[3].rendezvous);
+	assert_false(plan->stages[3].degrade);
+	assert_true(plan->stages[4].degrade);
+	assert_true(plan->edges[1].feedback);
+	assert_int_equal(plan->edges[1].credit, 65);
+	assert_false(plan->edges[0].feedback);
+
+	assert_int_equal(plan_heritage(plan, 1, &heritage), 0); /* a */
+	assert_int_equal(heritage.in_flight, 1);
+	assert_int_equal(heritage.inputs[0].full, HERITAGE_FULL_DROP_NEW);
+	assert_int_equal(heritage.inputs[1].credit, 16); /* of each of four */
+	assert_true(heritage.inputs[1].feedback);
+	assert_int_equal(heritage.outputs[0].balance, HERITAGE_BALANCE_KEY);
+	assert_string_equal(heritage.outputs[0].balance_key, "field(2, ',')");
+	assert_int_equal(heritage.outputs[0].order, HERITAGE_ORDER_NONE);
+	heritage_deinit(&heritage);
+	assert_int_equal(plan_heritage(plan, 3, &heritage), 0); /* b's second worker */
+	assert_false(heritage.ordered);
+	assert_true(heritage.outputs[0].feedback);
+	assert_int_equal(heritage.outputs[0].credit, 16);
+	assert_int_equal(heritage.outputs[0].full, HERITAGE_FULL_DROP_NEW);
+	assert_true(heritage.outputs[1].rendezvous);
+	assert_int_equal(heritage.outputs[1].credit, 0);
+	heritage_deinit(&heritage);
+	assert_int_equal(plan_heritage(plan, 6, &heritage), 0); /* one */
+	assert_true(heritage.inputs[0].rendezvous);
+	assert_int_equal(heritage.outputs[0].full, HERITAGE_FULL_DROP_OLD);
+	heritage_deinit(&heritage);
+	plan_free(plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_chained_fifo),    cmocka_unit_test(test_diamond),
 		cmocka_unit_test(test_one_worker_fifo), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_overrides),       cmocka_unit_test(test_json),
+		cmocka_unit_test(test_admission),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

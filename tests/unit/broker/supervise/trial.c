@@ -41,6 +41,7 @@ static void make_stage(struct made_plan *made, uint32_t number, const char *name
 		.n_options = 1,
 		.workers = 1,
 		.batch = 64,
+		.in_flight = 1,
 		.lane_bytes = LANE_BYTES,
 		.attempts = 3,
 		.restart_intensity = 4,

@@ -136,6 +136,7 @@ static void make_rich(struct heritage *h)
 	h->control_size = geometry.control_size_bytes;
 	h->ordered = true;
 	h->batch = 64;
+	h->in_flight = 7;
 	h->attempts = 3;
 	set_options(h);
 	set_peers(h);
@@ -148,6 +149,11 @@ static void make_rich(struct heritage *h)
 	set_edge(&h->outputs[0], "write", 2, 0, true, offsets[0]);
 	h->outputs[0].order = HERITAGE_ORDER_DEAL;
 	h->outputs[0].balance = HERITAGE_ROUND_ROBIN;
+	h->outputs[0].full = HERITAGE_FULL_DROP_NEW;
+	h->inputs[0].balance = HERITAGE_BALANCE_KEY;
+	h->inputs[0].balance_key = copy(".customer");
+	h->inputs[0].feedback = true;
+	h->inputs[0].credit = 64;
 	h->outputs[0].run_bytes = 1 << 20;
 	h->outputs[0].run_records = 9;
 	h->outputs[0].run_wait_ns = 1000000000;
@@ -188,6 +194,11 @@ static void assert_same_edges(const struct heritage_edge *a, const struct herita
 			assert_int_equal(from.lanes[j].off_data, to.lanes[j].off_data);
 			assert_int_equal(from.lanes[j].capacity_bytes, to.lanes[j].capacity_bytes);
 		}
+		assert_int_equal(!from.balance_key, !to.balance_key);
+		if (from.balance_key)
+			assert_string_equal(from.balance_key, to.balance_key);
+		assert_true(from.full == to.full && from.credit == to.credit && from.rendezvous == to.rendezvous &&
+			    from.feedback == to.feedback);
 		assert_true(from.order == to.order && from.balance == to.balance && from.run_bytes == to.run_bytes);
 		assert_true(from.run_records == to.run_records && from.run_wait_ns == to.run_wait_ns &&
 			    from.merge == to.merge);
@@ -216,7 +227,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_true(a->off_readers == b->off_readers && a->off_writers == b->off_writers &&
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
-	assert_true(a->batch == b->batch && a->attempts == b->attempts);
+	assert_true(a->batch == b->batch && a->in_flight == b->in_flight && a->attempts == b->attempts);
 }
 
 static void test_round_trip(void **state)
@@ -316,7 +327,6 @@ static void test_senseless(void **state)
 	REFUSED(h.peers[1].segment_fd = -1);
 	REFUSED(h.peers[1].n_readers = 100);
 	REFUSED(h.outputs[0].order = 3);
-	REFUSED(h.outputs[0].balance = 2);
 	REFUSED(h.inputs[0].ticket_step = 0);
 	REFUSED(h.outputs[0].lanes[1].peer = 3);
 	REFUSED(h.outputs[0].lanes[1].own_index = 2);
@@ -328,6 +338,25 @@ static void test_senseless(void **state)
 	REFUSED(h.inputs[0].lanes[0].own_index = 1);
 	REFUSED(h.inputs[0].lanes[0].peer_index = 1);
 	REFUSED(h.inputs[0].lanes[0].off_data = UINT64_MAX & ~UINT64_C(4095));
+}
+
+/* How items are admitted: what a number stands for, and what can't be asked for together. */
+static void test_senseless_admission(void **state)
+{
+	(void)state;
+	REFUSED(h.outputs[0].balance = HERITAGE_BALANCE_KEY); /* and no expression */
+	REFUSED(h.outputs[0].balance = 3);
+	REFUSED(h.outputs[0].balance_key = copy("item"));
+	REFUSED(h.inputs[0].balance = HERITAGE_LEAST_LOADED);
+	REFUSED(h.outputs[0].full = 4);
+	REFUSED(h.outputs[0].full = HERITAGE_FULL_DROP_OLD); /* in runs */
+	REFUSED(h.outputs[0].credit = 1);
+	REFUSED(h.outputs[0].feedback = true);
+	REFUSED((h.outputs[0].feedback = true, h.outputs[0].credit = 1)); /* in runs */
+	REFUSED(h.inputs[0].credit = 0);
+	REFUSED(h.outputs[0].rendezvous = true);
+	REFUSED(h.in_flight = 0);
+	REFUSED(h.in_flight = 4097);
 #undef REFUSED
 }
 
@@ -401,7 +430,8 @@ static void test_no_document(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sealed),      cmocka_unit_test(test_senseless),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_senseless),  cmocka_unit_test(test_senseless_admission),
 		cmocka_unit_test(test_damaged),    cmocka_unit_test(test_no_document),
 	};
 
