@@ -11,6 +11,7 @@
  * All geometry comes from the heritage, never from a segment. The writable descriptor is closed once it is mapped, and the
  * mapping is not inherited, so that no child can write into the next generation's memory.
  */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,14 @@ static void attach_cursor(struct worker *worker)
 			worker->cursor.expected[i] = worker->inputs[i].heritage->first_ticket;
 }
 
+/* As inherited: a stage that pins itself later does not change how many there are for the others. */
+static uint32_t count_processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -198,6 +207,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_lane = seat->suspect_lane;
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
+	worker->n_processors = count_processors();
 	worker->plain_input = worker->n_inputs == 1 && worker->inputs[0].plain && !worker->ordered;
 	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */

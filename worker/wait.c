@@ -152,7 +152,7 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
 	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
 	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns), slept_from_ns;
-	uint32_t rounds = spin_rounds(&worker->spin, worker->crowded);
+	uint32_t rounds = spin_rounds(&worker->spin, load_relaxed(&worker->board->n_live) > worker->n_processors);
 	int r, timeout_ms;
 
 	if (wait_spin(worker, events, need_bytes, rounds))

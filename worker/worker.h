@@ -136,9 +136,9 @@ struct worker {
 	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
 	struct spin spin;
-	bool crowded;        /* more workers live than there are processors */
-	uint32_t order_seen; /* board order that has been acknowledged */
-	char reason[1024];   /* of weir_fail() or weir_reject() */
+	uint32_t n_processors; /* that this pipeline may run on */
+	uint32_t order_seen;   /* board order that has been acknowledged */
+	char reason[1024];     /* of weir_fail() or weir_reject() */
 
 	uint32_t suspect_attempts, suspect_lane; /* from the board; attempts 0: none */
 	uint64_t suspect_position;

@@ -46,7 +46,14 @@ void supervisor_move(struct supervisor *supervisor, enum pipeline_event event, u
 
 bool seat_move(struct seat *seat, enum seat_event event)
 {
-	return seat_next(seat->state, event, &seat->state);
+	bool was_alive = seat_state_alive(seat->state);
+	atomic_u32 *n_live = &seat->supervisor->board->n_live;
+
+	if (!seat_next(seat->state, event, &seat->state))
+		return false;
+	if (was_alive != seat_state_alive(seat->state))
+		store_relaxed(n_live, load_relaxed(n_live) + (was_alive ? -1u : 1u)); /* a hint: orders nothing */
+	return true;
 }
 
 void seat_must_move(struct seat *seat, enum seat_event event)

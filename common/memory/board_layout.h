@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 1u
+#define BOARD_LAYOUT_VERSION 2u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -38,7 +38,8 @@ struct board {
 	atomic_u32 order; /* enum board_order, for everybody [B1] */
 	atomic_u32 cause;
 	atomic_u64 run_deadline_ns; /* 0: none */
-	uint8_t pad[32];
+	atomic_u32 n_live;          /* workers that live now; a hint for those who spin */
+	uint8_t pad[28];
 	struct board_slot slots[];
 };
 
@@ -46,5 +47,5 @@ static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, sus
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8,
 	      "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
-		      offsetof(struct board, run_deadline_ns) == 24,
+		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32,
 	      "layout");

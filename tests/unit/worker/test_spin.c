@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "worker/spin.h"
+
+#define SHORT_NS 60000u
+#define LONG_NS 50000000u
+
+/* One wait: looks, sleeps so long. Returns how often it looked. */
+static uint32_t sleep_once(struct spin *spin, uint64_t slept_ns)
+{
+	uint32_t rounds = spin_rounds(spin, false);
+
+	spin_failed(spin, rounds, slept_ns);
+	return rounds;
+}
+
+static void test_a_short_sleep_is_worth_a_longer_look(void **state)
+{
+	struct spin spin = { 0 };
+	uint32_t brief = sleep_once(&spin, SHORT_NS);
+
+	(void)state;
+	assert_true(spin_rounds(&spin, false) > 10 * brief);
+	spin_succeeded(&spin);
+	assert_true(spin_rounds(&spin, false) > 10 * brief);
+}
+
+static void test_a_long_sleep_makes_it_look_briefly(void **state)
+{
+	struct spin spin = { 0 };
+	uint32_t brief = sleep_once(&spin, SHORT_NS);
+
+	(void)state;
+	sleep_once(&spin, LONG_NS);
+	assert_int_equal(spin_rounds(&spin, false), brief);
+}
+
+static void test_with_too_many_workers_it_looks_briefly(void **state)
+{
+	struct spin spin = { 0 };
+	uint32_t brief = sleep_once(&spin, SHORT_NS);
+
+	(void)state;
+	assert_int_equal(spin_rounds(&spin, true), brief);
+}
+
+/* A peer on the same processor: sleeps are short, and no look ever succeeds. The long looks become rare. */
+static void test_looks_in_vain_become_rare(void **state)
+{
+	struct spin spin = { 0 };
+	uint32_t brief = spin_rounds(&spin, false), n_long = 0;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++)
+		n_long += sleep_once(&spin, SHORT_NS) > brief;
+	assert_in_range(n_long, 5, 60);
+	sleep_once(&spin, LONG_NS);
+	spin_succeeded(&spin);
+	for (int i = 0; i < 2000 && spin_rounds(&spin, false) == brief; i++)
+		sleep_once(&spin, SHORT_NS);
+	assert_true(spin_rounds(&spin, false) > brief); /* but never given up for good */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_short_sleep_is_worth_a_longer_look),
+		cmocka_unit_test(test_a_long_sleep_makes_it_look_briefly),
+		cmocka_unit_test(test_with_too_many_workers_it_looks_briefly),
+		cmocka_unit_test(test_looks_in_vain_become_rare),
+	};
+
+	return cmocka_run_group_tests_name("worker.spin", tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inline calls of weir/emit.h against the real worker. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "worker/output.h"
+#include "worker/turn.h"
+#include "worker/window.h"
+
+#define SIZES_MAX 3000u
+
+/* Payload sizes that end exactly at, just before and just behind the window, and wrap round the lane many times. */
+static size_t size_of_item(uint64_t number)
+{
+	return (number * 37 + number / 11) % 480;
+}
+
+static void fill(unsigned char *payload, uint64_t number)
+{
+	for (size_t i = 0; i < size_of_item(number); i++)
+		payload[i] = (unsigned char)(number * 7 + i);
+}
+
+struct reader {
+	struct worker *consumer;
+	uint64_t n_seen;
+	bool wrong;
+};
+
+static bool same(const struct item_header *header, const unsigned char *payload, uint64_t number)
+{
+	unsigned char expected[512];
+
+	fill(expected, number);
+	return header->sequence == number && header->size_bytes == size_of_item(number) &&
+	       !memcmp(payload, expected, header->size_bytes);
+}
+
+static void *read_all(void *data)
+{
+	struct reader *reader = data;
+	struct lane_in *lane = &reader->consumer->inputs[0].lanes[0].lane;
+	struct item_header header;
+	const void *payload;
+	int r;
+
+	while ((r = lane_in_peek(lane, &header, &payload)) != LANE_E_CLOSED && !reader->wrong) {
+		if (r == LANE_E_EMPTY) {
+			usleep(200);
+			continue;
+		}
+		reader->wrong = r != 0 || !same(&header, payload, reader->n_seen);
+		lane_in_advance(lane, &header);
+		reader->n_seen++;
+		reader->consumer->inputs[0].lanes[0].touched = true;
+		reader->consumer->changed = true;
+		rig_commit(reader->consumer);
+	}
+	return NULL;
+}
+
+static bool in_place;
+
+static int make_one(struct weir_context *context, uint64_t number)
+{
+	unsigned char payload[512];
+	void *place;
+	int r;
+
+	if (!in_place) {
+		fill(payload, number);
+		return weir_emit(context, 0, payload, size_of_item(number));
+	}
+	r = weir_reserve(context, 0, sizeof(payload), &place); /* more than it needs */
+	if (r)
+		return r;
+	fill(place, number);
+	return weir_push(context, 0, size_of_item(number));
+}
+
+static int source_produce(struct weir_context *context, void *state)
+{
+	uint64_t *made = weir_cursor(context);
+
+	(void)state;
+	while (*made < SIZES_MAX) {
+		int r = make_one(context, *made);
+
+		if (r)
+			return r == WEIR_FULL ? WEIR_MORE : r;
+		++*made;
+	}
+	return WEIR_CLOSED;
+}
+
+static const struct weir_stage source = { .role = WEIR_SOURCE,
+					  .produce = source_produce,
+					  .cursor_size_bytes = sizeof(uint64_t) };
+
+/* A source in the relay's seat: its input is never looked at. */
+static void run_source(void)
+{
+	struct reader reader = { 0 };
+	pthread_t thread;
+	struct rig rig;
+
+	rig_init_chain(&rig, &source);
+	reader.consumer = &rig.consumers[0];
+	assert_int_equal(pthread_create(&thread, NULL, read_all, &reader), 0);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(reader.wrong);
+	assert_int_equal(reader.n_seen, SIZES_MAX);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_ACCEPTED], SIZES_MAX);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], SIZES_MAX);
+	assert_int_equal(rig.relay.cursor.sequence, SIZES_MAX);
+	rig_deinit(&rig);
+}
+
+static void test_sizes_that_meet_every_edge_of_the_window(void **state)
+{
+	(void)state;
+	in_place = false;
+	run_source();
+}
+
+static void test_items_built_in_place(void **state)
+{
+	(void)state;
+	in_place = true;
+	run_source();
+}
+
+/* Emits `copies` and then says what the item says. */
+static int stage_says(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	const char *text = item->data;
+	uint64_t *cursor = weir_cursor(context);
+
+	(void)state;
+	for (int i = 0; i < text[0] - '0'; i++) {
+		int r = weir_emit(context, 0, item->data, item->size_bytes);
+
+		if (r)
+			return r;
+	}
+	++*cursor;
+	if (text[1] != '!')
+		return 0;
+	weir_fail(context, "as it was told");
+	return WEIR_FAILED;
+}
+
+static const struct weir_stage says = { .role = WEIR_OPERATOR,
+					.process = stage_says,
+					.cursor_size_bytes = sizeof(uint64_t) };
+
+static void test_a_failed_item_leaves_nothing_in_the_window(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	assert_int_equal(rig_push(&rig.producers[0], "1a"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "0b"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "2!"), 0);
+	rig_commit(&rig.producers[0]);
+	assert_int_equal(turn_loop(&rig.relay), WEIR_FAILED);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 2);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_CONSUMED], 1);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_FILTERED], 1);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], 1);
+	assert_int_equal(*(uint64_t *)(void *)rig.relay.cursor.stage, 2);
+	assert_string_equal(rig_take(&rig.consumers[0]), "1a");
+	assert_string_equal(rig_take(&rig.consumers[0]), "-");
+	rig_deinit(&rig);
+}
+
+static void test_a_push_without_a_reservation_is_refused(void **state)
+{
+	struct rig rig;
+	void *place;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	rig.relay.reserved.output = NO_LANE;
+	rig.relay.phase = PHASE_PROCESS;
+	assert_int_equal(weir_push(&rig.relay.context, 0, 5), -EINVAL);
+	assert_int_equal(weir_push(&rig.relay.context, 7, 5), -EINVAL);
+	assert_int_equal(weir_reserve(&rig.relay.context, 7, 5, &place), -EINVAL);
+	assert_int_equal(weir_reserve(&rig.relay.context, 0, 5, &place), 0);
+	assert_int_equal(weir_push(&rig.relay.context, 0, 6), -EINVAL);
+	assert_int_equal(weir_push(&rig.relay.context, 0, 4), 0);
+	assert_int_equal(weir_push(&rig.relay.context, 0, 4), -EINVAL);
+	assert_int_equal(weir_reserve(&rig.relay.context, 0, RIG_LANE_SIZE, &place), WEIR_TOO_LARGE);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, NULL, SIZE_MAX - 8), WEIR_TOO_LARGE);
+	rig_deinit(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes_that_meet_every_edge_of_the_window),
+		cmocka_unit_test(test_items_built_in_place),
+		cmocka_unit_test(test_a_failed_item_leaves_nothing_in_the_window),
+		cmocka_unit_test(test_a_push_without_a_reservation_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("worker.window", tests, NULL, NULL);
+}
