@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "common/base/words.h"
 #include "worker/output.h"
 #include "worker/window.h"
 
@@ -22,13 +23,6 @@ static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane
 	store_relaxed(&hand->lane, lane->index);
 	store_relaxed(&hand->position, lane->next);
 	store_release(&hand->busy, 1);
-}
-
-/* The stage's cursor as it is before the item, in words: the buffers are of whole words. */
-static inline void take_save_cursor(struct worker *worker)
-{
-	for (uint32_t at = 0; at < worker->stage.cursor_size_bytes; at += sizeof(uint64_t))
-		memcpy(worker->cursor_before + at, worker->cursor.stage + at, sizeof(uint64_t));
 }
 
 /* n items, of size_bytes together, that the stage has said WEIR_OK to; the lane is read up to `next`. */
@@ -72,9 +66,8 @@ static inline const struct item_header *take_look(const struct take *take, uint6
 
 	if ((int64_t)(take->end - next) <= 0)
 		return NULL;
-	if (left > LANE_PREFETCH_BYTES)
-		__builtin_prefetch(record + LANE_PREFETCH_BYTES); /* mapped twice: no wrap to mind */
-	word = load_relaxed((const atomic_u64 *)record);          /* once: what is checked is what is used */
+	lane_prefetch(record, left);
+	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	memcpy(&header, &word, sizeof(word));
 	if (header.kind != ITEM_DATA || header.flags || item_record_size(header.size_bytes) > left)
 		return NULL;
@@ -91,7 +84,7 @@ static inline int take_operate(struct worker *worker, struct input_lane *from, s
 {
 	int status;
 
-	take_save_cursor(worker);
+	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	worker->context.accepted_ns = item->accepted_ns;
 	window_item_begin(worker);
 	status = worker->stage.process(&worker->context, worker->state, item);
@@ -139,7 +132,7 @@ static int take_sink(struct worker *worker, struct input_lane *from, struct take
 			break;
 		}
 		take_note(hand, item.sequence, next);
-		take_save_cursor(worker);
+		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(status != WEIR_OK || worker->produce_wanted, 0)) {
 			take_count(worker, from, next, worker->ledger_quiet, n_done);

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/base/words.h"
 #include "common/flow/commit_priv.h"
 
 #define SNAPSHOT_ATTEMPTS 8
@@ -44,18 +45,12 @@ void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_ou
 	commit->cursor_stage_bytes = stage_size_bytes;
 }
 
-static void copy_part(void *to, const void *from, size_t size_bytes)
-{
-	if (size_bytes)
-		memcpy(to, from, size_bytes);
-}
-
 static void copy_cursor(const struct commit *commit, struct cursor *to, const struct cursor *from)
 {
-	memcpy(to, from, offsetof(struct cursor, expected));
-	copy_part(to->expected, from->expected, commit->cursor_inputs * sizeof(from->expected[0]));
-	copy_part(to->outputs, from->outputs, commit->cursor_outputs * sizeof(from->outputs[0]));
-	copy_part(to->stage, from->stage, commit->cursor_stage_bytes);
+	words_copy(to, from, offsetof(struct cursor, expected));
+	words_copy(to->expected, from->expected, commit->cursor_inputs * sizeof(from->expected[0]));
+	words_copy(to->outputs, from->outputs, commit->cursor_outputs * sizeof(from->outputs[0]));
+	words_copy(to->stage, from->stage, commit->cursor_stage_bytes);
 }
 
 static void add(struct commit *commit, enum commit_kind kind, uint32_t index, uint64_t value)
@@ -66,7 +61,9 @@ static void add(struct commit *commit, enum commit_kind kind, uint32_t index, ui
 	must(n < commit->capacity && (!n || record->operations[n - 1].kind <= kind));
 	if (WEIR_MUTANT == MUTANT_COMMITTED_EARLY)
 		store_release(&record->state, n + 1);
-	record->operations[n] = (struct commit_operation){ .kind = kind, .index = index, .value = value };
+	record->operations[n].kind = kind;
+	record->operations[n].index = index;
+	record->operations[n].value = value;
 	commit->n_operations = n + 1;
 }
 

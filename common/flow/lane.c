@@ -180,11 +180,10 @@ int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const voi
 			return r;
 	}
 	left = lane->tail_cached - lane->next;
-	if (left > LANE_PREFETCH_BYTES)
-		__builtin_prefetch(lane->data + ((lane->next + LANE_PREFETCH_BYTES) & mask));
 	if (left < sizeof(header))
 		return LANE_E_BROKEN;
 	record = lane->data + (lane->next & mask);
+	lane_prefetch(record, left);
 	header = copy_header(record);
 	if (item_record_size(header.size_bytes) > left || header.flags ||
 	    (header.kind != ITEM_DATA && (header.kind != ITEM_RUN_END || header.size_bytes)))

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copying a few 64-bit words that have just been written. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * Word by word on purpose. A wide load that spans several stores still on their way to the cache can't be served from the store
+ * buffer: it waits until all earlier stores are done, and those of a producer go to lines that its consumer holds. That
+ * cost more than all else in a turn. Both ends 8-byte aligned, size_bytes rounded up to whole words. Wait-free.
+ */
+static inline void words_copy(void *to, const void *from, size_t size_bytes)
+{
+#ifdef WEIR_EXPLORE /* one step of the explored program instead of dozens that mean the same */
+	memcpy(to, from, size_bytes);
+#else
+	for (size_t at = 0; at < size_bytes; at += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, (const unsigned char *)from + at, sizeof(word));
+		__asm__ volatile("" : "+r"(word)); /* or the compiler would make one wide copy of it */
+		memcpy((unsigned char *)to + at, &word, sizeof(word));
+	}
+#endif
+}
