@@ -16,7 +16,10 @@
 #include "common/base/atomic.h"
 
 static const char *program;
-static atomic_u32 *done;
+static struct {
+	atomic_u32 done;
+	atomic_u32 bound[CHANNELS_MAX];
+} *shared;
 
 void die(const char *format, ...)
 {
@@ -76,6 +79,9 @@ static bool read_option(struct run *run, int option, const char *text)
 	case 'p':
 		run->spins = (uint32_t)read_number("spins", text);
 		return true;
+	case 't':
+		run->think_ns = read_number("think", text);
+		return true;
 	case 'l':
 		run->poll = true;
 		return true;
@@ -102,6 +108,7 @@ void run_read(int argc, char **argv, const char *name, struct run *ret_run)
 		{ "batch", required_argument, NULL, 'k' },
 		{ "capacity", required_argument, NULL, 'c' },
 		{ "spins", required_argument, NULL, 'p' },
+		{ "think", required_argument, NULL, 't' },
 		{ "poll", no_argument, NULL, 'l' },
 		{ "unpinned", no_argument, NULL, 'u' },
 		{ "folder", required_argument, NULL, 'f' },
@@ -150,6 +157,17 @@ uint64_t time_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t time_pass(uint64_t pause_ns)
+{
+	uint64_t now_ns = time_now_ns(), end_ns = now_ns + pause_ns;
+
+	while (now_ns < end_ns) {
+		cpu_relax();
+		now_ns = time_now_ns();
+	}
+	return now_ns;
+}
+
 unsigned char *message_new(size_t size_bytes)
 {
 	unsigned char *message =
@@ -173,20 +191,36 @@ uint64_t message_sum(size_t size_bytes)
 
 void run_share(void)
 {
-	done = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (done == MAP_FAILED)
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
 		die("no shared page");
 }
 
 void run_done(void)
 {
-	store_release(done, 1);
+	store_release(&shared->done, 1);
+}
+
+bool run_is_done(void)
+{
+	return load_acquire(&shared->done);
 }
 
 void run_wait_done(void)
 {
-	while (!load_acquire(done))
+	while (!run_is_done())
 		usleep(1000);
+}
+
+void run_bound(uint32_t index)
+{
+	store_release(&shared->bound[index], 1);
+}
+
+void run_wait_bound(uint32_t index)
+{
+	while (!load_acquire(&shared->bound[index]))
+		usleep(100);
 }
 
 void run_reap(uint32_t n_children)

@@ -38,6 +38,7 @@ struct run {
 	uint32_t batch; /* messages that are published, or written, at once */
 	uint64_t capacity_bytes;
 	uint32_t spins;     /* empty or full looks before the processor is given away */
+	uint64_t think_ns;  /* round trip: pause before each message, not measured, in which the other side falls asleep */
 	bool poll;          /* look again and again instead of a blocking call */
 	bool pinned;        /* producer on CPU_PRODUCER, consumer on CPU_CONSUMER */
 	bool one_processor; /* everything on CPU_PRODUCER */
@@ -55,6 +56,9 @@ void run_pin(const struct run *run, int cpu);
 
 uint64_t time_now_ns(void);
 
+/* Keeps the processor busy for so long. Returns the time at the end. */
+uint64_t time_pass(uint64_t pause_ns);
+
 /* A message: number in the first 8 bytes, then a pattern of which one byte a line is checked. Owned by the caller (free). */
 unsigned char *message_new(size_t size_bytes);
 /* What one message's checked bytes add up to. */
@@ -64,6 +68,11 @@ uint64_t message_sum(size_t size_bytes);
 void run_share(void);
 void run_done(void);
 void run_wait_done(void);
+bool run_is_done(void);
+
+/* On the same page: the address of channel `index` has someone behind it. */
+void run_bound(uint32_t index);
+void run_wait_bound(uint32_t index);
 
 /* Waits for n children; ends the program with 1 if one failed. */
 void run_reap(uint32_t n_children);

@@ -180,6 +180,8 @@ static void run_round_trip(const struct run *run)
 		const unsigned char *answer;
 
 		memcpy(message, &i, sizeof(i));
+		if (run->think_ns)
+			before_ns = time_pass(run->think_ns);
 		channel_send(&channels[0], message, run->size_bytes);
 		channel_flush(&channels[0]);
 		answer = channel_receive(&channels[1], run->size_bytes);

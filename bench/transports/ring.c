@@ -4,18 +4,23 @@
  * 64 bytes. No header, no commit, no waking: what the hardware allows. It is the measure for weir's lanes, so it must stay this bare.
  * `batch` messages are published, and given back, at once.
  *
- * With RING_SLEEPS=1 (the program ring-sleep) whoever finds nothing arms a word and sleeps on an eventfd: one process at each end.
+ * With RING_SLEEPS=1 (the program ring-sleep) whoever finds nothing arms a word and sleeps on an eventfd, with RING_SLEEPS=2 (the program
+ * ring-futex) on that word itself: one process at each end.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench/transport.h"
 #include "common/base/atomic.h"
 
+#define ON_EVENTFD 1
+#define ON_FUTEX 2
 #ifndef RING_SLEEPS
 #define RING_SLEEPS 0
 #endif
@@ -63,10 +68,11 @@ static void channel_open(struct channel *channel, const struct run *run, uint32_
 		.stride_bytes = stride_bytes,
 		.batch = run->batch < n_slots ? run->batch : n_slots,
 		.spins = run->spins,
-		.reader_fd = RING_SLEEPS ? eventfd(0, EFD_CLOEXEC) : -1,
-		.writer_fd = RING_SLEEPS ? eventfd(0, EFD_CLOEXEC) : -1,
+		.reader_fd = RING_SLEEPS == ON_EVENTFD ? eventfd(0, EFD_CLOEXEC) : -1,
+		.writer_fd = RING_SLEEPS == ON_EVENTFD ? eventfd(0, EFD_CLOEXEC) : -1,
 	};
-	if (channel->ring == MAP_FAILED || (RING_SLEEPS && (channel->reader_fd < 0 || channel->writer_fd < 0)))
+	if (channel->ring == MAP_FAILED ||
+	    (RING_SLEEPS == ON_EVENTFD && (channel->reader_fd < 0 || channel->writer_fd < 0)))
 		die("cannot make a ring of %zu bytes", size_bytes);
 }
 
@@ -76,24 +82,42 @@ static void channel_role(struct channel *channel, enum role role)
 	(void)role;
 }
 
-/* After something was published: rings the sleeper, if there is one. */
-static inline void ring_wake(atomic_u32 *armed, int fd)
+static void bell_ring(atomic_u32 *armed, int fd)
 {
 	const uint64_t one = 1;
 
+	if (RING_SLEEPS == ON_FUTEX)
+		(void)syscall(SYS_futex, armed, FUTEX_WAKE, 1, NULL, NULL, 0);
+	else if (write(fd, &one, sizeof(one)) != sizeof(one))
+		die("cannot ring");
+}
+
+/* Until the bell has been rung, which disarms. */
+static void bell_await(atomic_u32 *armed, int fd)
+{
+	uint64_t count;
+
+	if (RING_SLEEPS == ON_FUTEX)
+		while (load_acquire(armed))
+			(void)syscall(SYS_futex, armed, FUTEX_WAIT, 1, NULL, NULL, 0);
+	else if (read(fd, &count, sizeof(count)) != sizeof(count))
+		die("cannot sleep");
+}
+
+/* After something was published: rings the sleeper, if there is one. */
+static inline void ring_wake(atomic_u32 *armed, int fd)
+{
 	if (!RING_SLEEPS)
 		return;
 	fence_seq_cst(); /* pairs with the one in ring_rest() */
-	if (load_relaxed(armed) && atomic_exchange(armed, 0) && write(fd, &one, sizeof(one)) != sizeof(one))
-		die("cannot ring");
+	if (load_relaxed(armed) && atomic_exchange(armed, 0))
+		bell_ring(armed, fd);
 }
 
 /* Called while the other side's word has not moved: spins, then sleeps or gives the processor away. */
 static void ring_rest(const struct channel *channel, uint32_t *n_looks, const atomic_u64 *word, atomic_u32 *armed,
 		      int fd)
 {
-	uint64_t count;
-
 	if (++*n_looks < channel->spins) {
 		cpu_relax();
 	} else if (!RING_SLEEPS) {
@@ -101,12 +125,10 @@ static void ring_rest(const struct channel *channel, uint32_t *n_looks, const at
 	} else {
 		store_relaxed(armed, 1);
 		fence_seq_cst();
-		if (load_acquire(word) != channel->cached || load_acquire(&channel->ring->closed)) {
-			if (!atomic_exchange(armed, 0) && read(fd, &count, sizeof(count)) != sizeof(count))
-				die("cannot clear the bell");
-		} else if (read(fd, &count, sizeof(count)) != sizeof(count)) {
-			die("cannot sleep");
-		}
+		/* Something has come meanwhile: take the bell back, or hear it if it was rung already. */
+		if ((load_acquire(word) == channel->cached && !load_acquire(&channel->ring->closed)) ||
+		    !atomic_exchange(armed, 0))
+			bell_await(armed, fd);
 		*n_looks = 0;
 	}
 }
