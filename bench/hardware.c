@@ -15,7 +15,7 @@
 #include "common/base/atomic.h"
 
 #define COPY_BYTES (UINT64_C(1) << 29) /* copied for each block size */
-#define LANE_BYTES (4u << 20)            /* a lane for items of 1 MiB */
+#define LANE_BYTES (4u << 20)          /* a lane for items of 1 MiB */
 #define N_FENCES 1000000u
 #define N_CALLS 200000u
 

@@ -19,7 +19,7 @@ static const char *program;
 static struct {
 	atomic_u32 done;
 	atomic_u32 bound[CHANNELS_MAX];
-} *shared;
+} * shared;
 
 void die(const char *format, ...)
 {
@@ -102,18 +102,12 @@ static bool read_option(struct run *run, int option, const char *text)
 void run_read(int argc, char **argv, const char *name, struct run *ret_run)
 {
 	static const struct option options[] = {
-		{ "shape", required_argument, NULL, 's' },
-		{ "size", required_argument, NULL, 'b' },
-		{ "count", required_argument, NULL, 'n' },
-		{ "batch", required_argument, NULL, 'k' },
-		{ "capacity", required_argument, NULL, 'c' },
-		{ "spins", required_argument, NULL, 'p' },
-		{ "think", required_argument, NULL, 't' },
-		{ "poll", no_argument, NULL, 'l' },
-		{ "unpinned", no_argument, NULL, 'u' },
-		{ "folder", required_argument, NULL, 'f' },
-		{ "one-processor", no_argument, NULL, 'o' },
-		{ NULL, 0, NULL, 0 },
+		{ "shape", required_argument, NULL, 's' },    { "size", required_argument, NULL, 'b' },
+		{ "count", required_argument, NULL, 'n' },    { "batch", required_argument, NULL, 'k' },
+		{ "capacity", required_argument, NULL, 'c' }, { "spins", required_argument, NULL, 'p' },
+		{ "think", required_argument, NULL, 't' },    { "poll", no_argument, NULL, 'l' },
+		{ "unpinned", no_argument, NULL, 'u' },       { "folder", required_argument, NULL, 'f' },
+		{ "one-processor", no_argument, NULL, 'o' },  { NULL, 0, NULL, 0 },
 	};
 	struct run run = {
 		.size_bytes = 64,

@@ -37,10 +37,11 @@ struct run {
 	uint64_t count; /* messages, of all producers together */
 	uint32_t batch; /* messages that are published, or written, at once */
 	uint64_t capacity_bytes;
-	uint32_t spins;     /* empty or full looks before the processor is given away */
-	uint64_t think_ns;  /* round trip: pause before each message, not measured, in which the other side falls asleep */
-	bool poll;          /* look again and again instead of a blocking call */
-	bool pinned;        /* producer on CPU_PRODUCER, consumer on CPU_CONSUMER */
+	uint32_t spins; /* empty or full looks before the processor is given away */
+	uint64_t
+		think_ns; /* round trip: pause before each message, not measured, in which the other side falls asleep */
+	bool poll;        /* look again and again instead of a blocking call */
+	bool pinned;      /* producer on CPU_PRODUCER, consumer on CPU_CONSUMER */
 	bool one_processor; /* everything on CPU_PRODUCER */
 	const char *folder; /* for sockets */
 };

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <weir/stage.h>
 
 #define MESSAGE_LINE 64u /* as in bench/transport.h */
@@ -17,6 +20,19 @@
 		.name = "cpu", .type = WEIR_TYPE_LIST,                                                   \
 		.summary = "processors, one for each worker in turn; none: wherever the kernel wants it" \
 	}
+
+#define MESSAGE_FILE_OPTION                                                                                  \
+	{                                                                                                    \
+		.name = "file", .type = WEIR_TYPE_PATH, .required = true, .summary = "where the result goes" \
+	}
+
+static inline uint64_t message_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static inline unsigned char message_byte(size_t at)
 {
@@ -59,4 +75,35 @@ static inline int message_pin(struct weir_context *context)
 		return WEIR_FAILED;
 	}
 	return 0;
+}
+
+/* For stages that measure: also refuses to go on where another worker has died. Returns 0 or WEIR_FAILED. */
+static inline int message_begin(struct weir_context *context)
+{
+	if (weir_generation(context) == 0)
+		return message_pin(context);
+	weir_fail(context, "a worker has died: this measurement is worth nothing");
+	return WEIR_FAILED;
+}
+
+/* Writes the result, one line of JSON, into `file`, which is there when it is whole. Returns 0 or WEIR_FAILED. */
+static inline __attribute__((format(printf, 2, 3))) int message_report(struct weir_context *context, const char *format,
+								       ...)
+{
+	const char *path = weir_option_string(context, "file");
+	char unfinished[4096];
+	va_list arguments;
+	bool good;
+	FILE *file;
+
+	snprintf(unfinished, sizeof(unfinished), "%s.unfinished", path);
+	file = fopen(unfinished, "we");
+	va_start(arguments, format);
+	good = file && vfprintf(file, format, arguments) >= 0;
+	va_end(arguments);
+	good = (file && fclose(file) == 0) && good;
+	if (good && rename(unfinished, path) == 0)
+		return 0;
+	weir_fail(context, "cannot write '%s': %s", path, strerror(errno));
+	return WEIR_FAILED;
 }

@@ -4,10 +4,8 @@
  * item after a tenth of them to the last, as one line of JSON. One producer's items must come in turn, several producers' only all.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/stage.h>
 
 #include "bench/plugins/message.h"
@@ -22,27 +20,14 @@ struct sink {
 	uint64_t n_warm_up, n_taken, sum, sequences, begun_ns, ended_ns;
 };
 
-static uint64_t sink_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static int sink_open(struct weir_context *context, void **ret_state)
 {
 	struct sink *state = calloc(1, sizeof(*state));
-	int r = message_pin(context);
+	int r = message_begin(context);
 
 	if (r != 0 || !state) {
 		free(state);
 		return r != 0 ? r : -ENOMEM;
-	}
-	if (weir_generation(context) != 0) {
-		weir_fail(context, "a worker has died: this measurement is worth nothing");
-		free(state);
-		return WEIR_FAILED;
 	}
 	state->count = (uint64_t)weir_option_integer(context, "count");
 	state->n_warm_up = state->count / WARM_UP_PART;
@@ -74,24 +59,18 @@ static int sink_process(struct weir_context *context, void *data, const struct w
 	state->sequences += sequence;
 	state->n_taken++;
 	if (state->n_taken == state->n_warm_up)
-		state->begun_ns = sink_now_ns();
+		state->begun_ns = message_now_ns();
 	else if (state->n_taken == state->count)
-		state->ended_ns = sink_now_ns();
+		state->ended_ns = message_now_ns();
 	return 0;
 }
 
 static int sink_report(struct weir_context *context, const struct sink *state)
 {
 	double rate = (double)(state->count - state->n_warm_up) * 1e9 / (double)(state->ended_ns - state->begun_ns);
-	FILE *file = fopen(weir_option_string(context, "file"), "we");
 
-	if (!file ||
-	    fprintf(file, "{\"rate\": %.0f, \"bytes_per_s\": %.0f}\n", rate, rate * (double)state->size_bytes) < 0 ||
-	    fclose(file) != 0) {
-		weir_fail(context, "cannot write '%s': %s", weir_option_string(context, "file"), strerror(errno));
-		return WEIR_FAILED;
-	}
-	return 0;
+	return message_report(context, "{\"rate\": %.0f, \"bytes_per_s\": %.0f}\n", rate,
+			      rate * (double)state->size_bytes);
 }
 
 static int sink_finish(struct weir_context *context, void *data)
@@ -135,7 +114,7 @@ static const struct weir_option options[] = {
 	  .type = WEIR_TYPE_BOOLEAN,
 	  .fallback = "true",
 	  .summary = "items must come in the order of their numbers" },
-	{ .name = "file", .type = WEIR_TYPE_PATH, .required = true, .summary = "where the result goes" },
+	MESSAGE_FILE_OPTION,
 	MESSAGE_CPU_OPTION,
 };
 

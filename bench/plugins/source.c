@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plugin: makes the messages that bench/transport_main.h makes, as fast as the lane takes them, on one processor. */
+/*
+ * Plugin: makes the messages that bench/transport_main.h makes, as fast as the lane takes them, on one processor. Each is copied from a
+ * private warm buffer, as a bare transport's producer does it: by weir_emit(), or with in_place by the stage into the lane itself.
+ */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/stage.h>
 
 #include "bench/plugins/message.h"
-
-#define BUDGET 64u /* items a turn */
 
 struct cursor {
 	uint64_t made;
@@ -17,6 +17,8 @@ struct cursor {
 struct source {
 	uint64_t count;
 	size_t size_bytes;
+	uint32_t batch; /* items a turn */
+	bool in_place;
 	unsigned char *message;
 };
 
@@ -41,6 +43,8 @@ static int source_open(struct weir_context *context, void **ret_state)
 	}
 	state->count = (uint64_t)weir_option_integer(context, "count");
 	state->size_bytes = (size_t)weir_option_integer(context, "size");
+	state->batch = (uint32_t)weir_option_integer(context, "items_a_turn");
+	state->in_place = weir_option_boolean(context, "in_place");
 	state->message = malloc(state->size_bytes);
 	if (!state->message) {
 		free(state);
@@ -51,16 +55,35 @@ static int source_open(struct weir_context *context, void **ret_state)
 	return 0;
 }
 
+/* Builds the item where it will be read. Returns as weir_emit(). */
+static inline int source_build(struct weir_context *context, const struct source *state, uint64_t sequence)
+{
+	void *message;
+	int r = weir_reserve(context, 0, state->size_bytes, &message);
+
+	if (r != 0)
+		return r;
+	memcpy(message, &sequence, sizeof(sequence));
+	memcpy((unsigned char *)message + sizeof(sequence), state->message + sizeof(sequence),
+	       state->size_bytes - sizeof(sequence));
+	return weir_push(context, 0, state->size_bytes);
+}
+
+static inline int source_copy(struct weir_context *context, const struct source *state, uint64_t sequence)
+{
+	memcpy(state->message, &sequence, sizeof(sequence));
+	return weir_emit(context, 0, state->message, state->size_bytes);
+}
+
 static int source_produce(struct weir_context *context, void *data)
 {
 	struct source *state = data;
 	struct cursor *cursor = weir_cursor(context);
 
-	for (uint32_t i = 0; i < BUDGET && cursor->made < state->count; i++) {
-		int r;
+	for (uint32_t i = 0; i < state->batch && cursor->made < state->count; i++) {
+		int r = state->in_place ? source_build(context, state, cursor->made) :
+					  source_copy(context, state, cursor->made);
 
-		memcpy(state->message, &cursor->made, sizeof(cursor->made));
-		r = weir_emit(context, 0, state->message, state->size_bytes);
 		if (r == WEIR_TOO_LARGE) {
 			weir_fail(context, "an item of %zu bytes does not fit the lane", state->size_bytes);
 			return WEIR_FAILED;
@@ -80,6 +103,16 @@ static const struct weir_option options[] = {
 	  .minimum = 8,
 	  .maximum = 64 << 20,
 	  .summary = "bytes of an item" },
+	{ .name = "items_a_turn",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "64",
+	  .minimum = 1,
+	  .maximum = 4096,
+	  .summary = "items between two commits" },
+	{ .name = "in_place",
+	  .type = WEIR_TYPE_BOOLEAN,
+	  .fallback = "false",
+	  .summary = "build items in the lane instead of copying them into it" },
 	MESSAGE_CPU_OPTION,
 };
 

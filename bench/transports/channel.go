@@ -101,22 +101,35 @@ func finish(taken, count uint64, begun time.Time) time.Duration {
 	return elapsed
 }
 
+func report(rate float64, size int) {
+	fmt.Printf("{\"rate\": %.0f, \"bytes_per_s\": %.0f}\n", rate, rate*float64(size))
+}
+
 func main() {
+	shape := flag.String("shape", "one-way", "one-way, round-trip, fan, many or receive")
 	size := flag.Int("size", line, "bytes of a message")
 	count := flag.Uint64("count", 1000000, "messages")
 	room := flag.Int("capacity", 4<<20, "bytes that large messages in flight may take")
+	watching := flag.Bool("watching", false, "receive: in a select with a context's end")
 	flag.Parse()
 	runtime.GOMAXPROCS(2)
-	var elapsed time.Duration
-	if *size == line {
-		elapsed = smallOnes(*count)
-	} else {
+	measured := float64(*count - *count/warmUpPart)
+	switch {
+	case *shape == "round-trip":
+		roundTrips(*count)
+	case *shape == "fan":
+		report(measured/fan(*count).Seconds(), line)
+	case *shape == "many":
+		report(measured/many(*count).Seconds(), line)
+	case *shape == "receive":
+		fmt.Printf("{\"value\": %.2f}\n", receive(*count, *watching))
+	case *size == line:
+		report(measured/smallOnes(*count).Seconds(), line)
+	default:
 		depth := *room / *size
 		if depth > capacity {
 			depth = capacity
 		}
-		elapsed = largeOnes(*count, *size, depth)
+		report(measured/largeOnes(*count, *size, depth).Seconds(), *size)
 	}
-	rate := float64(*count-*count/warmUpPart) / elapsed.Seconds()
-	fmt.Printf("{\"rate\": %.0f, \"bytes_per_s\": %.0f}\n", rate, rate*float64(*size))
 }

@@ -58,6 +58,12 @@ static void add(struct commit *commit, enum commit_kind kind, uint32_t index, ui
 	struct commit_record *record = commit->segment->record;
 	uint32_t n = commit->n_operations;
 
+	if (!WEIR_COMMIT_RECORD) {
+		const struct commit_operation one = { .kind = kind, .index = index, .value = value };
+
+		commit_apply_these(commit->segment, &one, 1);
+		return;
+	}
 	must(n < commit->capacity && (!n || record->operations[n - 1].kind <= kind));
 	if (WEIR_MUTANT == MUTANT_COMMITTED_EARLY)
 		store_release(&record->state, n + 1);
@@ -82,7 +88,8 @@ void commit_add_done(struct commit *commit, const struct lane_in *lane)
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
 {
 	struct segment *segment = commit->segment;
-	uint64_t flips = load_relaxed(&segment->cursor_switch->flips) + (WEIR_MUTANT != MUTANT_LEDGER_OUTSIDE);
+	const bool other_copy = WEIR_COMMIT_RECORD && WEIR_MUTANT != MUTANT_LEDGER_OUTSIDE;
+	uint64_t flips = load_relaxed(&segment->cursor_switch->flips) + other_copy;
 
 	copy_cursor(commit, &segment->cursors[flips & 1], cursor); /* [C2] before flips */
 	add(commit, COMMIT_CURSOR, 0, flips);

@@ -9,6 +9,14 @@
 #ifndef WEIR_MUTANT
 #define WEIR_MUTANT 0
 #endif
+/*
+ * bench/ compiles commit.c once more with 0, to know what the record costs: the same stores, in the same order, made directly, and the
+ * cursor in place. A kill may then leave half a turn: no program that is installed is built so.
+ */
+#ifndef WEIR_COMMIT_RECORD
+#define WEIR_COMMIT_RECORD 1
+#endif
+
 enum mutant {
 	MUTANT_COMMITTED_EARLY = 1,   /* the record counts before its operations are whole */
 	MUTANT_IDLE_FIRST = 2,        /* the record stops counting before it is applied */
@@ -17,13 +25,10 @@ enum mutant {
 	MUTANT_REPAIR_IDLE_FIRST = 5, /* the same as 2, in the repairer */
 };
 
-/*
- * Applies the first n operations of the record, which its reader has checked or its writer has just written. Each is
- * one store of an absolute value, so doing it again changes nothing.
- */
-static inline void commit_apply(struct segment *segment, uint64_t n)
+/* Applies n operations. Each is one store of an absolute value, so doing it again changes nothing. */
+static inline void commit_apply_these(struct segment *segment, const struct commit_operation *operation, uint64_t n)
 {
-	const struct commit_operation *operation = segment->record->operations, *end = operation + n;
+	const struct commit_operation *end = operation + n;
 
 	for (; operation < end; operation++) {
 		uint32_t index = operation->index;
@@ -43,4 +48,10 @@ static inline void commit_apply(struct segment *segment, uint64_t n)
 			unreachable_because("operations are written by commit.c or checked by repair.c");
 		}
 	}
+}
+
+/* The first n of the record, which its reader has checked or its writer has just written. */
+static inline void commit_apply(struct segment *segment, uint64_t n)
+{
+	commit_apply_these(segment, segment->record->operations, n);
 }
