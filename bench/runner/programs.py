@@ -56,9 +56,9 @@ class Programs:
             raise Failed("its output is not that of one process")
         self.output.unlink()
 
-    def timed(self, command):
+    def timed(self, command, to=">"):
         begun = time.monotonic()
-        self.bench.call(["sh", "-c", f"{command} > {self.output}"], cwd=self.bench.folder)
+        self.bench.call(["sh", "-c", f"{command} {to} {self.output}"], cwd=self.bench.folder)
         return time.monotonic() - begun
 
     def weir(self, words):
@@ -77,8 +77,9 @@ class Programs:
             if shutil.which("parallel"):
                 self.add(name, row, lambda options=options:
                          self.timed("parallel --will-cite " + options.format(parallel_words(words))))
+        # Appending: two programs that share a position in the file overwrite each other.
         self.add(name, f"xargs -P2, {PARTS} files cut before, any order",
-                 lambda: self.timed(f"ls part.* | xargs -P2 -n1 {shell_words(words)}"), in_order=False)
+                 lambda: self.timed(f"ls part.* | xargs -P2 -n1 {shell_words(words)}", to=">>"), in_order=False)
 
 
 def add_programs(bench):
