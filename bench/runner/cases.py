@@ -124,7 +124,7 @@ def add_chain(bench, shape, title, column, pinned, count):
 
 
 def add_hops(bench):
-    count = bench.count(3000)
+    count = bench.count(10000)
     for column, one_processor in (("two processors", False), ("one processor", True)):
         for row, hop, n_hops in (("no hop", "pass", 0), (f"{HOPS} hops, forwarded", "forward", HOPS), (f"{HOPS} hops, copied", "pass", HOPS)):
             if bench.has(f"{hop}.so"):

@@ -55,6 +55,12 @@ class Targets(unittest.TestCase):
                                cell("receive", "ns", "weir_recv, scope and budget", value=spread(15, 17, 16)))
         self.assertEqual((verdict.number, verdict.met), (5, True))
 
+    def test_what_can_not_be_is_not_met(self):
+        verdict = self.verdict("receive, scope and budget", "", cell("receive", "ns", "weir_recv", value=spread(100)),
+                               cell("receive", "ns", "weir_recv, scope and budget", value=spread(50)))
+        self.assertFalse(verdict.met)
+        self.assertIn("measure again", table.verdict_words(verdict))
+
     def test_share_of_a_copy(self):
         # 100 us an item without hops, 130 us over three: 10 us a hop; a copy at 10.48576 GB/s takes 100 us.
         verdict = self.verdict("1 MiB forwarded, one processor", "", cell("1 MiB over hops", "one processor", "weir, no hop", rate=spread(10000)),

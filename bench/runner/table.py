@@ -70,6 +70,8 @@ def group_table(title, results, unit):
 def verdict_words(verdict):
     if not verdict.measured:
         return "not measured"
+    if verdict.number < verdict.target.least:
+        return "NOT met: less than can be, measure again"
     return ("met" if verdict.met else "NOT met") + (", but not in every run" if noise(verdict) else "")
 
 
