@@ -10,6 +10,9 @@
 
 #include "bench/plugins/message.h"
 
+#define SMALL 64u /* the one size that is a constant to the compiler, as in bench/transport_main.h */
+#define INLINE static inline __attribute__((always_inline))
+
 struct cursor {
 	uint64_t made;
 };
@@ -56,36 +59,35 @@ static int source_open(struct weir_context *context, void **ret_state)
 }
 
 /* Builds the item where it will be read. Returns as weir_emit(). */
-static inline int source_build(struct weir_context *context, const struct source *state, uint64_t sequence)
+INLINE int source_build(struct weir_context *context, const struct source *state, size_t size_bytes, uint64_t sequence)
 {
 	void *message;
-	int r = weir_reserve(context, 0, state->size_bytes, &message);
+	int r = weir_reserve(context, 0, size_bytes, &message);
 
 	if (r != 0)
 		return r;
 	memcpy(message, &sequence, sizeof(sequence));
 	memcpy((unsigned char *)message + sizeof(sequence), state->message + sizeof(sequence),
-	       state->size_bytes - sizeof(sequence));
-	return weir_push(context, 0, state->size_bytes);
+	       size_bytes - sizeof(sequence));
+	return weir_push(context, 0, size_bytes);
 }
 
-static inline int source_copy(struct weir_context *context, const struct source *state, uint64_t sequence)
+INLINE int source_copy(struct weir_context *context, const struct source *state, size_t size_bytes, uint64_t sequence)
 {
 	memcpy(state->message, &sequence, sizeof(sequence));
-	return weir_emit(context, 0, state->message, state->size_bytes);
+	return weir_emit(context, 0, state->message, size_bytes);
 }
 
-static int source_produce(struct weir_context *context, void *data)
+INLINE int source_some(struct weir_context *context, const struct source *state, size_t size_bytes, bool in_place)
 {
-	struct source *state = data;
 	struct cursor *cursor = weir_cursor(context);
 
 	for (uint32_t i = 0; i < state->batch && cursor->made < state->count; i++) {
-		int r = state->in_place ? source_build(context, state, cursor->made) :
-					  source_copy(context, state, cursor->made);
+		int r = in_place ? source_build(context, state, size_bytes, cursor->made) :
+				   source_copy(context, state, size_bytes, cursor->made);
 
 		if (r == WEIR_TOO_LARGE) {
-			weir_fail(context, "an item of %zu bytes does not fit the lane", state->size_bytes);
+			weir_fail(context, "an item of %zu bytes does not fit the lane", size_bytes);
 			return WEIR_FAILED;
 		}
 		if (r != 0)
@@ -93,6 +95,16 @@ static int source_produce(struct weir_context *context, void *data)
 		cursor->made++;
 	}
 	return cursor->made < state->count ? WEIR_MORE : WEIR_CLOSED;
+}
+
+static int source_produce(struct weir_context *context, void *data)
+{
+	const struct source *state = data;
+
+	if (state->size_bytes == SMALL)
+		return state->in_place ? source_some(context, state, SMALL, true) :
+					 source_some(context, state, SMALL, false);
+	return source_some(context, state, state->size_bytes, state->in_place);
 }
 
 static const struct weir_option options[] = {

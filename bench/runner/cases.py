@@ -94,6 +94,11 @@ def add_round_trip(bench):
                       bench.transport(program, shape="round-trip", count=count, one_processor=True, **options))
     if bench.has("go"):
         bench.add("round trip", "spinning", "Go channel (one process)", lambda: bench.transport("go", shape="round-trip", count=spin))
+    if bench.has("ping.so"):
+        add_round_trip_weir(bench, spin, sleep)
+
+
+def add_round_trip_weir(bench, spin, sleep):
     for column, count, options in (("spinning", spin, {}), ("adaptive", spin, {}), ("asleep", sleep, {"think_ns": THINK_NS}),
                                    ("asleep, one processor", sleep, {"one_processor": True})):
         bench.add("round trip", column, "weir",
