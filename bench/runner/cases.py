@@ -96,6 +96,8 @@ def add_round_trip(bench):
         bench.add("round trip", "spinning", "Go channel (one process)", lambda: bench.transport("go", shape="round-trip", count=spin))
     if bench.has("ping.so"):
         add_round_trip_weir(bench, spin, sleep)
+    else:
+        bench.skip("weir's round trip", "the plugin ping is not built, see bench/plugins/README.md")
 
 
 def add_round_trip_weir(bench, spin, sleep):
@@ -130,6 +132,8 @@ def add_chain(bench, shape, title, column, pinned, count):
 
 def add_hops(bench):
     count = bench.count(10000)
+    if not bench.has("forward.so"):
+        bench.skip("items forwarded", "the plugin forward is not built, see bench/plugins/README.md")
     for column, one_processor in (("two processors", False), ("one processor", True)):
         for row, hop, n_hops in (("no hop", "pass", 0), (f"{HOPS} hops, forwarded", "forward", HOPS), (f"{HOPS} hops, copied", "pass", HOPS)):
             if bench.has(f"{hop}.so"):
@@ -151,6 +155,8 @@ def add_receive(bench):
         for row, key in (("weir_recv", "plain"), ("weir_recv, scope and budget", "watching"), ("weir_select, scope and budget", "select")):
             bench.add("receive", "ns", row, lambda key=key:
                       {"value": bench.once("receive", lambda: pipelines.receive(bench, count))[key]})
+    else:
+        bench.skip("weir's receive", "the plugin receive is not built, see bench/plugins/README.md")
     if bench.has("go"):
         bench.add("receive", "ns", "Go receive", lambda: bench.transport("go", shape="receive", count=count))
         bench.add("receive", "ns", "Go select with ctx.Done()", lambda: bench.transport("go", shape="receive", count=count, watching=True))
