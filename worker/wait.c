@@ -10,8 +10,8 @@
  *     armed.word = 0
  *
  * Whichever fence comes first, one of the two sees the other: no wake is lost while both live. A waker that dies between
- * publishing and ringing is made good by the supervisor, which rings all neighbours after a death; and no sleep lasts
- * longer than a second. The loop: clear the doorbell first, look second, sleep last; a ring that comes after the look
+ * publishing and ringing is made good by the supervisor, which rings all neighbours after a death; and no sleep is without
+ * a bound: a second, more and more while a pipeline is at rest. The loop: clear the doorbell first, look second, sleep last; a ring that comes after the look
  * leaves the eventfd readable.
  */
 #include <errno.h>
@@ -26,7 +26,9 @@
 #include "worker/output.h"
 #include "worker/wait.h"
 
-#define SLEEP_MS_MAX 1000
+/* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
+#define SLEEP_MS_MIN 1000
+#define SLEEP_MS_MAX 32000
 #define STAGE_FDS_MAX 8u
 
 enum { FD_DOORBELL, FD_CONTROL, FD_LIFELINE, FD_FIRST_OTHER };
@@ -133,6 +135,19 @@ static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns
 	counter_add(worker, COUNTER_BACKSTOPS, backstop);
 }
 
+/* After a sleep: sets the bound of the next one. Returns true if the bound ended it though there was work. */
+static bool wait_bound(struct worker *worker, uint64_t slept_ns, uint32_t events, uint64_t need_bytes)
+{
+	bool ended_by_bound = slept_ns >= worker->sleep_ms * NS_PER_MS;
+	bool missed = ended_by_bound && events && wait_is_over(worker, events, need_bytes);
+
+	if (!ended_by_bound || missed)
+		worker->sleep_ms = SLEEP_MS_MIN;
+	else if (worker->sleep_ms < SLEEP_MS_MAX)
+		worker->sleep_ms *= 2;
+	return missed;
+}
+
 static bool wait_spin(struct worker *worker, uint32_t events, uint64_t need_bytes, uint32_t rounds)
 {
 	for (uint32_t i = 0; i < rounds; i++) {
@@ -155,6 +170,8 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	uint32_t rounds = spin_rounds(&worker->spin, load_relaxed(&worker->board->n_live) > worker->n_processors);
 	int r, timeout_ms;
 
+	if (!worker->sleep_ms)
+		worker->sleep_ms = SLEEP_MS_MIN;
 	if (wait_spin(worker, events, need_bytes, rounds))
 		return wait_check_order(worker);
 	worker_set_state(worker,
@@ -164,15 +181,14 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 			 NO_LANE);
 	wait_arm(worker, events, need_bytes);
 	slept_from_ns = clock_now_ns();
-	timeout_ms = deadline_poll_ms(wake_ns, slept_from_ns, SLEEP_MS_MAX);
+	timeout_ms = deadline_poll_ms(wake_ns, slept_from_ns, (int)worker->sleep_ms);
 	r = 0;
 	if (!wait_is_over(worker, events, need_bytes)) {
 		r = wait_poll(worker, &watch, watches ? 1 : 0, timeout_ms);
 		worker->now_ns = clock_now_ns();
 		spin_failed(&worker->spin, rounds, worker->now_ns - slept_from_ns);
 		wait_count(worker, events, worker->now_ns - slept_from_ns,
-			   worker->now_ns - slept_from_ns >= SLEEP_MS_MAX * NS_PER_MS && events &&
-				   wait_is_over(worker, events, need_bytes));
+			   wait_bound(worker, worker->now_ns - slept_from_ns, events, need_bytes));
 	}
 	store_relaxed(&worker->segment.armed->word, 0);
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
@@ -198,7 +214,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 			r = WEIR_CANCELLED;
 			break;
 		}
-		r = wait_poll(worker, fds, n_fds, deadline_poll_ms(deadline_ns, now_ns, SLEEP_MS_MAX));
+		r = wait_poll(worker, fds, n_fds, deadline_poll_ms(deadline_ns, now_ns, SLEEP_MS_MIN));
 		if (r != 0) {
 			r = r > 0 ? 0 : r;
 			break;
@@ -214,5 +230,5 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 
 int wait_for_start(struct worker *worker)
 {
-	return wait_poll(worker, NULL, 0, SLEEP_MS_MAX);
+	return wait_poll(worker, NULL, 0, SLEEP_MS_MIN);
 }
