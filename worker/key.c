@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys.
+ *
+ *     item --EXPR--> the bytes of the key --FNV-1a, mixed--> 64 bits --> lane = high half of (number x lanes)
+ *
+ * Nothing here depends on the process, the run or the time: a worker that was killed and its successor, two workers of the
+ * stage before, and the next run all send a key to the same lane. The mixing at the end matters: FNV's upper bits, which choose the
+ * lane, hardly change with the last byte.
+ *
+ * An item without the part that is asked for has the empty key, and so has a JSON `null`: as awk sees a field that isn't
+ * there. To refuse such items is the business of a stage, not of the way to it.
+ *
+ * JSON is libjq's business; only its values are used, not its language: a path can't fail half way, loop, or print.
+ */
+#include "worker/key.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <jv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/must.h"
+#include "common/stage/key_expression.h"
+
+struct key {
+	struct key_expression expression;
+};
+
+int key_new(const char *source, struct key **ret_key, struct text *why)
+{
+	struct key_expression expression;
+	struct key *key;
+
+	if (key_expression_parse(source, &expression, why) != 0)
+		return -EINVAL;
+	key = calloc(1, sizeof(*key));
+	must(key);
+	key->expression = expression;
+	*ret_key = key;
+	return 0;
+}
+
+void key_free(struct key *key)
+{
+	if (!key)
+		return;
+	key_expression_deinit(&key->expression);
+	free(key);
+}
+
+static uint64_t hash_bytes(const char *data, size_t size_bytes)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (size_t i = 0; i < size_bytes; i++)
+		hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
+	hash ^= hash >> 33; /* the finaliser of MurmurHash3 */
+	hash *= UINT64_C(0xff51afd7ed558ccd);
+	hash ^= hash >> 33;
+	hash *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return hash ^ hash >> 33;
+}
+
+/* A part of the item, as bytes. */
+struct part {
+	const char *data;
+	size_t size_bytes;
+};
+
+static bool find_bytes(const struct key_expression *expression, struct part item, struct part *ret)
+{
+	if (item.size_bytes < expression->offset_bytes + expression->size_bytes)
+		return false;
+	*ret = (struct part){ item.data + expression->offset_bytes, expression->size_bytes };
+	return true;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool find_word(struct part item, uint32_t number, struct part *ret)
+{
+	const char *at = item.data, *end = item.data + item.size_bytes;
+
+	for (;;) {
+		const char *start;
+
+		while (at < end && is_blank(*at))
+			at++;
+		start = at;
+		while (at < end && !is_blank(*at))
+			at++;
+		if (start == at)
+			return false;
+		if (--number == 0) {
+			*ret = (struct part){ start, (size_t)(at - start) };
+			return true;
+		}
+	}
+}
+
+/* Two separators in a row hold an empty field between them: it is there. */
+static bool find_field(const struct key_expression *expression, struct part item, struct part *ret)
+{
+	const char *at = item.data, *end = item.data + item.size_bytes;
+
+	for (uint32_t number = expression->field;; number--) {
+		const char *stop = at < end ? memchr(at, expression->separator, (size_t)(end - at)) : NULL;
+
+		if (number == 1) {
+			*ret = (struct part){ at, (size_t)((stop ? stop : end) - at) };
+			return true;
+		}
+		if (!stop)
+			return false;
+		at = stop + 1;
+	}
+}
+
+/* Consumes the value. */
+static jv step(jv value, const struct key_segment *segment)
+{
+	if (segment->name && jv_get_kind(value) == JV_KIND_OBJECT)
+		return jv_object_get(value, jv_string(segment->name));
+	if (!segment->name && jv_get_kind(value) == JV_KIND_ARRAY) {
+		int length = jv_array_length(jv_copy(value));
+		int index = segment->index < 0 ? length + segment->index : segment->index;
+
+		if (index >= 0 && index < length)
+			return jv_array_get(value, index);
+	}
+	jv_free(value);
+	return jv_invalid();
+}
+
+/* A value's text with its names sorted is the same however it was spelled. */
+static bool hash_path(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
+{
+	jv value, text;
+
+	if (item.size_bytes > INT_MAX)
+		return false;
+	value = jv_parse_sized(item.data, (int)item.size_bytes);
+	for (uint32_t i = 0; jv_is_valid(value) && i < expression->n_segments; i++)
+		value = step(value, &expression->segments[i]);
+	if (!jv_is_valid(value) || jv_get_kind(value) == JV_KIND_NULL) {
+		jv_free(value);
+		return false;
+	}
+	text = jv_dump_string(value, JV_PRINT_SORTED);
+	*ret_hash = hash_bytes(jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text)));
+	jv_free(text);
+	return true;
+}
+
+bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash)
+{
+	const struct key_expression *expression = &key->expression;
+	struct part item = { data, size_bytes }, part = item;
+	bool found = true;
+
+	switch (expression->kind) {
+	case KEY_KIND_ITEM:
+		break;
+	case KEY_KIND_BYTES:
+		found = find_bytes(expression, item, &part);
+		break;
+	case KEY_KIND_FIELD:
+		found = expression->separator == KEY_FIELD_BLANKS ? find_word(item, expression->field, &part) :
+								    find_field(expression, item, &part);
+		break;
+	case KEY_KIND_PATH:
+		if (hash_path(expression, item, ret_hash))
+			return true;
+		found = false;
+		break;
+	}
+	*ret_hash = found ? hash_bytes(part.data, part.size_bytes) : hash_bytes(NULL, 0);
+	return found;
+}
