@@ -11,6 +11,7 @@
  * All geometry comes from the heritage, never from a segment. The writable descriptor is closed once it is mapped, and the
  * mapping is not inherited, so that no child can write into the next generation's memory.
  */
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/attach.h"
+#include "worker/key.h"
 
 static int attach_segment(struct segment *segment, int fd, const struct segment_geometry *geometry,
 			  enum segment_access access, const char *whose, struct text *why)
@@ -98,10 +100,15 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 {
 	edge->heritage = from;
 	edge->turn_lane = NO_LANE;
+	if (from->balance == HERITAGE_BALANCE_KEY && from->n_lanes > 1 && from->order == HERITAGE_ORDER_NONE &&
+	    key_new(from->balance_key, &edge->key, why) != 0)
+		return error_origin(-EINVAL);
+	worker->rendezvous = worker->rendezvous || from->rendezvous;
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
-	edge->plain = from->order == HERITAGE_ORDER_NONE;
+	edge->plain = from->order == HERITAGE_ORDER_NONE && !edge->key && from->full == HERITAGE_FULL_BLOCK &&
+		      !from->rendezvous && !from->feedback;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct output_lane *output = &edge->lanes[i];
@@ -230,9 +237,11 @@ void worker_detach(struct worker *worker)
 			lane_unmap(worker->outputs[i].lanes[j].lane.data,
 				   worker->outputs[i].lanes[j].lane.capacity_bytes);
 		free(worker->outputs[i].lanes);
+		key_free(worker->outputs[i].key);
 	}
 	for (uint32_t i = 0; i < worker->n_peers; i++)
 		segment_detach(&worker->peers[i].segment);
+	free(worker->reserved.scratch);
 	free(worker->inputs);
 	free(worker->outputs);
 	free(worker->peers);

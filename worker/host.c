@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "worker/admission.h"
 #include "worker/dead_letter.h"
 #include "worker/host.h"
 #include "worker/output.h"
@@ -29,13 +30,16 @@ static int host_status(int r)
 	}
 }
 
-/* A record that produce() has built is an item of its own. */
-static void host_produced(struct worker *worker)
+/* A record that produce() has built is an item of its own. WEIR_REJECTED: it went nowhere, and a source should know. */
+static int host_produced(struct worker *worker, uint32_t output)
 {
+	bool refused = worker->stage.role == WEIR_SOURCE && admission_refused(worker, output);
+
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED]++;
 	output_item_end(worker);
 	window_open(worker);
+	return refused ? WEIR_REJECTED : WEIR_OK;
 }
 
 static bool host_may_emit(const struct worker *worker, uint32_t output)
@@ -106,7 +110,7 @@ static int host_emit(struct weir_context *context, uint32_t output, const void *
 	if (r == 0)
 		r = host_place(worker, output, data, size_bytes, NULL);
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
-		host_produced(worker);
+		r = host_produced(worker, output);
 	return host_refuse(worker, r);
 }
 
@@ -136,8 +140,8 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 		output = 0;
 	r = host_status(output_push_reserved(worker, output, size_bytes));
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
-		host_produced(worker);
-	return r;
+		r = host_produced(worker, output);
+	return host_refuse(worker, r);
 }
 
 static uint32_t host_outputs(const struct weir_context *context)

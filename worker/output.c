@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "worker/admission.h"
 #include "worker/output.h"
 #include "worker/window.h"
 
@@ -51,6 +52,8 @@ static uint32_t output_only_lane(const struct worker *worker, const struct outpu
 {
 	const struct cursor_output *run = &worker->cursor.outputs[edge - worker->outputs];
 
+	if (edge->key)
+		return edge->key_lane;
 	if (edge->heritage->order == HERITAGE_ORDER_KEEP)
 		return (uint32_t)(worker->cursor.expected[0] % edge->n_lanes);
 	if (edge->heritage->order == HERITAGE_ORDER_DEAL && run->run_records)
@@ -58,25 +61,33 @@ static uint32_t output_only_lane(const struct worker *worker, const struct outpu
 	return edge->heritage->order == HERITAGE_ORDER_DEAL && edge->item_records ? edge->item_lane : NO_LANE;
 }
 
-/* The lane of the next record; for free edges another one if the first choice is full. */
+/*
+ * The lane of the next record; for free edges another one if the first choice is full. NO_LANE: none, and the edge does not wait.
+ * Of an edge with a key key_lane must be known.
+ */
 static int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
 			 void **ret_payload)
 {
 	uint32_t lane = output_only_lane(worker, edge);
+	bool any_lane = edge->heritage->order == HERITAGE_ORDER_NONE && !edge->key;
 	int r;
 
 	if (edge->n_lanes == 1 || lane == NO_LANE)
 		lane = output_turn_lane(edge);
 
-	r = lane_out_reserve(&edge->lanes[lane].lane, size_bytes, ret_payload);
-	if (r == LANE_E_FULL && edge->n_lanes > 1 && edge->heritage->order == HERITAGE_ORDER_NONE)
+	r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);
+	if (r == LANE_E_FULL && edge->n_lanes > 1 && any_lane)
 		for (uint32_t i = 0; r == LANE_E_FULL && i < edge->n_lanes; i++) {
 			lane = lane + 1 < edge->n_lanes ? lane + 1 : 0;
-			r = lane_out_reserve(&edge->lanes[lane].lane, size_bytes, ret_payload);
+			r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);
 		}
-	if (r == 0 && edge->heritage->order == HERITAGE_ORDER_NONE)
+	if (r == 0 && any_lane)
 		edge->turn_lane = lane;
 	*ret_lane = lane;
+	if (r == LANE_E_FULL && admission_gives_up(worker, edge)) {
+		*ret_lane = NO_LANE;
+		return 0;
+	}
 	if (r == LANE_E_BROKEN)
 		snprintf(worker->reason, sizeof(worker->reason),
 			 "lane %u to '%s' is broken: its reader's position makes no sense", lane,
@@ -147,12 +158,20 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 
 	must(end <= worker->n_outputs && end <= CURSOR_EDGES_MAX);
 	for (uint32_t i = first; i < end; i++) {
-		int r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
+		int r;
+
+		admission_find_lane(worker, &worker->outputs[i], data, size_bytes);
+		r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
 
 		if (r != 0)
 			return output_no_room(worker, output, size_bytes, r);
 	}
 	for (uint32_t i = first; i < end; i++) {
+		if (lanes[i] == NO_LANE) {
+			if (admission_skip(worker, &worker->outputs[i], data, size_bytes) != 0)
+				return OUTPUT_E_BROKEN;
+			continue;
+		}
 		if (size_bytes)
 			memcpy(payloads[i], data, size_bytes);
 		output_build(worker, &worker->outputs[i], lanes[i], size_bytes);
@@ -162,22 +181,70 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 	return 0;
 }
 
+/* Before the key is known: room in every lane that it may lead to. key_lane is the one that has none, for whoever waits. */
+static int output_choose_all(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane)
+{
+	uint32_t unused_lane;
+	void *unused;
+
+	for (edge->key_lane = 0; edge->key_lane < edge->n_lanes; edge->key_lane++) {
+		int r = output_choose(worker, edge, size_bytes, &unused_lane, &unused);
+
+		if (r != 0)
+			return r;
+	}
+	*ret_lane = NO_LANE;
+	return 0;
+}
+
 int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload)
 {
 	int r;
 
 	must(output < worker->n_outputs);
-	r = output_choose(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane, ret_payload);
+	if (worker->outputs[output].key)
+		r = output_choose_all(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane);
+	else
+		r = output_choose(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane, ret_payload);
 	worker->reserved.output = r == 0 ? output : NO_LANE;
 	worker->reserved.size_bytes = size_bytes;
+	if (r == 0 && worker->reserved.lane == NO_LANE)
+		*ret_payload = admission_scratch(worker, size_bytes);
 	return r == 0 ? 0 : output_no_room(worker, output, size_bytes, r);
+}
+
+/* What lies in the scratch can now be looked at; whatever lane it belongs to, there is room, or it is skipped. */
+static int output_push_scratch(struct worker *worker, struct output_edge *edge, size_t size_bytes)
+{
+	const void *data = worker->reserved.scratch;
+	void *payload;
+	uint32_t lane;
+	int r;
+
+	admission_find_lane(worker, edge, data, size_bytes);
+	r = output_choose(worker, edge, size_bytes, &lane, &payload);
+	if (r != 0)
+		return OUTPUT_E_BROKEN;
+	if (lane == NO_LANE)
+		return admission_skip(worker, edge, data, size_bytes) == 0 ? 0 : OUTPUT_E_BROKEN;
+	if (size_bytes)
+		memcpy(payload, data, size_bytes);
+	output_build(worker, edge, lane, size_bytes);
+	return 0;
 }
 
 int output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes)
 {
 	if (output != worker->reserved.output || size_bytes > worker->reserved.size_bytes)
 		return OUTPUT_E_UNRESERVED;
-	output_build(worker, &worker->outputs[output], worker->reserved.lane, size_bytes);
+	if (worker->reserved.lane != NO_LANE) {
+		output_build(worker, &worker->outputs[output], worker->reserved.lane, size_bytes);
+	} else {
+		int r = output_push_scratch(worker, &worker->outputs[output], size_bytes);
+
+		if (r != 0)
+			return r;
+	}
 	worker->item_emitted++;
 	worker->reserved.output = NO_LANE;
 	return 0;
@@ -202,6 +269,7 @@ void output_item_end(struct worker *worker)
 		struct output_edge *edge = &worker->outputs[i];
 		struct cursor_output *run = output_cursor(worker, edge);
 
+		admission_item_end(worker, edge);
 		if (!edge->item_records)
 			continue;
 		worker->cursor.ledger[LEDGER_EMITTED] += edge->item_records;
@@ -236,6 +304,7 @@ void output_item_drop(struct worker *worker)
 				edge->lanes[j].lane.built = edge->lanes[j].mark;
 		edge->item_records = 0;
 		edge->item_bytes = 0;
+		edge->item_skipped = 0;
 	}
 	worker->item_emitted = 0;
 	worker->item_number++;
@@ -313,10 +382,11 @@ bool output_room(struct worker *worker, uint64_t need_bytes)
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		struct output_edge *edge = &worker->outputs[i];
 		uint32_t only = output_only_lane(worker, edge);
-		bool room = !output_is_needed(worker, i);
+		bool room = !output_is_needed(worker, i) || admission_never_waits(edge);
 
 		for (uint32_t j = 0; !room && j < edge->n_lanes; j++)
 			room = (only == NO_LANE || only == j) &&
+			       (!edge->heritage->rendezvous || admission_lane_empty(worker, &edge->lanes[j])) &&
 			       lane_out_room(&edge->lanes[j].lane, true) >= need_bytes;
 		if (!room)
 			return false;
@@ -329,7 +399,7 @@ bool output_possible(const struct worker *worker, uint64_t need_bytes)
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		const struct output_edge *edge = &worker->outputs[i];
 		uint32_t only = output_only_lane(worker, edge);
-		bool possible = !output_is_needed(worker, i);
+		bool possible = !output_is_needed(worker, i) || admission_never_waits(edge);
 
 		for (uint32_t j = 0; !possible && j < edge->n_lanes; j++) {
 			const struct lane_out *lane = &edge->lanes[j].lane;

@@ -15,6 +15,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "worker/admission.h"
 #include "worker/dead_letter.h"
 #include "worker/input.h"
 #include "worker/outcome.h"
@@ -219,7 +220,7 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 
 static uint32_t turn_batch(const struct worker *worker)
 {
-	return worker->suspect_attempts ? 1 : worker->heritage.batch;
+	return worker->suspect_attempts || worker->rendezvous ? 1 : worker->heritage.batch;
 }
 
 /*
@@ -383,6 +384,8 @@ int turn_loop(struct worker *worker)
 	while (r == 0 && !worker->cursor.finished) {
 		turn_begin(worker);
 		r = wait_check_order(worker);
+		if (r == 0)
+			r = admission_hand_over(worker);
 		if (r != 0)
 			break;
 		if (source && worker->order_seen >= BOARD_DRAIN)

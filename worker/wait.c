@@ -21,6 +21,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/scope/cause.h"
+#include "worker/admission.h"
 #include "worker/children.h"
 #include "worker/input.h"
 #include "worker/output.h"
@@ -112,6 +113,8 @@ static bool wait_is_over(struct worker *worker, uint32_t events, uint64_t need_b
 		return true;
 	if ((events & ARM_DATA) && input_next(worker, &input) != INPUT_E_EMPTY)
 		return true;
+	if (worker->handing_over)
+		return admission_handed_over(worker);
 	return (events & ARM_SPACE) && output_room(worker, need_bytes);
 }
 

@@ -64,7 +64,11 @@ struct output_edge {
 	uint64_t run_opened_ns;
 	uint32_t item_records; /* of the item in hand, not yet counted */
 	uint64_t item_bytes;
-	uint32_t item_lane; /* where they went */
+	uint32_t item_lane;        /* where they went */
+	uint32_t item_skipped;     /* of the item in hand: neither in a lane nor waiting, see admission.h */
+	uint64_t skipped, said_ns; /* by this process; when that was last said */
+	struct key *key;           /* balance: key; else NULL */
+	uint32_t key_lane;         /* of the last item that was to be pushed */
 };
 
 #define NO_LANE UINT32_MAX
@@ -85,8 +89,10 @@ struct window {
 /* Room that weir_reserve() has given outside the window. */
 struct reserved {
 	uint32_t output; /* NO_LANE: none */
-	uint32_t lane;
+	uint32_t lane;   /* NO_LANE: the room is `scratch`, as the payload decides where it goes, or it goes nowhere */
 	size_t size_bytes;
+	void *scratch; /* owned */
+	size_t scratch_bytes;
 };
 
 struct watch {
@@ -113,6 +119,8 @@ struct worker {
 	bool ordered;      /* pass run ends on */
 	bool plain_input;  /* one input edge, and it is plain */
 	bool plain_output; /* one output edge, and it is plain */
+	bool rendezvous;   /* some output edge has capacity: 0 */
+	bool handing_over; /* asleep until the readers of those have committed */
 	enum ledger ledger_done,
 		ledger_quiet; /* what an item is that the stage took and emitted something for, or nothing */
 

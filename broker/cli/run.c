@@ -397,7 +397,8 @@ static const char *dead_letters(const struct plan *plan, const struct view *view
 		const uint64_t *ledger = view->stages[i].ledger;
 
 		if (plan->stages[i].dead_letter_path &&
-		    (ledger[LEDGER_DEAD_LETTERED] || ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT]))
+		    ((ledger[LEDGER_REFUSED] && plan->stages[i].role != WEIR_SOURCE) || ledger[LEDGER_DEAD_LETTERED] ||
+		     ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT]))
 			return plan->stages[i].dead_letter_path;
 	}
 	return NULL;

@@ -34,10 +34,17 @@ void ledger_format(const struct view *view, struct text *text)
 {
 	const uint64_t *ledger = view->ledger;
 	const struct term terms[] = {
-		{ "delivered", ledger[LEDGER_DELIVERED] },         { "filtered", ledger[LEDGER_FILTERED] },
-		{ "consumed", ledger[LEDGER_CONSUMED] },           { "rejected", rejected(ledger) },
-		{ "dead-lettered", ledger[LEDGER_DEAD_LETTERED] }, { "expired", ledger[LEDGER_EXPIRED] },
-		{ "cancelled", ledger[LEDGER_CANCELLED] },         { "in flight", view->in_flight },
+		{ "delivered", ledger[LEDGER_DELIVERED] },
+		{ "filtered", ledger[LEDGER_FILTERED] },
+		{ "consumed", ledger[LEDGER_CONSUMED] },
+		{ "rejected", rejected(ledger) },
+		{ "dead-lettered", ledger[LEDGER_DEAD_LETTERED] },
+		{ "expired", ledger[LEDGER_EXPIRED] },
+		{ "cancelled", ledger[LEDGER_CANCELLED] },
+		{ "dropped (full: drop-new)", ledger[LEDGER_DROPPED_NEW] },
+		{ "dropped (full: drop-old)", ledger[LEDGER_DROPPED_OLD] },
+		{ "refused (full: reject)", ledger[LEDGER_REFUSED] },
+		{ "in flight", view->in_flight },
 	};
 	char number[QUANTITY_TEXT_SIZE];
 	int64_t more = derived(ledger);
@@ -57,8 +64,11 @@ void ledger_format(const struct view *view, struct text *text)
 static void add_losses(const struct view *view, struct text *text)
 {
 	const struct term terms[] = {
-		{ "rejected", rejected(view->ledger) },      { "dead-lettered", view->ledger[LEDGER_DEAD_LETTERED] },
-		{ "expired", view->ledger[LEDGER_EXPIRED] }, { "cancelled", view->ledger[LEDGER_CANCELLED] },
+		{ "rejected", rejected(view->ledger) },
+		{ "dead-lettered", view->ledger[LEDGER_DEAD_LETTERED] },
+		{ "expired", view->ledger[LEDGER_EXPIRED] },
+		{ "cancelled", view->ledger[LEDGER_CANCELLED] },
+		{ "refused at a full lane", view->ledger[LEDGER_REFUSED] },
 		{ "still in flight", view->in_flight },
 	};
 	char number[QUANTITY_TEXT_SIZE];
@@ -184,7 +194,7 @@ static bool table_wanted(const struct ending *ending)
 		const struct view_stage *stage = &view->stages[i];
 
 		if (stage->restarts || rejected(stage->ledger) || stage->ledger[LEDGER_DEAD_LETTERED] ||
-		    stage->ledger[LEDGER_EXPIRED])
+		    stage->ledger[LEDGER_EXPIRED] || ledger_skipped(stage->ledger))
 			return true;
 	}
 	return ending->duration_ns >= SHORT_RUN_NS || view->in_flight || !view->balanced;

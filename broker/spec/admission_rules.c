@@ -110,6 +110,11 @@ static void check_full(struct reading *reading, const struct stage_reading *stag
 
 	if (planned->full != HERITAGE_FULL_DROP_OLD)
 		return;
+	if (planned->balance == HERITAGE_BALANCE_KEY)
+		reading_error(reading, position, NULL, "full: drop-old does not go with balance: key: use drop-new");
+	if (planned->degrade)
+		reading_error(reading, position, NULL,
+			      "full: drop-old does not go with on_failure: degrade: use drop-new");
 	if (is_fifo(planned)) {
 		reading_error(
 			reading, position, NULL,
@@ -194,6 +199,10 @@ static void check_degrade(struct reading *reading, const struct stage_reading *s
 		reading_error(reading, position, NULL,
 			      "on_failure: degrade hands the items of a lost worker to others, which order: %s forbids",
 			      planned->order == PLAN_ORDER_FIFO ? "fifo" : "key");
+	else if (planned->balance == HERITAGE_BALANCE_KEY)
+		reading_error(
+			reading, position, NULL,
+			"on_failure: degrade hands the items of a lost worker to others, which balance: key forbids");
 	else if (planned->rendezvous)
 		reading_error(
 			reading, position, NULL,

@@ -66,9 +66,10 @@ void supervisor_count(struct supervisor *supervisor)
 			r < 0 ? strerrordesc_np(-r) : "its bytes are no chain of records");
 	}
 	if (!outcome_balanced(outcome))
-		supervisor_log(supervisor, WEIR_LOG_ERROR,
-			       "the ledger does not balance: emitted %llu, taken %llu, in lanes %llu",
-			       (unsigned long long)outcome->ledger[LEDGER_EMITTED],
-			       (unsigned long long)outcome->ledger[LEDGER_TAKEN],
-			       (unsigned long long)outcome->in_lanes);
+		supervisor_log(
+			supervisor, WEIR_LOG_ERROR,
+			"the ledger does not balance: emitted %llu, taken %llu, dropped or refused %llu, in lanes %llu",
+			(unsigned long long)outcome->ledger[LEDGER_EMITTED],
+			(unsigned long long)outcome->ledger[LEDGER_TAKEN],
+			(unsigned long long)ledger_skipped(outcome->ledger), (unsigned long long)outcome->in_lanes);
 }

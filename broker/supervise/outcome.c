@@ -9,7 +9,8 @@ bool outcome_balanced(const struct outcome *outcome)
 			 ledger[LEDGER_REJECTED_IN] + ledger[LEDGER_DEAD_LETTERED] + ledger[LEDGER_EXPIRED] +
 			 ledger[LEDGER_CANCELLED] + ledger[LEDGER_HELD];
 
-	return ledger[LEDGER_EMITTED] == ledger[LEDGER_TAKEN] + outcome->in_lanes && ledger[LEDGER_TAKEN] == fates;
+	return ledger[LEDGER_EMITTED] == ledger[LEDGER_TAKEN] + ledger_skipped(ledger) + outcome->in_lanes &&
+	       ledger[LEDGER_TAKEN] == fates;
 }
 
 uint64_t outcome_in_flight(const struct outcome *outcome)
@@ -23,7 +24,7 @@ bool outcome_lossless(const struct outcome *outcome)
 
 	return !outcome->stage_failed && !outcome_in_flight(outcome) && !ledger[LEDGER_REJECTED_OUT] &&
 	       !ledger[LEDGER_REJECTED_IN] && !ledger[LEDGER_DEAD_LETTERED] && !ledger[LEDGER_EXPIRED] &&
-	       !ledger[LEDGER_CANCELLED];
+	       !ledger[LEDGER_CANCELLED] && !ledger[LEDGER_REFUSED];
 }
 
 int outcome_exit_code(const struct outcome *outcome)

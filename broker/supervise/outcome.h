@@ -18,11 +18,12 @@ struct outcome {
 	int signal_number;             /* that ordered the end; 0: none */
 };
 
-/* Emitted = taken + in lanes, and taken = the sum of all fates. */
+/* Emitted = taken + dropped + refused + in lanes, and taken = the sum of all fates. */
 bool outcome_balanced(const struct outcome *outcome);
 /* Items that were accepted and have no fate: in lanes, or held by a stage. */
 uint64_t outcome_in_flight(const struct outcome *outcome);
-/* Every item has reached a good end: nothing in flight, rejected, given up, expired, cancelled; nothing failed. */
+/* Every item has reached a good end: nothing in flight, rejected, given up, expired, cancelled; nothing failed.
+ * Dropped at a full lane is a good end: the spec asked for it. */
 bool outcome_lossless(const struct outcome *outcome);
 /* enum exit_code, or EXIT_SIGNAL_BASE + signal. */
 int outcome_exit_code(const struct outcome *outcome);

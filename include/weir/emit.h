@@ -91,7 +91,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
 
 /*
  * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
- * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED. In process(),
+ * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED; WEIR_REJECTED (only to
+ * sources: every lane is full, and the stages behind say full: reject; it is counted, go on with the next). In process(),
  * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
  * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce().
  */
@@ -109,7 +110,7 @@ static inline int weir_emit(struct weir_context *context, uint32_t output, const
  * The same without a copy: room for an item of at most size_bytes in one output (WEIR_ALL_OUTPUTS: only if there is one) at
  * *ret_payload, 8-byte aligned, contiguous, the stage's to fill until weir_push(), the next emit or the callback's end.
  * Nothing is emitted before weir_push(), which takes what was filled: size_bytes may be smaller, 0 too. Returns as weir_emit();
- * weir_push() returns 0, or -EINVAL if nothing that large is reserved in this output.
+ * weir_push() returns 0, WEIR_REJECTED (as above), WEIR_FAILED, or -EINVAL if nothing that large is reserved in this output.
  */
 static inline int weir_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
 {

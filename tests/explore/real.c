@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Workers whose turns and sleeps are the real ones. worker/turn.c is included, because two of the functions that matter are
- * its own (turn_note_hand, turn_close); worker/wait.c, input.c, output.c and worker.c are compiled beside this. The rest of
+ * its own (turn_note_hand, turn_close); worker/wait.c, input.c, output.c, admission.c and worker.c are compiled beside this. The rest of
  * a worker (messages, children, dead letters) takes no part, and is answered for here.
  */
 #include "worker/turn.c"
@@ -10,6 +10,7 @@
 #include "tests/explore/real.h"
 #include "tests/explore/world.h"
 #include "worker/children.h"
+#include "worker/key.h"
 
 struct place {
 	struct worker worker;
@@ -230,6 +231,16 @@ int client_fd(const struct client *client)
 void client_rang(struct client *client)
 {
 	(void)client;
+}
+
+bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash)
+{
+	(void)key;
+	(void)data;
+	(void)size_bytes;
+	*ret_hash = 0;
+	explore_fail("an edge without a key looks for one");
+	return false;
 }
 
 int dead_letter_write(const char *path, const struct dead_letter *letter)

@@ -224,7 +224,7 @@ static int source_deliver(struct source *source, struct weir_context *context)
 		r = source_refuse(source, context);
 	else
 		r = weir_emit(context, WEIR_ALL_OUTPUTS, record->data, record->size_bytes);
-	if (r)
+	if (r && r != WEIR_REJECTED)
 		return r;
 	source_count(source->cursor, record);
 	source->has_record = false;

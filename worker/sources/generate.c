@@ -156,7 +156,7 @@ static int generate_produce(struct weir_context *context, void *data)
 
 		if (r == WEIR_TOO_LARGE)
 			return error_origin(-EMSGSIZE);
-		if (r != 0)
+		if (r != 0 && r != WEIR_REJECTED)
 			return r == WEIR_FULL ? WEIR_MORE : r;
 		cursor->made++;
 		state->issued++;

@@ -96,6 +96,16 @@ static void test_equation_holds_for_every_mix(void **state)
 		"accepted 100 + derived 5 = delivered 80 + rejected 10 + dead-lettered 1 + expired 3 + cancelled 4"
 		" + in flight 7, balanced");
 	assert_int_equal(100 + 5, 80 + 10 + 1 + 3 + 4 + 7);
+	view.ledger[LEDGER_EMITTED] += 6;
+	view.ledger[LEDGER_DROPPED_NEW] = 1;
+	view.ledger[LEDGER_DROPPED_OLD] = 2;
+	view.ledger[LEDGER_REFUSED] = 3;
+	text_clear(&text);
+	ledger_format(&view, &text);
+	assert_string_equal(
+		text_get(&text),
+		"accepted 100 + derived 11 = delivered 80 + rejected 10 + dead-lettered 1 + expired 3 + cancelled 4"
+		" + dropped (full: drop-new) 1 + dropped (full: drop-old) 2 + refused (full: reject) 3 + in flight 7, balanced");
 }
 
 static void test_broken_ledger_is_said(void **state)
@@ -169,7 +179,7 @@ static void test_json(void **state)
 		"\"dead_letter_path\":null,\"message\":\"\",\"view\":{\"pipeline\":\"x\",\"phase\":\"stopped\",\"cause\":\"none\",\"pid\":7,"
 		"\"uptime_seconds\":null,\"stop_seconds_left\":null,\"in_flight\":0,\"ledger\":{\"accepted\":10,\"rejected_at_source\":0,"
 		"\"emitted\":10,\"taken\":0,\"delivered\":0,\"consumed\":0,\"filtered\":0,\"rejected\":0,\"dead_lettered\":0,\"expired\":0,"
-		"\"cancelled\":0,\"held\":0},\"stages\":[]}}\n");
+		"\"cancelled\":0,\"held\":0,\"dropped_new\":0,\"dropped_old\":0,\"refused\":0},\"stages\":[]}}\n");
 }
 
 int main(void)

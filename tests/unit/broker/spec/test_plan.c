@@ -502,7 +502,7 @@ static void test_admission(void **state)
 		     "  - {name: a, from: [in, {stage: b, credit: 65}], exec: cat, full: drop-new}\n"
 		     "  - {name: b, from: a, exec: cat, workers: 4, order: key, balance: \"key(field(2, ','))\"}\n"
 		     "  - {name: one, from: b, exec: cat, capacity: 0}\n"
-		     "  - {name: out, sink: discard, workers: 2, on_failure: degrade, full: drop-old}\n");
+		     "  - {name: out, sink: discard, workers: 2, on_failure: degrade, full: reject}\n");
 	struct heritage heritage;
 
 	(void)state;
@@ -537,7 +537,7 @@ static void test_admission(void **state)
 	heritage_deinit(&heritage);
 	assert_int_equal(plan_heritage(plan, 6, &heritage), 0); /* one */
 	assert_true(heritage.inputs[0].rendezvous);
-	assert_int_equal(heritage.outputs[0].full, HERITAGE_FULL_DROP_OLD);
+	assert_int_equal(heritage.outputs[0].full, HERITAGE_FULL_REJECT);
 	heritage_deinit(&heritage);
 	plan_free(plan);
 }

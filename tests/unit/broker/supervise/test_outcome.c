@@ -50,6 +50,27 @@ static void test_items_left_in_lanes(void **state)
 	assert_int_equal(outcome_exit_code(&outcome), EXIT_DRAIN_DEADLINE);
 }
 
+/* What the spec wanted dropped is no loss; what was refused is one. Both must be in the books. */
+static void test_full_lanes(void **state)
+{
+	struct outcome outcome = good();
+
+	(void)state;
+	outcome.ledger[LEDGER_EMITTED] += 5;
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_STATE_CORRUPT);
+	outcome.ledger[LEDGER_DROPPED_NEW] = 2;
+	outcome.ledger[LEDGER_DROPPED_OLD] = 3;
+	assert_true(outcome_balanced(&outcome) && outcome_lossless(&outcome));
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_DONE);
+	outcome.ledger[LEDGER_REFUSED] = 1;
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_STATE_CORRUPT);
+	outcome.ledger[LEDGER_EMITTED]++;
+	assert_true(outcome_balanced(&outcome));
+	assert_false(outcome_lossless(&outcome));
+	assert_int_equal(outcome_in_flight(&outcome), 0);
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_LOSSES);
+}
+
 static void test_passed_deadline_with_nothing_left_is_no_loss(void **state)
 {
 	struct outcome outcome = good();
@@ -145,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_delivered_is_done),
 		cmocka_unit_test(test_items_left_in_lanes),
+		cmocka_unit_test(test_full_lanes),
 		cmocka_unit_test(test_passed_deadline_with_nothing_left_is_no_loss),
 		cmocka_unit_test(test_held_items_are_in_flight),
 		cmocka_unit_test(test_every_bad_fate_is_a_loss),

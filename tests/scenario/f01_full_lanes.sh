@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# A fast source into a slow stage: what is dropped or refused at the full lane is counted, what goes in arrives once and in order, also when workers die.
+spec() {
+	cat <<YAML
+pipeline: full
+restart: {intensity: 1000, period: 10s, backoff: 1ms, backoff_max: 10ms}
+stages:
+  - {name: count, source: generate, count: $(rounds 400000 8000000), rate: 200000/s, text: 'item {n}'}
+  - {name: pass, exec: [cat], mode: line}
+  - {name: slow, exec: 'sleep 0.02; cat', block: 16KiB, lane: 64KiB, full: $1, dead_letter: {path: slow.dead}}
+  - {name: write, sink: file, path: out}
+YAML
+}
+
+# check CODE LINE: the books, and what came out
+check() {
+	local accepted delivered skipped
+	accepted=$(final stderr accepted) delivered=$(final stderr delivered) skipped=$(final stderr "$1")
+	assert_eq "$(final stderr balanced)" true "balanced"
+	assert_eq "$((delivered + skipped))" "$accepted" "delivered $delivered and $1 $skipped"
+	assert_eq "$(wc -l <out)" "$delivered" "lines"
+	sort -k2,2n -u out | cmp - out >&2 || fail "twice, or out of order"
+	[ "$delivered" -ge 1000 ] && [ "$skipped" -ge 1000 ] || fail "$delivered and $skipped: no test of anything"
+}
+
+spec drop-new >new.yaml
+assert_exit 0 weir run --json new.yaml
+check dropped_new
+assert_exit 0 weir run new.yaml
+assert_contains stderr 'dropped (full: drop-new)'
+
+rm -f out
+spec drop-new >new.yaml
+kill_randomly full 40 60 >kills &
+weir run --json new.yaml 2>stderr
+status=$?
+touch ended
+wait
+assert_eq "$status" 0 "exit code with kills"
+check dropped_new
+echo "$(cat kills) kills"
+
+# Refused at the door of a source: the source goes on, the books say it, and it is a loss.
+cat >reject.yaml <<'YAML'
+pipeline: full
+stages:
+  - {name: count, source: generate, count: 200000, text: 'item {n}'}
+  - {name: slow, exec: 'sleep 0.02; cat', block: 16KiB, lane: 64KiB, full: reject}
+  - {name: write, sink: file, path: out}
+YAML
+rm -f out
+assert_exit 3 weir run --json reject.yaml
+check refused
+said=$(grep -c "refused by this worker" stderr)
+[ "$said" -ge 1 ] && [ "$said" -le "$((SECONDS + 2))" ] || fail "said $said times"
+[ ! -e full.dead.ndjson ] || fail "a source has no dead letters of items that it can keep itself"
+
+# Refused at the door of an operator: kept.
+cat >bury.yaml <<'YAML'
+pipeline: full
+stages:
+  - {name: count, source: generate, count: 3000, text: 'item {n} 0123456789012345678901234567890123456789012345678901234567890123456789'}
+  - {name: pass, exec: [cat], mode: line, dead_letter: {path: pass.dead}}
+  - {name: slow, exec: 'sleep 0.2; cat', block: 16KiB, lane: 64KiB, full: reject}
+  - {name: write, sink: file, path: out}
+YAML
+rm -f out
+assert_exit 3 weir run --json bury.yaml
+refused=$(final stderr refused)
+[ "$refused" -ge 1 ] || fail "nothing was refused"
+assert_eq "$(wc -l <pass.dead)" "$refused" "dead letters"
+assert_contains pass.dead "the lane to 'slow' was full"
+assert_eq "$(($(wc -l <out) + refused))" 3000 "delivered and refused"
