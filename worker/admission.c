@@ -5,6 +5,7 @@
  *     full: block       wait                                 (output.c; nothing here)
  *     full: reject      a source is told, WEIR_REJECTED; an operator's item becomes a dead letter
  *     full: drop-new    gone
+ *     full: drop-old    the oldest ones that the reader has not begun are gone: common/flow/hold.c
  *     capacity: 0       one item at a time, and the next turn begins when the reader has committed it
  *
  * What is skipped was emitted all the same: emitted = taken + dropped + refused + in the lanes. The lines lie in the producer's cursor,
@@ -48,7 +49,19 @@ int admission_reserve(const struct worker *worker, const struct output_edge *edg
 
 	if (edge->heritage->rendezvous && !admission_lane_empty(worker, output))
 		return LANE_E_FULL;
+	if (edge->heritage->full == HERITAGE_FULL_DROP_OLD)
+		return lane_out_reserve_beside(&output->lane, size_bytes, ret_payload);
 	return lane_out_reserve(&output->lane, size_bytes, ret_payload);
+}
+
+int admission_drop_old(const struct worker *worker, const struct output_edge *edge, uint32_t lane, size_t size_bytes,
+		       void **ret_payload)
+{
+	struct output_lane *output = &edge->lanes[lane];
+	int r = complete_end(worker, output) == output->lane.tail ? lane_out_drop(&output->lane, size_bytes) :
+								    LANE_E_FULL;
+
+	return r == 0 ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) : r;
 }
 
 void admission_find_lane(struct worker *worker, struct output_edge *edge, const void *data, size_t size_bytes)

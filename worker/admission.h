@@ -20,6 +20,13 @@ int admission_reserve(const struct worker *worker, const struct output_edge *edg
 		      void **ret_payload);
 
 /*
+ * full: drop-old, and no lane has room: the oldest records of this one go, once everything complete is committed. Returns as
+ * admission_reserve(). LANE_E_FULL: the item in hand alone fills the lane, or what is complete has to be committed first.
+ */
+int admission_drop_old(const struct worker *worker, const struct output_edge *edge, uint32_t lane, size_t size_bytes,
+		       void **ret_payload);
+
+/*
  * No lane of the edge that the item may go to has room. True: the item is not to wait but to be skipped, by admission_skip(). False:
  * it has to wait, or what is complete has to be committed first, so that nothing is skipped that a reader could have made room for.
  */

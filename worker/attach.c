@@ -64,6 +64,24 @@ static int attach_peers(struct worker *worker, struct text *why)
 	return 0;
 }
 
+static int attach_hold(struct worker *worker, struct input_lane *input, const struct heritage_lane *lane,
+		       const char *peer_stage, struct text *why)
+{
+	unsigned char *data;
+	int r = lane_map(worker->heritage.segment_fd, lane->off_hold, lane->capacity_bytes, SEGMENT_WRITE, false,
+			 &data);
+
+	if (r < 0) {
+		text_printf(why, "cannot map the hold of a lane of '%s': %s", peer_stage, strerror(-r));
+		return error_trace(r);
+	}
+	input->hold.record = (struct hold_record *)(void *)data;
+	if (hold_attach(&input->hold, &input->lane) == 0)
+		return 0;
+	text_printf(why, "the item in work from '%s' makes no sense", peer_stage);
+	return error_origin(-EBADMSG);
+}
+
 static int attach_input(struct worker *worker, struct input_edge *edge, const struct heritage_edge *from,
 			struct text *why)
 {
@@ -71,7 +89,7 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
-	edge->plain = !from->merge;
+	edge->plain = !from->merge && from->full != HERITAGE_FULL_DROP_OLD;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct input_lane *input = &edge->lanes[i];
@@ -90,7 +108,13 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 		input->lane.peer = &input->peer->segment.writers[lane->peer_index];
 		input->lane.capacity_bytes = lane->capacity_bytes;
 		input->lane.index = lane->own_index;
-		lane_in_rewind(&input->lane);
+		if (from->full == HERITAGE_FULL_DROP_OLD) {
+			r = attach_hold(worker, input, lane, from->peer_stage, why);
+			if (r < 0)
+				return r;
+		} else {
+			lane_in_rewind(&input->lane);
+		}
 	}
 	return 0;
 }
@@ -126,7 +150,11 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 		output->lane.capacity_bytes = lane->capacity_bytes;
 		output->lane.index = lane->own_index;
 		output->lane.reserve_bytes = from->order == HERITAGE_ORDER_NONE ? 0 : (uint32_t)item_record_size(0);
-		lane_out_rewind(&output->lane);
+		if (from->full == HERITAGE_FULL_DROP_OLD)
+			lane_out_rewind_dropping(&output->lane);
+		else
+			lane_out_rewind(&output->lane);
+		output->ordinal = load_relaxed(&output->lane.writer->tail_ordinal);
 	}
 	return 0;
 }
@@ -230,6 +258,10 @@ void worker_detach(struct worker *worker)
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
 			lane_unmap((unsigned char *)(uintptr_t)worker->inputs[i].lanes[j].lane.data,
 				   worker->inputs[i].lanes[j].lane.capacity_bytes);
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			if (worker->inputs[i].lanes[j].hold.record)
+				lane_unmap((unsigned char *)worker->inputs[i].lanes[j].hold.record,
+					   worker->inputs[i].lanes[j].lane.capacity_bytes);
 		free(worker->inputs[i].lanes);
 	}
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {

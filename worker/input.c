@@ -22,17 +22,34 @@ static int input_broken(struct worker *worker, const struct input_edge *edge, ui
 	return INPUT_E_BROKEN;
 }
 
+/* The last records of a lane were overwritten: true if that has still to be counted, with a commit of its own. */
+static bool input_count_end(struct worker *worker, struct input_lane *lane)
+{
+	uint64_t n = lane->hold.record ? hold_end(&lane->hold, &lane->lane) : 0;
+
+	if (!n)
+		return false;
+	worker->cursor.ledger[LEDGER_DROPPED_OLD] += n;
+	lane->touched = true;
+	worker->changed = true;
+	return true;
+}
+
 /* Peeks at one lane; INPUT_E_CLOSED means this lane. */
 static int input_peek(struct worker *worker, const struct input_edge *edge, uint32_t lane, struct input *ret_input)
 {
-	switch (lane_in_peek(&edge->lanes[lane].lane, &ret_input->header, &ret_input->payload)) {
+	struct input_lane *from = &edge->lanes[lane];
+	int r = from->hold.record ? hold_peek(&from->hold, &from->lane, &ret_input->header, &ret_input->payload) :
+				    lane_in_peek(&from->lane, &ret_input->header, &ret_input->payload);
+
+	switch (r) {
 	case 0:
 		ret_input->lane = lane;
 		return 0;
 	case LANE_E_EMPTY:
 		return INPUT_E_EMPTY;
 	case LANE_E_CLOSED:
-		return INPUT_E_CLOSED;
+		return input_count_end(worker, from) ? INPUT_E_EMPTY : INPUT_E_CLOSED;
 	default:
 		return input_broken(worker, edge, lane, "its records make no sense");
 	}
@@ -115,7 +132,10 @@ void input_take(struct worker *worker, const struct input *input)
 	struct input_edge *edge = &worker->inputs[input->edge];
 	struct input_lane *lane = &edge->lanes[input->lane];
 
-	lane_in_advance(&lane->lane, &input->header);
+	if (lane->hold.record)
+		worker->cursor.ledger[LEDGER_DROPPED_OLD] += hold_advance(&lane->hold, &lane->lane);
+	else
+		lane_in_advance(&lane->lane, &input->header);
 	worker->taken_bytes += item_record_size(input->header.size_bytes);
 	lane->touched = true;
 	worker->changed = true;

@@ -84,6 +84,8 @@ static int output_choose(struct worker *worker, struct output_edge *edge, size_t
 	if (r == 0 && any_lane)
 		edge->turn_lane = lane;
 	*ret_lane = lane;
+	if (r == LANE_E_FULL && edge->heritage->full == HERITAGE_FULL_DROP_OLD)
+		r = admission_drop_old(worker, edge, lane, size_bytes, ret_payload);
 	if (r == LANE_E_FULL && admission_gives_up(worker, edge)) {
 		*ret_lane = NO_LANE;
 		return 0;
@@ -104,6 +106,7 @@ static void output_mark(struct worker *worker, struct output_lane *lane)
 	if (lane->mark_item != worker->item_number) {
 		lane->mark_item = worker->item_number;
 		lane->mark = lane->lane.built;
+		lane->mark_ordinal = lane->ordinal;
 	}
 }
 
@@ -136,6 +139,8 @@ static void output_build(struct worker *worker, struct output_edge *edge, uint32
 	};
 
 	output_mark(worker, &edge->lanes[lane]);
+	if (edge->heritage->full == HERITAGE_FULL_DROP_OLD)
+		header.ticket = edge->lanes[lane].ordinal++;
 	lane_out_push(&edge->lanes[lane].lane, &header);
 	output_count(edge, lane, 1, size_bytes);
 	counter_add(worker, COUNTER_BYTES_OUT, size_bytes);
@@ -300,8 +305,10 @@ void output_item_drop(struct worker *worker)
 		struct output_edge *edge = &worker->outputs[i];
 
 		for (uint32_t j = 0; edge->item_records && j < edge->n_lanes; j++)
-			if (edge->lanes[j].mark_item == worker->item_number)
+			if (edge->lanes[j].mark_item == worker->item_number) {
 				edge->lanes[j].lane.built = edge->lanes[j].mark;
+				edge->lanes[j].ordinal = edge->lanes[j].mark_ordinal;
+			}
 		edge->item_records = 0;
 		edge->item_bytes = 0;
 		edge->item_skipped = 0;

@@ -34,18 +34,32 @@ static void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes)
 		peer->wake_room_bytes = room_bytes;
 }
 
+static void turn_collect_tail(struct worker *worker, const struct output_edge *edge, const struct output_lane *lane)
+{
+	commit_add_tail(&worker->commit, &lane->lane);
+	if (edge->heritage->full == HERITAGE_FULL_DROP_OLD)
+		commit_add_tail_ordinal(&worker->commit, &lane->lane, lane->ordinal);
+}
+
+static void turn_collect_done(struct worker *worker, const struct input_lane *lane)
+{
+	commit_add_done(&worker->commit, &lane->lane);
+	if (lane->hold.record)
+		commit_add_done_ordinal(&worker->commit, &lane->lane, lane->hold.next_ordinal);
+}
+
 static void turn_collect(struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
 			if (worker->outputs[i].lanes[j].touched &&
 			    worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
-				commit_add_tail(&worker->commit, &worker->outputs[i].lanes[j].lane);
+				turn_collect_tail(worker, &worker->outputs[i], &worker->outputs[i].lanes[j]);
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
 			if (worker->inputs[i].lanes[j].touched)
-				commit_add_done(&worker->commit, &worker->inputs[i].lanes[j].lane);
+				turn_collect_done(worker, &worker->inputs[i].lanes[j]);
 }
 
 /* After the commit: private positions follow, room goes back, and whoever sleeps for it will be rung. */
@@ -73,6 +87,7 @@ static void turn_settle(struct worker *worker)
 				continue;
 			lane->lane.done = lane->lane.next;
 			lane_in_release(&lane->lane);
+			hold_settle(&lane->hold);
 			lane->touched = false;
 			turn_touch(lane->peer, ARM_SPACE,
 				   lane->lane.capacity_bytes - (lane->lane.tail_cached - lane->lane.done));
@@ -127,8 +142,11 @@ void turn_commit_complete(struct worker *worker)
 			struct output_lane *lane = &worker->outputs[i].lanes[j];
 
 			lane->hidden_end = lane->lane.built;
-			if (lane->mark_item == worker->item_number)
+			lane->hidden_ordinal = lane->ordinal;
+			if (lane->mark_item == worker->item_number) {
 				lane->lane.built = lane->mark;
+				lane->ordinal = lane->mark_ordinal;
+			}
 		}
 	turn_publish(worker);
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
@@ -136,6 +154,7 @@ void turn_commit_complete(struct worker *worker)
 			struct output_lane *lane = &worker->outputs[i].lanes[j];
 
 			lane->lane.built = lane->hidden_end;
+			lane->ordinal = lane->hidden_ordinal;
 			lane->touched = lane->lane.built != lane->lane.tail;
 		}
 	memcpy(worker->cursor.stage, stage_now, sizeof(stage_now));

@@ -107,11 +107,13 @@ static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_othe
 
 static bool wait_is_over(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
+	bool changed = worker->changed;
 	struct input input;
 
 	if (board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
 		return true;
-	if ((events & ARM_DATA) && input_next(worker, &input) != INPUT_E_EMPTY)
+	/* Looking may find that the end of a lane was overwritten, which has to be committed: see input_count_end(). */
+	if ((events & ARM_DATA) && (input_next(worker, &input) != INPUT_E_EMPTY || worker->changed != changed))
 		return true;
 	if (worker->handing_over)
 		return admission_handed_over(worker);

@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/flow/commit.h"
+#include "common/flow/hold.h"
 #include "common/flow/lane.h"
 #include "common/memory/board.h"
 #include "common/memory/doorbell.h"
@@ -33,7 +34,8 @@ struct peer {
 struct input_lane {
 	struct lane_in lane;
 	struct peer *peer;
-	bool touched; /* something was taken in this turn */
+	struct hold hold; /* full: drop-old; else its record is NULL */
+	bool touched;     /* something was taken in this turn */
 };
 
 struct input_edge {
@@ -49,9 +51,10 @@ struct output_lane {
 	struct lane_out lane;
 	struct peer *peer;
 	bool touched;
-	uint64_t mark;       /* end of what complete items have built ... */
-	uint64_t mark_item;  /* ... if this is the number of the item now in hand */
-	uint64_t hidden_end; /* turn_commit_complete(): built end meanwhile */
+	uint64_t mark;                                  /* end of what complete items have built ... */
+	uint64_t mark_item;                             /* ... if this is the number of the item now in hand */
+	uint64_t hidden_end;                            /* turn_commit_complete(): built end meanwhile */
+	uint64_t ordinal, mark_ordinal, hidden_ordinal; /* full: drop-old: records up to built, mark, hidden_end */
 };
 
 struct output_edge {

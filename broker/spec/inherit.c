@@ -159,6 +159,7 @@ static void fill_edge(struct filling *filling, uint32_t number, bool is_input, s
 			.peer_index = is_input ? lane->writer_index : lane->reader_index,
 			.off_data = lane->off_data,
 			.capacity_bytes = lane->capacity_bytes,
+			.off_hold = is_input ? lane->off_hold : 0,
 		};
 	}
 }

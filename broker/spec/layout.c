@@ -144,6 +144,22 @@ static void lay_segment(struct plan *plan, uint32_t slot)
 	free(offsets);
 }
 
+/* Behind the lanes: a hold for each input lane, as large as the lane. */
+static void lay_holds(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_lanes; i++) {
+		struct plan_lane *lane = &plan->lanes[i];
+		struct segment_geometry *geometry = &plan->slots[lane->consumer].geometry;
+
+		if (plan->stages[plan->edges[lane->edge].to].full != HERITAGE_FULL_DROP_OLD)
+			continue;
+		geometry->holds = true;
+		plan->slots[lane->producer].geometry.drops = true;
+		lane->off_hold = geometry->size_bytes;
+		geometry->size_bytes += lane->capacity_bytes;
+	}
+}
+
 /* All spools of one worker. A block of a size fills its first one up to that, and one item of half of a lane more. */
 static uint64_t spool_bound(const struct plan_stage *stage)
 {
@@ -212,6 +228,7 @@ void reading_lay_out(struct reading *reading)
 	lay_lanes(plan);
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++)
 		lay_segment(plan, slot);
+	lay_holds(plan);
 	plan->memory_bound_bytes = memory_bound(plan);
 	plan->finite = true;
 	for (uint32_t i = 0; i < plan->n_stages; i++)

@@ -73,6 +73,7 @@ struct plan_lane {
 	uint32_t reader_index;       /* in the consumer's segment */
 	uint64_t off_data;           /* in the producer's segment */
 	uint64_t capacity_bytes;
+	uint64_t off_hold; /* full: drop-old: in the consumer's segment; else 0 */
 };
 
 struct plan_slot {

@@ -19,6 +19,12 @@ static int count_lane(const struct supervisor *supervisor, const struct plan_lan
 	int r;
 
 	*ret_items = 0;
+	if (supervisor->plan->stages[supervisor->plan->edges[lane->edge].to].full == HERITAGE_FULL_DROP_OLD) {
+		/* What was overwritten and not yet counted is among them. */
+		*ret_items = load_acquire(&producer->segment.writers[lane->writer_index].tail_ordinal) -
+			     load_acquire(&consumer->segment.readers[lane->reader_index].done_ordinal);
+		return 0;
+	}
 	if (tail == done)
 		return 0;
 	if (tail - done > lane->capacity_bytes)

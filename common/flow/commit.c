@@ -33,7 +33,7 @@ void commit_init(struct commit *commit, struct segment *segment)
 {
 	commit->segment = segment;
 	commit->n_operations = 0;
-	commit->capacity = segment->geometry.n_readers + segment->geometry.n_writers + 1;
+	commit->capacity = 2 * (segment->geometry.n_readers + segment->geometry.n_writers) + 1;
 	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
 }
 
@@ -83,6 +83,16 @@ void commit_add_done(struct commit *commit, const struct lane_in *lane)
 {
 	must(lane->index < commit->segment->geometry.n_readers);
 	add(commit, COMMIT_DONE, lane->index, lane->next);
+}
+
+void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal)
+{
+	add(commit, COMMIT_TAIL, commit->segment->geometry.n_writers + lane->index, ordinal);
+}
+
+void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, uint64_t ordinal)
+{
+	add(commit, COMMIT_DONE, commit->segment->geometry.n_readers + lane->index, ordinal);
 }
 
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor)

@@ -21,6 +21,9 @@ void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_ou
 /* Collects: the lane's built end becomes its tail; the taken end its done; the other cursor copy gets the bytes and will count. */
 void commit_add_tail(struct commit *commit, const struct lane_out *lane);
 void commit_add_done(struct commit *commit, const struct lane_in *lane);
+/* Lanes of full: drop-old: the number of records before the new tail, or behind the new done. */
+void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal);
+void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, uint64_t ordinal);
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor);
 
 /*

@@ -36,13 +36,21 @@ static inline void commit_apply_these(struct segment *segment, const struct comm
 
 		switch (operation->kind) {
 		case COMMIT_TAIL:
-			store_release(&segment->writers[index].tail, value); /* [L1] mate: lane_in_refresh */
+			if (index < segment->geometry.n_writers)
+				store_release(&segment->writers[index].tail, value); /* [L1] mate: lane_in_refresh */
+			else
+				store_release(&segment->writers[index - segment->geometry.n_writers].tail_ordinal,
+					      value); /* [L1] mate: hold_end */
 			break;
 		case COMMIT_CURSOR:
 			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
 			break;
 		case COMMIT_DONE:
-			store_release(&segment->readers[index].done, value); /* [L4] mate: who sums lanes */
+			if (index < segment->geometry.n_readers)
+				store_release(&segment->readers[index].done, value); /* [L4] mate: who sums lanes */
+			else
+				store_release(&segment->readers[index - segment->geometry.n_readers].done_ordinal,
+					      value); /* [L4] mate: who sums lanes */
 			break;
 		default:
 			unreachable_because("operations are written by commit.c or checked by repair.c");

@@ -33,11 +33,21 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 
 	switch (operation->kind) {
 	case COMMIT_TAIL:
+		if (geometry->drops && index >= geometry->n_writers &&
+		    index - geometry->n_writers < geometry->n_writers)
+			return (int64_t)(operation->value -
+					 load_relaxed(&segment->writers[index - geometry->n_writers].tail_ordinal)) >=
+			       0;
 		return index < geometry->n_writers &&
 		       position_follows(load_relaxed(&segment->writers[index].tail), operation->value);
 	case COMMIT_CURSOR:
 		return !index && operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
 	case COMMIT_DONE:
+		if (geometry->holds && index >= geometry->n_readers &&
+		    index - geometry->n_readers < geometry->n_readers)
+			return (int64_t)(operation->value -
+					 load_relaxed(&segment->readers[index - geometry->n_readers].done_ordinal)) >=
+			       0;
 		return index < geometry->n_readers &&
 		       position_follows(load_relaxed(&segment->readers[index].done), operation->value);
 	default:
@@ -47,7 +57,7 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 
 static bool record_valid(const struct segment *segment, uint64_t n)
 {
-	if (n > (uint64_t)segment->geometry.n_readers + segment->geometry.n_writers + 1)
+	if (n > 2 * ((uint64_t)segment->geometry.n_readers + segment->geometry.n_writers) + 1)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (!operation_valid(segment, &segment->record->operations[i]))
@@ -88,6 +98,9 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 	for (uint32_t i = 0; i < segment->geometry.n_readers; i++) {
 		struct lane_reader *reader = &segment->readers[i];
 
+		/* An item in the hold has left the lane: given back, it would be taken from where something else lies. */
+		if (segment->geometry.holds && (int64_t)(load_relaxed(&reader->free) - load_relaxed(&reader->done)) > 0)
+			continue;
 		store_release(&reader->free, load_relaxed(&reader->done)); /* [L2] mate: refresh_free */
 	}
 	find_suspect(segment, &report);

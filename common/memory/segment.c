@@ -32,7 +32,7 @@ void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_reader
 		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
 {
 	struct segment_geometry plan = { .slot = slot, .n_readers = n_readers, .n_writers = n_writers };
-	uint64_t operations = (uint64_t)n_readers + n_writers + 1;
+	uint64_t operations = 2 * ((uint64_t)n_readers + n_writers) + 1;
 
 	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), CACHE_LINE_SIZE);
 	plan.off_writers = plan.off_readers + n_readers * sizeof(struct lane_reader);

@@ -15,6 +15,8 @@ struct segment_geometry {
 	uint64_t off_readers, off_writers, off_record, off_data;
 	uint64_t control_size_bytes; /* up to off_data */
 	uint64_t size_bytes;
+	bool drops; /* some output lane drops its oldest: it has an ordinal */
+	bool holds; /* its input lanes have holds: `free` may be ahead of `done` */
 };
 
 /* Pointers into a mapping of the control pages; which of them may be written depends on who mapped. */

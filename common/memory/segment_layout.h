@@ -114,9 +114,10 @@ struct cursor {
 
 /* One per input lane. */
 struct lane_reader {
-	atomic_u64 done; /* processed and committed */
-	atomic_u64 free; /* the producer may overwrite below this; <= done */
-	uint8_t pad[48];
+	atomic_u64 done;         /* processed and committed */
+	atomic_u64 free;         /* the producer may overwrite below this; <= done, but for lanes with a hold */
+	atomic_u64 done_ordinal; /* lanes with a hold: records that done has passed; moves with it */
+	uint8_t pad[40];
 };
 
 /* One per output lane. */
@@ -124,20 +125,22 @@ struct lane_writer {
 	atomic_u64 tail;   /* committed end */
 	atomic_u32 closed; /* 1: nothing will follow tail */
 	uint32_t reserved;
-	uint8_t pad[48];
+	atomic_u64 low;          /* full: drop-old: nothing below is intact; only grows */
+	atomic_u64 tail_ordinal; /* full: drop-old: records before tail; moves with it */
+	uint8_t pad[32];
 };
 
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
 enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 2, COMMIT_DONE = 3 };
 struct commit_operation {
 	uint32_t kind;  /* enum commit_kind */
-	uint32_t index; /* lane writer, or lane reader; 0 for the cursor */
+	uint32_t index; /* lane writer, or lane reader; 0 for the cursor. n_writers or n_readers more: its ordinal */
 	uint64_t value;
 };
 struct commit_record {
 	atomic_u64 state;
 	uint8_t pad[56];
-	struct commit_operation operations[]; /* n_readers + n_writers + 1 */
+	struct commit_operation operations[]; /* 2 * (n_readers + n_writers) + 1 */
 };
 
 #define SEGMENT_OFF_ARMED 4096u
@@ -175,5 +178,7 @@ static_assert(offsetof(struct cursor, outputs) == 272 && offsetof(struct cursor,
 static_assert(sizeof(struct cursor) == 912, "layout");
 static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8, "layout");
 static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");
+static_assert(offsetof(struct lane_reader, done_ordinal) == 16 && offsetof(struct lane_writer, low) == 16, "layout");
+static_assert(offsetof(struct lane_writer, tail_ordinal) == 24, "layout");
 static_assert(sizeof(struct commit_operation) == 16 && offsetof(struct commit_operation, value) == 8, "layout");
 static_assert(offsetof(struct commit_record, operations) == 64, "layout");

@@ -24,7 +24,7 @@
 	static const struct record name_ = { sizeof(struct type_), name_##_fields, sizeof(name_##_fields) / sizeof(struct field) }
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
-static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 72 && sizeof(struct heritage_lane) == 32, "tables");
+static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 72 && sizeof(struct heritage_lane) == 40, "tables");
 static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 256, "tables");
 
 static const struct field option_fields[] = {
@@ -44,7 +44,7 @@ RECORD(peer, heritage_peer);
 
 static const struct field lane_fields[] = {
 	FIELD(U32, heritage_lane, peer), FIELD(U32, heritage_lane, own_index), FIELD(U32, heritage_lane, peer_index),
-	FIELD(U64, heritage_lane, off_data), FIELD(U64, heritage_lane, capacity_bytes),
+	FIELD(U64, heritage_lane, off_data), FIELD(U64, heritage_lane, capacity_bytes), FIELD(U64, heritage_lane, off_hold),
 };
 RECORD(lane, heritage_lane);
 

@@ -43,6 +43,7 @@ struct heritage_lane {
 	uint32_t peer_index; /* reader index (outputs) or writer index (inputs) in the peer's segment */
 	uint64_t off_data;   /* in the producer's segment */
 	uint64_t capacity_bytes;
+	uint64_t off_hold; /* inputs, full: drop-old: where the record in work lies, in the own segment; else 0 */
 };
 
 /* How runs (contiguous pieces of the stream) travel over an edge. */

@@ -19,7 +19,7 @@ static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t end)
 
 static bool geometry_makes_sense(const struct geometry *g)
 {
-	uint64_t n_operations = (uint64_t)g->n_readers + g->n_writers + 1;
+	uint64_t n_operations = 2 * ((uint64_t)g->n_readers + g->n_writers) + 1;
 
 	return g->n_readers <= LANES_MAX && g->n_writers <= LANES_MAX && g->segment_size <= INT64_MAX &&
 	       g->control_size <= g->off_data && g->off_data <= g->segment_size &&
@@ -66,6 +66,13 @@ static bool admission_makes_sense(const struct heritage_edge *edge)
 	       (edge->order == HERITAGE_ORDER_NONE || !edge->feedback);
 }
 
+/* The hold lies in the own segment, behind the control pages, and is as large as the lane. */
+static bool hold_makes_sense(const struct heritage_lane *lane, const struct geometry *own)
+{
+	return lane->off_hold % SEGMENT_PAGE_SIZE == 0 && lane->off_hold >= own->off_data &&
+	       lane->off_hold <= own->segment_size && lane->capacity_bytes <= own->segment_size - lane->off_hold;
+}
+
 static bool edge_makes_sense(const struct heritage *h, const struct heritage_edge *edge, bool is_output)
 {
 	if (edge->order > HERITAGE_ORDER_KEEP || edge->n_lanes == 0 || (edge->merge && edge->ticket_step == 0) ||
@@ -80,6 +87,8 @@ static bool edge_makes_sense(const struct heritage *h, const struct heritage_edg
 		peer = peer_geometry(&h->peers[lane->peer]);
 		if (is_output ? !lane_makes_sense(lane, &own, &peer, lane->own_index, lane->peer_index) :
 				!lane_makes_sense(lane, &peer, &own, lane->peer_index, lane->own_index))
+			return false;
+		if (!is_output && edge->full == HERITAGE_FULL_DROP_OLD && !hold_makes_sense(lane, &own))
 			return false;
 	}
 	return true;

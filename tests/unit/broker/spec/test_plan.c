@@ -73,6 +73,11 @@ static void check_lanes(const struct plan *plan)
 				}
 			assert_int_equal(n, 1);
 		}
+		for (uint32_t i = 0; i < plan->n_lanes; i++) /* behind them the holds, in the order of the lanes */
+			if (plan->lanes[i].consumer == slot && plan->lanes[i].off_hold) {
+				assert_int_equal(plan->lanes[i].off_hold, end);
+				end += plan->lanes[i].capacity_bytes;
+			}
 		assert_int_equal(end, geometry->size_bytes);
 		for (uint32_t index = 0; index < geometry->n_readers; index++) {
 			unsigned n = 0;
@@ -542,6 +547,35 @@ static void test_admission(void **state)
 	plan_free(plan);
 }
 
+/* A hold for each lane in, as large as the lane, behind the lanes out; part of the bound. */
+static void test_drop_old(void **state)
+{
+	struct plan *plan = load("pipeline: p\nstages:\n"
+				 "  - {name: in, source: stdin}\n"
+				 "  - {name: a, exec: cat, workers: 2, full: drop-old, lane: 64KiB}\n"
+				 "  - {name: out, sink: discard, full: drop-old, lane: 128KiB}\n");
+	struct heritage heritage;
+	uint64_t first;
+
+	(void)state;
+	check_lanes(plan);
+	check_heritages(plan);
+	assert_false(plan->slots[0].geometry.holds);
+	assert_true(plan->slots[1].geometry.holds && plan->slots[3].geometry.holds);
+	assert_int_equal(plan->slots[1].geometry.size_bytes, plan->slots[1].geometry.off_data + 131072 + 65536);
+	assert_int_equal(plan_heritage(plan, 1, &heritage), 0);
+	assert_int_equal(heritage.inputs[0].lanes[0].off_hold, heritage.off_data + 131072);
+	assert_int_equal(heritage.outputs[0].lanes[0].off_hold, 0);
+	heritage_deinit(&heritage);
+	assert_int_equal(plan_heritage(plan, 3, &heritage), 0);
+	first = heritage.inputs[0].lanes[0].off_hold;
+	assert_int_equal(first, heritage.off_data);
+	assert_int_equal(heritage.inputs[0].lanes[1].off_hold, first + 131072);
+	assert_int_equal(heritage.segment_size, first + 2 * 131072);
+	heritage_deinit(&heritage);
+	plan_free(plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,7 +584,7 @@ int main(void)
 		cmocka_unit_test(test_chained_fifo),    cmocka_unit_test(test_diamond),
 		cmocka_unit_test(test_one_worker_fifo), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_overrides),       cmocka_unit_test(test_json),
-		cmocka_unit_test(test_admission),
+		cmocka_unit_test(test_admission),       cmocka_unit_test(test_drop_old),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

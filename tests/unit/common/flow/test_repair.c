@@ -149,6 +149,54 @@ static void test_corrupt_record_touches_nothing(void **state)
 }
 
 /* Any bytes at all: an answer, no crash, no store outside the control pages, and once accepted, accepted again. */
+/* A hold's item has left the lane: `free` stays ahead of `done`; else it goes where `done` is. */
+static void test_free_of_a_lane_with_a_hold(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment *segment = &fixture->consumer;
+	struct repair_report report;
+
+	for (int holds = 0; holds <= 1; holds++) {
+		segment->geometry.holds = holds;
+		store_relaxed(&segment->readers[0].done, 64);
+		store_relaxed(&segment->readers[0].free, 128);
+		assert_int_equal(repair_run(segment, &report), 0);
+		assert_int_equal(load_relaxed(&segment->readers[0].free), holds ? 128 : 64);
+		store_relaxed(&segment->readers[0].free, 32);
+		assert_int_equal(repair_run(segment, &report), 0);
+		assert_int_equal(load_relaxed(&segment->readers[0].free), 64);
+	}
+}
+
+/* Ordinals move with their positions, not back, and only where lanes have them. */
+static void test_ordinals(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct commit_operation done = { COMMIT_DONE, 0, 64 }, ordinal = { COMMIT_DONE, 1, 5 },
+				      back = { COMMIT_DONE, 1, 4 }, beyond = { COMMIT_DONE, 2, 6 };
+	struct segment *segment = &fixture->consumer;
+	struct repair_report report;
+
+	expect_corrupt(segment, 2, done, ordinal);
+	segment->geometry.holds = true;
+	for (int twice = 0; twice < 2; twice++) {
+		segment->record->operations[0] = done;
+		segment->record->operations[1] = ordinal;
+		store_release(&segment->record->state, 2);
+		assert_int_equal(repair_run(segment, &report), 0);
+		assert_int_equal(load_relaxed(&segment->readers[0].done_ordinal), 5);
+	}
+	expect_corrupt(segment, 2, done, back);
+	expect_corrupt(segment, 2, done, beyond);
+
+	segment = &fixture->producer;
+	expect_corrupt(segment, 1, (struct commit_operation){ COMMIT_TAIL, 1, 7 }, done);
+	segment->geometry.drops = true;
+	store_release(&segment->record->state, 1);
+	assert_int_equal(repair_run(segment, &report), 0);
+	assert_int_equal(load_relaxed(&segment->writers[0].tail_ordinal), 7);
+}
+
 static void test_repair_survives_garbage(void **state)
 {
 	struct fixture *fixture = *state;
@@ -232,9 +280,14 @@ int main(void)
 {
 #define TEST(f_) cmocka_unit_test_setup_teardown(f_, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_suspect_is_the_item_in_hand),    TEST(test_item_committed_by_the_repair_is_no_suspect),
-		TEST(test_corrupt_record_touches_nothing), TEST(test_repair_survives_garbage),
-		TEST(test_census_counts_data_only),        TEST(test_census_refuses_nonsense),
+		TEST(test_suspect_is_the_item_in_hand),
+		TEST(test_item_committed_by_the_repair_is_no_suspect),
+		TEST(test_corrupt_record_touches_nothing),
+		TEST(test_free_of_a_lane_with_a_hold),
+		TEST(test_ordinals),
+		TEST(test_repair_survives_garbage),
+		TEST(test_census_counts_data_only),
+		TEST(test_census_refuses_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

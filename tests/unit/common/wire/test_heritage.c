@@ -354,6 +354,7 @@ static void test_senseless_admission(void **state)
 	REFUSED(h.outputs[0].feedback = true);
 	REFUSED((h.outputs[0].feedback = true, h.outputs[0].credit = 1)); /* in runs */
 	REFUSED(h.inputs[0].credit = 0);
+	REFUSED((h.inputs[0].full = HERITAGE_FULL_DROP_OLD)); /* beside feedback, and without a hold */
 	REFUSED(h.outputs[0].rendezvous = true);
 	REFUSED(h.in_flight = 0);
 	REFUSED(h.in_flight = 4097);
