@@ -38,6 +38,7 @@ const struct weir_stage *builtin_find(enum weir_role role, const char *kind)
 		joined.end_run = builtins[i].callbacks->end_run;
 		joined.finish = builtins[i].callbacks->finish;
 		joined.close = builtins[i].callbacks->close;
+		joined.run = builtins[i].callbacks->run;
 		return &joined;
 	}
 	return NULL;

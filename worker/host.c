@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/admission.h"
+#include "worker/channel.h"
 #include "worker/dead_letter.h"
 #include "worker/host.h"
 #include "worker/output.h"
@@ -104,6 +105,8 @@ static int host_emit(struct weir_context *context, uint32_t output, const void *
 
 	if (!host_may_emit(worker, output))
 		return error_origin(-EINVAL);
+	if (worker->phase == PHASE_RUN)
+		return channel_send(context, output, data, size_bytes, WEIR_FOREVER);
 	r = host_check_phase(worker);
 	if (r < 0)
 		return r;
@@ -197,6 +200,13 @@ static void host_reason(struct weir_context *context, const char *reason)
 	snprintf(worker_of(context)->reason, sizeof(worker_of(context)->reason), "%s", reason);
 }
 
+static void host_reject(struct weir_context *context, const char *reason)
+{
+	host_reason(context, reason);
+	if (worker_of(context)->phase == PHASE_RUN)
+		channel_give(worker_of(context), WEIR_REJECTED);
+}
+
 static void host_settle(struct weir_context *context, uint64_t n_items)
 {
 	struct worker *worker = worker_of(context);
@@ -217,6 +227,8 @@ static void host_progress(struct weir_context *context, uint64_t position, uint6
 
 static int host_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
 {
+	if (worker_of(context)->phase == PHASE_RUN)
+		return channel_wait(context, fds, n_fds, deadline_ns);
 	return wait_for_stage(worker_of(context), fds, n_fds, deadline_ns);
 }
 
@@ -274,7 +286,7 @@ const struct weir_host worker_host = {
 	.cursor = host_cursor,
 	.spool = host_spool,
 	.accept_rejected = host_accept_rejected,
-	.reject = host_reason,
+	.reject = host_reject,
 	.settle = host_settle,
 	.fail = host_reason,
 	.progress = host_progress,
@@ -286,5 +298,11 @@ const struct weir_host worker_host = {
 	.stage_name = host_stage_name,
 	.worker_index = host_worker_index,
 	.generation = host_generation,
+	.inputs = channel_inputs,
+	.recv = channel_recv,
+	.send = channel_send,
+	.select = channel_select,
+	.close = channel_close,
+	.hold = channel_hold,
 	.option = host_option,
 };

@@ -35,7 +35,7 @@ static bool input_count_end(struct worker *worker, struct input_lane *lane)
 	return true;
 }
 
-/* Peeks at one lane; INPUT_E_CLOSED means this lane. */
+/* Peeks at one lane; INPUT_E_CLOSED and INPUT_E_LOST mean this lane. */
 static int input_peek(struct worker *worker, const struct input_edge *edge, uint32_t lane, struct input *ret_input)
 {
 	struct input_lane *from = &edge->lanes[lane];
@@ -50,14 +50,34 @@ static int input_peek(struct worker *worker, const struct input_edge *edge, uint
 		return INPUT_E_EMPTY;
 	case LANE_E_CLOSED:
 		return input_count_end(worker, from) ? INPUT_E_EMPTY : INPUT_E_CLOSED;
+	case LANE_E_LOST:
+		return INPUT_E_LOST;
 	default:
 		return input_broken(worker, edge, lane, "its records make no sense");
 	}
 }
 
+/* What several ended lanes, or edges, are together. */
+struct ends {
+	uint32_t n_closed, n_lost;
+};
+
+static void ends_count(struct ends *ends, int r)
+{
+	ends->n_closed += r == INPUT_E_CLOSED;
+	ends->n_lost += r == INPUT_E_LOST;
+}
+
+static int ends_sum(const struct ends *ends, uint32_t n)
+{
+	if (ends->n_closed + ends->n_lost != n)
+		return INPUT_E_EMPTY;
+	return ends->n_lost ? INPUT_E_LOST : INPUT_E_CLOSED;
+}
+
 static int input_next_free(struct worker *worker, struct input_edge *edge, struct input *ret_input)
 {
-	uint32_t n_closed = 0;
+	struct ends ends = { 0 };
 
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
 		uint32_t lane =
@@ -68,14 +88,15 @@ static int input_next_free(struct worker *worker, struct input_edge *edge, struc
 			edge->current = lane;
 		if (r == 0 || r == INPUT_E_BROKEN)
 			return r;
-		n_closed += r == INPUT_E_CLOSED;
+		ends_count(&ends, r);
 	}
-	return n_closed == edge->n_lanes ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+	return ends_sum(&ends, edge->n_lanes);
 }
 
 static int input_next_merged(struct worker *worker, struct input_edge *edge, uint64_t expected, struct input *ret_input)
 {
-	uint32_t n_closed = 0, n_later = 0;
+	struct ends ends = { 0 };
+	uint32_t n_later = 0;
 
 	if (edge->in_run) {
 		int r = input_peek(worker, edge, edge->current, ret_input);
@@ -89,7 +110,7 @@ static int input_next_merged(struct worker *worker, struct input_edge *edge, uin
 
 		if (r == INPUT_E_BROKEN)
 			return r;
-		n_closed += r == INPUT_E_CLOSED;
+		ends_count(&ends, r);
 		if (r != 0)
 			continue;
 		if (ret_input->header.ticket < expected)
@@ -102,29 +123,34 @@ static int input_next_merged(struct worker *worker, struct input_edge *edge, uin
 		n_later++;
 	}
 	/* Neither a closed lane nor one whose head is later can bring it any more. */
-	if (n_later && n_closed + n_later == edge->n_lanes)
-		return input_broken(worker, edge, 0, "a run is missing");
-	return n_closed == edge->n_lanes ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+	if (n_later && ends.n_closed + ends.n_lost + n_later == edge->n_lanes)
+		return ends.n_lost ? INPUT_E_LOST : input_broken(worker, edge, 0, "a run is missing");
+	return ends_sum(&ends, edge->n_lanes);
+}
+
+int input_next_of(struct worker *worker, uint32_t number, struct input *ret_input)
+{
+	struct input_edge *edge = &worker->inputs[number];
+
+	ret_input->edge = number;
+	return edge->heritage->merge ? input_next_merged(worker, edge, worker->cursor.expected[number], ret_input) :
+				       input_next_free(worker, edge, ret_input);
 }
 
 int input_next(struct worker *worker, struct input *ret_input)
 {
-	uint32_t n_closed = 0;
+	struct ends ends = { 0 };
 
 	for (uint32_t i = 0; i < worker->n_inputs; i++) {
 		uint32_t number = worker->next_input + i < worker->n_inputs ? worker->next_input + i :
 									      worker->next_input + i - worker->n_inputs;
-		struct input_edge *edge = &worker->inputs[number];
-		int r = edge->heritage->merge ?
-				input_next_merged(worker, edge, worker->cursor.expected[number], ret_input) :
-				input_next_free(worker, edge, ret_input);
+		int r = input_next_of(worker, number, ret_input);
 
-		ret_input->edge = number;
 		if (r == 0 || r == INPUT_E_BROKEN)
 			return r;
-		n_closed += r == INPUT_E_CLOSED;
+		ends_count(&ends, r);
 	}
-	return n_closed == worker->n_inputs ? INPUT_E_CLOSED : INPUT_E_EMPTY;
+	return ends_sum(&ends, worker->n_inputs);
 }
 
 void input_take(struct worker *worker, const struct input *input)

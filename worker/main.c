@@ -20,6 +20,7 @@
 #include "worker/describe.h"
 #include "worker/host.h"
 #include "worker/kind.h"
+#include "worker/run.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -94,7 +95,7 @@ static int worker_run(struct worker *worker)
 		return EXIT_WORKER_FAILED;
 	r = worker_wait_for_start(worker);
 	if (r == 0)
-		r = turn_loop(worker);
+		r = worker->stage.run ? run_loop(worker) : turn_loop(worker);
 	if (worker->stage.close)
 		worker->stage.close(&worker->context, worker->state);
 	children_kill_all();

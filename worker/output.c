@@ -165,6 +165,8 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 	for (uint32_t i = first; i < end; i++) {
 		int r;
 
+		if (worker->outputs[i].closed)
+			continue;
 		admission_find_lane(worker, &worker->outputs[i], data, size_bytes);
 		r = output_choose(worker, &worker->outputs[i], size_bytes, &lanes[i], &payloads[i]);
 
@@ -172,6 +174,8 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 			return output_no_room(worker, output, size_bytes, r);
 	}
 	for (uint32_t i = first; i < end; i++) {
+		if (worker->outputs[i].closed)
+			continue;
 		if (lanes[i] == NO_LANE) {
 			if (admission_skip(worker, &worker->outputs[i], data, size_bytes) != 0)
 				return OUTPUT_E_BROKEN;
@@ -323,7 +327,7 @@ static struct output_lane *output_kept_lane(struct output_edge *edge, uint64_t t
 	return &edge->lanes[edge->n_lanes == 1 ? 0 : ticket % edge->n_lanes];
 }
 
-int output_run_end(struct worker *worker, uint64_t ticket)
+bool output_run_end_fits(struct worker *worker, uint64_t ticket)
 {
 	uint64_t need = item_record_size(0);
 
@@ -334,9 +338,16 @@ int output_run_end(struct worker *worker, uint64_t ticket)
 		    lane_out_room(lane, true) < need) {
 			worker->need_bytes = need;
 			worker->need_output = WEIR_ALL_OUTPUTS;
-			return OUTPUT_E_FULL;
+			return false;
 		}
 	}
+	return true;
+}
+
+int output_run_end(struct worker *worker, uint64_t ticket)
+{
+	if (!output_run_end_fits(worker, ticket))
+		return OUTPUT_E_FULL;
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		struct output_lane *lane = output_kept_lane(&worker->outputs[i], ticket);
 
@@ -381,7 +392,8 @@ uint64_t output_runs_due_ns(const struct worker *worker)
 
 static bool output_is_needed(const struct worker *worker, uint32_t output)
 {
-	return worker->need_output == WEIR_ALL_OUTPUTS || worker->need_output == output;
+	return !worker->outputs[output].closed &&
+	       (worker->need_output == WEIR_ALL_OUTPUTS || worker->need_output == output);
 }
 
 bool output_room(struct worker *worker, uint64_t need_bytes)

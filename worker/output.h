@@ -43,6 +43,8 @@ void output_item_drop(struct worker *worker);
  * Ordered stage: passes the end of the run `ticket` on to every output. Returns 0, or OUTPUT_E_FULL with nothing pushed.
  */
 int output_run_end(struct worker *worker, uint64_t ticket);
+/* True if it would not say OUTPUT_E_FULL now; else need_bytes is set. Pushes nothing. */
+bool output_run_end_fits(struct worker *worker, uint64_t ticket);
 
 /* Ends open runs: all of them, those that go with the turn, or those that have waited long enough. */
 enum output_runs { OUTPUT_RUNS_TURN, OUTPUT_RUNS_DUE, OUTPUT_RUNS_ALL };

@@ -21,7 +21,7 @@
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/take.h"
-#include "worker/turn.h"
+#include "worker/turn_priv.h"
 #include "worker/wait.h"
 #include "worker/window.h"
 
@@ -29,7 +29,7 @@ enum { TURN_IDLE = 100 }; /* nothing to take now */
 
 /* ---- one item ---- */
 
-static void turn_note_hand(struct worker *worker, const struct input *input, uint64_t position)
+void turn_note_hand(struct worker *worker, const struct input *input, uint64_t position)
 {
 	struct segment_hand *hand = worker->segment.hand;
 
@@ -41,8 +41,7 @@ static void turn_note_hand(struct worker *worker, const struct input *input, uin
 	store_release(&hand->busy, 1);
 }
 
-/* How many workers this item has cost already. */
-static uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)
+uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)
 {
 	const struct lane_in *lane = &worker->inputs[input->edge].lanes[input->lane].lane;
 
@@ -55,8 +54,7 @@ static uint32_t turn_attempts(struct worker *worker, const struct input *input, 
 	return 0;
 }
 
-/* Keeps an item that won't be processed where a person can find it. Returns 0 or WEIR_FAILED. */
-static int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
+int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
 		     const char *reason)
 {
 	struct dead_letter letter = {
@@ -129,7 +127,7 @@ int turn_conclude(struct worker *worker, const struct weir_item *item, int statu
 	return turn_account(worker, item, status);
 }
 
-static int turn_give_up(struct worker *worker, const struct weir_item *item)
+int turn_give_up(struct worker *worker, const struct weir_item *item)
 {
 	char reason[128];
 	int r;
@@ -216,9 +214,18 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 	return 0;
 }
 
+int turn_lost(struct worker *worker)
+{
+	if (worker_cancelled(worker))
+		return WEIR_CANCELLED;
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "a producer of its input was given up: what that still held is missing; see the log");
+	return WEIR_FAILED;
+}
+
 /* ---- turns ---- */
 
-static uint32_t turn_batch(const struct worker *worker)
+uint32_t turn_batch(const struct worker *worker)
 {
 	return worker->suspect_attempts || worker->rendezvous ? 1 : worker->heritage.batch;
 }
@@ -259,8 +266,8 @@ static int turn_take(struct worker *worker)
 			r = n ? 0 : r == INPUT_E_EMPTY ? TURN_IDLE : WEIR_CLOSED;
 			break;
 		}
-		if (r == INPUT_E_BROKEN) {
-			r = WEIR_FAILED;
+		if (r == INPUT_E_BROKEN || r == INPUT_E_LOST) {
+			r = r == INPUT_E_LOST ? turn_lost(worker) : WEIR_FAILED;
 			break;
 		}
 		r = input.header.kind == ITEM_RUN_END ? turn_run_end(worker, &input) : turn_item(worker, &input);
@@ -303,7 +310,7 @@ static int turn_produce(struct worker *worker)
 	return r == WEIR_CLOSED ? WEIR_CLOSED : 0;
 }
 
-static void turn_begin(struct worker *worker)
+void turn_begin(struct worker *worker)
 {
 	uint64_t due_ns = output_runs_due_ns(worker);
 
@@ -369,18 +376,23 @@ static void turn_prepare(struct worker *worker)
 	commit_limit_cursor(&worker->commit, worker->n_inputs, worker->n_outputs, worker->stage.cursor_size_bytes);
 }
 
-int turn_loop(struct worker *worker)
+void turn_start(struct worker *worker)
 {
-	bool source = worker->stage.role == WEIR_SOURCE, failed;
-	int r = 0;
-
-	worker->produce_wanted = worker->stage.produce != NULL;
 	worker->item_number = 1;
 	turn_prepare(worker);
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	commit_publish(&worker->commit);
+}
+
+int turn_loop(struct worker *worker)
+{
+	bool source = worker->stage.role == WEIR_SOURCE, failed;
+	int r = 0;
+
+	worker->produce_wanted = worker->stage.produce != NULL;
+	turn_start(worker);
 	while (r == 0 && !worker->cursor.finished) {
 		turn_begin(worker);
 		r = wait_check_order(worker);

@@ -20,5 +20,8 @@ int turn_commit(struct worker *worker);
  */
 void turn_commit_complete(struct worker *worker);
 
+/* Closes the output edges of the set (bit = number) and wakes their readers. Behind a commit that says so in the cursor. Again: no-op. */
+void turn_close_outputs(struct worker *worker, uint64_t outputs);
+
 /* The end of the stream: closes all output lanes and wakes their readers. After the last commit. */
 void turn_close(struct worker *worker);

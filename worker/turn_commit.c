@@ -160,13 +160,24 @@ void turn_commit_complete(struct worker *worker)
 	memcpy(worker->cursor.stage, stage_now, sizeof(stage_now));
 }
 
+static void close_output(struct output_edge *edge)
+{
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		lane_out_close(&edge->lanes[i].lane);
+		turn_touch(edge->lanes[i].peer, ARM_DATA, 0);
+	}
+}
+
+void turn_close_outputs(struct worker *worker, uint64_t outputs)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		if (outputs >> i & 1)
+			close_output(&worker->outputs[i]);
+	turn_wake(worker);
+}
+
 void turn_close(struct worker *worker)
 {
 	worker_set_state(worker, WORKER_STATE_ENDING, NO_LANE);
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
-			lane_out_close(&worker->outputs[i].lanes[j].lane);
-			turn_touch(worker->outputs[i].lanes[j].peer, ARM_DATA, 0);
-		}
-	turn_wake(worker);
+	turn_close_outputs(worker, UINT64_MAX);
 }

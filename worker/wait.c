@@ -30,7 +30,7 @@
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
 #define SLEEP_MS_MIN 1000
 #define SLEEP_MS_MAX 32000
-#define STAGE_FDS_MAX 8u
+#define STAGE_FDS_MAX 64u
 
 enum { FD_DOORBELL, FD_CONTROL, FD_LIFELINE, FD_FIRST_OTHER };
 
@@ -204,6 +204,52 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 		worker->produce_wanted = worker->stage.produce != NULL;
 	}
 	return wait_check_order(worker);
+}
+
+/* Asleep for lanes, descriptors, a time: until one of them, or the supervisor, or a second; after so many looks. Returns -errno or what wait_poll() says. */
+static int wait_request_once(struct worker *worker, const struct wait_request *request, uint32_t rounds)
+{
+	uint64_t slept_from_ns;
+	int r = 0;
+
+	worker_set_state(worker,
+			 request->events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
+			 request->events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
+						       WORKER_STATE_WAIT_OUTSIDE,
+			 NO_LANE);
+	wait_arm(worker, request->events, request->need_bytes);
+	slept_from_ns = clock_now_ns();
+	if (!request->is_over(worker, request->data) &&
+	    board_order_of(worker->board, worker->heritage.slot) == worker->order_seen) {
+		r = wait_poll(worker, request->fds, request->n_fds,
+			      deadline_poll_ms(request->wake_ns, slept_from_ns, SLEEP_MS_MAX));
+		worker->now_ns = clock_now_ns();
+		if (rounds)
+			spin_failed(&worker->spin, rounds, worker->now_ns - slept_from_ns);
+		wait_count(worker, request->events, worker->now_ns - slept_from_ns,
+			   worker->now_ns - slept_from_ns >= SLEEP_MS_MAX * NS_PER_MS && request->events &&
+				   request->is_over(worker, request->data));
+	}
+	store_relaxed(&worker->segment.armed->word, 0);
+	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	return r;
+}
+
+int wait_for_request(struct worker *worker, const struct wait_request *request)
+{
+	uint32_t rounds = spin_rounds(&worker->spin, worker->crowded);
+	int r;
+
+	for (uint32_t i = 0; request->events && i < rounds; i++) {
+		if (request->is_over(worker, request->data) ||
+		    board_order_of(worker->board, worker->heritage.slot) != worker->order_seen) {
+			spin_succeeded(&worker->spin);
+			return wait_check_order(worker);
+		}
+		cpu_relax();
+	}
+	r = wait_request_once(worker, request, request->events ? rounds : 0);
+	return r < 0 ? r : wait_check_order(worker);
 }
 
 int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)

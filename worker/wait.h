@@ -14,6 +14,23 @@
  */
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 
+/* What a channel call sleeps for: any of it. */
+struct wait_request {
+	uint32_t events;                                          /* ARM_*, for neighbours to ring for */
+	uint64_t need_bytes;                                      /* ARM_SPACE */
+	bool (*is_over)(struct worker *worker, const void *data); /* changes nothing */
+	const void *data;
+	struct pollfd *fds; /* revents are set on return, if it slept; else stay */
+	size_t n_fds;
+	uint64_t wake_ns; /* 0: none */
+};
+
+/*
+ * Sleeps once, at most a second: may come back for nothing. Returns 0: look again, and at the clock; WEIR_CANCELLED; -errno. Does not
+ * come back if the supervisor is dead.
+ */
+int wait_for_request(struct worker *worker, const struct wait_request *request);
+
 /* weir_wait(): for a stage that waits inside a callback. Same returns. */
 int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
 

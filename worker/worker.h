@@ -62,6 +62,7 @@ struct output_edge {
 	struct output_lane *lanes;
 	uint32_t n_lanes;
 	bool plain;         /* any lane will do, and the stage may write into it: worker/window.c */
+	bool closed;        /* by weir_close(): in the step at work, or before */
 	uint32_t next;      /* round-robin */
 	uint32_t turn_lane; /* order none: lane of this turn; NO_LANE: not chosen yet */
 	uint64_t run_opened_ns;
@@ -77,7 +78,7 @@ struct output_edge {
 #define NO_LANE UINT32_MAX
 
 /* Which callback is running: it decides what weir_emit may do. */
-enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH };
+enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
 
 /* What worker/window.c knows of the window in the context. */
 struct window {
@@ -102,6 +103,26 @@ struct watch {
 	int fd; /* -1: none */
 	short events;
 	uint64_t wake_ns; /* 0: none */
+};
+
+/* A record that comes next: worker/input.h. */
+struct input {
+	uint32_t edge, lane;
+	struct item_header header;
+	const void *payload;
+};
+
+/* run(): what the stage does from one receive to the next. */
+struct step {
+	struct input input; /* the item in hand */
+	struct weir_item item;
+	bool has_item;
+	int fate;            /* of the item: WEIR_OK, WEIR_HELD, WEIR_REJECTED */
+	int over;            /* what every call says from now on: WEIR_CANCELLED, WEIR_FAILED, negative errno; 0: go on */
+	uint32_t n_complete; /* steps since the last commit */
+	uint64_t closing;    /* outputs that weir_close() closes with this step */
+	size_t next_case;    /* of a select: the first to be looked at */
+	uint32_t n_unpolled; /* selects since its descriptors were looked at */
 };
 
 struct worker {
@@ -137,6 +158,8 @@ struct worker {
 	int emit_refused;                 /* what an emit of the item in hand could not do; 0: all well */
 	uint64_t taken_bytes, turn_bytes; /* of lane, by this turn in the general way; a turn's share */
 	bool changed;                     /* there is something to commit */
+	struct step step;
+	uint64_t outputs_ended; /* of cursor.outputs_closed: those whose lanes say so */
 
 	enum phase phase;
 	bool produce_wanted;

@@ -9,6 +9,8 @@
  *                                attempts n --- another item ------------------------------> attempts 1
  *                                attempts n --- died with `done` beyond the position ------> none
  */
+#include <string.h>
+
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/error.h"
 #include "common/memory/doorbell.h"
@@ -49,6 +51,24 @@ int seat_mend(struct seat *seat)
 	}
 	segment_detach(&segment);
 	return r;
+}
+
+/* Cancel comes first where it comes: then nobody takes a cancelled pipeline for one that lost a producer. */
+void seat_close_lost(struct seat *seat)
+{
+	struct segment segment = SEGMENT_NULL;
+	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
+
+	if (r != 0) {
+		seat_log(seat, WEIR_LOG_WARNING, "its lanes can't be closed: %s",
+			 r < 0 ? strerrordesc_np(-r) : "its memory makes no sense");
+		return;
+	}
+	for (uint32_t i = 0; i < segment.geometry.n_writers; i++)
+		if (load_relaxed(&segment.writers[i].closed) == LANE_OPEN)
+			store_release(&segment.writers[i].closed, LANE_CLOSED_LOST); /* [L3] mate: lane_in_peek */
+	segment_detach(&segment);
+	seat_ring_neighbours(seat);
 }
 
 /* It may have died between publishing and ringing, and its neighbours sleep on what is there. */

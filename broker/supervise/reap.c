@@ -226,6 +226,7 @@ void seat_conclude(struct seat *seat)
 	case VERDICT_LOST:
 		seat_obituary(seat, expected_death(seat) ? WEIR_LOG_DEBUG : WEIR_LOG_INFO, NULL);
 		seat_must_move(seat, SEAT_EVENT_GIVE_UP);
+		seat_close_lost(seat);
 		break;
 	case VERDICT_RESTART:
 		seat_restart(seat, seat->death.progressed);
@@ -242,6 +243,7 @@ void seat_conclude(struct seat *seat)
 		} else {
 			seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 			fail_stage(seat);
+			seat_close_lost(seat);
 		}
 		break;
 	}

@@ -55,6 +55,7 @@ static void give_up(struct seat *seat)
 		seat_fail_stage(seat, why);
 	else
 		supervisor_fail_start(seat->supervisor, seat->stage, false, why);
+	seat_close_lost(seat);
 }
 
 void seat_restart(struct seat *seat, bool progressed)

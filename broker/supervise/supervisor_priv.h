@@ -191,6 +191,8 @@ void supervisor_sweep(struct supervisor *supervisor);
 /* mend.c: finishes the dead worker's turn and notes the suspect. Returns 0 or REPAIR_E_CORRUPT. */
 int seat_mend(struct seat *seat);
 void seat_ring_neighbours(const struct seat *seat);
+/* The dead worker was mended and gets no successor: its lanes close as lost, its readers are rung. */
+void seat_close_lost(struct seat *seat);
 
 /* obituary.c: one paragraph about a death. next: what follows, e.g. "restart in 10 ms". */
 void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next);

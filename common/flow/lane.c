@@ -134,7 +134,7 @@ uint64_t lane_out_load(const struct lane_out *lane)
 
 void lane_out_close(struct lane_out *lane)
 {
-	store_release(&lane->writer->closed, 1); /* [L3] mate: lane_in_peek */
+	store_release(&lane->writer->closed, LANE_CLOSED_CLEAN); /* [L3] mate: lane_in_peek */
 }
 
 /*
@@ -152,7 +152,9 @@ int lane_in_refresh(struct lane_in *lane)
 	lane->tail_cached = tail;
 	if (tail != lane->next)
 		return 0;
-	return closed ? LANE_E_CLOSED : LANE_E_EMPTY;
+	if (closed == LANE_OPEN)
+		return LANE_E_EMPTY;
+	return closed == LANE_CLOSED_LOST ? LANE_E_LOST : LANE_E_CLOSED;
 }
 
 /* The word with the fields that are checked is loaded once: what was checked is what is used. */

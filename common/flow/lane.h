@@ -44,6 +44,7 @@ enum {
 	LANE_E_EMPTY = 3,     /* nothing now */
 	LANE_E_CLOSED = 4,    /* nothing, and nothing will come */
 	LANE_E_BROKEN = 5,    /* the peer's numbers make no sense: quarantine the lane */
+	LANE_E_LOST = 6,      /* as LANE_E_CLOSED, but the producer was given up: no clean end */
 };
 
 /* Start from the committed positions in shared memory: after attach, and to forget what an unfinished turn did. Wait-free. */
@@ -77,7 +78,7 @@ void lane_out_close(struct lane_out *lane);
 
 /*
  * Consumer: the record at `next`: a copy of its header, checked once, and its payload in place. Does not advance.
- * Returns 0, LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. Wait-free.
+ * Returns 0, LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_LOST, LANE_E_BROKEN. Wait-free.
  */
 int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const void **ret_payload);
 /* Consumer: looks at the producer's line again. Returns 0 if something lies at `next`; LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. */

@@ -107,6 +107,7 @@ struct cursor {
 	uint64_t ledger[LEDGER_MAX];         /* ledger.def */
 	uint64_t sequence;                   /* items emitted so far: the next item's number */
 	uint64_t finished;                   /* enum cursor_end: finish() is done, lanes may close */
+	uint64_t outputs_closed;             /* a bit for each output edge that weir_close() has closed */
 	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
 	struct cursor_output outputs[CURSOR_EDGES_MAX];
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
@@ -120,10 +121,14 @@ struct lane_reader {
 	uint8_t pad[40];
 };
 
-/* One per output lane. */
+/*
+ * One per output lane. The worker closes it at the end of its stream; the supervisor, when it has given the slot up for good and the
+ * worker is proved dead.
+ */
+enum lane_closed { LANE_OPEN = 0, LANE_CLOSED_CLEAN = 1, LANE_CLOSED_LOST = 2 };
 struct lane_writer {
 	atomic_u64 tail;   /* committed end */
-	atomic_u32 closed; /* 1: nothing will follow tail */
+	atomic_u32 closed; /* enum lane_closed; not LANE_OPEN: nothing will follow tail */
 	uint32_t reserved;
 	atomic_u64 low;          /* full: drop-old: nothing below is intact; only grows */
 	atomic_u64 tail_ordinal; /* full: drop-old: records before tail; moves with it */
@@ -173,9 +178,9 @@ static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
 static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
 static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_output, run_records) == 16, "layout");
-static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 144, "layout");
-static_assert(offsetof(struct cursor, outputs) == 272 && offsetof(struct cursor, stage) == 656, "layout");
-static_assert(sizeof(struct cursor) == 912, "layout");
+static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 152, "layout");
+static_assert(offsetof(struct cursor, outputs) == 280 && offsetof(struct cursor, stage) == 664, "layout");
+static_assert(sizeof(struct cursor) == 920, "layout");
 static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8, "layout");
 static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");
 static_assert(offsetof(struct lane_reader, done_ordinal) == 16 && offsetof(struct lane_writer, low) == 16, "layout");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/channel.h>
 #include <weir/stage.h>
 #include <weir/version.h>
 
@@ -32,6 +33,8 @@ API const char *weir_status_name(int status)
 		[WEIR_REJECTED] = "rejected",
 		[WEIR_FAILED] = "failed",
 		[WEIR_TOO_LARGE] = "too large",
+		[WEIR_WOULD_BLOCK] = "would block",
+		[WEIR_PEER_LOST] = "peer lost",
 	};
 
 	if (status < 0) {
@@ -180,6 +183,38 @@ API uint32_t weir_worker_index(const struct weir_context *context)
 API uint32_t weir_generation(const struct weir_context *context)
 {
 	return context->host->generation(context);
+}
+
+API uint32_t weir_inputs(const struct weir_context *context)
+{
+	return context->host->inputs(context);
+}
+
+API int weir_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item)
+{
+	return context->host->recv(context, input, deadline_ns, ret_item);
+}
+
+API int weir_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		  uint64_t deadline_ns)
+{
+	return context->host->send(context, output, data, size_bytes, deadline_ns);
+}
+
+API int weir_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
+		    size_t *ret_case)
+{
+	return context->host->select(context, cases, n_cases, deadline_ns, ret_case);
+}
+
+API int weir_close(struct weir_context *context, uint32_t output)
+{
+	return context->host->close(context, output);
+}
+
+API void weir_hold(struct weir_context *context)
+{
+	context->host->hold(context);
 }
 
 API const char *weir_option_string(const struct weir_context *context, const char *name)

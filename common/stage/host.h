@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <weir/channel.h>
 #include <weir/stage.h>
 
 struct pollfd;
@@ -28,6 +29,15 @@ struct weir_host {
 	const char *(*stage_name)(const struct weir_context *context);
 	uint32_t (*worker_index)(const struct weir_context *context);
 	uint32_t (*generation)(const struct weir_context *context);
+	/* weir/channel.h */
+	uint32_t (*inputs)(const struct weir_context *context);
+	int (*recv)(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item);
+	int (*send)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		    uint64_t deadline_ns);
+	int (*select)(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
+		      size_t *ret_case);
+	int (*close)(struct weir_context *context, uint32_t output);
+	void (*hold)(struct weir_context *context);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
 };

@@ -14,6 +14,9 @@
 
 typedef const struct weir_stage *(*entry_function)(void);
 
+/* What was added at the end since counts as not given. */
+#define STAGE_SIZE_MIN offsetof(struct weir_stage, run)
+
 static int check_file(const char *path, struct text *why)
 {
 	struct stat st;
@@ -41,7 +44,7 @@ static int check_abi(const char *path, const struct weir_stage *stage, struct te
 		text_printf(why,
 			    "plugin %s has stage ABI %u, but this weir has %u; build it against this weir's headers",
 			    path, stage->abi, WEIR_STAGE_ABI);
-	else if (stage->size_bytes != sizeof(*stage))
+	else if (stage->size_bytes < STAGE_SIZE_MIN || stage->size_bytes > sizeof(*stage))
 		text_printf(
 			why,
 			"plugin %s says its struct weir_stage has %u bytes, but this weir's has %zu; set .size_bytes = sizeof(struct "
@@ -61,21 +64,37 @@ static const char *find_missing(const struct weir_stage *stage)
 		return "a role (WEIR_SOURCE, WEIR_OPERATOR or WEIR_SINK)";
 	if (!stage->open)
 		return "an open() callback";
-	if (stage->role == WEIR_SOURCE && !stage->produce)
-		return "a produce() callback, which a source needs";
-	if (stage->role != WEIR_SOURCE && !stage->process)
-		return "a process() callback, which operators and sinks need";
+	if (stage->role == WEIR_SOURCE && !stage->produce && !stage->run)
+		return "a produce() callback, which a source needs, or run() instead";
+	if (stage->role != WEIR_SOURCE && !stage->process && !stage->run)
+		return "a process() callback, which operators and sinks need, or run() instead";
 	if (stage->n_options && !stage->options)
 		return "the options that n_options counts";
 	return NULL;
 }
 
+/* A callback that nobody would ever call beside run(); NULL: none. */
+static const char *find_senseless(const struct weir_stage *stage)
+{
+	if (!stage->run)
+		return NULL;
+	return stage->process ? "process" :
+	       stage->produce ? "produce" :
+	       stage->end_run ? "end_run" :
+	       stage->finish  ? "finish" :
+				NULL;
+}
+
 static int check_stage(const char *path, const struct weir_stage *stage, struct text *why)
 {
-	const char *missing = find_missing(stage);
+	const char *missing = find_missing(stage), *senseless = find_senseless(stage);
 
 	if (missing)
 		text_printf(why, "plugin %s lacks %s; see weir/stage.h", path, missing);
+	else if (senseless)
+		text_printf(why,
+			    "plugin %s: its stage '%s' has run() and %s(), which would never be called; leave one of the two out",
+			    path, stage->name, senseless);
 	else if (stage->cursor_size_bytes > WEIR_CURSOR_SIZE_MAX)
 		text_printf(why, "plugin %s wants a cursor of %u bytes, and %u are the most; keep more in a spool",
 			    path, stage->cursor_size_bytes, WEIR_CURSOR_SIZE_MAX);
@@ -89,7 +108,8 @@ static int check_stage(const char *path, const struct weir_stage *stage, struct 
 
 int loader_open(const char *path, struct weir_stage *ret_stage, struct text *why)
 {
-	const struct weir_stage *stage;
+	struct weir_stage stage = { 0 };
+	const struct weir_stage *exported;
 	entry_function entry;
 	void *object;
 	int r = check_file(path, why);
@@ -110,14 +130,16 @@ int loader_open(const char *path, struct weir_stage *ret_stage, struct text *why
 		dlclose(object);
 		return LOADER_E_REFUSED;
 	}
-	stage = entry();
-	r = check_abi(path, stage, why);
-	if (r == 0)
-		r = check_stage(path, stage, why);
+	exported = entry();
+	r = check_abi(path, exported, why);
+	if (r == 0) {
+		memcpy(&stage, exported, exported->size_bytes);
+		r = check_stage(path, &stage, why);
+	}
 	if (r != 0) {
 		dlclose(object);
 		return r;
 	}
-	*ret_stage = *stage;
+	*ret_stage = stage;
 	return 0;
 }

@@ -94,7 +94,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
  * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED; WEIR_REJECTED (only to
  * sources: every lane is full, and the stages behind say full: reject; it is counted, go on with the next). In process(),
  * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
- * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce().
+ * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce(). In run() it
+ * is weir_send() with WEIR_FOREVER (weir/channel.h); there is no weir_reserve().
  */
 static inline int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {

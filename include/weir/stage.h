@@ -7,6 +7,8 @@
  *
  *     open -> ( process* | produce )* -> flush -> [commit by the runtime] -> ... -> finish -> close
  *
+ * or, with a loop of the stage's own (weir/channel.h): open -> run -> close.
+ *
  * What a turn consumed, emitted and put into the cursor takes effect in one atomic commit. If the process dies
  * before it, nothing happened and the next process does the turn again; if it dies after it, nothing is repeated.
  */
@@ -110,6 +112,14 @@ struct weir_stage {
 
 	/* Frees the state. Called once, also after a failure; never after a kill. */
 	void (*close)(struct weir_context *context, void *state);
+
+	/*
+	 * Instead of process(), produce(), end_run() and finish(): the stage's own loop, with the calls of weir/channel.h. Called
+	 * once a worker, begins where the cursor says. flush() is called as with process(). Returns WEIR_OK or WEIR_CLOSED: the end of the
+	 * stream, the outputs close, what still comes in is thrown away and counted as cancelled; WEIR_CANCELLED; WEIR_PEER_LOST or
+	 * WEIR_FAILED: the stage has failed; negative errno: a new worker goes on behind the last committed step.
+	 */
+	int (*run)(struct weir_context *context, void *state);
 };
 
 /* What a plugin exports, once: WEIR_STAGE_EXPORT(my_stage) */

@@ -2,6 +2,7 @@
 /* All of weir's C API. A plugin needs nothing else. */
 #pragma once
 
+#include <weir/channel.h>
 #include <weir/item.h>
 #include <weir/log.h>
 #include <weir/stage.h>

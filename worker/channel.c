@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receive, send, close. Each first does what it can at once; only if that is nothing it commits the complete steps, looks at the
+ * clock, and sleeps. So a deadline costs nothing while items are ready, and a cancel one look at the board.
+ *
+ *                    +----------------- look again -----------------+
+ *      end the step -+-> at once? --no--> commit ---> try: WOULD_BLOCK, past the deadline: EXPIRED, else sleep
+ *                          |yes                                          | cancelled, supervisor gone
+ *                          v                                             v
+ *                        0, CLOSED, PEER_LOST ...                     CANCELLED
+ *
+ * What a run() stage could get wrong is answered by its next call: an outcome that ends it (over) is given again and again.
+ */
+#include "worker/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "worker/channel_priv.h"
+#include "worker/output.h"
+#include "worker/turn_priv.h"
+#include "worker/wait.h"
+
+int channel_over(struct worker *worker, int r)
+{
+	if (r != 0)
+		worker->step.over = r;
+	return r;
+}
+
+static int channel_cancelled(struct worker *worker)
+{
+	int r = step_commit(worker);
+
+	(void)wait_check_order(worker);
+	return channel_over(worker, r ? r : WEIR_CANCELLED);
+}
+
+/* A source is told to take nothing more in. */
+static int channel_drained(struct worker *worker)
+{
+	int r = step_commit(worker);
+
+	(void)wait_check_order(worker);
+	return r ? channel_over(worker, r) : WEIR_CLOSED;
+}
+
+int channel_step(struct worker *worker)
+{
+	uint32_t order;
+	int r = step_end(worker);
+
+	if (__builtin_expect(r != 0, 0))
+		return channel_over(worker, r);
+	order = board_order_of(worker->board, worker->heritage.slot);
+	if (order >= BOARD_CANCEL)
+		return channel_cancelled(worker);
+	if (worker->stage.role == WEIR_SOURCE && order >= BOARD_DRAIN)
+		return channel_drained(worker);
+	if (!step_is_due(worker))
+		return 0;
+	r = step_commit(worker);
+	if (r != 0)
+		return channel_over(worker, r);
+	step_turn(worker);
+	return 0;
+}
+
+static int channel_next(struct worker *worker, uint32_t input, struct input *ret_input)
+{
+	return input == WEIR_ANY_INPUT ? input_next(worker, ret_input) : input_next_of(worker, input, ret_input);
+}
+
+int channel_take(struct worker *worker, uint32_t input)
+{
+	struct input next;
+	int r;
+
+	for (;;) {
+		r = channel_next(worker, input, &next);
+		if (r == INPUT_E_EMPTY)
+			return CHANNEL_NOTHING;
+		if (r == INPUT_E_CLOSED)
+			return WEIR_CLOSED;
+		if (r == INPUT_E_LOST)
+			return WEIR_PEER_LOST;
+		if (r != 0)
+			return channel_over(worker, WEIR_FAILED);
+		if (next.header.kind == ITEM_RUN_END) {
+			if (worker->ordered && output_run_end(worker, next.header.ticket) != 0)
+				return CHANNEL_NOTHING;
+			input_take(worker, &next);
+			continue;
+		}
+		r = step_begin(worker, &next);
+		if (r != STEP_E_GIVEN_UP)
+			return channel_over(worker, r);
+	}
+}
+
+bool channel_has(struct worker *worker, uint32_t input)
+{
+	struct input next;
+	int r = channel_next(worker, input, &next);
+
+	if (r != 0)
+		return r != INPUT_E_EMPTY;
+	return next.header.kind != ITEM_RUN_END || !worker->ordered || output_run_end_fits(worker, next.header.ticket);
+}
+
+int channel_pause(struct worker *worker, bool in_step)
+{
+	int r;
+
+	if (in_step) {
+		turn_commit_complete(worker);
+		return 0;
+	}
+	if (output_runs_due_ns(worker))
+		turn_begin(worker); /* and ends them, if they are */
+	r = step_commit(worker);
+	return channel_over(worker, r);
+}
+
+uint32_t channel_inputs(const struct weir_context *context)
+{
+	return worker_of(context)->n_inputs;
+}
+
+int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item)
+{
+	struct weir_case any = { .kind = WEIR_CASE_RECV, .index = input };
+	struct worker *worker = worker_of(context);
+	int r = channel_enter(worker);
+
+	if (r != 0)
+		return r;
+	if ((input >= worker->n_inputs && input != WEIR_ANY_INPUT) || !worker->n_inputs)
+		return error_origin(-EINVAL);
+	r = channel_step(worker);
+	while (r == 0) {
+		r = channel_take(worker, input);
+		if (__builtin_expect(r == 0, 1)) {
+			*ret_item = worker->step.item;
+			return 0;
+		}
+		if (r == CHANNEL_NOTHING)
+			r = channel_pause(worker, false);
+		if (r == 0)
+			r = channel_sleep(worker, &any, 1, false, deadline_ns);
+		if (r == 0)
+			step_turn(worker);
+	}
+	return r;
+}
+
+/* ---- sending ---- */
+
+/* The step can not become what the stage wanted: no later call may overlook it. Sources send their items one by one: nothing is lost. */
+static int channel_refuse(struct worker *worker, int r)
+{
+	if (worker->stage.role != WEIR_SOURCE)
+		worker->emit_refused = r;
+	return r;
+}
+
+bool channel_is_closed(const struct worker *worker, uint32_t output)
+{
+	bool closed = true;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		closed = closed && (worker->outputs[i].closed || (output != WEIR_ALL_OUTPUTS && output != i));
+	return closed;
+}
+
+static int channel_may_send(struct worker *worker, uint32_t output)
+{
+	int r = channel_enter(worker);
+
+	if (r != 0)
+		return r;
+	if ((output >= worker->n_outputs && output != WEIR_ALL_OUTPUTS) || !worker->n_outputs)
+		return error_origin(-EINVAL);
+	if (worker->stage.role == WEIR_SOURCE)
+		return channel_step(worker);
+	if (worker_cancelled(worker))
+		return channel_refuse(worker, WEIR_CANCELLED);
+	if (!worker->ordered || worker->step.has_item)
+		return 0;
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "a stage with order: fifo and several workers can send only for an item in hand; give it workers: 1");
+	return channel_over(worker, WEIR_FAILED);
+}
+
+/* No room: waits for it. Returns 0: try again. */
+static int channel_await_room(struct worker *worker, uint32_t output, size_t size_bytes, uint64_t deadline_ns)
+{
+	struct weir_case room = { .kind = WEIR_CASE_SEND, .index = output, .size_bytes = size_bytes };
+	bool source = worker->stage.role == WEIR_SOURCE;
+	int r = channel_pause(worker, !source);
+
+	if (r != 0)
+		return r;
+	if (!source && !output_possible(worker, worker->need_bytes))
+		return channel_refuse(worker, WEIR_FULL);
+	r = channel_sleep(worker, &room, 1, !source, deadline_ns);
+	if (r == WEIR_CANCELLED)
+		return source ? channel_cancelled(worker) : channel_refuse(worker, r);
+	if (r == 0 && source) {
+		step_turn(worker);
+		if (worker->order_seen >= BOARD_DRAIN)
+			return channel_drained(worker);
+	}
+	return r < 0 ? channel_over(worker, r) : r;
+}
+
+int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		 uint64_t deadline_ns)
+{
+	struct worker *worker = worker_of(context);
+	int r = channel_may_send(worker, output);
+
+	if (r == 0 && channel_is_closed(worker, output))
+		return WEIR_CLOSED;
+	if (!worker->step.has_item)
+		worker->context.accepted_ns = worker_now_ns(worker);
+	while (r == 0) {
+		switch (output_push(worker, output, data, size_bytes)) {
+		case 0:
+			return 0;
+		case OUTPUT_E_FULL:
+			r = channel_await_room(worker, output, size_bytes, deadline_ns);
+			break;
+		case OUTPUT_E_TOO_LARGE:
+			return channel_refuse(worker, WEIR_TOO_LARGE);
+		default:
+			return channel_over(worker, WEIR_FAILED);
+		}
+	}
+	return r;
+}
+
+int channel_close(struct weir_context *context, uint32_t output)
+{
+	struct worker *worker = worker_of(context);
+	int r = channel_enter(worker);
+
+	if (r != 0)
+		return r;
+	if (output >= worker->n_outputs && output != WEIR_ALL_OUTPUTS)
+		return error_origin(-EINVAL);
+	if (worker->ordered) {
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "a stage with order: fifo and several workers can not close an output early; give it workers: 1");
+		return channel_over(worker, WEIR_FAILED);
+	}
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		if (output == WEIR_ALL_OUTPUTS || output == i) {
+			worker->step.closing |= worker->outputs[i].closed ? 0 : UINT64_C(1) << i;
+			worker->outputs[i].closed = true;
+		}
+	return 0;
+}
+
+/* ---- the item in hand ---- */
+
+void channel_give(struct worker *worker, int fate)
+{
+	if (worker->step.has_item) {
+		worker->step.fate = fate;
+		return;
+	}
+	snprintf(worker->reason, sizeof(worker->reason), "its run() called %s without an item in hand; mend the stage",
+		 fate == WEIR_HELD ? "weir_hold()" : "weir_reject()");
+	worker->emit_refused = WEIR_FAILED;
+}
+
+void channel_hold(struct weir_context *context)
+{
+	if (worker_of(context)->phase == PHASE_RUN)
+		channel_give(worker_of(context), WEIR_HELD);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What include/weir/channel.h calls in a worker. */
+#pragma once
+
+#include <weir/channel.h>
+
+#include "worker/worker.h"
+
+struct pollfd;
+
+uint32_t channel_inputs(const struct weir_context *context);
+int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item);
+int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		 uint64_t deadline_ns);
+int channel_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
+		   size_t *ret_case);
+int channel_close(struct weir_context *context, uint32_t output);
+void channel_hold(struct weir_context *context);
+
+/* weir_reject() and weir_hold(): what becomes of the item in hand. Without one, the next call fails. */
+void channel_give(struct worker *worker, int fate);
+/* weir_wait() inside run(): a select without lanes. deadline_ns as there: 0 is none. A source that has to drain gets WEIR_CLOSED. */
+int channel_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);

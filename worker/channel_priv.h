@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What recv and send (channel.c) and select (select.c) have in common. */
+#pragma once
+
+#include <errno.h>
+
+#include "worker/channel.h"
+#include "worker/input.h"
+#include "worker/step.h"
+
+enum { CHANNEL_NOTHING = 101 }; /* nothing now: neither an item nor an end */
+
+/* Before each call: 0, -EPERM outside of run(), or what ended the stage. */
+static inline int channel_enter(const struct worker *worker)
+{
+	return __builtin_expect(worker->phase != PHASE_RUN || worker->step.over, 0) ?
+		       (worker->step.over ? worker->step.over : -EPERM) :
+		       0;
+}
+
+/* Every later call says the same. Returns r. */
+int channel_over(struct worker *worker, int r);
+
+/* True if nothing can be sent to this output, or any output, any more. */
+bool channel_is_closed(const struct worker *worker, uint32_t output);
+
+/*
+ * The step at work ends, and whole batches take effect. Returns 0; WEIR_CLOSED: this source has to drain, everything is committed;
+ * or what is over. Nearly always it costs the sums of the ledger and two loads of the board.
+ */
+int channel_step(struct worker *worker);
+
+/* Between steps: the next item of an input comes in hand. Returns 0, WEIR_CLOSED, WEIR_PEER_LOST, CHANNEL_NOTHING, or what is over. */
+int channel_take(struct worker *worker, uint32_t input);
+
+/* True if channel_take() would not say CHANNEL_NOTHING. Changes nothing but need_bytes. */
+bool channel_has(struct worker *worker, uint32_t input);
+
+/* Nothing is ready, and somebody will wait or try again: complete steps take effect. in_step: all but the one at work. */
+int channel_pause(struct worker *worker, bool in_step);
+
+/*
+ * Waits for the cases, whose descriptors' revents are set on return; between steps for runs that are due, too. Returns 0: look again; WEIR_WOULD_BLOCK, WEIR_EXPIRED,
+ * WEIR_CANCELLED, negative errno.
+ */
+int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns);

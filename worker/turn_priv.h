@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What turn.c and the steps of run() have in common. */
+#pragma once
+
+#include "worker/dead_letter.h"
+#include "worker/input.h"
+#include "worker/turn.h"
+
+/* Before the first turn: what open() has put into the cursor is committed. */
+void turn_start(struct worker *worker);
+/* A turn begins: the clock is read, runs that are due end. */
+void turn_begin(struct worker *worker);
+/* Items that a turn takes at most. */
+uint32_t turn_batch(const struct worker *worker);
+
+/* Writes the item in hand where repair looks for the suspect; before the stage sees the item. */
+void turn_note_hand(struct worker *worker, const struct input *input, uint64_t position);
+/* How many workers this item has cost already. */
+uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position);
+/* An item that has cost too many: a dead letter, and its lines in the ledger. Taking it is the caller's. Returns 0 or WEIR_FAILED. */
+int turn_give_up(struct worker *worker, const struct weir_item *item);
+/* Keeps an item that won't be processed where a person can find it. Returns 0 or WEIR_FAILED. */
+int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason);
+/* The inputs have ended, and not all cleanly. Returns WEIR_CANCELLED if that is why, else WEIR_FAILED with worker->reason set. */
+int turn_lost(struct worker *worker);
