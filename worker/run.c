@@ -55,7 +55,7 @@ static int run_stage(struct worker *worker)
 {
 	int r;
 
-	step_drop(worker); /* an empty one begins */
+	step_open(worker);
 	step_turn(worker);
 	worker->phase = PHASE_RUN;
 	r = worker->stage.run(&worker->context, worker->state);

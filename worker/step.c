@@ -23,7 +23,7 @@
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
 
-static void step_open(struct worker *worker)
+void step_open(struct worker *worker)
 {
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	worker->emit_refused = 0;
@@ -189,6 +189,7 @@ void step_turn(struct worker *worker)
 {
 	(void)wait_check_order(worker); /* says that it has seen a new one */
 	turn_begin(worker);
+	worker->step.batch = turn_batch(worker);
 	if (worker->suspect_attempts)
 		input_begin_with(worker, worker->suspect_lane);
 	else
@@ -197,6 +198,6 @@ void step_turn(struct worker *worker)
 
 bool step_is_due(const struct worker *worker)
 {
-	return worker->step.n_complete >= turn_batch(worker) || worker->taken_bytes >= worker->turn_bytes ||
+	return worker->step.n_complete >= worker->step.batch || worker->taken_bytes >= worker->turn_bytes ||
 	       output_turn_full(worker);
 }

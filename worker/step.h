@@ -4,6 +4,8 @@
 
 #include "worker/worker.h"
 
+/* Begins a step without an item: remembers the cursor. */
+void step_open(struct worker *worker);
 /*
  * Begins the step of a received item: notes what is in hand, remembers the cursor. The item is handed to the stage in
  * worker->step.item. Wait-free. Returns 0, or STEP_E_GIVEN_UP: it has cost too many workers and is a dead letter now; or WEIR_FAILED:

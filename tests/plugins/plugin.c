@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One plugin, broken in as many ways as the loader must notice: CMakeLists.txt builds it once for each. */
-#include <weir/stage.h>
+#include <weir/channel.h>
 
 #ifndef PLUGIN_ABI
 #define PLUGIN_ABI WEIR_STAGE_ABI
@@ -23,6 +23,9 @@
 #ifndef PLUGIN_PROCESS
 #define PLUGIN_PROCESS pass_process
 #endif
+#ifndef PLUGIN_RUN
+#define PLUGIN_RUN NULL
+#endif
 #ifndef PLUGIN_FALLBACK
 #define PLUGIN_FALLBACK "10"
 #endif
@@ -37,6 +40,17 @@ __attribute__((unused)) static int pass_process(struct weir_context *context, vo
 {
 	(void)state;
 	return weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
+}
+
+__attribute__((unused)) static int pass_run(struct weir_context *context, void *state)
+{
+	struct weir_item item;
+	int r;
+
+	(void)state;
+	while ((r = weir_recv(context, WEIR_ANY_INPUT, WEIR_FOREVER, &item)) == WEIR_OK)
+		r = weir_send(context, WEIR_ALL_OUTPUTS, item.data, item.size_bytes, WEIR_FOREVER);
+	return r;
 }
 
 static const struct weir_option options[] = {
@@ -60,6 +74,7 @@ __attribute__((unused)) static const struct weir_stage stage = {
 	.n_options = 1,
 	.open = pass_open,
 	.process = PLUGIN_PROCESS,
+	.run = PLUGIN_RUN,
 };
 
 #if defined(PLUGIN_NOISY)

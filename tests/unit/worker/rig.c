@@ -158,9 +158,67 @@ void rig_replace_relay(struct rig *rig, uint32_t generation)
 	rig->relay.heritage.lifeline_fd = -1;
 }
 
-void rig_init_chain(struct rig *rig, const struct weir_stage *stage)
+static void rig_set_stage(struct worker *worker, const struct weir_stage *stage)
 {
 	struct heritage nowhere = { .control_endpoint = (char *)(uintptr_t) "ipc:///nowhere/weir" };
+
+	worker->context.host = &worker_host;
+	worker->stage = *stage;
+	worker->order_seen = BOARD_RUN;
+	worker->heritage.lifeline_fd = -1;
+	assert_int_equal(client_open(&nowhere, &worker->client), 0);
+}
+
+/* Edge 0 keeps the first lane; each other lane gets an edge like it. Undone before the lanes are freed. */
+static void split_edges(struct worker *worker)
+{
+	uint32_t n = worker->n_inputs ? worker->inputs[0].n_lanes : worker->outputs[0].n_lanes;
+
+	if (worker->n_inputs) {
+		worker->inputs = realloc(worker->inputs, n * sizeof(*worker->inputs));
+		for (uint32_t i = 0; i < n; i++) {
+			worker->inputs[i] = worker->inputs[0];
+			worker->inputs[i].lanes += i;
+			worker->inputs[i].n_lanes = 1;
+		}
+		worker->n_inputs = n;
+	} else {
+		worker->outputs = realloc(worker->outputs, n * sizeof(*worker->outputs));
+		for (uint32_t i = 0; i < n; i++) {
+			worker->outputs[i] = worker->outputs[0];
+			worker->outputs[i].lanes += i;
+			worker->outputs[i].n_lanes = 1;
+		}
+		worker->n_outputs = n;
+	}
+}
+
+static void join_edges(struct worker *worker)
+{
+	if (worker->n_inputs) {
+		worker->inputs[0].n_lanes = worker->n_inputs;
+		worker->n_inputs = 1;
+	} else {
+		worker->outputs[0].n_lanes = worker->n_outputs;
+		worker->n_outputs = 1;
+	}
+}
+
+void rig_employ(struct rig *rig, struct worker *worker, const struct weir_stage *stage)
+{
+	rig->employed = worker;
+	rig_order(rig, BOARD_RUN);
+	rig_set_stage(worker, stage);
+	split_edges(worker);
+}
+
+void rig_order(struct rig *rig, uint32_t order)
+{
+	store_release(&rig->board->order, order);
+}
+
+void rig_init_chain(struct rig *rig, const struct weir_stage *stage)
+{
 	uint64_t size = RIG_LANE_SIZE, offset;
 
 	memset(rig, 0, sizeof(*rig));
@@ -176,17 +234,17 @@ void rig_init_chain(struct rig *rig, const struct weir_stage *stage)
 	rig_seat(rig, &rig->producers[0], 0, 0, 3, NULL, chain_edge(rig, 0, 1));
 	rig_seat(rig, &rig->relay, 1, 0, 3, chain_edge(rig, 0, 0), chain_edge(rig, 1, 2));
 	rig_seat(rig, &rig->consumers[0], 2, 0, 3, chain_edge(rig, 1, 1), NULL);
-	rig->relay.context.host = &worker_host;
-	rig->relay.stage = *stage;
-	rig->relay.order_seen = BOARD_RUN;
-	rig->relay.heritage.lifeline_fd = -1;
-	assert_int_equal(client_open(&nowhere, &rig->relay.client), 0);
+	rig_set_stage(&rig->relay, stage);
 }
 
 void rig_deinit(struct rig *rig)
 {
 	uint32_t n = rig->board->n_slots;
 
+	if (rig->employed) {
+		client_close(rig->employed->client);
+		join_edges(rig->employed);
+	}
 	if (rig->has_relay) {
 		client_close(rig->relay.client);
 		worker_detach(&rig->relay);

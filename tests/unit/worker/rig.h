@@ -18,6 +18,7 @@ struct rig {
 	struct worker relay; /* rig_init_chain() */
 	bool has_relay;
 	uint32_t generation; /* of who sits down */
+	struct worker *employed;
 };
 
 /* One edge, a lane from each producer to each consumer, in the given order; merge: consumers take runs by ticket. */
@@ -28,6 +29,13 @@ void rig_init_chain(struct rig *rig, const struct weir_stage *stage);
 /* The relay's process has died and was repaired: the next generation sits down. */
 void rig_replace_relay(struct rig *rig, uint32_t generation);
 void rig_deinit(struct rig *rig);
+/*
+ * A producer or consumer of rig_init() is a stage now: it may wait and be told orders, which are BOARD_RUN. One a rig. With
+ * n lanes it gets n edges of one lane each instead.
+ */
+void rig_employ(struct rig *rig, struct worker *worker, const struct weir_stage *stage);
+/* Tells the relay, or whom rig_employ() named, an order: BOARD_DRAIN, BOARD_CANCEL. */
+void rig_order(struct rig *rig, uint32_t order);
 
 /* The producer pushes one item, ends it, and keeps it for the next commit. Returns output_push()'s word. */
 int rig_push(struct worker *producer, const char *text);

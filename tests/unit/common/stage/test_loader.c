@@ -47,6 +47,22 @@ static void test_good(void **state)
 	text_deinit(&why);
 }
 
+static void test_run_instead_of_process(void **state)
+{
+	struct text why = TEXT_NULL;
+	struct weir_stage stage;
+
+	(void)state;
+	assert_int_equal(loader_open(PLUGINS "run_only.so", &stage, &why), 0);
+	assert_non_null(stage.run);
+	assert_null(stage.process);
+	assert_refused(PLUGINS "run_and_process.so", "its stage 'pass' has run() and process()");
+	/* Built before there was a run(): what lies behind its struct is not looked at. */
+	assert_int_equal(loader_open(PLUGINS "before_run.so", &stage, &why), 0);
+	assert_null(stage.run);
+	text_deinit(&why);
+}
+
 static void test_not_a_plugin(void **state)
 {
 	(void)state;
@@ -88,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_run_instead_of_process),
 		cmocka_unit_test(test_not_a_plugin),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_writable_by_everybody),
