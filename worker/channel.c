@@ -253,8 +253,9 @@ int channel_close(struct weir_context *context, uint32_t output)
 	if (output >= worker->n_outputs && output != WEIR_ALL_OUTPUTS)
 		return error_origin(-EINVAL);
 	if (worker->ordered) {
-		snprintf(worker->reason, sizeof(worker->reason),
-			 "a stage with order: fifo and several workers can not close an output early; give it workers: 1");
+		snprintf(
+			worker->reason, sizeof(worker->reason),
+			"a stage with order: fifo and several workers can not close an output early; give it workers: 1");
 		return channel_over(worker, WEIR_FAILED);
 	}
 	for (uint32_t i = 0; i < worker->n_outputs; i++)

@@ -40,7 +40,7 @@ bool channel_has(struct worker *worker, uint32_t input);
 int channel_pause(struct worker *worker, bool in_step);
 
 /*
- * Waits for the cases, whose descriptors' revents are set on return; between steps for runs that are due, too. Returns 0: look again; WEIR_WOULD_BLOCK, WEIR_EXPIRED,
- * WEIR_CANCELLED, negative errno.
+ * Waits for the cases, whose descriptors' revents are set on return; between steps for runs that are due, too. Returns 0: look
+ * again; WEIR_WOULD_BLOCK, WEIR_EXPIRED, WEIR_CANCELLED, negative errno.
  */
 int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns);

@@ -34,8 +34,8 @@ static bool never_fits(const struct worker *worker, const struct weir_case *one)
 
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		if (one->index == i || (one->index == WEIR_ALL_OUTPUTS && !worker->outputs[i].closed))
-			fits = fits && one->size_bytes <=
-					       lane_payload_max(worker->outputs[i].lanes[0].lane.capacity_bytes);
+			fits = fits &&
+			       one->size_bytes <= lane_payload_max(worker->outputs[i].lanes[0].lane.capacity_bytes);
 	return !fits;
 }
 

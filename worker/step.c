@@ -155,9 +155,10 @@ int step_end(struct worker *worker)
 
 	if (r != 0) {
 		if (r == WEIR_TOO_LARGE || r == WEIR_FULL)
-			snprintf(worker->reason, sizeof(worker->reason),
-				 "what it sent for one item does not fit a lane; give the stage behind this one a larger "
-				 "`lane:`, or let this one weir_reject() such items");
+			snprintf(
+				worker->reason, sizeof(worker->reason),
+				"what it sent for one item does not fit a lane; give the stage behind this one a larger "
+				"`lane:`, or let this one weir_reject() such items");
 		step_drop(worker);
 		return r == WEIR_TOO_LARGE || r == WEIR_FULL ? WEIR_FAILED : r;
 	}

@@ -54,8 +54,7 @@ uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_
 	return 0;
 }
 
-int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
-		     const char *reason)
+int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason)
 {
 	struct dead_letter letter = {
 		.pipeline = worker->heritage.pipeline,

@@ -117,8 +117,8 @@ struct step {
 	struct input input; /* the item in hand */
 	struct weir_item item;
 	bool has_item;
-	int fate;            /* of the item: WEIR_OK, WEIR_HELD, WEIR_REJECTED */
-	int over;            /* what every call says from now on: WEIR_CANCELLED, WEIR_FAILED, negative errno; 0: go on */
+	int fate; /* of the item: WEIR_OK, WEIR_HELD, WEIR_REJECTED */
+	int over; /* what every call says from now on: WEIR_CANCELLED, WEIR_FAILED, negative errno; 0: go on */
 	uint32_t n_complete; /* steps since the last commit */
 	uint32_t batch;      /* ... at which there is another */
 	uint64_t closing;    /* outputs that weir_close() closes with this step */

@@ -92,9 +92,10 @@ static int check_stage(const char *path, const struct weir_stage *stage, struct 
 	if (missing)
 		text_printf(why, "plugin %s lacks %s; see weir/stage.h", path, missing);
 	else if (senseless)
-		text_printf(why,
-			    "plugin %s: its stage '%s' has run() and %s(), which would never be called; leave one of the two out",
-			    path, stage->name, senseless);
+		text_printf(
+			why,
+			"plugin %s: its stage '%s' has run() and %s(), which would never be called; leave one of the two out",
+			path, stage->name, senseless);
 	else if (stage->cursor_size_bytes > WEIR_CURSOR_SIZE_MAX)
 		text_printf(why, "plugin %s wants a cursor of %u bytes, and %u are the most; keep more in a spool",
 			    path, stage->cursor_size_bytes, WEIR_CURSOR_SIZE_MAX);

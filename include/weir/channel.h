@@ -8,8 +8,8 @@
  *
  * Steps. What a stage with inputs sends, closes and puts into its cursor from one receive to the next is one step: it takes
  * effect together with the received item, all of it or nothing. A receive is weir_recv(), or weir_select() with a WEIR_CASE_RECV; it
- * ends the step before it, also when it brings no item. What is done while no item is in hand (after a deadline, after the end of an input)
- * is a step too. A source's step ends where its next weir_send() or weir_select() begins: send, then move the cursor.
+ * ends the step before it, also when it brings no item. What is done while no item is in hand (after a deadline, after the end of an
+ * input) is a step too. A source's step ends where its next weir_send() or weir_select() begins: send, then move the cursor.
  * The runtime commits whole steps only: when a batch of them is full, when nothing is ready, and before it waits.
  *
  * A failed send (WEIR_FULL, WEIR_TOO_LARGE, WEIR_CANCELLED) can not be overlooked: the step fails or is dropped with the next receive,
@@ -52,9 +52,9 @@ WEIR_MUST_CHECK int weir_recv(struct weir_context *context, uint32_t input, uint
 /*
  * Copies an item into an output, or into each that is open (WEIR_ALL_OUTPUTS): all or none. It becomes visible with its step. May
  * wait for room; complete steps are committed before that.
- * Returns WEIR_OK; WEIR_WOULD_BLOCK, WEIR_EXPIRED: no room, nothing was sent; WEIR_TOO_LARGE: never fits, see weir_item_size_max(); WEIR_FULL:
- * the lane is full of what this step has sent, so no waiting would help; WEIR_CLOSED: weir_close() was called, or (sources)
- * the pipeline drains: all that was sent before is committed, return from run(); WEIR_CANCELLED; WEIR_FAILED.
+ * Returns WEIR_OK; WEIR_WOULD_BLOCK, WEIR_EXPIRED: no room, nothing was sent; WEIR_TOO_LARGE: never fits, see
+ * weir_item_size_max(); WEIR_FULL: the lane is full of what this step has sent, so no waiting would help; WEIR_CLOSED: weir_close()
+ * was called, or (sources) the pipeline drains: all that was sent before is committed, return from run(); WEIR_CANCELLED; WEIR_FAILED.
  */
 WEIR_MUST_CHECK int weir_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
 			      uint64_t deadline_ns);
@@ -91,8 +91,8 @@ WEIR_MUST_CHECK int weir_select(struct weir_context *context, struct weir_case *
 				uint64_t deadline_ns, size_t *ret_case);
 
 /*
- * Nothing more will be sent to this output (WEIR_ALL_OUTPUTS: to any). Its readers see the end once they have received what was sent. Takes
- * effect with its step, once and for all workers that sit in this seat; again is a no-op. Returning from run() closes all. Never
+ * Nothing more will be sent to this output (WEIR_ALL_OUTPUTS: to any). Its readers see the end once they have received what was
+ * sent. Takes effect with its step, once and for all workers that sit in this seat; again is a no-op. Returning from run() closes all. Never
  * waits. Returns WEIR_OK; WEIR_FAILED: a stage with order: fifo and several workers can not close early; WEIR_CANCELLED.
  */
 WEIR_MUST_CHECK int weir_close(struct weir_context *context, uint32_t output);

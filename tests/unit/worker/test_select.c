@@ -223,7 +223,8 @@ static int run_sleeps(struct weir_context *context, void *state)
 	size_t number;
 
 	(void)state;
-	fill(&rig.producers[1], 1); /* an input that nobody asks for must not keep it awake, nor stop it from sleeping */
+	fill(&rig.producers[1],
+	     1); /* an input that nobody asks for must not keep it awake, nor stop it from sleeping */
 	in_a_while(write_soon, &thread);
 	assert_int_equal(weir_select(context, cases, 3, WEIR_FOREVER, &number), WEIR_OK);
 	assert_int_equal(number, 2);

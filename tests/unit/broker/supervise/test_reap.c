@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
+#include "broker/supervise/supervisor_priv.h"
 #include "tests/unit/broker/supervise/trial.h"
 
 static void test_a_crash_is_repaired_and_restarted(void **state)
@@ -42,6 +45,27 @@ static void test_the_intensity_is_a_bound(void **state)
 	assert_int_equal(count_logged(&trial, "was killed by SIGKILL"), 5);
 	assert_logged(&trial, "has failed: more than 4 deaths without progress in 30");
 	assert_string_equal(trial.view.cause, "sibling_failed");
+	end_trial(&trial);
+}
+
+static uint32_t lost_at_end;
+
+static void look_at_the_lane(struct trial *trial, const char *phase)
+{
+	const struct seat *feed = &trial->supervisor->seats[0];
+
+	if (strcmp(phase, "failed") == 0)
+		lost_at_end = load_acquire(&feed->segment.writers[0].closed);
+}
+
+static void test_the_lanes_of_a_slot_that_is_given_up_close_as_lost(void **state)
+{
+	struct trial trial = { .at_phase = look_at_the_lane };
+
+	(void)state;
+	lost_at_end = LANE_OPEN;
+	run_acts(&trial, "crash-always", "stay-on", 1, EXIT_LOSSES, "starting running draining failed ");
+	assert_int_equal(lost_at_end, LANE_CLOSED_LOST);
 	end_trial(&trial);
 }
 
@@ -128,6 +152,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_crash_is_repaired_and_restarted),
 		cmocka_unit_test(test_exit_zero_without_the_word_is_a_crash),
 		cmocka_unit_test(test_the_intensity_is_a_bound),
+		cmocka_unit_test(test_the_lanes_of_a_slot_that_is_given_up_close_as_lost),
 		cmocka_unit_test(test_deaths_with_progress_do_not_count),
 		cmocka_unit_test(test_being_killed_asleep_does_not_count),
 		cmocka_unit_test(test_the_obituary_has_the_last_words),

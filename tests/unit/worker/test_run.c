@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "channel_test.h"
+
+/* ---- ends ---- */
+
+static int run_closes(struct weir_context *context, void *state)
+{
+	(void)state;
+	if (rig.generation == 0) {
+		assert_int_equal(receive(context, "a"), WEIR_OK);
+		assert_int_equal(send_text(context, "A"), WEIR_OK);
+		assert_int_equal(weir_close(context, 0), WEIR_OK);
+		assert_int_equal(weir_close(context, WEIR_ALL_OUTPUTS), WEIR_OK);
+		assert_string_equal(seen(), "-");
+		assert_int_equal(receive(context, ""), WEIR_WOULD_BLOCK);
+		assert_string_equal(seen(), "A");
+		assert_string_equal(seen(), ".");
+		return -EIO;
+	}
+	assert_int_equal(send_text(context, "more"), WEIR_CLOSED); /* the next worker of the seat knows */
+	end_input();
+	return WEIR_OK;
+}
+
+static void test_close_takes_effect_with_its_step_and_for_good(void **state)
+{
+	(void)state;
+	chain(run_closes);
+	push("a");
+	assert_int_equal(run_loop(&rig.relay), -EIO);
+	/* As if it had been killed between the commit and the word in the lane. */
+	store_relaxed(&rig.relay.segment.writers[0].closed, LANE_OPEN);
+	rig_replace_relay(&rig, 1);
+	assert_int_equal(run_loop(&rig.relay), 0);
+	assert_string_equal(seen(), ".");
+	rig_deinit(&rig);
+}
+
+static int run_leaves(struct weir_context *context, void *state)
+{
+	(void)state;
+	assert_int_equal(receive(context, "a"), WEIR_OK);
+	assert_int_equal(send_text(context, "A"), WEIR_OK);
+	return WEIR_OK;
+}
+
+static void test_who_has_enough_does_not_block_its_producers(void **state)
+{
+	(void)state;
+	chain(run_leaves);
+	push("a");
+	push("b");
+	push("c");
+	end_input();
+	assert_int_equal(run_loop(&rig.relay), 0);
+	assert_string_equal(seen(), "A");
+	assert_string_equal(seen(), ".");
+	assert_int_equal(LEDGER_OF(TAKEN), 3);
+	assert_int_equal(LEDGER_OF(CANCELLED), 2);
+	rig_deinit(&rig);
+}
+
+static int returned;
+
+static int run_returns(struct weir_context *context, void *state)
+{
+	(void)context, (void)state;
+	return returned;
+}
+
+static void test_what_is_no_outcome_of_run_fails_the_stage(void **state)
+{
+	static const int statuses[] = { WEIR_MORE,      WEIR_HELD,       WEIR_WAIT,    WEIR_FULL, WEIR_CANCELLED,
+					WEIR_REJECTED,  WEIR_TOO_LARGE,  WEIR_EXPIRED, 42,        100,
+					WEIR_PEER_LOST, WEIR_WOULD_BLOCK };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		chain(run_returns);
+		end_input();
+		returned = statuses[i];
+		assert_int_equal(run_loop(&rig.relay), WEIR_FAILED);
+		assert_string_not_equal(rig.relay.reason, "");
+		rig_deinit(&rig);
+	}
+}
+
+static int process_receives(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	struct weir_item other;
+	size_t number;
+
+	(void)state, (void)item;
+	assert_int_equal(weir_recv(context, 0, WEIR_NOW, &other), -EPERM);
+	assert_int_equal(weir_send(context, 0, "", 0, WEIR_NOW), -EPERM);
+	assert_int_equal(weir_select(context, NULL, 0, WEIR_NOW, &number), -EPERM);
+	assert_int_equal(weir_close(context, 0), -EPERM);
+	return WEIR_OK;
+}
+
+static int run_other_indexes(struct weir_context *context, void *state)
+{
+	struct weir_item item;
+
+	(void)state;
+	assert_int_equal(weir_inputs(context), 1);
+	assert_int_equal(weir_recv(context, 1, WEIR_NOW, &item), -EINVAL);
+	assert_int_equal(weir_send(context, 1, "", 0, WEIR_NOW), -EINVAL);
+	assert_int_equal(weir_close(context, 1), -EINVAL);
+	return WEIR_OK;
+}
+
+static void test_the_calls_belong_into_run(void **state)
+{
+	const struct weir_stage stage = { .role = WEIR_OPERATOR, .process = process_receives };
+
+	(void)state;
+	rig_init_chain(&rig, &stage);
+	push("a");
+	end_input();
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	rig_deinit(&rig);
+	chain(run_other_indexes);
+	end_input();
+	assert_int_equal(run_loop(&rig.relay), 0);
+	rig_deinit(&rig);
+}
+
+/* ---- order ---- */
+
+static int run_ordered(struct weir_context *context, void *state)
+{
+	struct weir_item item;
+	int r;
+
+	(void)state;
+	while ((r = weir_recv(context, 0, WEIR_FOREVER, &item)) == WEIR_OK)
+		assert_int_equal(weir_send(context, 0, item.data, item.size_bytes, WEIR_FOREVER), WEIR_OK);
+	assert_int_equal(r, WEIR_CLOSED);
+	assert_int_equal(send_text(context, "in no run"), WEIR_FAILED);
+	return r;
+}
+
+static void test_an_ordered_stage_passes_ends_of_runs_on_and_sees_none(void **state)
+{
+	(void)state;
+	chain(run_ordered);
+	rig.producers[0].outputs[0].lanes[0].lane.reserve_bytes = 32;
+	rig.producers[0].heritage.outputs[0].order = HERITAGE_ORDER_DEAL;
+	rig.producers[0].heritage.outputs[0].run_records = 2;
+	rig.relay.ordered = true;
+	rig.relay.heritage.outputs[0].order = HERITAGE_ORDER_KEEP;
+	push("a");
+	push("b");
+	push("c");
+	push("d");
+	end_input();
+	assert_int_equal(run_loop(&rig.relay), WEIR_FAILED); /* because of the last send */
+	assert_non_null(strstr(rig.relay.reason, "order: fifo"));
+	for (const char *const *text = (const char *const[]){ "a", "b", "|", "c", "d", "|", "-", NULL }; *text; text++)
+		assert_string_equal(seen(), *text);
+	rig_deinit(&rig);
+}
+
+/* ---- sources ---- */
+
+static int run_source(struct weir_context *context, void *state)
+{
+	(void)state;
+	if (rig.generation == 0) {
+		assert_int_equal(send_text(context, "1"), WEIR_OK);
+		++*CURSOR(context);
+		assert_int_equal(send_text(context, "2"), WEIR_OK);
+		++*CURSOR(context);
+		rig_order(&rig, BOARD_DRAIN);
+		assert_int_equal(send_text(context, "3"), WEIR_CLOSED);
+		assert_string_equal(seen(), "1"); /* committed, with the cursor */
+		assert_string_equal(seen(), "2");
+		assert_int_equal(*(const uint64_t *)(const void *)cursor_current(&rig.producers[0].segment)->stage, 2);
+	}
+	return WEIR_OK;
+}
+
+static void test_a_source_that_has_to_drain_is_told_so_by_send(void **state)
+{
+	const struct weir_stage stage = { .role = WEIR_SOURCE,
+					  .run = run_source,
+					  .cursor_size_bytes = sizeof(uint64_t) };
+
+	(void)state;
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, &rig.producers[0], &stage);
+	assert_int_equal(run_loop(&rig.producers[0]), 0);
+	assert_string_equal(seen(), ".");
+	assert_int_equal(rig.producers[0].cursor.ledger[LEDGER_ACCEPTED], 2);
+	assert_int_equal(rig.producers[0].cursor.ledger[LEDGER_EMITTED], 2);
+	assert_int_equal(rig.producers[0].cursor.finished, CURSOR_END_CLEAN);
+	rig_deinit(&rig);
+}
+
+static int run_source_fails(struct weir_context *context, void *state)
+{
+	(void)state;
+	assert_int_equal(send_text(context, "1"), WEIR_OK);
+	weir_fail(context, "no more");
+	return WEIR_FAILED;
+}
+
+static void test_a_source_that_fails_has_handed_on_what_it_sent(void **state)
+{
+	const struct weir_stage stage = { .role = WEIR_SOURCE, .run = run_source_fails };
+
+	(void)state;
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, &rig.producers[0], &stage);
+	assert_int_equal(run_loop(&rig.producers[0]), WEIR_FAILED);
+	assert_string_equal(rig.producers[0].reason, "no more");
+	assert_string_equal(seen(), "1");
+	assert_string_equal(seen(), ".");
+	assert_int_equal(rig.producers[0].cursor.finished, CURSOR_END_FAILED);
+	rig_deinit(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_close_takes_effect_with_its_step_and_for_good),
+		cmocka_unit_test(test_who_has_enough_does_not_block_its_producers),
+		cmocka_unit_test(test_what_is_no_outcome_of_run_fails_the_stage),
+		cmocka_unit_test(test_the_calls_belong_into_run),
+		cmocka_unit_test(test_an_ordered_stage_passes_ends_of_runs_on_and_sees_none),
+		cmocka_unit_test(test_a_source_that_has_to_drain_is_told_so_by_send),
+		cmocka_unit_test(test_a_source_that_fails_has_handed_on_what_it_sent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
