@@ -142,10 +142,8 @@ static int step_complete(struct worker *worker)
 		output_end_runs(worker, OUTPUT_RUNS_ALL); /* into the same commit: nothing may follow the end */
 		worker->cursor.outputs_closed |= step->closing;
 	}
-	if (step->has_item) {
-		worker->taken_bytes += item_record_size(step->item.size_bytes);
+	if (step->has_item)
 		input_take(worker, &step->input);
-	}
 	return 0;
 }
 

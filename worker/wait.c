@@ -206,7 +206,10 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	return wait_check_order(worker);
 }
 
-/* Asleep for lanes, descriptors, a time: until one of them, or the supervisor, or a second; after so many looks. Returns -errno or what wait_poll() says. */
+/*
+ * Asleep for lanes, descriptors, a time: until one of them, or the supervisor, or a second; after so many looks. Returns -errno or
+ * what wait_poll() says.
+ */
 static int wait_request_once(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
 	uint64_t slept_from_ns;

@@ -92,8 +92,8 @@ WEIR_MUST_CHECK int weir_select(struct weir_context *context, struct weir_case *
 
 /*
  * Nothing more will be sent to this output (WEIR_ALL_OUTPUTS: to any). Its readers see the end once they have received what was
- * sent. Takes effect with its step, once and for all workers that sit in this seat; again is a no-op. Returning from run() closes all. Never
- * waits. Returns WEIR_OK; WEIR_FAILED: a stage with order: fifo and several workers can not close early; WEIR_CANCELLED.
+ * sent. Takes effect with its step, and for every later worker of this seat, too; again is a no-op. Returning from run() closes
+ * all. Never waits. Returns WEIR_OK; WEIR_FAILED: a stage with order: fifo and several workers can not close early; WEIR_CANCELLED.
  */
 WEIR_MUST_CHECK int weir_close(struct weir_context *context, uint32_t output);
 
