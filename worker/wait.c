@@ -105,19 +105,10 @@ static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_othe
 	return n_ready;
 }
 
-static bool wait_is_over(struct worker *worker, uint32_t events, uint64_t need_bytes)
+static bool wait_is_over(struct worker *worker, const struct wait_request *request)
 {
-	bool changed = worker->changed;
-	struct input input;
-
-	if (board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
-		return true;
-	/* Looking may find that the end of a lane was overwritten, which has to be committed: see input_count_end(). */
-	if ((events & ARM_DATA) && (input_next(worker, &input) != INPUT_E_EMPTY || worker->changed != changed))
-		return true;
-	if (worker->handing_over)
-		return admission_handed_over(worker);
-	return (events & ARM_SPACE) && output_room(worker, need_bytes);
+	return board_order_of(worker->board, worker->heritage.slot) != worker->order_seen ||
+	       request->is_over(worker, request->data);
 }
 
 static void wait_arm(struct worker *worker, uint32_t events, uint64_t need_bytes)
@@ -140,23 +131,18 @@ static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns
 	counter_add(worker, COUNTER_BACKSTOPS, backstop);
 }
 
-/* After a sleep: sets the bound of the next one. Returns true if the bound ended it though there was work. */
-static bool wait_bound(struct worker *worker, uint64_t slept_ns, uint32_t events, uint64_t need_bytes)
+/* Nobody rings for what lies outside: that is not worth a look before the sleep. */
+static uint32_t wait_rounds(const struct worker *worker, const struct wait_request *request)
 {
-	bool ended_by_bound = slept_ns >= worker->sleep_ms * NS_PER_MS;
-	bool missed = ended_by_bound && events && wait_is_over(worker, events, need_bytes);
+	bool crowded = load_relaxed(&worker->board->n_live) > worker->n_processors;
 
-	if (!ended_by_bound || missed)
-		worker->sleep_ms = SLEEP_MS_MIN;
-	else if (worker->sleep_ms < SLEEP_MS_MAX)
-		worker->sleep_ms *= 2;
-	return missed;
+	return request->events ? spin_rounds(&worker->spin, crowded) : 0;
 }
 
-static bool wait_spin(struct worker *worker, uint32_t events, uint64_t need_bytes, uint32_t rounds)
+static bool wait_spin(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
 	for (uint32_t i = 0; i < rounds; i++) {
-		if (wait_is_over(worker, events, need_bytes)) {
+		if (wait_is_over(worker, request)) {
 			spin_succeeded(&worker->spin);
 			return true;
 		}
@@ -165,94 +151,94 @@ static bool wait_spin(struct worker *worker, uint32_t events, uint64_t need_byte
 	return false;
 }
 
-int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
+/* After a sleep: sets the bound of the next one. Returns true if the bound ended it though there was work. */
+static bool wait_bound(struct worker *worker, const struct wait_request *request, uint64_t slept_ns)
 {
-	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
-	bool watches = watch.fd >= 0 && !(events & ARM_SPACE);
-	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
-	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
-	uint64_t wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns), slept_from_ns;
-	uint32_t rounds = spin_rounds(&worker->spin, load_relaxed(&worker->board->n_live) > worker->n_processors);
-	int r, timeout_ms;
+	bool ended_by_bound = slept_ns >= worker->sleep_ms * NS_PER_MS;
+	bool missed = ended_by_bound && request->events && wait_is_over(worker, request);
 
-	if (!worker->sleep_ms)
+	if (!ended_by_bound || missed)
 		worker->sleep_ms = SLEEP_MS_MIN;
-	if (wait_spin(worker, events, need_bytes, rounds))
-		return wait_check_order(worker);
-	worker_set_state(worker,
-			 events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
-			 events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
-					      WORKER_STATE_WAIT_OUTSIDE,
-			 NO_LANE);
-	wait_arm(worker, events, need_bytes);
-	slept_from_ns = clock_now_ns();
-	timeout_ms = deadline_poll_ms(wake_ns, slept_from_ns, (int)worker->sleep_ms);
-	r = 0;
-	if (!wait_is_over(worker, events, need_bytes)) {
-		r = wait_poll(worker, &watch, watches ? 1 : 0, timeout_ms);
-		worker->now_ns = clock_now_ns();
-		spin_failed(&worker->spin, rounds, worker->now_ns - slept_from_ns);
-		wait_count(worker, events, worker->now_ns - slept_from_ns,
-			   wait_bound(worker, worker->now_ns - slept_from_ns, events, need_bytes));
-	}
-	store_relaxed(&worker->segment.armed->word, 0);
-	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
-	if (r < 0)
-		return r;
-	if (r > 0) { /* the watch has fired */
-		worker->watch = (struct watch){ .fd = -1 };
-		worker->produce_wanted = worker->stage.produce != NULL;
-	}
-	return wait_check_order(worker);
+	else if (worker->sleep_ms < SLEEP_MS_MAX)
+		worker->sleep_ms *= 2;
+	return missed;
 }
 
-/*
- * Asleep for lanes, descriptors, a time: until one of them, or the supervisor, or a second; after so many looks. Returns -errno or
- * what wait_poll() says.
- */
-static int wait_request_once(struct worker *worker, const struct wait_request *request, uint32_t rounds)
+/* Not before it has armed and looked again. Returns what wait_poll() says, 0 if it did not come to that. */
+static int wait_asleep(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
-	uint64_t slept_from_ns;
-	int r = 0;
+	uint64_t from_ns, slept_ns;
+	int r;
 
-	worker_set_state(worker,
-			 request->events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
-			 request->events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
-						       WORKER_STATE_WAIT_OUTSIDE,
-			 NO_LANE);
 	wait_arm(worker, request->events, request->need_bytes);
-	slept_from_ns = clock_now_ns();
-	if (!request->is_over(worker, request->data) &&
-	    board_order_of(worker->board, worker->heritage.slot) == worker->order_seen) {
-		r = wait_poll(worker, request->fds, request->n_fds,
-			      deadline_poll_ms(request->wake_ns, slept_from_ns, SLEEP_MS_MAX));
-		worker->now_ns = clock_now_ns();
-		if (rounds)
-			spin_failed(&worker->spin, rounds, worker->now_ns - slept_from_ns);
-		wait_count(worker, request->events, worker->now_ns - slept_from_ns,
-			   worker->now_ns - slept_from_ns >= SLEEP_MS_MAX * NS_PER_MS && request->events &&
-				   request->is_over(worker, request->data));
-	}
-	store_relaxed(&worker->segment.armed->word, 0);
-	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	if (wait_is_over(worker, request))
+		return 0;
+	if (!worker->sleep_ms)
+		worker->sleep_ms = SLEEP_MS_MIN;
+	from_ns = clock_now_ns();
+	r = wait_poll(worker, request->fds, request->n_fds, deadline_poll_ms(request->wake_ns, from_ns, (int)worker->sleep_ms));
+	worker->now_ns = clock_now_ns();
+	slept_ns = worker->now_ns - from_ns;
+	if (rounds)
+		spin_failed(&worker->spin, rounds, slept_ns);
+	wait_count(worker, request->events, slept_ns, wait_bound(worker, request, slept_ns));
 	return r;
 }
 
 int wait_for_request(struct worker *worker, const struct wait_request *request)
 {
-	uint32_t rounds = spin_rounds(&worker->spin, worker->crowded);
+	uint32_t rounds = wait_rounds(worker, request);
 	int r;
 
-	for (uint32_t i = 0; request->events && i < rounds; i++) {
-		if (request->is_over(worker, request->data) ||
-		    board_order_of(worker->board, worker->heritage.slot) != worker->order_seen) {
-			spin_succeeded(&worker->spin);
-			return wait_check_order(worker);
-		}
-		cpu_relax();
-	}
-	r = wait_request_once(worker, request, request->events ? rounds : 0);
+	if (wait_spin(worker, request, rounds))
+		return wait_check_order(worker);
+	worker_set_state(worker,
+			 request->events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
+			 request->events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
+						       WORKER_STATE_WAIT_OUTSIDE,
+			 NO_LANE);
+	r = wait_asleep(worker, request, rounds);
+	store_relaxed(&worker->segment.armed->word, 0);
+	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	return r < 0 ? r : wait_check_order(worker);
+}
+
+/* A turn sleeps for any input, or for the room that it was refused. */
+static bool turn_may_go_on(struct worker *worker, const void *data)
+{
+	const struct wait_request *request = data;
+	bool changed = worker->changed;
+	struct input input;
+
+	/* Looking may find that the end of a lane was overwritten, which has to be committed: see input_count_end(). */
+	if ((request->events & ARM_DATA) && (input_next(worker, &input) != INPUT_E_EMPTY || worker->changed != changed))
+		return true;
+	if (worker->handing_over)
+		return admission_handed_over(worker);
+	return (request->events & ARM_SPACE) && output_room(worker, request->need_bytes);
+}
+
+int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
+	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
+	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
+	struct wait_request request = {
+		.events = events,
+		.need_bytes = need_bytes,
+		.is_over = turn_may_go_on,
+		.data = &request,
+		.fds = &watch,
+		.n_fds = watch.fd >= 0 && !(events & ARM_SPACE),
+		.wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns),
+	};
+	int r = wait_for_request(worker, &request);
+
+	if (watch.revents) { /* it has fired */
+		worker->watch = (struct watch){ .fd = -1 };
+		worker->produce_wanted = worker->stage.produce != NULL;
+	}
+	return r;
 }
 
 int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
