@@ -162,7 +162,8 @@ void weir_progress(struct weir_context *context, uint64_t position, uint64_t tot
 /*
  * Waits until one of n file descriptors is ready, until deadline_ns (CLOCK_MONOTONIC; 0: no deadline), or until the
  * supervisor wants the stage to stop. `events` as in poll(2). For stages that wait in a callback; the control plane
- * is served meanwhile. In run() it is a weir_select() over descriptors. Returns WEIR_OK (revents set), WEIR_EXPIRED, WEIR_CANCELLED, -errno.
+ * is served meanwhile. In run() it is a weir_select() over descriptors, and says WEIR_CLOSED to a source that has to drain. Returns
+ * WEIR_OK with the revents set, WEIR_EXPIRED, WEIR_CANCELLED, -errno.
  */
 struct pollfd;
 int weir_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
