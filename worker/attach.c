@@ -20,6 +20,8 @@
 #include "common/base/must.h"
 #include "worker/attach.h"
 #include "worker/key.h"
+#include "worker/origins.h"
+#include "worker/pins.h"
 
 static int attach_segment(struct segment *segment, int fd, const struct segment_geometry *geometry,
 			  enum segment_access access, const char *whose, struct text *why)
@@ -108,6 +110,9 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 		input->lane.peer = &input->peer->segment.writers[lane->peer_index];
 		input->lane.capacity_bytes = lane->capacity_bytes;
 		input->lane.index = lane->own_index;
+		/* until pins_attach() knows what may go */
+		input->lane.held = pins_wanted(&worker->heritage);
+		input->lane.held_from = load_relaxed(&input->lane.reader->free);
 		if (from->full == HERITAGE_FULL_DROP_OLD) {
 			r = attach_hold(worker, input, lane, from->peer_stage, why);
 			if (r < 0)
@@ -227,6 +232,8 @@ int worker_attach(struct worker *worker, struct text *why)
 	r = attach_peers(worker, why);
 	if (r == 0)
 		r = attach_edges(worker, why);
+	if (r == 0)
+		r = pins_attach(worker, why);
 	if (r < 0)
 		return r;
 
@@ -235,6 +242,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	for (uint32_t i = 0; i < heritage->n_peers; i++)
 		heritage->peers[i].segment_fd = fd_close(heritage->peers[i].segment_fd);
 
+	origins_attach(worker);
 	commit_init(&worker->commit, &worker->segment);
 	attach_cursor(worker);
 	seat = &worker->board->slots[heritage->slot];
@@ -254,6 +262,8 @@ int worker_attach(struct worker *worker, struct text *why)
 
 void worker_detach(struct worker *worker)
 {
+	pins_detach(worker);
+	origins_detach(worker);
 	for (uint32_t i = 0; i < worker->n_inputs; i++) {
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
 			lane_unmap((unsigned char *)(uintptr_t)worker->inputs[i].lanes[j].lane.data,

@@ -10,6 +10,7 @@
 #include "worker/dead_letter.h"
 #include "worker/host.h"
 #include "worker/output.h"
+#include "worker/sharing.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 #include "worker/window.h"
@@ -48,22 +49,39 @@ static bool host_may_emit(const struct worker *worker, uint32_t output)
 	return output < worker->n_outputs || output == WEIR_ALL_OUTPUTS;
 }
 
+/* What a stage wants to put into its outputs. */
+struct emission {
+	uint32_t output;
+	size_t size_bytes;
+	const void *data;             /* copied ... */
+	const struct weir_item *item; /* ... or the item in hand, passed on ... */
+	void **ret_payload;           /* ... or only room, to be filled */
+};
+
+static int host_try(struct worker *worker, const struct emission *emission)
+{
+	if (emission->ret_payload)
+		return output_reserve(worker, emission->output, emission->size_bytes, emission->ret_payload);
+	if (emission->item)
+		return sharing_forward(worker, emission->output, emission->item);
+	return output_push(worker, emission->output, emission->data, emission->size_bytes);
+}
+
 /*
- * Puts a record into its lane (data), or finds room for it (ret_payload). In produce() a turn that has built its share is ended;
- * elsewhere this waits, with everything before this item committed.
+ * Puts a record into its lane, or finds room for it. In produce() a turn that has built its share is ended; elsewhere this
+ * waits, with everything before this item committed.
  */
-static int host_place(struct worker *worker, uint32_t output, const void *data, size_t size_bytes, void **ret_payload)
+static int host_place(struct worker *worker, const struct emission *emission)
 {
 	window_shut(worker);
 	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker)) {
 		worker->full = true;
-		worker->need_bytes = item_record_size(size_bytes);
-		worker->need_output = output;
+		worker->need_bytes = item_record_size(emission->size_bytes);
+		worker->need_output = emission->output;
 		return WEIR_FULL;
 	}
 	for (;;) {
-		int r = ret_payload ? output_reserve(worker, output, size_bytes, ret_payload) :
-				      output_push(worker, output, data, size_bytes);
+		int r = host_try(worker, emission);
 
 		worker->full = worker->full || (r == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
 		if (r == 0 || r == OUTPUT_E_BROKEN || worker->phase == PHASE_PRODUCE)
@@ -98,39 +116,55 @@ static int host_check_phase(struct worker *worker)
 	return WEIR_FAILED;
 }
 
-static int host_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+static int host_send(struct worker *worker, const struct emission *emission)
 {
-	struct worker *worker = worker_of(context);
 	int r;
 
-	if (!host_may_emit(worker, output))
+	if (!host_may_emit(worker, emission->output))
 		return error_origin(-EINVAL);
 	if (worker->phase == PHASE_RUN)
-		return channel_send(context, output, data, size_bytes, WEIR_FOREVER);
+		return channel_send(&worker->context, emission->output,
+				    emission->item ? emission->item->data : emission->data, emission->size_bytes,
+				    WEIR_FOREVER);
 	r = host_check_phase(worker);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = host_place(worker, output, data, size_bytes, NULL);
+		r = host_place(worker, emission);
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
-		r = host_produced(worker, output);
+		r = host_produced(worker, emission->output);
 	return host_refuse(worker, r);
+}
+
+static int host_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	const struct emission emission = { .output = output, .size_bytes = size_bytes, .data = data };
+
+	return host_send(worker_of(context), &emission);
+}
+
+static int host_forward(struct weir_context *context, uint32_t output, const struct weir_item *item)
+{
+	const struct emission emission = { .output = output, .size_bytes = item->size_bytes, .item = item };
+
+	return host_send(worker_of(context), &emission);
 }
 
 static int host_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
 {
 	struct worker *worker = worker_of(context);
+	struct emission emission = { .output = output, .size_bytes = size_bytes, .ret_payload = ret_payload };
 	int r;
 
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
-		output = 0;
-	if (output >= worker->n_outputs)
+		emission.output = 0;
+	if (emission.output >= worker->n_outputs)
 		return error_origin(-EINVAL);
 	r = host_check_phase(worker);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = host_place(worker, output, NULL, size_bytes, ret_payload);
+		r = host_place(worker, &emission);
 	return host_refuse(worker, r);
 }
 
@@ -281,6 +315,7 @@ const struct weir_host worker_host = {
 	.emit = host_emit,
 	.reserve = host_reserve,
 	.push = host_push,
+	.forward = host_forward,
 	.outputs = host_outputs,
 	.item_size_max = host_item_size_max,
 	.cursor = host_cursor,

@@ -15,6 +15,8 @@
 #include "common/base/must.h"
 #include "worker/admission.h"
 #include "worker/output.h"
+#include "worker/pins.h"
+#include "worker/sharing.h"
 #include "worker/window.h"
 
 static struct cursor_output *output_cursor(struct worker *worker, const struct output_edge *edge)
@@ -65,8 +67,8 @@ static uint32_t output_only_lane(const struct worker *worker, const struct outpu
  * The lane of the next record; for free edges another one if the first choice is full. NO_LANE: none, and the edge does not wait.
  * Of an edge with a key key_lane must be known.
  */
-static int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
-			 void **ret_payload)
+int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
+		  void **ret_payload)
 {
 	uint32_t lane = output_only_lane(worker, edge);
 	bool any_lane = edge->heritage->order == HERITAGE_ORDER_NONE && !edge->key;
@@ -126,12 +128,12 @@ void output_adopt(struct worker *worker, struct output_lane *lane, uint64_t lane
 	worker->item_emitted += n;
 }
 
-/* Builds the header around a payload that is in place. */
-static void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane, size_t size_bytes)
+void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane, enum item_kind kind,
+		  size_t size_bytes)
 {
 	struct item_header header = {
-		.size_bytes = (uint32_t)size_bytes,
-		.kind = ITEM_DATA,
+		.size_bytes = kind == ITEM_REFERENCE ? sizeof(struct item_reference) : (uint32_t)size_bytes,
+		.kind = kind,
 		.sequence = worker->cursor.sequence + worker->item_emitted,
 		.ticket = edge->heritage->order == HERITAGE_ORDER_KEEP ? worker->cursor.expected[0] :
 									 output_cursor(worker, edge)->ticket,
@@ -161,6 +163,8 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 	uint32_t lanes[CURSOR_EDGES_MAX];
 	void *payloads[CURSOR_EDGES_MAX];
 
+	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs > 1 && sharing_wanted(worker, size_bytes))
+		return sharing_broadcast(worker, data, size_bytes);
 	must(end <= worker->n_outputs && end <= CURSOR_EDGES_MAX);
 	for (uint32_t i = first; i < end; i++) {
 		int r;
@@ -183,7 +187,7 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 		}
 		if (size_bytes)
 			memcpy(payloads[i], data, size_bytes);
-		output_build(worker, &worker->outputs[i], lanes[i], size_bytes);
+		output_build(worker, &worker->outputs[i], lanes[i], ITEM_DATA, size_bytes);
 	}
 	worker->item_emitted++;
 	worker->reserved.output = NO_LANE;
@@ -238,7 +242,7 @@ static int output_push_scratch(struct worker *worker, struct output_edge *edge, 
 		return admission_skip(worker, edge, data, size_bytes) == 0 ? 0 : OUTPUT_E_BROKEN;
 	if (size_bytes)
 		memcpy(payload, data, size_bytes);
-	output_build(worker, edge, lane, size_bytes);
+	output_build(worker, edge, lane, ITEM_DATA, size_bytes);
 	return 0;
 }
 
@@ -247,7 +251,7 @@ int output_push_reserved(struct worker *worker, uint32_t output, size_t size_byt
 	if (output != worker->reserved.output || size_bytes > worker->reserved.size_bytes)
 		return OUTPUT_E_UNRESERVED;
 	if (worker->reserved.lane != NO_LANE) {
-		output_build(worker, &worker->outputs[output], worker->reserved.lane, size_bytes);
+		output_build(worker, &worker->outputs[output], worker->reserved.lane, ITEM_DATA, size_bytes);
 	} else {
 		int r = output_push_scratch(worker, &worker->outputs[output], size_bytes);
 
@@ -317,6 +321,8 @@ void output_item_drop(struct worker *worker)
 		edge->item_bytes = 0;
 		edge->item_skipped = 0;
 	}
+	if (worker->pins)
+		pins_drop(worker);
 	worker->item_emitted = 0;
 	worker->item_number++;
 }

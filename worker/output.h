@@ -12,7 +12,8 @@ enum {
 };
 
 /*
- * Puts a copy of the payload behind the tail of one lane of the edge, or of every edge (WEIR_ALL_OUTPUTS): all or none.
+ * Puts a copy of the payload behind the tail of one lane of the edge, or of every edge (WEIR_ALL_OUTPUTS; a large one is shared):
+ * all or none.
  * Returns 0, OUTPUT_E_*. Wait-free.
  */
 int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes);
@@ -33,6 +34,15 @@ int output_push_reserved(struct worker *worker, uint32_t output, size_t size_byt
 
 /* True if the turn has built its share of a lane: an eighth. */
 bool output_turn_full(const struct worker *worker);
+
+/*
+ * The two halves of it, for one edge (sharing.c). choose: a lane with room for a record of that payload, and where the payload goes; push
+ * or forget it. Returns 0, OUTPUT_E_*. build: the record, whose payload is there; size_bytes: of the item, also for a reference.
+ */
+int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
+		  void **ret_payload);
+void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane, enum item_kind kind,
+		  size_t size_bytes);
 
 /* The item in hand is complete: what it emitted will go with the next commit. Ends runs that have reached their size. */
 void output_item_end(struct worker *worker);

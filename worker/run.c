@@ -132,8 +132,10 @@ static int run_finish(struct worker *worker, enum cursor_end end)
 	if (!worker->ordered)
 		turn_close_outputs(worker, UINT64_MAX);
 	r = worker->n_inputs ? run_discard(worker) : 0;
-	if (r == 0)
+	if (r == 0) {
 		turn_close(worker);
+		turn_linger(worker);
+	}
 	return r;
 }
 

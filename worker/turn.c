@@ -19,7 +19,9 @@
 #include "worker/dead_letter.h"
 #include "worker/input.h"
 #include "worker/outcome.h"
+#include "worker/origins.h"
 #include "worker/output.h"
+#include "worker/pins.h"
 #include "worker/take.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
@@ -143,6 +145,26 @@ int turn_give_up(struct worker *worker, const struct weir_item *item)
 	return 0;
 }
 
+/* The item is a reference: the stage sees what it refers to. Returns 0 or WEIR_FAILED. */
+static int turn_follow(struct worker *worker, const struct input *input, struct weir_item *item)
+{
+	const struct heritage_edge *edge = worker->inputs[input->edge].heritage;
+	int r = edge->references ? origins_resolve(worker, input->payload, &item->data, &item->size_bytes) :
+				   LANE_E_BROKEN;
+
+	if (r == 0)
+		return 0;
+	if (r < 0)
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "cannot map the lane that an item from '%s' lies in: %s; lower 'workers' or 'lane'",
+			 edge->peer_stage, strerror(-r));
+	else
+		snprintf(worker->reason, sizeof(worker->reason),
+			 "lane %u from '%s' is broken: an item refers to memory that is not there", input->lane,
+			 edge->peer_stage);
+	return WEIR_FAILED;
+}
+
 static int turn_item(struct worker *worker, const struct input *input)
 {
 	uint64_t position = worker->inputs[input->edge].lanes[input->lane].lane.next;
@@ -156,6 +178,11 @@ static int turn_item(struct worker *worker, const struct input *input)
 	};
 	int r;
 
+	if (input->header.kind == ITEM_REFERENCE) {
+		r = turn_follow(worker, input, &item);
+		if (r != 0)
+			return r;
+	}
 	if (item.attempt >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &item);
 	} else {
@@ -375,6 +402,18 @@ static void turn_prepare(struct worker *worker)
 	commit_limit_cursor(&worker->commit, worker->n_inputs, worker->n_outputs, worker->stage.cursor_size_bytes);
 }
 
+/*
+ * Whoever leaves with pins leaves its inputs held for ever. Nobody writes into them any more, but a producer that has closed only
+ * this lane may itself hold its inputs for it: so stay until the last reference is freed, or everybody is to stop.
+ */
+void turn_linger(struct worker *worker)
+{
+	worker->watch = (struct watch){ .fd = -1 };
+	while (pins_in_inputs(worker))
+		if (wait_sleep(worker, 0, 0) != 0)
+			return;
+}
+
 void turn_start(struct worker *worker)
 {
 	worker->item_number = 1;
@@ -383,6 +422,7 @@ void turn_start(struct worker *worker)
 	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	commit_publish(&worker->commit);
+	turn_greet(worker);
 }
 
 int turn_loop(struct worker *worker)
@@ -415,7 +455,9 @@ int turn_loop(struct worker *worker)
 			 "it had failed already, and its worker was killed before it could say why; see the log");
 	if (r == 0 || r == WEIR_CLOSED || failed)
 		r = turn_finish(worker, failed ? CURSOR_END_FAILED : CURSOR_END_CLEAN);
-	if (r == 0)
+	if (r == 0) {
 		turn_close(worker);
+		turn_linger(worker);
+	}
 	return r == 0 && failed ? WEIR_FAILED : r;
 }

@@ -22,6 +22,14 @@ void turn_commit_complete(struct worker *worker);
 
 /* Closes the output edges of the set (bit = number) and wakes their readers. Behind a commit that says so in the cursor. Again: no-op. */
 void turn_close_outputs(struct worker *worker, uint64_t outputs);
+/* A peer may sleep for `event` (ARM_*), which this process has brought about: it is rung with the next wake. */
+void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes);
+
+/* Gives back what no reference holds any more, and wakes whoever waits for it. Beside the turns: before sleeping. */
+void turn_release(struct worker *worker);
+
+/* A new generation has moved `free` on while it attached: wakes the producers that wait for that. */
+void turn_greet(struct worker *worker);
 
 /* The end of the stream: closes all output lanes and wakes their readers. After the last commit. */
 void turn_close(struct worker *worker);

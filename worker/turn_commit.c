@@ -7,6 +7,7 @@
 
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/pins.h"
 #include "worker/turn.h"
 #include "worker/window.h"
 
@@ -26,7 +27,7 @@ static void turn_wake(struct worker *worker)
 	}
 }
 
-static void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes)
+void turn_touch(struct peer *peer, uint32_t event, uint64_t room_bytes)
 {
 	peer->touched = true;
 	peer->wake_events |= event;
@@ -89,8 +90,7 @@ static void turn_settle(struct worker *worker)
 			lane_in_release(&lane->lane);
 			hold_settle(&lane->hold);
 			lane->touched = false;
-			turn_touch(lane->peer, ARM_SPACE,
-				   lane->lane.capacity_bytes - (lane->lane.tail_cached - lane->lane.done));
+			turn_touch(lane->peer, ARM_SPACE, lane_in_room(&lane->lane));
 		}
 }
 
@@ -101,6 +101,8 @@ static void turn_publish(struct worker *worker)
 	turn_collect(worker);
 	commit_publish(&worker->commit);
 	turn_settle(worker);
+	if (worker->pins)
+		pins_release(worker);
 	turn_wake(worker);
 	worker->changed = false;
 	counter_add(worker, COUNTER_TURNS, 1);
@@ -160,6 +162,12 @@ void turn_commit_complete(struct worker *worker)
 	memcpy(worker->cursor.stage, stage_now, sizeof(stage_now));
 }
 
+void turn_release(struct worker *worker)
+{
+	if (worker->pins && pins_release(worker))
+		turn_wake(worker);
+}
+
 static void close_output(struct output_edge *edge)
 {
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
@@ -173,6 +181,15 @@ void turn_close_outputs(struct worker *worker, uint64_t outputs)
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		if (outputs >> i & 1)
 			close_output(&worker->outputs[i]);
+	turn_wake(worker);
+}
+
+void turn_greet(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
+			turn_touch(worker->inputs[i].lanes[j].peer, ARM_SPACE,
+				   worker->inputs[i].lanes[j].lane.capacity_bytes);
 	turn_wake(worker);
 }
 

@@ -25,6 +25,8 @@
 #include "worker/children.h"
 #include "worker/input.h"
 #include "worker/output.h"
+#include "worker/pins.h"
+#include "worker/turn.h"
 #include "worker/wait.h"
 
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
@@ -107,12 +109,21 @@ static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_othe
 
 static bool wait_is_over(struct worker *worker, const struct wait_request *request)
 {
+	turn_release(worker);
 	return board_order_of(worker->board, worker->heritage.slot) != worker->order_seen ||
 	       request->is_over(worker, request->data);
 }
 
+/*
+ * With pins, room in an output lane is also what this worker's producers, or its own shared lanes, may be waiting for: the least of
+ * it will do, since it says nothing of the size of what is held.
+ */
 static void wait_arm(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
+	if (pins_in_inputs(worker) || (events & ARM_SPACE && pins_any(worker))) {
+		events |= ARM_SPACE;
+		need_bytes = 1;
+	}
 	store_relaxed(&worker->segment.armed->need_bytes, need_bytes);
 	store_release(&worker->segment.armed->word, ++worker->armed_epoch << 8 | events); /* W1 */
 	fence_seq_cst();                                                                  /* pairs with turn_wake() */

@@ -115,6 +115,63 @@ static void fill_peers(struct filling *filling)
 	heritage->n_peers = n;
 }
 
+/* All lanes of one slot, in the order of its writer indices: as layout.c drew them. */
+static void fill_origin(struct filling *filling, uint32_t slot, struct heritage_origin *ret)
+{
+	const struct plan *plan = filling->plan;
+	const struct plan_slot *planned = &plan->slots[slot];
+	const struct plan_stage *stage = &plan->stages[planned->stage];
+	uint32_t n = planned->geometry.n_writers;
+
+	*ret = (struct heritage_origin){ .slot = slot,
+					 .segment_fd = -1,
+					 .segment_size = planned->geometry.size_bytes,
+					 .off_data = planned->geometry.off_data };
+	ret->lanes = zeroed(filling, n, sizeof(*ret->lanes));
+	if (!ret->lanes)
+		return;
+	for (uint32_t i = 0; i < stage->n_outputs; i++) {
+		const struct plan_edge *edge = &plan->edges[stage->outputs[i]];
+		uint32_t consumers = plan->stages[edge->to].workers;
+
+		for (uint32_t c = 0; c < consumers; c++) {
+			const struct plan_lane *lane =
+				&plan->lanes[edge->first_lane + planned->worker_index * consumers + c];
+
+			ret->lanes[ret->n_lanes++] =
+				(struct heritage_origin_lane){ lane->off_data, lane->capacity_bytes };
+		}
+	}
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Stages have ascending slots, so sorting the stages sorts the slots. */
+static void fill_origins(struct filling *filling)
+{
+	const struct plan_stage *stage = filling->stage;
+	uint32_t n = plan_origin_slots(filling->plan, stage), *origins;
+
+	filling->heritage->origins = zeroed(filling, n, sizeof(*filling->heritage->origins));
+	origins = zeroed(filling, stage->n_origins, sizeof(*origins));
+	if (filling->heritage->origins && origins) {
+		memcpy(origins, stage->origins, stage->n_origins * sizeof(*origins));
+		qsort(origins, stage->n_origins, sizeof(*origins), compare_numbers);
+		for (uint32_t i = 0; i < stage->n_origins; i++) {
+			const struct plan_stage *origin = &filling->plan->stages[origins[i]];
+
+			for (uint32_t slot = origin->first_slot; slot < origin->first_slot + origin->workers; slot++)
+				fill_origin(filling, slot, &filling->heritage->origins[filling->heritage->n_origins++]);
+		}
+	}
+	free(origins);
+}
+
 static uint32_t find_peer(const struct heritage *heritage, uint32_t slot)
 {
 	const struct heritage_peer wanted = { .slot = slot };
@@ -142,6 +199,7 @@ static void fill_edge(struct filling *filling, uint32_t number, bool is_input, s
 	ret->run_records = edge->run_records;
 	ret->run_wait_ns = edge->run_wait_ns;
 	ret->merge = is_input && edge->merge;
+	ret->references = edge->references;
 	ret->first_ticket = ret->merge ? index : 0; /* a lone consumer has index 0 */
 	ret->ticket_step = ret->merge ? to->workers : 0;
 	ret->lanes = zeroed(filling, n, sizeof(*ret->lanes));
@@ -211,6 +269,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.off_data = geometry->off_data,
 		.control_size = geometry->control_size_bytes,
 		.ordered = stage->order == PLAN_ORDER_FIFO && stage->workers > 1,
+		.forwards = stage->forwards,
 		.batch = stage->batch,
 		.in_flight = stage->in_flight,
 		.attempts = stage->attempts,
@@ -231,6 +290,7 @@ int plan_heritage(const struct plan *plan, uint32_t slot, struct heritage *ret_h
 	fill_own(&filling, slot);
 	fill_options(&filling);
 	fill_peers(&filling);
+	fill_origins(&filling);
 	if (!filling.failed)
 		fill_edges(&filling);
 	if (filling.failed) {

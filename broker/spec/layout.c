@@ -229,6 +229,7 @@ void reading_lay_out(struct reading *reading)
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++)
 		lay_segment(plan, slot);
 	lay_holds(plan);
+	plan_find_origins(plan);
 	plan->memory_bound_bytes = memory_bound(plan);
 	plan->finite = true;
 	for (uint32_t i = 0; i < plan->n_stages; i++)

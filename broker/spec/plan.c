@@ -22,6 +22,7 @@ static void stage_deinit(struct plan_stage *stage)
 	free(stage->dead_letter_path);
 	free(stage->inputs);
 	free(stage->outputs);
+	free(stage->origins);
 }
 
 void plan_free(struct plan *plan)

@@ -48,6 +48,9 @@ struct plan_stage {
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
+	bool forwards;     /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
+	uint32_t *origins; /* stages whose lanes its items may refer to, each once */
+	uint32_t n_origins;
 	struct spec_position position; /* of the stage's name */
 	struct spec_position kind_position;
 };
@@ -55,7 +58,8 @@ struct plan_stage {
 struct plan_edge {
 	uint32_t from, to; /* stages */
 	enum heritage_order order;
-	bool merge; /* the consumer takes runs by ticket */
+	bool merge;      /* the consumer takes runs by ticket */
+	bool references; /* items may travel as references into the consumer's origins */
 	uint64_t run_bytes;
 	uint32_t run_records;
 	uint64_t run_wait_ns;
@@ -97,6 +101,9 @@ struct plan {
 };
 
 void plan_free(struct plan *plan);
+
+/* Slots of the stage's origins: descriptors that each of its workers inherits for them. */
+uint32_t plan_origin_slots(const struct plan *plan, const struct plan_stage *stage);
 
 /*
  * Fills what the supervisor hands to the worker of `slot`: everything but file descriptors, token, pid, endpoint and generation.

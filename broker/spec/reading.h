@@ -97,6 +97,8 @@ void reading_rules(struct reading *reading);
 void reading_admission_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
+/* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */
+void plan_find_origins(struct plan *plan);
 
 /* The stage's option of that name in the plan; NULL if it has none. */
 const struct heritage_option *plan_option(const struct plan_stage *stage, const char *name);

@@ -353,6 +353,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->kind_position = stage->kind_node->position;
 		planned->cursor_size_bytes = stage->descriptor->cursor_size_bytes;
 		planned->n_spools = stage->descriptor->n_spools;
+		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		if (!stage->description && planned->role == WEIR_SOURCE && planned->spool_bytes > SOURCE_SPOOL_BYTES)
 			planned->spool_bytes = SOURCE_SPOOL_BYTES;
 	}

@@ -25,9 +25,18 @@
 #define FILES_PER_SEAT (3u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
 #define FILES_BESIDE 64u                            /* loop, sockets, board, terminal, a spawn in progress */
 
+/* A child has its own numbers and ours at once while they are put into place; the segments of origins come on top. */
 static uint64_t files_wanted(const struct supervisor *supervisor)
 {
-	return (uint64_t)supervisor->plan->n_slots * FILES_PER_SEAT + FILES_BESIDE;
+	const struct plan *plan = supervisor->plan;
+	uint32_t origins_max = 0;
+
+	for (uint32_t i = 0; i < plan->n_stages; i++) {
+		uint32_t n = plan_origin_slots(plan, &plan->stages[i]);
+
+		origins_max = n > origins_max ? n : origins_max;
+	}
+	return (uint64_t)plan->n_slots * FILES_PER_SEAT + origins_max + FILES_BESIDE;
 }
 
 /* The soft limit is a courtesy to select(2) users; we take what the hard one allows. Workers get the old one back. */

@@ -7,6 +7,7 @@
  *      fd 3       heritage                    4  own segment, read-write       5  board, read-only
  *      fd 6       own doorbell                7  lifeline, read end            8.. spools
  *      then       two for each peer: its segment, read-only, and its doorbell
+ *      then       one for each origin: its segment, read-only
  *
  * That exec failed is told by a close-on-exec pipe: end of file means that the worker runs, four bytes are an errno. It is
  * read when the worker says hello or dies, so nobody waits for it. A pidfd taken right after the fork is safe: we alone
@@ -96,6 +97,9 @@ static void plan_fds(const struct seat *seat, struct heritage *heritage, struct 
 		heritage->peers[i].segment_fd = plan_fd(order, peer->segment_read_fd);
 		heritage->peers[i].doorbell_fd = plan_fd(order, peer->doorbell_fd);
 	}
+	for (uint32_t i = 0; i < heritage->n_origins; i++)
+		heritage->origins[i].segment_fd =
+			plan_fd(order, supervisor->seats[heritage->origins[i].slot].segment_read_fd);
 }
 
 /* The document, and with it the token that proves the next hello. */
@@ -104,7 +108,8 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 	struct supervisor *supervisor = seat->supervisor;
 
 	order->fds =
-		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 * (size_t)heritage->n_peers, sizeof(*order->fds));
+		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 * (size_t)heritage->n_peers + heritage->n_origins,
+		       sizeof(*order->fds));
 	heritage->control_endpoint = strdup(supervisor->endpoint);
 	if (!order->fds || !heritage->control_endpoint)
 		return error_origin(-ENOMEM);

@@ -54,6 +54,8 @@ static int refresh_free(struct lane_out *lane)
 
 	if (now - lane->free_cached > lane->tail - lane->free_cached || lane->tail - now > lane->capacity_bytes)
 		return LANE_E_BROKEN;
+	if (lane->held && (int64_t)(lane->held_from - now) < 0)
+		now = lane->held_from;
 	lane->free_cached = now;
 	return 0;
 }
@@ -187,16 +189,28 @@ int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const voi
 	record = lane->data + (lane->next & mask);
 	lane_prefetch(record, left);
 	header = copy_header(record);
-	if (item_record_size(header.size_bytes) > left || header.flags ||
-	    (header.kind != ITEM_DATA && (header.kind != ITEM_RUN_END || header.size_bytes)))
+	if (item_record_size(header.size_bytes) > left || header.flags || !item_makes_sense(&header))
 		return LANE_E_BROKEN;
 	*ret_header = header;
 	*ret_payload = record + sizeof(header);
 	return 0;
 }
 
-void lane_in_release(struct lane_in *lane)
+bool lane_in_release(struct lane_in *lane)
 {
-	if (load_relaxed(&lane->reader->free) != lane->done)
-		store_release(&lane->reader->free, lane->done); /* [L2] mate: refresh_free */
+	uint64_t before = load_relaxed(&lane->reader->free), now = lane->done;
+
+	if (lane->held && (int64_t)(lane->held_from - now) < 0)
+		now = lane->held_from;
+	if (before == now)
+		return false;
+	store_release(&lane->reader->free, now); /* [L2] mate: refresh_free */
+	return true;
+}
+
+uint64_t lane_in_room(const struct lane_in *lane)
+{
+	uint64_t used = lane->tail_cached - load_relaxed(&lane->reader->free);
+
+	return used < lane->capacity_bytes ? lane->capacity_bytes - used : 0;
 }

@@ -21,6 +21,8 @@ struct lane_out {
 	uint64_t free_cached;           /* last value read of the consumer's `free` */
 	uint32_t index;                 /* writer index, for the commit record */
 	uint32_t reserve_bytes;         /* room that data must leave: a run-end record on ordered lanes, else 0 */
+	bool held;                      /* records of other lanes refer to bytes of this one ... */
+	uint64_t held_from; /* ... from here on: no room before they are freed, whatever the consumer says */
 };
 
 /* Consumer's end. */
@@ -33,6 +35,8 @@ struct lane_in {
 	uint64_t next;        /* next record to take; [done, next) is taken in this turn */
 	uint64_t tail_cached; /* last value read of the producer's tail */
 	uint32_t index;       /* reader index */
+	bool held;            /* records that this process has emitted refer to bytes of this lane ... */
+	uint64_t held_from;   /* ... from here on: not freed before they are */
 };
 
 #define LANE_PREFETCH_BYTES 1024u
@@ -100,5 +104,10 @@ static inline void lane_in_advance(struct lane_in *lane, const struct item_heade
 {
 	lane->next += item_record_size(header->size_bytes);
 }
-/* Consumer: gives the room of all that is done back to the producer; after the commit. */
-void lane_in_release(struct lane_in *lane);
+/*
+ * Consumer: gives the room of all that is done, and not held, back to the producer; after the commit. Returns true if
+ * that moved `free`. Wait-free.
+ */
+bool lane_in_release(struct lane_in *lane);
+/* Consumer: room that the producer has, as far as it is known here, bytes. */
+uint64_t lane_in_room(const struct lane_in *lane);

@@ -5,9 +5,11 @@
  *
  *      1. check the whole record against the geometry in private memory   (else: nothing is touched, quarantine)
  *      2. apply it, then state := 0                                        a kill here: both are done again
- *      3. free := done on every input lane, so that producers have their room before the next generation sits down
- *      4. name the suspect: the item in hand, if the repaired `done` is not past it
- *      5. hand and armed := 0
+ *      3. name the suspect: the item in hand, if the repaired `done` is not past it
+ *      4. hand and armed := 0
+ *
+ * `free` stays where it is: records that the dead worker has emitted may refer to what lies between it and `done`, and only
+ * its lanes and their consumers know. The next generation looks there and moves it on (worker/pins.c).
  *
  * Every step stores absolute values that depend only on what earlier steps leave alone, so a supervisor that dies at
  * any instruction is followed by one that runs it all again. Only the note of the suspect can get lost by that: an
@@ -95,14 +97,6 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 		store_release(&segment->record->state, 0); /* [C1] last: IDLE means that all of it is applied */
 		report.applied = true;
 	}
-	for (uint32_t i = 0; i < segment->geometry.n_readers; i++) {
-		struct lane_reader *reader = &segment->readers[i];
-
-		/* An item in the hold has left the lane: given back, it would be taken from where something else lies. */
-		if (segment->geometry.holds && (int64_t)(load_relaxed(&reader->free) - load_relaxed(&reader->done)) > 0)
-			continue;
-		store_release(&reader->free, load_relaxed(&reader->done)); /* [L2] mate: refresh_free */
-	}
 	find_suspect(segment, &report);
 	store_release(&segment->hand->busy, 0);
 	store_release(&segment->armed->word, 0);
@@ -122,10 +116,9 @@ int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t don
 		if (tail - done < sizeof(header))
 			return REPAIR_E_CORRUPT;
 		memcpy(&header, data + (done & (capacity_bytes - 1)), sizeof(header));
-		if (item_record_size(header.size_bytes) > tail - done ||
-		    (header.kind != ITEM_DATA && header.kind != ITEM_RUN_END))
+		if (item_record_size(header.size_bytes) > tail - done || !item_makes_sense(&header))
 			return REPAIR_E_CORRUPT;
-		items += header.kind == ITEM_DATA;
+		items += header.kind != ITEM_RUN_END;
 		done += item_record_size(header.size_bytes);
 	}
 	*ret_items = items;

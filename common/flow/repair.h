@@ -18,13 +18,14 @@ struct repair_report {
 };
 
 /*
- * Finishes a committed turn (every store again; each is idempotent), clears armed and hand. May itself die at any
- * instruction and be run again. `segment` is mapped for writing. Returns 0 or REPAIR_E_CORRUPT. Supervisor only.
+ * Finishes a committed turn (every store again; each is idempotent), clears armed and hand; leaves `free` to the next
+ * generation. May itself die at any instruction and be run again. `segment` is mapped for writing. Supervisor only.
+ * Returns 0 or REPAIR_E_CORRUPT.
  */
 int repair_run(struct segment *segment, struct repair_report *ret_report);
 
 /*
- * Counts the data records in [done, tail) of a lane, trusting nothing that it reads. Supervisor, when both ends are dead
- * or quiet; `data` mapped twice, read-only. Returns 0; REPAIR_E_CORRUPT: the bytes are no chain of records.
+ * Counts the items (data records and references) in [done, tail) of a lane, trusting nothing that it reads. Supervisor, when
+ * both ends are dead or quiet; `data` mapped twice, read-only. Returns 0; REPAIR_E_CORRUPT: the bytes are no chain of records.
  */
 int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items);

@@ -82,6 +82,11 @@ API int weir_push_asking(struct weir_context *context, uint32_t output, size_t s
 	return context->host->push(context, output, size_bytes);
 }
 
+API int weir_forward(struct weir_context *context, uint32_t output, const struct weir_item *item)
+{
+	return context->host->forward(context, output, item);
+}
+
 API uint32_t weir_outputs(const struct weir_context *context)
 {
 	return context->host->outputs(context);

@@ -2,7 +2,7 @@
 /*
  * One msgpack array:
  *
- *   [ version, abi, role, cursor size, spools, name, summary, description, [ option, ... ] ]
+ *   [ version, abi, role, cursor size, spools, flags, name, summary, description, [ option, ... ] ]
  *   option: [ name, type, required, fallback, choices, minimum, maximum, summary, example ]
  *
  * Read from front to back with common/wire/reader, for the bytes come from a process with foreign code in it. One allocation holds all
@@ -20,9 +20,9 @@
 #include "common/stage/registry.h"
 #include "common/wire/reader.h"
 
-#define DESCRIPTION_VERSION 1u
+#define DESCRIPTION_VERSION 2u
 #define OPTIONS_MAX 256u
-#define STAGE_FIELDS 9u
+#define STAGE_FIELDS 10u
 #define OPTION_FIELDS 9u
 
 static bool name_is_fine(const char *name)
@@ -49,7 +49,7 @@ static bool stage_is_fine(const struct weir_stage *stage)
 	if (!name_is_fine(stage->name) || stage->role < WEIR_SOURCE || stage->role > WEIR_SINK)
 		return false;
 	if (stage->cursor_size_bytes > WEIR_CURSOR_SIZE_MAX || stage->n_spools > WEIR_SPOOLS_MAX ||
-	    stage->n_options > OPTIONS_MAX)
+	    stage->n_options > OPTIONS_MAX || stage->flags & ~WEIR_STAGE_FORWARDS)
 		return false;
 	if (stage->n_options && !stage->options)
 		return false;
@@ -96,6 +96,7 @@ int stage_description_write(const struct weir_stage *stage, char **ret_bytes, si
 	msgpack_pack_uint32(&packer, (uint32_t)stage->role);
 	msgpack_pack_uint32(&packer, stage->cursor_size_bytes);
 	msgpack_pack_uint32(&packer, stage->n_spools);
+	msgpack_pack_uint32(&packer, stage->flags);
 	pack_string(&packer, stage->name);
 	pack_string(&packer, stage->summary);
 	pack_string(&packer, stage->description);
@@ -197,6 +198,7 @@ static bool read_stage(struct taking *taking, struct stage_description *descript
 	stage->role = (enum weir_role)take_number(taking, WEIR_SINK);
 	stage->cursor_size_bytes = take_number(taking, WEIR_CURSOR_SIZE_MAX);
 	stage->n_spools = take_number(taking, WEIR_SPOOLS_MAX);
+	stage->flags = take_number(taking, WEIR_STAGE_FORWARDS);
 	stage->name = take_string(taking);
 	stage->summary = or_empty(take_string(taking));
 	stage->description = or_empty(take_string(taking));

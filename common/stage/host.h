@@ -12,6 +12,7 @@ struct weir_host {
 	int (*emit)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
 	int (*reserve)(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload);
 	int (*push)(struct weir_context *context, uint32_t output, size_t size_bytes);
+	int (*forward)(struct weir_context *context, uint32_t output, const struct weir_item *item);
 	uint32_t (*outputs)(const struct weir_context *context);
 	size_t (*item_size_max)(const struct weir_context *context);
 	void *(*cursor)(struct weir_context *context);

@@ -25,7 +25,8 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 72 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 256, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 272, "tables");
+static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
 	FIELD(STRING, heritage_option, name), FIELD(U32, heritage_option, type), FIELD(I64, heritage_option, number),
@@ -48,12 +49,24 @@ static const struct field lane_fields[] = {
 };
 RECORD(lane, heritage_lane);
 
+static const struct field origin_lane_fields[] = {
+	FIELD(U64, heritage_origin_lane, off_data), FIELD(U64, heritage_origin_lane, capacity_bytes),
+};
+RECORD(origin_lane, heritage_origin_lane);
+
+static const struct field origin_fields[] = {
+	FIELD(U32, heritage_origin, slot), FIELD(I32, heritage_origin, segment_fd), FIELD(U64, heritage_origin, segment_size),
+	FIELD(U64, heritage_origin, off_data), FIELD_RECORDS(heritage_origin, lanes, n_lanes, origin_lane),
+};
+RECORD(origin, heritage_origin);
+
 static const struct field edge_fields[] = {
 	FIELD(STRING, heritage_edge, peer_stage), FIELD(U32, heritage_edge, order), FIELD(U32, heritage_edge, balance),
 	FIELD(U32, heritage_edge, full), FIELD(U32, heritage_edge, credit), FIELD(FLAG, heritage_edge, rendezvous),
 	FIELD(FLAG, heritage_edge, feedback), FIELD(STRING_OR_NIL, heritage_edge, balance_key),
 	FIELD(U64, heritage_edge, run_bytes), FIELD(U32, heritage_edge, run_records), FIELD(U64, heritage_edge, run_wait_ns),
-	FIELD(FLAG, heritage_edge, merge), FIELD(U64, heritage_edge, first_ticket), FIELD(U64, heritage_edge, ticket_step),
+	FIELD(FLAG, heritage_edge, merge), FIELD(FLAG, heritage_edge, references),
+	FIELD(U64, heritage_edge, first_ticket), FIELD(U64, heritage_edge, ticket_step),
 	FIELD_RECORDS(heritage_edge, lanes, n_lanes, lane),
 };
 RECORD(edge, heritage_edge);
@@ -68,10 +81,11 @@ static const struct field document_fields[] = {
 	FIELD(I32, heritage, lifeline_fd), FIELD(I32, heritage, spool_fds[0]), FIELD(I32, heritage, spool_fds[1]),
 	FIELD(U64, heritage, segment_size), FIELD(U32, heritage, n_readers), FIELD(U32, heritage, n_writers),
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),
-	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(FLAG, heritage, ordered),
+	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD_RECORDS(heritage, options, n_options, option), FIELD_RECORDS(heritage, peers, n_peers, peer),
+	FIELD_RECORDS(heritage, origins, n_origins, origin),
 	FIELD_RECORDS(heritage, inputs, n_inputs, edge), FIELD_RECORDS(heritage, outputs, n_outputs, edge),
 };
 const struct record heritage_record = {

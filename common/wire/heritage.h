@@ -46,6 +46,21 @@ struct heritage_lane {
 	uint64_t off_hold; /* inputs, full: drop-old: where the record in work lies, in the own segment; else 0 */
 };
 
+/* One output lane of an origin. */
+struct heritage_origin_lane {
+	uint64_t off_data; /* in the origin's segment */
+	uint64_t capacity_bytes;
+};
+
+/* A slot upstream whose lanes hold payloads that items of this worker may refer to. */
+struct heritage_origin {
+	uint32_t slot;
+	int32_t segment_fd; /* read-only; stays open: lanes are mapped when the first reference into them comes */
+	uint64_t segment_size, off_data;
+	struct heritage_origin_lane *lanes; /* by writer index: all of the slot's */
+	uint32_t n_lanes;
+};
+
 /* How runs (contiguous pieces of the stream) travel over an edge. */
 enum heritage_order {
 	HERITAGE_ORDER_NONE = 0, /* items are dealt out as they come */
@@ -75,6 +90,7 @@ struct heritage_edge {
 	uint32_t run_records; /* outputs, DEAL: ... or so many items; 0: no limit */
 	uint64_t run_wait_ns; /* outputs, DEAL: ... or when it has been open so long; 0: no limit */
 	bool merge;           /* inputs: take runs in the order of their tickets, first_ticket, + ticket_step, ... */
+	bool references;      /* items may come, or go, as references into lanes of the readers' origins */
 	uint64_t first_ticket, ticket_step;
 	struct heritage_lane *lanes;
 	uint32_t n_lanes;
@@ -101,6 +117,7 @@ struct heritage {
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
 	bool ordered;           /* several workers, order: fifo: run ends are passed on */
+	bool forwards;          /* the readers of its outputs have its inputs' lanes among their origins */
 	uint32_t batch;         /* items a turn takes at most */
 	uint32_t in_flight;     /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
 	uint32_t attempts;      /* workers that an item may cost before it is given up */
@@ -109,6 +126,8 @@ struct heritage {
 	uint32_t n_options;
 	struct heritage_peer *peers;
 	uint32_t n_peers;
+	struct heritage_origin *origins; /* in the order of their slot numbers */
+	uint32_t n_origins;
 	struct heritage_edge *inputs, *outputs;
 	uint32_t n_inputs, n_outputs;
 };

@@ -43,14 +43,30 @@ static struct geometry peer_geometry(const struct heritage_peer *p)
 }
 
 /* A lane's data lies in its producer's segment, behind the control pages, on page boundaries. */
+static bool data_makes_sense(uint64_t offset, uint64_t capacity_bytes, uint64_t off_data, uint64_t segment_size)
+{
+	return capacity_bytes >= SEGMENT_PAGE_SIZE && (capacity_bytes & (capacity_bytes - 1)) == 0 &&
+	       offset % SEGMENT_PAGE_SIZE == 0 && offset >= off_data && offset <= segment_size &&
+	       capacity_bytes <= segment_size - offset;
+}
+
 static bool lane_makes_sense(const struct heritage_lane *lane, const struct geometry *producer,
 			     const struct geometry *consumer, uint32_t writer_index, uint32_t reader_index)
 {
 	return writer_index < producer->n_writers && reader_index < consumer->n_readers &&
-	       lane->capacity_bytes >= SEGMENT_PAGE_SIZE && (lane->capacity_bytes & (lane->capacity_bytes - 1)) == 0 &&
-	       lane->off_data % SEGMENT_PAGE_SIZE == 0 && lane->off_data >= producer->off_data &&
-	       lane->off_data <= producer->segment_size &&
-	       lane->capacity_bytes <= producer->segment_size - lane->off_data;
+	       data_makes_sense(lane->off_data, lane->capacity_bytes, producer->off_data, producer->segment_size);
+}
+
+static bool origin_makes_sense(const struct heritage *h, const struct heritage_origin *origin)
+{
+	if (origin->slot >= h->n_slots || origin->segment_fd < 0 || origin->segment_size > INT64_MAX ||
+	    origin->n_lanes > LANES_MAX)
+		return false;
+	for (uint32_t i = 0; i < origin->n_lanes; i++)
+		if (!data_makes_sense(origin->lanes[i].off_data, origin->lanes[i].capacity_bytes, origin->off_data,
+				      origin->segment_size))
+			return false;
+	return true;
 }
 
 /* What can't be asked for together: docs/spec.md says why; the broker's rules.c tells people. */
@@ -135,6 +151,9 @@ bool heritage_makes_sense(const struct heritage *heritage)
 		    !geometry_makes_sense(&geometry))
 			return false;
 	}
+	for (uint32_t i = 0; i < heritage->n_origins; i++)
+		if (!origin_makes_sense(heritage, &heritage->origins[i]))
+			return false;
 	for (uint32_t i = 0; i < heritage->n_inputs; i++)
 		if (!edge_makes_sense(heritage, &heritage->inputs[i], false))
 			return false;

@@ -90,7 +90,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
 }
 
 /*
- * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS for a copy to each.
+ * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS: an item of 4 KiB
+ * and more is written once for all of them.
  * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED; WEIR_REJECTED (only to
  * sources: every lane is full, and the stages behind say full: reject; it is counted, go on with the next). In process(),
  * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
@@ -128,6 +129,14 @@ static inline int weir_push(struct weir_context *context, uint32_t output, size_
 	weir_window_push(context, size_bytes);
 	return WEIR_OK;
 }
+
+/*
+ * Passes on, unchanged, the item that process() was given. From 4 KiB on nothing is copied, over any number of such stages (if
+ * the stage has WEIR_STAGE_FORWARDS): its bytes stay in the lane that they were first written to until the last reader is
+ * done with them. To several outputs, and more than once, if you like. Below 4 KiB, and for any other item, it is
+ * weir_emit() of the bytes. Returns what weir_emit() does.
+ */
+int weir_forward(struct weir_context *context, uint32_t output, const struct weir_item *item);
 
 #ifdef __cplusplus
 }

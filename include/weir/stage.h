@@ -57,13 +57,19 @@ struct weir_option {
 	const char *example;      /* value in the spec's notation */
 };
 
+/*
+ * The stage calls weir_forward(): whoever reads from it maps the lanes that its items lie in, and large ones are passed
+ * on without a copy. Without the flag weir_forward() copies.
+ */
+#define WEIR_STAGE_FORWARDS 1u
+
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */
 	uint32_t size_bytes; /* sizeof(struct weir_stage) as the plugin was compiled */
 	enum weir_role role;
 	uint32_t cursor_size_bytes; /* of the stage's cursor, <= WEIR_CURSOR_SIZE_MAX */
 	uint32_t n_spools;          /* slot-owned files it needs, <= WEIR_SPOOLS_MAX */
-	uint32_t reserved;          /* 0 */
+	uint32_t flags;             /* WEIR_STAGE_* */
 	const char *name;
 	const char *summary;     /* one line */
 	const char *description; /* paragraphs */

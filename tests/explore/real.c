@@ -7,6 +7,7 @@
 #include "worker/turn.c"
 
 #include "common/base/must.h"
+#include "common/base/text.h"
 #include "tests/explore/real.h"
 #include "tests/explore/world.h"
 #include "worker/children.h"
@@ -253,6 +254,12 @@ int dead_letter_write(const char *path, const struct dead_letter *letter)
 void weir_log(enum weir_log_level level, const char *format, ...)
 {
 	(void)level;
+	(void)format;
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+	(void)text;
 	(void)format;
 }
 

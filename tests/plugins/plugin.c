@@ -20,6 +20,9 @@
 #ifndef PLUGIN_SPOOLS
 #define PLUGIN_SPOOLS 0
 #endif
+#ifndef PLUGIN_FLAGS
+#define PLUGIN_FLAGS WEIR_STAGE_FORWARDS
+#endif
 #ifndef PLUGIN_PROCESS
 #define PLUGIN_PROCESS pass_process
 #endif
@@ -39,7 +42,7 @@ static int pass_open(struct weir_context *context, void **ret_state)
 __attribute__((unused)) static int pass_process(struct weir_context *context, void *state, const struct weir_item *item)
 {
 	(void)state;
-	return weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
+	return weir_forward(context, WEIR_ALL_OUTPUTS, item);
 }
 
 __attribute__((unused)) static int pass_run(struct weir_context *context, void *state)
@@ -68,6 +71,7 @@ __attribute__((unused)) static const struct weir_stage stage = {
 	.role = PLUGIN_ROLE,
 	.cursor_size_bytes = PLUGIN_CURSOR,
 	.n_spools = PLUGIN_SPOOLS,
+	.flags = PLUGIN_FLAGS,
 	.name = PLUGIN_NAME,
 	.summary = "passes items on",
 	.options = options,

@@ -193,8 +193,14 @@ static const struct heritage_option *fake_option(const struct weir_context *cont
 	return NULL;
 }
 
+static int fake_forward(struct weir_context *context, uint32_t output, const struct weir_item *item)
+{
+	return fake_emit(context, output, item->data, item->size_bytes);
+}
+
 static const struct weir_host fake_table = {
 	.emit = fake_emit,
+	.forward = fake_forward,
 	.outputs = fake_outputs,
 	.item_size_max = fake_item_size_max,
 	.cursor = fake_cursor,

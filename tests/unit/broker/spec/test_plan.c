@@ -113,11 +113,14 @@ static void check_heritages(const struct plan *plan)
 		heritage.control_endpoint = strdup("ipc:///tmp/nowhere");
 		for (uint32_t i = 0; i < heritage.n_peers; i++)
 			heritage.peers[i].segment_fd = heritage.peers[i].doorbell_fd = 6;
+		for (uint32_t i = 0; i < heritage.n_origins; i++)
+			heritage.origins[i].segment_fd = 7;
 		assert_int_equal(heritage_write(&heritage, &fd), 0);
 		assert_int_equal(heritage_read(fd, &back), 0);
 		assert_string_equal(back.stage, heritage.stage);
 		assert_int_equal(back.n_peers, heritage.n_peers);
 		assert_int_equal(back.n_options, heritage.n_options);
+		assert_int_equal(back.n_origins, heritage.n_origins);
 		heritage_deinit(&heritage);
 		heritage_deinit(&back);
 		close(fd);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "common/flow/repair.h"
 #include "tests/unit/common/flow/fixture.h"
 
 static int setup(void **state)
@@ -307,6 +308,65 @@ static void test_rewind_gives_the_room_of_a_dead_consumer_back(void **state)
 	assert_int_equal(lane_out_room(&fixture->out, true), LANE_SIZE);
 }
 
+/* Bytes that others refer to are not given back, at either end, wherever the other positions are. */
+static void test_held_room_is_no_room(void **state)
+{
+	static const uint64_t starts[] = { 0, 8000, UINT32_MAX - 199, UINT64_MAX - 1023 };
+	struct fixture *fixture = *state;
+	uint64_t sequence;
+	uint32_t size;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		uint64_t start = starts[i] & ~UINT64_C(7);
+
+		fixture_start_at(fixture, start);
+		for (uint64_t n = 0; n < 4; n++)
+			assert_int_equal(fixture_put(fixture, n, 224), 0);
+		fixture_commit_out(fixture);
+		fixture->in.held = true;
+		fixture->in.held_from = start + 256;
+		for (uint64_t n = 0; n < 3; n++)
+			assert_int_equal(fixture_take(fixture, &sequence, &size), 0);
+		fixture_commit_in(fixture);
+		assert_int_equal(load_relaxed(&fixture->in.reader->free), start + 256);
+		assert_int_equal(lane_in_room(&fixture->in), LANE_SIZE - 768);
+		fixture->in.held = false;
+		assert_true(lane_in_release(&fixture->in));
+		assert_false(lane_in_release(&fixture->in));
+		assert_int_equal(lane_out_room(&fixture->out, false), LANE_SIZE - 1024);
+		fixture->out.held = true;
+		fixture->out.held_from = start + 512;
+		assert_int_equal(lane_out_room(&fixture->out, true), LANE_SIZE - 512);
+		fixture->out.held_from = start + 1024; /* ahead of what the consumer has freed */
+		assert_int_equal(lane_out_room(&fixture->out, true), LANE_SIZE - 256);
+		fixture->out.held_from = start + 1280; /* not even committed */
+		assert_int_equal(fixture_put(fixture, 4, 224), 0);
+		assert_int_equal(lane_out_room(&fixture->out, true), LANE_SIZE - 512);
+		fixture->out.held = false;
+	}
+}
+
+static void test_reference_has_the_size_of_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct item_header header = { .kind = ITEM_REFERENCE, .size_bytes = sizeof(struct item_reference) };
+	const void *payload;
+	void *place;
+	uint64_t items;
+
+	assert_int_equal(lane_out_reserve(&fixture->out, header.size_bytes, &place), 0);
+	memset(place, 0, header.size_bytes);
+	lane_out_push(&fixture->out, &header);
+	fixture_commit_out(fixture);
+	assert_int_equal(lane_in_peek(&fixture->in, &header, &payload), 0);
+	assert_int_equal(header.kind, ITEM_REFERENCE);
+	assert_int_equal(census_lane(fixture->data, LANE_SIZE, 0, 56, &items), 0);
+	assert_int_equal(items, 1);
+	fixture->data[0] = 16;
+	assert_int_equal(lane_in_peek(&fixture->in, &header, &payload), LANE_E_BROKEN);
+	assert_int_equal(census_lane(fixture->data, LANE_SIZE, 0, 56, &items), REPAIR_E_CORRUPT);
+}
+
 int main(void)
 {
 #define TEST(f_) cmocka_unit_test_setup_teardown(f_, setup, teardown)
@@ -323,6 +383,8 @@ int main(void)
 		TEST(test_nonsense_record_breaks_the_lane),
 		TEST(test_nonsense_free_breaks_the_lane),
 		TEST(test_attaching_to_nonsense_breaks_the_lane),
+		TEST(test_held_room_is_no_room),
+		TEST(test_reference_has_the_size_of_one),
 		TEST(test_rewind_gives_the_room_of_a_dead_consumer_back),
 	};
 

@@ -93,7 +93,8 @@ static void test_item_committed_by_the_repair_is_no_suspect(void **state)
 	assert_true(report.applied);
 	assert_false(report.in_hand);
 	assert_int_equal(load_relaxed(&segment->readers[0].done), 256);
-	assert_int_equal(load_relaxed(&segment->readers[0].free), 256);
+	/* what its emitted records refer to is the next generation's to find out */
+	assert_int_equal(load_relaxed(&segment->readers[0].free), 0);
 }
 
 static void expect_corrupt(struct segment *segment, uint64_t n, struct commit_operation first,

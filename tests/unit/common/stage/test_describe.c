@@ -34,6 +34,7 @@ static void test_round_trip(void **state)
 		assert_int_equal(description->stage.role, stage->role);
 		assert_int_equal(description->stage.cursor_size_bytes, stage->cursor_size_bytes);
 		assert_int_equal(description->stage.n_spools, stage->n_spools);
+		assert_int_equal(description->stage.flags, stage->flags);
 		assert_same(description->stage.name, stage->name);
 		assert_same(description->stage.description, stage->description);
 		assert_int_equal(description->stage.n_options, stage->n_options);
@@ -121,6 +122,7 @@ static void test_senseless(void **state)
 	REFUSED(bad.role = (enum weir_role)4);
 	REFUSED(bad.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX + 1);
 	REFUSED(bad.n_spools = WEIR_SPOOLS_MAX + 1);
+	REFUSED(bad.flags = WEIR_STAGE_FORWARDS << 1);
 	REFUSED(bad.options = NULL);
 	REFUSED(bad.n_options = 100000);
 	option.type = (enum weir_option_type)11;

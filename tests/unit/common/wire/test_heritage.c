@@ -96,6 +96,23 @@ static void set_peers(struct heritage *h)
 	}
 }
 
+static void set_origins(struct heritage *h)
+{
+	h->n_origins = 2;
+	h->origins = zeroed(2, sizeof(*h->origins));
+	for (uint32_t i = 0; i < 2; i++) {
+		struct heritage_origin *origin = &h->origins[i];
+
+		*origin = (struct heritage_origin){ .slot = i,
+						    .segment_fd = (int32_t)(40 + i),
+						    .segment_size = h->peers[i].segment_size,
+						    .off_data = h->peers[i].off_data,
+						    .n_lanes = 1 };
+		origin->lanes = zeroed(1, sizeof(*origin->lanes));
+		origin->lanes[0] = (struct heritage_origin_lane){ origin->off_data, LANE_BYTES };
+	}
+}
+
 /* One input of one lane, one output of two. */
 static void make_rich(struct heritage *h)
 {
@@ -140,11 +157,14 @@ static void make_rich(struct heritage *h)
 	h->attempts = 3;
 	set_options(h);
 	set_peers(h);
+	set_origins(h);
+	h->forwards = true;
 	h->n_inputs = h->n_outputs = 1;
 	h->inputs = zeroed(1, sizeof(*h->inputs));
 	h->outputs = zeroed(1, sizeof(*h->outputs));
 	set_edge(&h->inputs[0], "read", 1, 0, false, h->peers[0].off_data);
 	h->inputs[0].merge = true;
+	h->inputs[0].references = true;
 	h->inputs[0].first_ticket = UINT64_MAX;
 	set_edge(&h->outputs[0], "write", 2, 0, true, offsets[0]);
 	h->outputs[0].order = HERITAGE_ORDER_DEAL;
@@ -201,7 +221,7 @@ static void assert_same_edges(const struct heritage_edge *a, const struct herita
 			    from.feedback == to.feedback);
 		assert_true(from.order == to.order && from.balance == to.balance && from.run_bytes == to.run_bytes);
 		assert_true(from.run_records == to.run_records && from.run_wait_ns == to.run_wait_ns &&
-			    from.merge == to.merge);
+			    from.merge == to.merge && from.references == to.references);
 		assert_true(from.first_ticket == to.first_ticket && from.ticket_step == to.ticket_step);
 	}
 }
@@ -227,7 +247,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_true(a->off_readers == b->off_readers && a->off_writers == b->off_writers &&
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
-	assert_true(a->batch == b->batch && a->in_flight == b->in_flight && a->attempts == b->attempts);
+	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->in_flight == b->in_flight && a->attempts == b->attempts);
 }
 
 static void test_round_trip(void **state)
@@ -243,6 +263,12 @@ static void test_round_trip(void **state)
 	assert_same_options(&rich, &again);
 	assert_int_equal(again.n_peers, 3);
 	assert_memory_equal(rich.peers, again.peers, 3 * sizeof(*rich.peers));
+	assert_int_equal(again.n_origins, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_memory_equal(&rich.origins[i], &again.origins[i], offsetof(struct heritage_origin, lanes));
+		assert_int_equal(again.origins[i].n_lanes, 1);
+		assert_memory_equal(rich.origins[i].lanes, again.origins[i].lanes, sizeof(*rich.origins[i].lanes));
+	}
 	assert_true(again.n_inputs == 1 && again.n_outputs == 1);
 	assert_same_edges(rich.inputs, again.inputs, 1);
 	assert_same_edges(rich.outputs, again.outputs, 1);
@@ -282,10 +308,6 @@ static void test_sealed(void **state)
 	heritage_deinit(&rich);
 }
 
-/* Each line makes the rich heritage senseless in one way. */
-static void test_senseless(void **state)
-{
-	(void)state;
 #define REFUSED(change_)                                            \
 	do {                                                        \
 		struct heritage h;                                  \
@@ -296,6 +318,11 @@ static void test_senseless(void **state)
 		assert_int_equal(fd, -1);                           \
 		heritage_deinit(&h);                                \
 	} while (0)
+
+/* Each line makes the rich heritage senseless in one way. */
+static void test_senseless(void **state)
+{
+	(void)state;
 	REFUSED(free(steal_pointer(&h.pipeline)));
 	REFUSED(free(steal_pointer(&h.control_endpoint)));
 	REFUSED(free(steal_pointer(&h.inputs[0].peer_stage)));
@@ -358,8 +385,19 @@ static void test_senseless_admission(void **state)
 	REFUSED(h.outputs[0].rendezvous = true);
 	REFUSED(h.in_flight = 0);
 	REFUSED(h.in_flight = 4097);
-#undef REFUSED
 }
+
+static void test_senseless_origins(void **state)
+{
+	(void)state;
+	REFUSED(h.origins[1].slot = 8);
+	REFUSED(h.origins[1].segment_fd = -1);
+	REFUSED(h.origins[1].segment_size -= 4096);
+	REFUSED(h.origins[1].lanes[0].off_data -= 4096);
+	REFUSED(h.origins[1].lanes[0].off_data += 8);
+	REFUSED(h.origins[1].lanes[0].capacity_bytes += 4096);
+}
+#undef REFUSED
 
 static int read_bytes(const unsigned char *data, size_t size_bytes, struct heritage *ret)
 {
@@ -433,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_senseless),  cmocka_unit_test(test_senseless_admission),
+		cmocka_unit_test(test_senseless_origins),
 		cmocka_unit_test(test_damaged),    cmocka_unit_test(test_no_document),
 	};
 
