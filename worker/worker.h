@@ -147,7 +147,7 @@ struct worker {
 	bool rendezvous;   /* some output edge has capacity: 0 */
 	bool handing_over; /* asleep until the readers of those have committed */
 	enum ledger ledger_done,
-		ledger_quiet; /* what an item is that the stage took and emitted something for, or nothing */
+		ledger_quiet;    /* what an item is that the stage took and emitted something for, or nothing */
 	struct pins *pins;       /* NULL: no output edge carries references */
 	struct origins *origins; /* NULL: no input brings any */
 

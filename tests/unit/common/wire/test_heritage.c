@@ -98,6 +98,7 @@ static void set_peers(struct heritage *h)
 
 static void set_origins(struct heritage *h)
 {
+	h->forwards = true;
 	h->n_origins = 2;
 	h->origins = zeroed(2, sizeof(*h->origins));
 	for (uint32_t i = 0; i < 2; i++) {
@@ -158,13 +159,11 @@ static void make_rich(struct heritage *h)
 	set_options(h);
 	set_peers(h);
 	set_origins(h);
-	h->forwards = true;
 	h->n_inputs = h->n_outputs = 1;
 	h->inputs = zeroed(1, sizeof(*h->inputs));
 	h->outputs = zeroed(1, sizeof(*h->outputs));
 	set_edge(&h->inputs[0], "read", 1, 0, false, h->peers[0].off_data);
-	h->inputs[0].merge = true;
-	h->inputs[0].references = true;
+	h->inputs[0].merge = h->inputs[0].references = true;
 	h->inputs[0].first_ticket = UINT64_MAX;
 	set_edge(&h->outputs[0], "write", 2, 0, true, offsets[0]);
 	h->outputs[0].order = HERITAGE_ORDER_DEAL;
@@ -247,7 +246,8 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_true(a->off_readers == b->off_readers && a->off_writers == b->off_writers &&
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
-	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->in_flight == b->in_flight && a->attempts == b->attempts);
+	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->in_flight == b->in_flight &&
+		    a->attempts == b->attempts);
 }
 
 static void test_round_trip(void **state)
@@ -469,10 +469,10 @@ static void test_no_document(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sealed),
-		cmocka_unit_test(test_senseless),  cmocka_unit_test(test_senseless_admission),
-		cmocka_unit_test(test_senseless_origins),
-		cmocka_unit_test(test_damaged),    cmocka_unit_test(test_no_document),
+		cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_senseless),         cmocka_unit_test(test_senseless_admission),
+		cmocka_unit_test(test_senseless_origins), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_no_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
