@@ -51,7 +51,8 @@ static int place_choose(struct worker *worker, const struct shared *shared, stru
 		return OUTPUT_E_TOO_LARGE;
 	admission_find_lane(worker, place->edge, shared->data, shared->size_bytes);
 	r = output_choose(worker, place->edge, size_bytes, &place->lane, &place->payload);
-	if (r == 0 && place->lane != NO_LANE && place->by_reference && !pins_possible(worker, lane_of(place), shared->held, shared->position)) {
+	if (r == 0 && place->lane != NO_LANE && place->by_reference &&
+	    !pins_possible(worker, lane_of(place), shared->held, shared->position)) {
 		place->by_reference = false;
 		size_bytes = shared->size_bytes;
 		r = output_choose(worker, place->edge, size_bytes, &place->lane, &place->payload);

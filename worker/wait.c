@@ -187,7 +187,8 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	if (!worker->sleep_ms)
 		worker->sleep_ms = SLEEP_MS_MIN;
 	from_ns = clock_now_ns();
-	r = wait_poll(worker, request->fds, request->n_fds, deadline_poll_ms(request->wake_ns, from_ns, (int)worker->sleep_ms));
+	r = wait_poll(worker, request->fds, request->n_fds,
+		      deadline_poll_ms(request->wake_ns, from_ns, (int)worker->sleep_ms));
 	worker->now_ns = clock_now_ns();
 	slept_ns = worker->now_ns - from_ns;
 	if (rounds)
