@@ -91,6 +91,7 @@ static void add_peers(struct filling *filling, uint32_t stage_index)
 			.off_record = geometry->off_record,
 			.off_data = geometry->off_data,
 			.control_size = geometry->control_size_bytes,
+			.off_done_bits = geometry->off_done_bits,
 		};
 	}
 }
@@ -268,6 +269,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.off_record = geometry->off_record,
 		.off_data = geometry->off_data,
 		.control_size = geometry->control_size_bytes,
+		.off_done_bits = geometry->off_done_bits,
 		.ordered = stage->order == PLAN_ORDER_FIFO && stage->workers > 1,
 		.forwards = stage->forwards,
 		.batch = stage->batch,

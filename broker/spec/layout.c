@@ -136,7 +136,8 @@ static void lay_segment(struct plan *plan, uint32_t slot)
 		}
 	}
 	must(writer == n);
-	segment_plan(&planned->geometry, slot, planned->geometry.n_readers, n, sizes, offsets);
+	(stage->in_flight > 1 ? segment_plan_asynchronous :
+				segment_plan)(&planned->geometry, slot, planned->geometry.n_readers, n, sizes, offsets);
 	for (uint32_t i = 0; i < n; i++)
 		lanes[i]->off_data = offsets[i];
 	free(lanes);

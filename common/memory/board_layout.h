@@ -28,7 +28,9 @@ struct board_slot {
 	uint64_t suspect_position; /* in the lane below */
 	uint32_t suspect_lane;     /* reader index */
 	uint32_t reserved;
-	uint8_t pad[32];
+	uint32_t
+		in_flight_limit; /* asynchronous stages: items to have at a time until past those of the last death; 0: all */
+	uint8_t pad[28];
 };
 
 struct board {
@@ -46,6 +48,7 @@ struct board {
 static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8,
 	      "layout");
+static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32,
 	      "layout");

@@ -28,18 +28,21 @@ static uint64_t round_up(uint64_t value, uint64_t multiple)
 	return (value + multiple - 1) / multiple * multiple;
 }
 
-void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
-		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
+static void plan_segment(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+			 bool asynchronous, const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
 {
 	struct segment_geometry plan = { .slot = slot, .n_readers = n_readers, .n_writers = n_writers };
-	uint64_t operations = 2 * ((uint64_t)n_readers + n_writers) + 1;
 
 	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), CACHE_LINE_SIZE);
 	plan.off_writers = plan.off_readers + n_readers * sizeof(struct lane_reader);
 	plan.off_record = plan.off_writers + n_writers * sizeof(struct lane_writer);
-	plan.off_data =
-		round_up(plan.off_record + sizeof(struct commit_record) + operations * sizeof(struct commit_operation),
-			 SEGMENT_PAGE_SIZE);
+	if (asynchronous) {
+		plan.off_done_bits = plan.off_record;
+		plan.off_record += n_readers * sizeof(struct done_bits);
+	}
+	plan.off_data = round_up(plan.off_record + sizeof(struct commit_record) +
+					 segment_operations_max(&plan) * sizeof(struct commit_operation),
+				 SEGMENT_PAGE_SIZE);
 	plan.control_size_bytes = plan.off_data;
 	plan.size_bytes = plan.off_data;
 	for (uint32_t i = 0; i < n_writers; i++) {
@@ -48,6 +51,18 @@ void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_reader
 		plan.size_bytes += lane_sizes[i];
 	}
 	*ret = plan;
+}
+
+void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
+{
+	plan_segment(ret, slot, n_readers, n_writers, false, lane_sizes, ret_lane_offsets);
+}
+
+void segment_plan_asynchronous(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+			       const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
+{
+	plan_segment(ret, slot, n_readers, n_writers, true, lane_sizes, ret_lane_offsets);
 }
 
 static void write_header(struct segment_header *header, const struct segment_geometry *geometry)
@@ -64,6 +79,7 @@ static void write_header(struct segment_header *header, const struct segment_geo
 	header->off_writers = geometry->off_writers;
 	header->off_record = geometry->off_record;
 	header->off_data = geometry->off_data;
+	header->off_done_bits = geometry->off_done_bits;
 	store_release(&header->ready, 1); /* [H1] mate: header_matches */
 }
 
@@ -75,7 +91,8 @@ static bool header_matches(const struct segment_header *header, const struct seg
 	       header->control_size_bytes == geometry->control_size_bytes && header->n_readers == geometry->n_readers &&
 	       header->n_writers == geometry->n_writers && header->off_cursors == SEGMENT_OFF_CURSORS &&
 	       header->off_readers == geometry->off_readers && header->off_writers == geometry->off_writers &&
-	       header->off_record == geometry->off_record && header->off_data == geometry->off_data;
+	       header->off_record == geometry->off_record && header->off_data == geometry->off_data &&
+	       header->off_done_bits == geometry->off_done_bits;
 }
 
 int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd)
@@ -108,6 +125,7 @@ static void place_pointers(struct segment *segment, unsigned char *base)
 	segment->cursors = (struct cursor *)(base + SEGMENT_OFF_CURSORS);
 	segment->readers = (struct lane_reader *)(base + geometry->off_readers);
 	segment->writers = (struct lane_writer *)(base + geometry->off_writers);
+	segment->done_bits = geometry->off_done_bits ? (struct done_bits *)(base + geometry->off_done_bits) : NULL;
 	segment->record = (struct commit_record *)(base + geometry->off_record);
 }
 

@@ -13,6 +13,7 @@ struct segment_geometry {
 	uint32_t slot;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data;
+	uint64_t off_done_bits;      /* 0: the stage ends its items in order, so it needs none */
 	uint64_t control_size_bytes; /* up to off_data */
 	uint64_t size_bytes;
 	bool drops; /* some output lane drops its oldest: it has an ordinal */
@@ -31,6 +32,7 @@ struct segment {
 	struct cursor *cursors;      /* 2 */
 	struct lane_reader *readers; /* n_readers */
 	struct lane_writer *writers; /* n_writers */
+	struct done_bits *done_bits; /* n_readers; NULL: none */
 	struct commit_record *record;
 };
 
@@ -45,6 +47,17 @@ struct segment {
  */
 void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
 		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets);
+
+/* The same for an asynchronous stage: with done-bits for each input lane. */
+void segment_plan_asynchronous(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
+			       const uint64_t *lane_sizes, uint64_t *ret_lane_offsets);
+/* Operations that one commit may have: every word that it can move, once. */
+static inline uint64_t segment_operations_max(const struct segment_geometry *geometry)
+{
+	uint64_t bits = geometry->off_done_bits ? (uint64_t)geometry->n_readers * DONE_BITS_STRIDE : 0;
+
+	return 2 * ((uint64_t)geometry->n_readers + geometry->n_writers) + 1 + bits;
+}
 
 /*
  * Creates the memfd (mode 0400, close-on-exec, fallocated, sealed against shrinking and growing), writes the header.

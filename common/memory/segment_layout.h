@@ -13,6 +13,7 @@
  *          ...      cursor[2]         ledger, tickets, the stage's own position
  *          ...      readers[]         one line per input lane: done, free
  *          ...      writers[]         one line per output lane: tail, closed
+ *          ...      done_bits[]       one per input lane; only if the stage is asynchronous
  *          ...      record            the commit record and its operations
  *          (page)   lane data[]       each a multiple of the page size, mapped twice by its users
  */
@@ -25,7 +26,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 1u
+#define SEGMENT_LAYOUT_VERSION 2u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -41,8 +42,9 @@ struct segment_header {
 	uint64_t off_writers;
 	uint64_t off_record;
 	uint64_t off_data;
-	atomic_u32 ready;  /* 1, stored last with release [H1] */
-	uint32_t reserved; /* 0 */
+	uint64_t off_done_bits; /* 0: there are none */
+	atomic_u32 ready;       /* 1, stored last with release [H1] */
+	uint32_t reserved;      /* 0 */
 };
 
 /* What the worker sleeps for. `word` is 0 while it is awake, else epoch << 8 | ARM_* bits. */
@@ -67,13 +69,17 @@ struct segment_status {
 	uint8_t pad[16];
 };
 
-/* The item in hand: written before the stage is called, on a line that nobody polls. */
+/*
+ * The item in hand: written before the stage is called, on a line that nobody polls. An asynchronous stage has many items at a
+ * time; `in_flight` says how many, and the note names one only while the stage is busy with just that one.
+ */
 struct segment_hand {
 	atomic_u64 position; /* of the item in its input lane */
 	atomic_u64 sequence;
-	atomic_u32 lane; /* reader index */
-	atomic_u32 busy; /* 1: in hand; stored last, cleared first */
-	uint8_t pad[40];
+	atomic_u32 lane;      /* reader index */
+	atomic_u32 busy;      /* 1: in hand; stored last, cleared first */
+	atomic_u32 in_flight; /* items given to an asynchronous stage and not finished; 0 elsewhere */
+	uint8_t pad[36];
 };
 
 /* Parity selects the valid cursor copy; only ever moved through the commit record. */
@@ -122,6 +128,22 @@ struct lane_reader {
 };
 
 /*
+ * One per input lane of an asynchronous stage, whose items end in any order: which records behind `done` have ended. Records count
+ * from 0 in their lane; the one at `done` is number `ordinal`, and record r has bit r modulo DONE_BITS_WINDOW. All of it moves in
+ * commits only, but `given`, which is a note for the next generation.
+ */
+#define DONE_BITS_WINDOW 4096u
+#define DONE_BITS_WORDS (DONE_BITS_WINDOW / 64)
+#define DONE_BITS_ORDINAL DONE_BITS_WORDS      /* in operations: the number of the word `ordinal` */
+#define DONE_BITS_STRIDE (DONE_BITS_WORDS + 1) /* operations: index = reader * STRIDE + word */
+struct done_bits {
+	atomic_u64 ordinal;
+	atomic_u64 given; /* end of the last record that was given to the stage */
+	uint8_t pad[48];
+	atomic_u64 words[DONE_BITS_WORDS];
+};
+
+/*
  * One per output lane. The worker closes it at the end of its stream; the supervisor, when it has given the slot up for good and the
  * worker is proved dead.
  */
@@ -136,16 +158,16 @@ struct lane_writer {
 };
 
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
-enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 2, COMMIT_DONE = 3 };
+enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 3, COMMIT_BITS = 4, COMMIT_DONE = 5 };
 struct commit_operation {
 	uint32_t kind;  /* enum commit_kind */
-	uint32_t index; /* lane writer, or lane reader; 0 for the cursor. n_writers or n_readers more: its ordinal */
+	uint32_t index; /* lane writer, or lane reader; n_writers or n_readers more: its ordinal; cursor: 0; bits: DONE_BITS_STRIDE */
 	uint64_t value;
 };
 struct commit_record {
 	atomic_u64 state;
 	uint8_t pad[56];
-	struct commit_operation operations[]; /* 2 * (n_readers + n_writers) + 1 */
+	struct commit_operation operations[]; /* segment_operations_max() */
 };
 
 #define SEGMENT_OFF_ARMED 4096u
@@ -155,7 +177,7 @@ struct commit_record {
 #define SEGMENT_OFF_COUNTERS 4352u
 #define SEGMENT_OFF_CURSORS 4544u
 
-static_assert(sizeof(struct segment_header) == 88 && offsetof(struct segment_header, ready) == 80, "layout");
+static_assert(sizeof(struct segment_header) == 96 && offsetof(struct segment_header, ready) == 88, "layout");
 static_assert(offsetof(struct segment_header, slot) == 12 && offsetof(struct segment_header, size_bytes) == 16,
 	      "layout");
 static_assert(offsetof(struct segment_header, n_readers) == 32 && offsetof(struct segment_header, off_cursors) == 40,
@@ -164,6 +186,7 @@ static_assert(offsetof(struct segment_header, off_readers) == 48 && offsetof(str
 	      "layout");
 static_assert(offsetof(struct segment_header, off_record) == 64 && offsetof(struct segment_header, off_data) == 72,
 	      "layout");
+static_assert(offsetof(struct segment_header, off_done_bits) == 80, "layout");
 static_assert(sizeof(struct segment_armed) == 64 && offsetof(struct segment_armed, need_bytes) == 8, "layout");
 static_assert(sizeof(struct segment_status) == 64 && offsetof(struct segment_status, since_ns) == 8, "layout");
 static_assert(offsetof(struct segment_status, heartbeat) == 16 && offsetof(struct segment_status, wait_lane) == 24,
@@ -172,7 +195,7 @@ static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
 	      "layout");
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
-		      offsetof(struct segment_hand, busy) == 20,
+		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24,
 	      "layout");
 static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
@@ -182,6 +205,8 @@ static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor
 static_assert(offsetof(struct cursor, outputs) == 280 && offsetof(struct cursor, stage) == 664, "layout");
 static_assert(sizeof(struct cursor) == 920, "layout");
 static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8, "layout");
+static_assert(sizeof(struct done_bits) == 576 && offsetof(struct done_bits, words) == 64, "layout");
+static_assert(offsetof(struct done_bits, given) == 8, "layout");
 static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");
 static_assert(offsetof(struct lane_reader, done_ordinal) == 16 && offsetof(struct lane_writer, low) == 16, "layout");
 static_assert(offsetof(struct lane_writer, tail_ordinal) == 24, "layout");

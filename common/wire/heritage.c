@@ -24,8 +24,8 @@
 	static const struct record name_ = { sizeof(struct type_), name_##_fields, sizeof(name_##_fields) / sizeof(struct field) }
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
-static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 72 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 272, "tables");
+static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 280, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
@@ -39,7 +39,7 @@ static const struct field peer_fields[] = {
 	FIELD(U32, heritage_peer, slot), FIELD(I32, heritage_peer, segment_fd), FIELD(I32, heritage_peer, doorbell_fd),
 	FIELD(U64, heritage_peer, segment_size), FIELD(U32, heritage_peer, n_readers), FIELD(U32, heritage_peer, n_writers),
 	FIELD(U64, heritage_peer, off_readers), FIELD(U64, heritage_peer, off_writers), FIELD(U64, heritage_peer, off_record),
-	FIELD(U64, heritage_peer, off_data), FIELD(U64, heritage_peer, control_size),
+	FIELD(U64, heritage_peer, off_data), FIELD(U64, heritage_peer, control_size), FIELD(U64, heritage_peer, off_done_bits),
 };
 RECORD(peer, heritage_peer);
 
@@ -81,7 +81,8 @@ static const struct field document_fields[] = {
 	FIELD(I32, heritage, lifeline_fd), FIELD(I32, heritage, spool_fds[0]), FIELD(I32, heritage, spool_fds[1]),
 	FIELD(U64, heritage, segment_size), FIELD(U32, heritage, n_readers), FIELD(U32, heritage, n_writers),
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),
-	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
+	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(U64, heritage, off_done_bits),
+	FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD_RECORDS(heritage, options, n_options, option), FIELD_RECORDS(heritage, peers, n_peers, peer),

@@ -35,6 +35,7 @@ struct heritage_peer {
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
+	uint64_t off_done_bits; /* 0: none */
 };
 
 struct heritage_lane {
@@ -116,6 +117,7 @@ struct heritage {
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
+	uint64_t off_done_bits; /* 0: none, and in_flight is 1 */
 	bool ordered;           /* several workers, order: fifo: run ends are passed on */
 	bool forwards;          /* the readers of its outputs have its inputs' lanes among their origins */
 	uint32_t batch;         /* items a turn takes at most */

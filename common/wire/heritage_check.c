@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which heritages make sense. The document comes from the supervisor; a worker that maps by it must not have to trust it. */
 #include "common/memory/board_layout.h"
-#include "common/memory/segment_layout.h"
+#include "common/memory/segment.h"
 #include "common/wire/heritage_priv.h"
 
 #define LANES_MAX 65536u /* of one slot, in one direction */
 #define WORKERS_MAX 64u
 
+static_assert(HERITAGE_IN_FLIGHT_MAX == DONE_BITS_WINDOW, "what may be in flight fits the window of each lane");
+
 struct geometry {
 	uint32_t n_readers, n_writers;
-	uint64_t off_readers, off_writers, off_record, off_data, control_size, segment_size;
+	uint64_t off_readers, off_writers, off_record, off_data, control_size, segment_size, off_done_bits;
 };
 
 static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t end)
@@ -19,27 +21,31 @@ static bool fits(uint64_t offset, uint64_t n, uint64_t each, uint64_t end)
 
 static bool geometry_makes_sense(const struct geometry *g)
 {
-	uint64_t n_operations = 2 * ((uint64_t)g->n_readers + g->n_writers) + 1;
+	const struct segment_geometry counts = { .n_readers = g->n_readers,
+						 .n_writers = g->n_writers,
+						 .off_done_bits = g->off_done_bits };
+	uint64_t n_operations = segment_operations_max(&counts);
 
 	return g->n_readers <= LANES_MAX && g->n_writers <= LANES_MAX && g->segment_size <= INT64_MAX &&
 	       g->control_size <= g->off_data && g->off_data <= g->segment_size &&
 	       g->off_data % SEGMENT_PAGE_SIZE == 0 &&
 	       fits(g->off_readers, g->n_readers, sizeof(struct lane_reader), g->control_size) &&
 	       fits(g->off_writers, g->n_writers, sizeof(struct lane_writer), g->control_size) &&
+	       (!g->off_done_bits || fits(g->off_done_bits, g->n_readers, sizeof(struct done_bits), g->control_size)) &&
 	       fits(g->off_record, n_operations + sizeof(struct commit_record) / sizeof(struct commit_operation),
 		    sizeof(struct commit_operation), g->control_size);
 }
 
 static struct geometry own_geometry(const struct heritage *h)
 {
-	return (struct geometry){ h->n_readers,  h->n_writers, h->off_readers,  h->off_writers,
-				  h->off_record, h->off_data,  h->control_size, h->segment_size };
+	return (struct geometry){ h->n_readers, h->n_writers,    h->off_readers,  h->off_writers,  h->off_record,
+				  h->off_data,  h->control_size, h->segment_size, h->off_done_bits };
 }
 
 static struct geometry peer_geometry(const struct heritage_peer *p)
 {
-	return (struct geometry){ p->n_readers,  p->n_writers, p->off_readers,  p->off_writers,
-				  p->off_record, p->off_data,  p->control_size, p->segment_size };
+	return (struct geometry){ p->n_readers, p->n_writers,    p->off_readers,  p->off_writers,  p->off_record,
+				  p->off_data,  p->control_size, p->segment_size, p->off_done_bits };
 }
 
 /* A lane's data lies in its producer's segment, behind the control pages, on page boundaries. */
@@ -132,7 +138,8 @@ static bool seat_makes_sense(const struct heritage *h)
 	       h->n_workers <= WORKERS_MAX && h->worker_index < h->n_workers && h->supervisor_pid > 0 &&
 	       h->segment_fd >= 0 && h->board_fd >= 0 && h->doorbell_fd >= 0 && h->lifeline_fd >= 0 &&
 	       h->spool_fds[0] >= -1 && h->spool_fds[1] >= -1 && h->batch >= 1 && h->attempts >= 1 &&
-	       h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX && h->n_inputs <= CURSOR_EDGES_MAX &&
+	       h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX &&
+	       (h->in_flight > 1) == (h->off_done_bits != 0) && h->n_inputs <= CURSOR_EDGES_MAX &&
 	       h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
 }
 

@@ -60,6 +60,31 @@ static void test_plan(void **state)
 	assert_int_equal(bare.size_bytes, bare.control_size_bytes);
 }
 
+/* Every word that one commit can move has its operation, and a plain geometry does not fit an asynchronous segment. */
+static void test_plan_asynchronous(void **state)
+{
+	struct segment_geometry geometry, plain;
+	struct segment segment = SEGMENT_NULL;
+	int fd = -1;
+
+	(void)state;
+	segment_plan_asynchronous(&geometry, 0, 3, 0, NULL, NULL);
+	assert_int_equal(geometry.off_done_bits % CACHE_LINE_SIZE, 0);
+	assert_int_equal(geometry.off_done_bits, geometry.off_writers);
+	assert_int_equal(geometry.off_record, geometry.off_done_bits + 3 * sizeof(struct done_bits));
+	assert_int_equal(segment_operations_max(&geometry), 2 * 3 + 1 + 3 * (64 + 1));
+	assert_true(geometry.off_data >= geometry.off_record + sizeof(struct commit_record) +
+						 segment_operations_max(&geometry) * sizeof(struct commit_operation));
+	assert_int_equal(segment_create(&geometry, "weir-test", &fd), 0);
+	plain = geometry;
+	plain.off_done_bits = 0;
+	assert_int_equal(segment_attach(&segment, fd, &plain, SEGMENT_READ), SEGMENT_E_FOREIGN);
+	assert_int_equal(segment_attach(&segment, fd, &geometry, SEGMENT_READ), 0);
+	assert_ptr_equal(segment.done_bits, segment.base + geometry.off_done_bits);
+	segment_detach(&segment);
+	close(fd);
+}
+
 static void test_create_is_sealed_allocated_and_private(void **state)
 {
 	struct fixture *fixture = *state;
@@ -233,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plan, setup, teardown),
+		cmocka_unit_test(test_plan_asynchronous),
 		cmocka_unit_test_setup_teardown(test_create_is_sealed_allocated_and_private, setup, teardown),
 		cmocka_unit_test(test_create_without_memory_is_an_error),
 		cmocka_unit_test_setup_teardown(test_attach_checks_header, setup, teardown),

@@ -114,6 +114,19 @@ static void set_origins(struct heritage *h)
 	}
 }
 
+static void set_geometry(struct heritage *h, const struct segment_geometry *geometry)
+{
+	h->segment_size = geometry->size_bytes;
+	h->n_readers = 1;
+	h->n_writers = 2;
+	h->off_readers = geometry->off_readers;
+	h->off_writers = geometry->off_writers;
+	h->off_record = geometry->off_record;
+	h->off_data = geometry->off_data;
+	h->control_size = geometry->control_size_bytes;
+	h->off_done_bits = geometry->off_done_bits;
+}
+
 /* One input of one lane, one output of two. */
 static void make_rich(struct heritage *h)
 {
@@ -121,7 +134,7 @@ static void make_rich(struct heritage *h)
 	struct segment_geometry geometry;
 
 	memset(h, 0, sizeof(*h));
-	segment_plan(&geometry, 3, 1, 2, sizes, offsets);
+	segment_plan_asynchronous(&geometry, 3, 1, 2, sizes, offsets);
 	h->pipeline = copy("orders");
 	h->stage = copy("price");
 	h->kind = copy("exec");
@@ -144,14 +157,7 @@ static void make_rich(struct heritage *h)
 	h->lifeline_fd = 7;
 	h->spool_fds[0] = 8;
 	h->spool_fds[1] = -1;
-	h->segment_size = geometry.size_bytes;
-	h->n_readers = 1;
-	h->n_writers = 2;
-	h->off_readers = geometry.off_readers;
-	h->off_writers = geometry.off_writers;
-	h->off_record = geometry.off_record;
-	h->off_data = geometry.off_data;
-	h->control_size = geometry.control_size_bytes;
+	set_geometry(h, &geometry);
 	h->ordered = true;
 	h->batch = 64;
 	h->in_flight = 7;
@@ -246,6 +252,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_true(a->off_readers == b->off_readers && a->off_writers == b->off_writers &&
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
+	assert_true(a->off_done_bits == b->off_done_bits);
 	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->in_flight == b->in_flight &&
 		    a->attempts == b->attempts);
 }
@@ -385,6 +392,9 @@ static void test_senseless_admission(void **state)
 	REFUSED(h.outputs[0].rendezvous = true);
 	REFUSED(h.in_flight = 0);
 	REFUSED(h.in_flight = 4097);
+	REFUSED(h.in_flight = 1); /* and done-bits for more */
+	REFUSED(h.off_done_bits = 0);
+	REFUSED(h.off_done_bits = h.control_size);
 }
 
 static void test_senseless_origins(void **state)
