@@ -7,7 +7,7 @@
  *      cursor -> the copy that does not count             state 0: nothing of the turn counts. The items are still in
  *      operations (kind, index, value) -> record                   the input lanes; the next generation takes them.
  *      state := n                        [C1]  COMMITTED  state n: apply the n operations (again), state := 0.
- *      tails, flips, dones := values     [L1 C2 L4]
+ *      tails, flips, bits, dones := ...  [L1 C2 I1 L4]
  *      state := 0                        [C1]  IDLE
  *      release fence                     [C1]
  *
@@ -33,7 +33,7 @@ void commit_init(struct commit *commit, struct segment *segment)
 {
 	commit->segment = segment;
 	commit->n_operations = 0;
-	commit->capacity = 2 * (segment->geometry.n_readers + segment->geometry.n_writers) + 1;
+	commit->capacity = (uint32_t)segment_operations_max(&segment->geometry);
 	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
 }
 
@@ -81,8 +81,24 @@ void commit_add_tail(struct commit *commit, const struct lane_out *lane)
 
 void commit_add_done(struct commit *commit, const struct lane_in *lane)
 {
-	must(lane->index < commit->segment->geometry.n_readers);
-	add(commit, COMMIT_DONE, lane->index, lane->next);
+	commit_add_done_at(commit, lane->index, lane->next);
+}
+
+void commit_add_done_at(struct commit *commit, uint32_t reader, uint64_t position)
+{
+	must(reader < commit->segment->geometry.n_readers);
+	add(commit, COMMIT_DONE, reader, position);
+}
+
+void commit_add_bits(struct commit *commit, uint32_t reader, uint32_t word, uint64_t value)
+{
+	must(commit->segment->done_bits && reader < commit->segment->geometry.n_readers && word < DONE_BITS_STRIDE);
+	if (WEIR_MUTANT == MUTANT_BITS_OUTSIDE && word != DONE_BITS_ORDINAL)
+		store_release(&commit->segment->done_bits[reader].words[word], value);
+	else if (WEIR_MUTANT == MUTANT_ORDINAL_FORGOTTEN && word == DONE_BITS_ORDINAL)
+		return;
+	else
+		add(commit, COMMIT_BITS, reader * DONE_BITS_STRIDE + word, value);
 }
 
 void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal)

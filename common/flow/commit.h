@@ -27,8 +27,15 @@ void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, 
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor);
 
 /*
+ * The same for a lane of an asynchronous stage (done_bits.h): one word of its done-bits, or DONE_BITS_ORDINAL; and a done end that lies
+ * behind what has been taken. The bits of all lanes come before the first done.
+ */
+void commit_add_bits(struct commit *commit, uint32_t reader, uint32_t word, uint64_t value);
+void commit_add_done_at(struct commit *commit, uint32_t reader, uint64_t position);
+
+/*
  * Makes everything collected take effect, atomically with respect to the death of this process, in the order in which
- * it was added: tails, cursor, done. The lanes' private positions are the caller's to move. Wait-free.
+ * it was added: tails, cursor, done-bits, done. The lanes' private positions are the caller's to move. Wait-free.
  */
 void commit_publish(struct commit *commit);
 

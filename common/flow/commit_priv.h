@@ -18,12 +18,23 @@
 #endif
 
 enum mutant {
-	MUTANT_COMMITTED_EARLY = 1,   /* the record counts before its operations are whole */
-	MUTANT_IDLE_FIRST = 2,        /* the record stops counting before it is applied */
-	MUTANT_NO_RECORD = 3,         /* the stores are just made */
-	MUTANT_LEDGER_OUTSIDE = 4,    /* the cursor is written into the copy that counts */
-	MUTANT_REPAIR_IDLE_FIRST = 5, /* the same as 2, in the repairer */
+	MUTANT_COMMITTED_EARLY = 1,    /* the record counts before its operations are whole */
+	MUTANT_IDLE_FIRST = 2,         /* the record stops counting before it is applied */
+	MUTANT_NO_RECORD = 3,          /* the stores are just made */
+	MUTANT_LEDGER_OUTSIDE = 4,     /* the cursor is written into the copy that counts */
+	MUTANT_REPAIR_IDLE_FIRST = 5,  /* the same as 2, in the repairer */
+	MUTANT_BITS_OUTSIDE = 21,      /* done-bits are stored outside the record */
+	MUTANT_ORDINAL_FORGOTTEN = 22, /* the number of the record at `done` does not move with it */
 };
+
+/* The word that a COMMIT_BITS operation names; its index has been checked. */
+static inline atomic_u64 *done_bits_word(struct segment *segment, uint32_t index)
+{
+	struct done_bits *bits = &segment->done_bits[index / DONE_BITS_STRIDE];
+	uint32_t word = index % DONE_BITS_STRIDE;
+
+	return word == DONE_BITS_ORDINAL ? &bits->ordinal : &bits->words[word];
+}
 
 /* Applies n operations. Each is one store of an absolute value, so doing it again changes nothing. */
 static inline void commit_apply_these(struct segment *segment, const struct commit_operation *operation, uint64_t n)
@@ -44,6 +55,9 @@ static inline void commit_apply_these(struct segment *segment, const struct comm
 			break;
 		case COMMIT_CURSOR:
 			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
+			break;
+		case COMMIT_BITS:
+			store_release(done_bits_word(segment, index), value); /* [I1] mate: who counts lanes */
 			break;
 		case COMMIT_DONE:
 			if (index < segment->geometry.n_readers)

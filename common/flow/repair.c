@@ -5,7 +5,7 @@
  *
  *      1. check the whole record against the geometry in private memory   (else: nothing is touched, quarantine)
  *      2. apply it, then state := 0                                        a kill here: both are done again
- *      3. name the suspect: the item in hand, if the repaired `done` is not past it
+ *      3. name the suspect: the item in hand, if it was alone and the repaired `done` is not past it
  *      4. hand and armed := 0
  *
  * `free` stays where it is: records that the dead worker has emitted may refer to what lies between it and `done`, and only
@@ -44,6 +44,12 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 		       position_follows(load_relaxed(&segment->writers[index].tail), operation->value);
 	case COMMIT_CURSOR:
 		return !index && operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
+	case COMMIT_BITS:
+		if (!geometry->off_done_bits || index >= (uint64_t)geometry->n_readers * DONE_BITS_STRIDE)
+			return false;
+		return index % DONE_BITS_STRIDE != DONE_BITS_ORDINAL ||
+		       operation->value - load_relaxed(&segment->done_bits[index / DONE_BITS_STRIDE].ordinal) <=
+			       DONE_BITS_WINDOW;
 	case COMMIT_DONE:
 		if (geometry->holds && index >= geometry->n_readers &&
 		    index - geometry->n_readers < geometry->n_readers)
@@ -59,7 +65,7 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 
 static bool record_valid(const struct segment *segment, uint64_t n)
 {
-	if (n > 2 * ((uint64_t)segment->geometry.n_readers + segment->geometry.n_writers) + 1)
+	if (n > segment_operations_max(&segment->geometry))
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (!operation_valid(segment, &segment->record->operations[i]))
@@ -73,6 +79,11 @@ static void find_suspect(const struct segment *segment, struct repair_report *re
 	uint32_t lane = load_relaxed(&hand->lane);
 	uint64_t position = load_relaxed(&hand->position);
 
+	if (segment->geometry.off_done_bits)
+		report->in_flight = load_relaxed(&hand->in_flight);
+	/* With several in flight the note names one that may have had nothing to do with it. */
+	if (report->in_flight > 1)
+		return;
 	if (load_acquire(&hand->busy) != 1 || lane >= segment->geometry.n_readers)
 		return;
 	if ((int64_t)(position - load_relaxed(&segment->readers[lane].done)) < 0)
@@ -99,18 +110,27 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 	}
 	find_suspect(segment, &report);
 	store_release(&segment->hand->busy, 0);
+	store_relaxed(&segment->hand->in_flight, 0);
 	store_release(&segment->armed->word, 0);
 	*ret_report = report;
 	return 0;
 }
 
-int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items)
+static bool has_ended(const struct done_bits *bits, uint64_t ordinal, uint64_t number)
 {
-	uint64_t items = 0;
+	return bits && number < DONE_BITS_WINDOW &&
+	       load_acquire(&bits->words[(ordinal + number) % DONE_BITS_WINDOW / 64]) >> ((ordinal + number) % 64) &
+		       1; /* [I1] mate: commit_apply */
+}
+
+int census_lane_with_bits(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail,
+			  const struct done_bits *bits, uint64_t *ret_items)
+{
+	uint64_t items = 0, ordinal = bits ? load_acquire(&bits->ordinal) : 0; /* [I1] mate: commit_apply */
 
 	if (tail - done > capacity_bytes || done % ITEM_ALIGNMENT || tail % ITEM_ALIGNMENT)
 		return REPAIR_E_CORRUPT;
-	while (done != tail) {
+	for (uint64_t number = 0; done != tail; number++) {
 		struct item_header header;
 
 		if (tail - done < sizeof(header))
@@ -118,9 +138,14 @@ int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t don
 		memcpy(&header, data + (done & (capacity_bytes - 1)), sizeof(header));
 		if (item_record_size(header.size_bytes) > tail - done || !item_makes_sense(&header))
 			return REPAIR_E_CORRUPT;
-		items += header.kind != ITEM_RUN_END;
+		items += header.kind != ITEM_RUN_END && !has_ended(bits, ordinal, number);
 		done += item_record_size(header.size_bytes);
 	}
 	*ret_items = items;
 	return 0;
+}
+
+int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items)
+{
+	return census_lane_with_bits(data, capacity_bytes, done, tail, NULL, ret_items);
 }

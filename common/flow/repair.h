@@ -11,7 +11,8 @@ enum { REPAIR_E_CORRUPT = 1 }; /* the record names lanes that are not there: not
 
 struct repair_report {
 	bool applied;          /* a committed turn was finished */
-	bool in_hand;          /* an item was in hand and is not behind the repaired position: the suspect */
+	uint32_t in_flight;    /* asynchronous stages: items that were given and had not ended */
+	bool in_hand;          /* one item alone was in hand and is not behind the repaired position: the suspect */
 	uint32_t suspect_lane; /* reader index */
 	uint64_t suspect_position;
 	uint64_t suspect_sequence;
@@ -29,3 +30,6 @@ int repair_run(struct segment *segment, struct repair_report *ret_report);
  * both ends are dead or quiet; `data` mapped twice, read-only. Returns 0; REPAIR_E_CORRUPT: the bytes are no chain of records.
  */
 int census_lane(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail, uint64_t *ret_items);
+/* The same for a lane of an asynchronous stage, whose consumer's done-bits say what has ended behind `done`. bits NULL: none. */
+int census_lane_with_bits(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail,
+			  const struct done_bits *bits, uint64_t *ret_items);

@@ -120,7 +120,7 @@ static void test_corrupt_record_touches_nothing(void **state)
 	const struct commit_operation good = { COMMIT_DONE, 0, 8064 }, good_flip = { COMMIT_CURSOR, 0, 1 };
 	static const struct commit_operation bad[] = {
 		{ 0, 0, 0 },
-		{ 4, 0, 0 },
+		{ COMMIT_BITS, 0, 0 }, /* it has none */
 		{ UINT32_MAX, 0, 8064 },
 		{ COMMIT_TAIL, 0, 64 }, /* a consumer has no writers */
 		{ COMMIT_DONE, 1, 8064 },
