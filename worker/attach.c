@@ -19,6 +19,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/attach.h"
+#include "worker/in_flight.h"
 #include "worker/key.h"
 #include "worker/origins.h"
 #include "worker/pins.h"
@@ -54,6 +55,7 @@ static int attach_peers(struct worker *worker, struct text *why)
 			.off_data = from->off_data,
 			.control_size_bytes = from->control_size,
 			.size_bytes = from->segment_size,
+			.off_done_bits = from->off_done_bits,
 		};
 		int r = attach_segment(&worker->peers[i].segment, from->segment_fd, &geometry, SEGMENT_READ,
 				       "a neighbour", why);
@@ -217,6 +219,7 @@ int worker_attach(struct worker *worker, struct text *why)
 		.off_data = heritage->off_data,
 		.control_size_bytes = heritage->control_size,
 		.size_bytes = heritage->segment_size,
+		.off_done_bits = heritage->off_done_bits,
 	};
 	const struct board_slot *seat;
 	int r;
@@ -234,6 +237,8 @@ int worker_attach(struct worker *worker, struct text *why)
 		r = attach_edges(worker, why);
 	if (r == 0)
 		r = pins_attach(worker, why);
+	if (r == 0)
+		r = in_flight_attach(worker, why);
 	if (r < 0)
 		return r;
 
@@ -252,7 +257,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->ordered = heritage->ordered;
 	worker->n_processors = count_processors();
 	worker->plain_input = worker->n_inputs == 1 && worker->inputs[0].plain && !worker->ordered;
-	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain;
+	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	store_relaxed(&worker->segment.status->heartbeat, 0);
@@ -262,6 +267,7 @@ int worker_attach(struct worker *worker, struct text *why)
 
 void worker_detach(struct worker *worker)
 {
+	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);
 	for (uint32_t i = 0; i < worker->n_inputs; i++) {

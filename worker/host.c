@@ -9,6 +9,7 @@
 #include "worker/channel.h"
 #include "worker/dead_letter.h"
 #include "worker/host.h"
+#include "worker/in_flight.h"
 #include "worker/output.h"
 #include "worker/sharing.h"
 #include "worker/turn.h"
@@ -276,6 +277,26 @@ static void host_produce_next(struct weir_context *context)
 	worker_of(context)->produce_wanted = worker_of(context)->stage.produce != NULL;
 }
 
+static uint32_t host_in_flight(const struct weir_context *context)
+{
+	return in_flight_capacity(worker_of(context));
+}
+
+static uint64_t host_defer(struct weir_context *context)
+{
+	return in_flight_defer(worker_of(context));
+}
+
+static int host_resume(struct weir_context *context, uint64_t token, const struct weir_item **ret_item)
+{
+	return in_flight_resume(worker_of(context), token, ret_item);
+}
+
+static int host_complete(struct weir_context *context, uint64_t token, int status)
+{
+	return in_flight_complete(worker_of(context), token, status);
+}
+
 static bool host_cancelled(const struct weir_context *context)
 {
 	return worker_cancelled(worker_of(context));
@@ -328,6 +349,10 @@ const struct weir_host worker_host = {
 	.wait = host_wait,
 	.watch = host_watch,
 	.produce_next = host_produce_next,
+	.in_flight = host_in_flight,
+	.defer = host_defer,
+	.resume = host_resume,
+	.complete = host_complete,
 	.cancelled = host_cancelled,
 	.now_ns = host_now_ns,
 	.stage_name = host_stage_name,

@@ -13,6 +13,7 @@
  */
 #include <stdio.h>
 
+#include "worker/in_flight.h"
 #include "worker/input.h"
 
 static int input_broken(struct worker *worker, const struct input_edge *edge, uint32_t lane, const char *what)
@@ -39,9 +40,12 @@ static bool input_count_end(struct worker *worker, struct input_lane *lane)
 static int input_peek(struct worker *worker, const struct input_edge *edge, uint32_t lane, struct input *ret_input)
 {
 	struct input_lane *from = &edge->lanes[lane];
-	int r = from->hold.record ? hold_peek(&from->hold, &from->lane, &ret_input->header, &ret_input->payload) :
-				    lane_in_peek(&from->lane, &ret_input->header, &ret_input->payload);
+	int r;
 
+	if (worker->in_flight && in_flight_lane_is_full(worker, &from->lane))
+		return INPUT_E_EMPTY;
+	r = from->hold.record ? hold_peek(&from->hold, &from->lane, &ret_input->header, &ret_input->payload) :
+				lane_in_peek(&from->lane, &ret_input->header, &ret_input->payload);
 	switch (r) {
 	case 0:
 		ret_input->lane = lane;

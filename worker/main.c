@@ -19,6 +19,7 @@
 #include "worker/children.h"
 #include "worker/describe.h"
 #include "worker/host.h"
+#include "worker/in_flight.h"
 #include "worker/kind.h"
 #include "worker/run.h"
 #include "worker/turn.h"
@@ -63,6 +64,13 @@ static int worker_open_stage(struct worker *worker)
 
 	if (r != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
+	if (worker->in_flight && !worker->stage.produce) {
+		snprintf(
+			worker->reason, sizeof(worker->reason),
+			"in_flight: %u is for stages that answer later, and this one has no produce(); leave in_flight out",
+			worker->heritage.in_flight);
+		return worker_bye(worker, WEIR_FAILED, worker->reason, NULL);
+	}
 	worker_set_state(worker, WORKER_STATE_OPENING, NO_LANE);
 	worker->now_ns = clock_now_ns();
 	worker->phase = PHASE_OPEN;

@@ -14,7 +14,10 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 	const char *why = "";
 
 	worker->phase = PHASE_NONE;
-	if (status == WEIR_MORE && !worker->stage.produce) {
+	if (status == WEIR_PENDING && !worker->in_flight) {
+		outcomes = 0;
+		why = " with in_flight: 1 (give the stage more)";
+	} else if (status == WEIR_MORE && !worker->stage.produce) {
 		outcomes = 0;
 		why = " without a produce()";
 	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker)) {

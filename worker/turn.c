@@ -17,6 +17,7 @@
 #include "common/base/error.h"
 #include "worker/admission.h"
 #include "worker/dead_letter.h"
+#include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/outcome.h"
 #include "worker/origins.h"
@@ -80,15 +81,14 @@ int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_let
 	return WEIR_FAILED;
 }
 
-static int turn_drop(struct worker *worker, int status)
+int turn_drop(struct worker *worker, int status)
 {
 	output_item_drop(worker);
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
 	return status;
 }
 
-/* What the stage said of the item, written into the ledger. */
-static int turn_account(struct worker *worker, const struct weir_item *item, int status)
+int turn_account(struct worker *worker, const struct weir_item *item, int status)
 {
 	uint64_t *ledger = worker->cursor.ledger;
 	int r;
@@ -145,8 +145,7 @@ int turn_give_up(struct worker *worker, const struct weir_item *item)
 	return 0;
 }
 
-/* The item is a reference: the stage sees what it refers to. Returns 0 or WEIR_FAILED. */
-static int turn_follow(struct worker *worker, const struct input *input, struct weir_item *item)
+int turn_follow(struct worker *worker, const struct input *input, struct weir_item *item)
 {
 	const struct heritage_edge *edge = worker->inputs[input->edge].heritage;
 	int r = edge->references ? origins_resolve(worker, input->payload, &item->data, &item->size_bytes) :
@@ -321,7 +320,8 @@ static int turn_produce(struct worker *worker)
 	worker->context.accepted_ns = source_time(worker);
 	window_open(worker);
 	worker->phase = PHASE_PRODUCE;
-	r = outcome_check(worker, "produce", outcomes, worker->stage.produce(&worker->context, worker->state));
+	r = worker->stage.produce(&worker->context, worker->state);
+	r = outcome_check(worker, "produce", outcomes, in_flight_after_produce(worker, r));
 	worker->changed = true;
 	worker->produce_wanted = r == WEIR_MORE || (r == WEIR_OK && worker->stage.role == WEIR_SOURCE);
 	committed = turn_commit(worker);
@@ -441,11 +441,13 @@ int turn_loop(struct worker *worker)
 			break;
 		if (source && worker->order_seen >= BOARD_DRAIN)
 			break;
-		r = source || worker->produce_wanted ? turn_produce(worker) : turn_take(worker);
-		if (r == TURN_IDLE) {
+		r = source || worker->produce_wanted ? turn_produce(worker) :
+		    worker->in_flight                ? in_flight_turn(worker) :
+						       turn_take(worker);
+		if (r == TURN_IDLE || r == IN_FLIGHT_E_IDLE) {
 			r = turn_commit(worker); /* runs that were due */
 			if (r == 0)
-				r = wait_sleep(worker, ARM_DATA, 0);
+				r = wait_sleep(worker, worker->in_flight ? in_flight_wait_events(worker) : ARM_DATA, 0);
 		}
 	}
 	/* A source that failed has still handed on what came before: the rest of the pipeline may finish it. */

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "worker/in_flight.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -49,6 +50,15 @@ static void turn_collect_done(struct worker *worker, const struct input_lane *la
 		commit_add_done_ordinal(&worker->commit, &lane->lane, lane->hold.next_ordinal);
 }
 
+/* The private end of what is done follows the commit. Returns true if it has moved. */
+static bool turn_settle_done(struct worker *worker, struct lane_in *lane)
+{
+	if (worker->in_flight)
+		return in_flight_settle(worker, lane);
+	lane->done = lane->next;
+	return true;
+}
+
 static void turn_collect(struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
@@ -57,6 +67,10 @@ static void turn_collect(struct worker *worker)
 			    worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
 				turn_collect_tail(worker, &worker->outputs[i], &worker->outputs[i].lanes[j]);
 	commit_add_cursor(&worker->commit, &worker->cursor);
+	if (worker->in_flight) {
+		in_flight_collect(worker);
+		return;
+	}
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
 			if (worker->inputs[i].lanes[j].touched)
@@ -86,10 +100,11 @@ static void turn_settle(struct worker *worker)
 
 			if (!lane->touched)
 				continue;
-			lane->lane.done = lane->lane.next;
+			lane->touched = false;
+			if (!turn_settle_done(worker, &lane->lane))
+				continue;
 			lane_in_release(&lane->lane);
 			hold_settle(&lane->hold);
-			lane->touched = false;
 			turn_touch(lane->peer, ARM_SPACE, lane_in_room(&lane->lane));
 		}
 }
@@ -125,7 +140,7 @@ int turn_commit(struct worker *worker)
 	}
 	output_end_runs(worker, OUTPUT_RUNS_TURN);
 	turn_publish(worker);
-	if (load_relaxed(&worker->segment.hand->busy))
+	if (!worker->in_flight && load_relaxed(&worker->segment.hand->busy)) /* else it is cleared as the item ends */
 		store_release(&worker->segment.hand->busy, 0);
 	return 0;
 }

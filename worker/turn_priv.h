@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What turn.c and the steps of run() have in common. */
+/* What turn.c, the steps of run() and the turns of asynchronous stages have in common. */
 #pragma once
 
 #include "worker/dead_letter.h"
@@ -23,5 +23,14 @@ uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_
 int turn_give_up(struct worker *worker, const struct weir_item *item);
 /* Keeps an item that won't be processed where a person can find it. Returns 0 or WEIR_FAILED. */
 int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason);
+/*
+ * Writes what the stage said of the item into the ledger and ends it, or drops what it did. Returns 0, or the status that ends
+ * the turn.
+ */
+int turn_account(struct worker *worker, const struct weir_item *item, int status);
+/* Forgets what the item in hand has emitted and put into the cursor. Returns `status`. */
+int turn_drop(struct worker *worker, int status);
+/* The item is a reference: the stage sees what it refers to. Returns 0 or WEIR_FAILED. */
+int turn_follow(struct worker *worker, const struct input *input, struct weir_item *item);
 /* The inputs have ended, and not all cleanly. Returns WEIR_CANCELLED if that is why, else WEIR_FAILED with worker->reason set. */
 int turn_lost(struct worker *worker);

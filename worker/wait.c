@@ -23,6 +23,7 @@
 #include "common/scope/cause.h"
 #include "worker/admission.h"
 #include "worker/children.h"
+#include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -205,9 +206,9 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 	if (wait_spin(worker, request, rounds))
 		return wait_check_order(worker);
 	worker_set_state(worker,
-			 request->events & ARM_DATA  ? WORKER_STATE_WAIT_DATA :
-			 request->events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE :
-						       WORKER_STATE_WAIT_OUTSIDE,
+			 request->events & ARM_DATA && !in_flight_pending(worker) ? WORKER_STATE_WAIT_DATA :
+			 request->events & ARM_SPACE                              ? WORKER_STATE_WAIT_SPACE :
+										    WORKER_STATE_WAIT_OUTSIDE,
 			 NO_LANE);
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
@@ -230,6 +231,12 @@ static bool turn_may_go_on(struct worker *worker, const void *data)
 	return (request->events & ARM_SPACE) && output_room(worker, request->need_bytes);
 }
 
+static void wait_watch_fired(struct worker *worker)
+{
+	worker->watch = (struct watch){ .fd = -1 };
+	worker->produce_wanted = worker->stage.produce != NULL;
+}
+
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
@@ -246,11 +253,21 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 	};
 	int r = wait_for_request(worker, &request);
 
-	if (watch.revents) { /* it has fired */
-		worker->watch = (struct watch){ .fd = -1 };
-		worker->produce_wanted = worker->stage.produce != NULL;
-	}
+	if (watch.revents)
+		wait_watch_fired(worker);
 	return r;
+}
+
+int wait_look(struct worker *worker)
+{
+	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
+	int r = watch.fd >= 0 ? wait_poll(worker, &watch, 1, 0) : 0;
+
+	if (r < 0)
+		return r;
+	if (r > 0)
+		wait_watch_fired(worker);
+	return wait_check_order(worker);
 }
 
 int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)

@@ -14,6 +14,12 @@
  */
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 
+/*
+ * Looks, without sleeping, whether the watch has fired; then produce() is wanted. For a worker that has no reason to sleep. Returns 0,
+ * WEIR_CANCELLED, -errno.
+ */
+int wait_look(struct worker *worker);
+
 /* What a channel call sleeps for: any of it. */
 struct wait_request {
 	uint32_t events;                                          /* ARM_*, for neighbours to ring for */

@@ -77,6 +77,8 @@ struct output_edge {
 
 #define NO_LANE UINT32_MAX
 
+struct in_flight;
+
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
 
@@ -150,6 +152,8 @@ struct worker {
 		ledger_quiet;    /* what an item is that the stage took and emitted something for, or nothing */
 	struct pins *pins;       /* NULL: no output edge carries references */
 	struct origins *origins; /* NULL: no input brings any */
+
+	struct in_flight *in_flight; /* NULL: each item ends in its callback */
 
 	struct commit commit;
 	struct cursor cursor;                     /* working copy */

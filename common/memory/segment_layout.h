@@ -160,8 +160,9 @@ struct lane_writer {
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
 enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 3, COMMIT_BITS = 4, COMMIT_DONE = 5 };
 struct commit_operation {
-	uint32_t kind;  /* enum commit_kind */
-	uint32_t index; /* lane writer, or lane reader; n_writers or n_readers more: its ordinal; cursor: 0; bits: DONE_BITS_STRIDE */
+	uint32_t kind; /* enum commit_kind */
+	uint32_t
+		index; /* lane writer, or lane reader; n_writers or n_readers more: its ordinal; cursor: 0; bits: DONE_BITS_STRIDE */
 	uint64_t value;
 };
 struct commit_record {

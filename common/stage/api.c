@@ -35,6 +35,7 @@ API const char *weir_status_name(int status)
 		[WEIR_TOO_LARGE] = "too large",
 		[WEIR_WOULD_BLOCK] = "would block",
 		[WEIR_PEER_LOST] = "peer lost",
+		[WEIR_PENDING] = "pending",
 	};
 
 	if (status < 0) {
@@ -163,6 +164,26 @@ API void weir_watch(struct weir_context *context, int fd, short events, uint64_t
 API void weir_produce_next(struct weir_context *context)
 {
 	context->host->produce_next(context);
+}
+
+API uint32_t weir_in_flight(const struct weir_context *context)
+{
+	return context->host->in_flight(context);
+}
+
+API uint64_t weir_defer(struct weir_context *context)
+{
+	return context->host->defer(context);
+}
+
+API int weir_resume(struct weir_context *context, uint64_t token, const struct weir_item **ret_item)
+{
+	return context->host->resume(context, token, ret_item);
+}
+
+API int weir_complete(struct weir_context *context, uint64_t token, int status)
+{
+	return context->host->complete(context, token, status);
 }
 
 API bool weir_cancelled(const struct weir_context *context)

@@ -25,6 +25,10 @@ struct weir_host {
 	int (*wait)(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
 	void (*watch)(struct weir_context *context, int fd, short events, uint64_t wake_ns);
 	void (*produce_next)(struct weir_context *context);
+	uint32_t (*in_flight)(const struct weir_context *context);
+	uint64_t (*defer)(struct weir_context *context);
+	int (*resume)(struct weir_context *context, uint64_t token, const struct weir_item **ret_item);
+	int (*complete)(struct weir_context *context, uint64_t token, int status);
 	bool (*cancelled)(const struct weir_context *context);
 	uint64_t (*now_ns)(const struct weir_context *context);
 	const char *(*stage_name)(const struct weir_context *context);

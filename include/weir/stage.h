@@ -86,7 +86,8 @@ struct weir_stage {
 
 	/*
 	 * Operators and sinks: one item. Effects outside must wait for flush(), or come after the last emit.
-	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_CANCELLED, WEIR_FAILED, negative errno.
+	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_PENDING (after weir_defer()), WEIR_CANCELLED,
+	 * WEIR_FAILED, negative errno.
 	 */
 	int (*process)(struct weir_context *context, void *state, const struct weir_item *item);
 
@@ -182,6 +183,46 @@ void weir_watch(struct weir_context *context, int fd, short events, uint64_t wak
 
 /* From process(): commit after this item, then call produce() until it says 0, before the next item. As WEIR_MORE, but for WEIR_HELD. */
 void weir_produce_next(struct weir_context *context);
+
+/*
+ * ---- asynchronous stages: many slow calls at a time, in one process ----
+ *
+ * With `in_flight: n` in the spec a stage may put up to n items aside and complete them later, in any order:
+ *
+ *     process(item):   start the call; token = weir_defer(context); remember both; return WEIR_PENDING
+ *     produce():       for each call that has come back: weir_resume(context, token, &item); weir_emit(...);
+ *                      weir_complete(context, token, WEIR_OK); then weir_watch() for the next; return 0
+ *
+ * produce() is called when the watch fires (weir_watch: an epoll, a timerfd, a socket), also while the inputs are empty or n items are
+ * pending. Each completion takes effect with the turn's commit, and a kill at any time leaves exactly the others to be done
+ * again, in order. At the end of the stream, and at a drain, the runtime waits for what is pending before finish(); at a
+ * cancel it is dropped, and not counted. Outputs leave in the order of completion.
+ */
+
+/* How many items the stage may have at a time; 1: weir_defer() can't be used, each item ends in process(). From open() on. */
+uint32_t weir_in_flight(const struct weir_context *context);
+
+/*
+ * process(): the item in hand will be completed later; return WEIR_PENDING. What process() put into the cursor is undone, and it must
+ * not have emitted: nothing has happened to the item yet. Returns a token, which is good in this process only, until it is
+ * completed; 0: refused (twice for one item, not in process(), in_flight: 1).
+ */
+uint64_t weir_defer(struct weir_context *context);
+
+/*
+ * produce(): a pending item is in hand again. *ret_item (may be NULL) shows it, in place, until it is completed. What is emitted and put
+ * into the cursor from here on belongs to it, until weir_complete(); what produce() did before may be committed from here on.
+ * weir_emit() waits for room as in process(). The next weir_resume() and the end of produce() put an item back that was not
+ * completed; if it has emitted, that is a failure. Returns 0; WEIR_FAILED: no such token.
+ */
+int weir_resume(struct weir_context *context, uint64_t token, const struct weir_item **ret_item);
+
+/*
+ * produce(): ends the pending item, resumed or not, with WEIR_OK, WEIR_HELD, or WEIR_REJECTED (after weir_reject()). Returns 0;
+ * WEIR_CANCELLED: an emit was given up, return it; WEIR_FAILED: no such token, or no such end: the stage fails, whatever
+ * produce() returns.
+ */
+int weir_complete(struct weir_context *context, uint64_t token, int status);
 
 /* True once the stage should stop: one load. While draining, sources are simply not called any more. */
 bool weir_cancelled(const struct weir_context *context);

@@ -25,6 +25,7 @@ enum weir_status {
 	WEIR_TOO_LARGE = 10,   /* the item can never fit the lane */
 	WEIR_WOULD_BLOCK = 11, /* not now, and the caller did not want to wait */
 	WEIR_PEER_LOST = 12,   /* the stream has ended because its producer was given up: something may be missing */
+	WEIR_PENDING = 13,     /* the item was deferred: weir_complete() will end it */
 };
 
 /* Name of an outcome ("ok", "more", ...) or of a negative errno; never NULL, never freed. Any thread. */

@@ -29,6 +29,7 @@ static struct heritage_peer rig_peer(struct rig *rig, uint32_t slot)
 		.off_record = geometry->off_record,
 		.off_data = geometry->off_data,
 		.control_size = geometry->control_size_bytes,
+		.off_done_bits = geometry->off_done_bits,
 	};
 
 	assert_int_equal(memfd_reopen_read_only(rig->fds[slot], &peer.segment_fd), 0);
@@ -55,8 +56,9 @@ static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint
 		.off_record = geometry->off_record,
 		.off_data = geometry->off_data,
 		.control_size = geometry->control_size_bytes,
+		.off_done_bits = geometry->off_done_bits,
+		.in_flight = geometry->off_done_bits ? rig->relay_in_flight : 1,
 		.batch = 8,
-		.in_flight = 1,
 		.attempts = 3,
 		.spool_fds = { -1, -1 },
 		.n_peers = n_peers,
@@ -219,13 +221,20 @@ void rig_order(struct rig *rig, uint32_t order)
 
 void rig_init_chain(struct rig *rig, const struct weir_stage *stage)
 {
+	rig_init_chain_asynchronous(rig, stage, 1);
+}
+
+void rig_init_chain_asynchronous(struct rig *rig, const struct weir_stage *stage, uint32_t in_flight)
+{
 	uint64_t size = RIG_LANE_SIZE, offset;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->n_producers = rig->n_consumers = 1;
 	rig->has_relay = true;
+	rig->relay_in_flight = in_flight;
 	for (uint32_t i = 0; i < 3; i++) {
-		segment_plan(&rig->geometries[i], i, i > 0, i < 2, &size, &offset);
+		(i == 1 && in_flight > 1 ? segment_plan_asynchronous : segment_plan)(&rig->geometries[i], i, i > 0,
+										     i < 2, &size, &offset);
 		assert_int_equal(segment_create(&rig->geometries[i], "rig", &rig->fds[i]), 0);
 		assert_int_equal(doorbell_open(&rig->doorbells[i]), 0);
 	}

@@ -17,6 +17,7 @@ struct rig {
 	struct worker producers[RIG_MAX], consumers[RIG_MAX];
 	struct worker relay; /* rig_init_chain() */
 	bool has_relay;
+	uint32_t relay_in_flight;
 	uint32_t generation; /* of who sits down */
 	struct worker *employed;
 };
@@ -26,6 +27,8 @@ void rig_init(struct rig *rig, uint32_t n_producers, uint32_t n_consumers, enum 
 	      enum heritage_balance balance, bool merge);
 /* One producer, the relay, one consumer, a lane between each two. The stage is the relay's; its client goes nowhere. */
 void rig_init_chain(struct rig *rig, const struct weir_stage *stage);
+/* The same with a relay that may have so many items at a time. */
+void rig_init_chain_asynchronous(struct rig *rig, const struct weir_stage *stage, uint32_t in_flight);
 /* The relay's process has died and was repaired: the next generation sits down. */
 void rig_replace_relay(struct rig *rig, uint32_t generation);
 void rig_deinit(struct rig *rig);

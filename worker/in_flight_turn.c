@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Giving items to an asynchronous stage.
+ *
+ * As many as it may have at a time, in the order of their lanes; what an earlier generation has ended (a done-bit) is stepped over. When
+ * there is nothing to give, the worker sleeps for data and for the stage's own events (weir_watch), and for those alone while the
+ * stage has its fill. Under a steady stream it never sleeps, so the events are also looked at between turns, at most once a millisecond.
+ *
+ * After a death with several in flight (broker/supervise/mend.c) this generation is careful: no more than `limit` at a time until all that
+ * had been given before that death have ended. Then the stage has its full width again.
+ */
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "worker/in_flight_priv.h"
+#include "worker/output.h"
+#include "worker/take.h"
+#include "worker/turn.h"
+#include "worker/turn_priv.h"
+#include "worker/wait.h"
+
+#define LOOK_EVERY_NS NS_PER_MS
+
+/* Careful until those of the last death are all given and none is pending: only then nobody else can be to blame. */
+static uint32_t limit_now(struct worker *worker)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	bool doubtful = false;
+
+	if (!in_flight->careful)
+		return in_flight->capacity;
+	for (uint32_t i = 0; i < in_flight->n_windows && !doubtful; i++)
+		doubtful = (int64_t)(in_flight->doubtful_ends[i] - in_flight->windows[i].lane->next) > 0;
+	in_flight->careful = doubtful || in_flight->n_pending;
+	return in_flight->careful && in_flight->limit < in_flight->capacity ? in_flight->limit : in_flight->capacity;
+}
+
+/* The first item of this generation: what it does not give is in doubt no longer. */
+static void begin(struct in_flight *in_flight)
+{
+	for (uint32_t i = 0; i < in_flight->n_windows; i++)
+		store_relaxed(&in_flight->windows[i].shared->given, in_flight->windows[i].lane->done);
+	in_flight->begun = true;
+}
+
+/* process() has said WEIR_PENDING. Nothing has happened to the item yet, so what it may have emitted would come twice. */
+static int keep(struct worker *worker, struct in_flight_item *entry)
+{
+	struct in_flight *in_flight = worker->in_flight;
+
+	if (!in_flight->deferred)
+		return in_flight_misuse(worker, "its process() returned WEIR_PENDING without weir_defer()");
+	if (worker->item_emitted || worker->emit_refused)
+		return in_flight_misuse(worker,
+					"its process() emitted and returned WEIR_PENDING; emit after weir_resume()");
+	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	in_flight->first_free = entry->next_free;
+	entry->pending = true;
+	in_flight->n_pending++;
+	return 0;
+}
+
+static int process(struct worker *worker, struct in_flight_item *entry)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	int r;
+
+	in_flight_note(worker, in_flight->n_pending + 1);
+	in_flight_note_hand(worker, entry);
+	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+	worker->context.accepted_ns = entry->item.accepted_ns;
+	worker->emit_refused = 0;
+	worker->reason[0] = '\0';
+	worker->phase = PHASE_PROCESS;
+	in_flight->given = entry;
+	in_flight->deferred = false;
+	r = worker->stage.process(&worker->context, worker->state, &entry->item);
+	in_flight->given = NULL;
+	worker->phase = PHASE_NONE;
+	if (r == WEIR_PENDING)
+		return keep(worker, entry);
+	if (in_flight->deferred && (r == WEIR_OK || r == WEIR_MORE || r == WEIR_HELD || r == WEIR_REJECTED))
+		return in_flight_misuse(worker, "its process() called weir_defer() and returned %d (%s)", r,
+					weir_status_name(r));
+	r = turn_conclude(worker, &entry->item, r);
+	if (r)
+		return r;
+	in_flight_clear_hand(worker, entry);
+	in_flight_note(worker, in_flight->n_pending);
+	in_flight_end(worker, entry->window, entry->lane, entry->number);
+	return 0;
+}
+
+/* One record: stepped over, or given to the stage. */
+static int give(struct worker *worker, const struct input *input)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	struct input_lane *lane = &worker->inputs[input->edge].lanes[input->lane];
+	struct done_window *window = &in_flight->windows[lane->lane.index];
+	struct in_flight_item *entry = in_flight_free_entry(in_flight);
+	uint64_t position = lane->lane.next, number;
+	int r = 0;
+
+	if (!in_flight->begun)
+		begin(in_flight);
+	entry->item = (struct weir_item){ .data = input->payload,
+					  .size_bytes = input->header.size_bytes,
+					  .sequence = input->header.sequence,
+					  .accepted_ns = input->header.accepted_ns,
+					  .input = input->edge,
+					  .attempt = turn_attempts(worker, input, position) };
+	entry->window = window;
+	entry->lane = lane;
+	entry->position = position;
+	number = entry->number = done_window_take(window, &input->header);
+	lane->touched = true;
+	worker->changed = true;
+	if (done_window_ended(window, number))
+		return 0;
+	store_relaxed(&window->shared->given, lane->lane.next);
+	if (input->header.kind == ITEM_RUN_END) { /* what completes in any order has no runs */
+		in_flight_end(worker, window, lane, number);
+		return 0;
+	}
+	if (input->header.kind == ITEM_REFERENCE) {
+		r = turn_follow(worker, input, &entry->item);
+		if (r != 0)
+			return r;
+	}
+	if (entry->item.attempt >= worker->heritage.attempts) {
+		r = turn_give_up(worker, &entry->item);
+		if (r == 0)
+			in_flight_end(worker, window, lane, number);
+		return r;
+	}
+	r = process(worker, entry);
+	return in_flight->misused ? turn_drop(worker, in_flight_failure(worker)) : r;
+}
+
+static int give_batch(struct worker *worker, uint32_t *ret_n)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	int r = 0;
+
+	in_flight->inputs_closed = false;
+	for (*ret_n = 0; *ret_n < worker->heritage.batch && r == 0 && !worker->produce_wanted &&
+			 in_flight->n_pending < limit_now(worker) && !output_turn_full(worker);
+	     ++*ret_n) {
+		struct input input;
+
+		if (worker_cancelled(worker))
+			return WEIR_CANCELLED;
+		r = input_next(worker, &input);
+		if (r == INPUT_E_BROKEN)
+			return WEIR_FAILED;
+		in_flight->inputs_lost = r == INPUT_E_LOST;
+		in_flight->inputs_closed = r == INPUT_E_CLOSED || r == INPUT_E_LOST;
+		if (r == INPUT_E_EMPTY || in_flight->inputs_closed)
+			return 0;
+		r = give(worker, &input);
+	}
+	return r;
+}
+
+/* The stage's events, when it may be long until the next sleep. */
+static int look_at_events(struct worker *worker)
+{
+	struct in_flight *in_flight = worker->in_flight;
+
+	if (!in_flight->n_pending || worker_now_ns(worker) < in_flight->look_ns + LOOK_EVERY_NS)
+		return 0;
+	in_flight->look_ns = worker_now_ns(worker);
+	return wait_look(worker);
+}
+
+int in_flight_turn(struct worker *worker)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	uint32_t n;
+	int r, committed;
+
+	r = look_at_events(worker);
+	if (r || worker->produce_wanted)
+		return r;
+	if (worker->suspect_attempts)
+		input_begin_with(worker, worker->suspect_lane);
+	else
+		input_rotate(worker);
+	r = give_batch(worker, &n);
+	/* Also after a failure: what is complete counts, and won't be done again. */
+	committed = turn_commit(worker);
+	if (r || committed)
+		return r ? r : committed;
+	if (n || worker->produce_wanted)
+		return 0;
+	if (!in_flight->inputs_closed || in_flight->n_pending)
+		return IN_FLIGHT_E_IDLE;
+	return in_flight->inputs_lost ? turn_lost(worker) : WEIR_CLOSED;
+}
+
+uint32_t in_flight_wait_events(const struct worker *worker)
+{
+	const struct in_flight *in_flight = worker->in_flight;
+	uint32_t limit =
+		in_flight->careful && in_flight->limit < in_flight->capacity ? in_flight->limit : in_flight->capacity;
+
+	return in_flight->inputs_closed || in_flight->n_pending >= limit ? 0 : ARM_DATA;
+}
