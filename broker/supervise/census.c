@@ -32,7 +32,9 @@ static int count_lane(const struct supervisor *supervisor, const struct plan_lan
 	r = lane_map(producer->segment_read_fd, lane->off_data, lane->capacity_bytes, SEGMENT_READ, false, &data);
 	if (r < 0)
 		return error_trace(r);
-	r = census_lane(data, lane->capacity_bytes, done, tail, ret_items);
+	r = census_lane_with_bits(data, lane->capacity_bytes, done, tail,
+				  consumer->segment.done_bits ? &consumer->segment.done_bits[lane->reader_index] : NULL,
+				  ret_items);
 	lane_unmap(data, lane->capacity_bytes);
 	return r;
 }

@@ -8,6 +8,11 @@
  *                                attempts n --- again the same (lane, position) ------------> attempts n + 1
  *                                attempts n --- another item ------------------------------> attempts 1
  *                                attempts n --- died with `done` beyond the position ------> none
+ *
+ * An asynchronous stage has many items at a time, and any of them may have been the death of it. Nobody is counted then: the next
+ * generation takes an eighth as many at a time until it is past them, and so on, and the guilty one is soon alone: 4096, 512, 64, 8, 1.
+ * From then on it is the item in hand, and it alone is counted. Innocent items pass on the way. A kill from outside costs a short
+ * stretch at an eighth of the width.
  */
 #include <string.h>
 
@@ -35,6 +40,17 @@ static void note_suspect(struct seat *seat, const struct segment *segment, const
 	slot->suspect_attempts = 1;
 }
 
+#define IN_FLIGHT_NARROWING 8u
+
+static void note_in_flight(struct seat *seat, const struct repair_report *report)
+{
+	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
+
+	if (report->in_flight)
+		slot->in_flight_limit =
+			report->in_flight > IN_FLIGHT_NARROWING ? report->in_flight / IN_FLIGHT_NARROWING : 1;
+}
+
 int seat_mend(struct seat *seat)
 {
 	struct segment segment = SEGMENT_NULL;
@@ -45,6 +61,7 @@ int seat_mend(struct seat *seat)
 	r = repair_run(&segment, &seat->death.report);
 	if (r == 0) {
 		note_suspect(seat, &segment, &seat->death.report);
+		note_in_flight(seat, &seat->death.report);
 		/* The next generation has done nothing yet, whatever the last one did. */
 		store_relaxed(&segment.status->heartbeat, 0);
 		store_relaxed(&segment.status->state, WORKER_STATE_NONE);

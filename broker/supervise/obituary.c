@@ -40,6 +40,9 @@ static void add_circumstances(const struct seat *seat, struct text *text)
 			    (unsigned long long)death->report.suspect_sequence, death->report.suspect_lane,
 			    (unsigned long long)death->report.suspect_position, slot->suspect_attempts,
 			    seat->stage->attempts);
+	if (death->report.in_flight > 1)
+		text_printf(text, " with %u items in flight (%u at a time until they are through)",
+			    death->report.in_flight, slot->in_flight_limit);
 	if (death->report.applied)
 		text_add(text, "; the turn it had committed was finished for it");
 }

@@ -131,6 +131,7 @@ static void attach_peer(const struct heritage_peer *from, enum segment_access ac
 		.off_data = from->off_data,
 		.control_size_bytes = from->control_size,
 		.size_bytes = from->segment_size,
+		.off_done_bits = from->off_done_bits,
 	};
 
 	demand((segment_attach(peer, from->segment_fd, &geometry, access) == 0) == expected);
@@ -151,6 +152,7 @@ static void attach(struct fake *fake)
 		.off_data = heritage->off_data,
 		.control_size_bytes = heritage->control_size,
 		.size_bytes = heritage->segment_size,
+		.off_done_bits = heritage->off_done_bits,
 	};
 
 	demand(segment_attach(&fake->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE) == 0);
@@ -290,6 +292,20 @@ static void die_with_item_in_hand(const struct fake *fake)
 	raise(SIGKILL);
 }
 
+/* As an asynchronous stage does with as many items in flight as it may have, until it may have one. */
+static void die_with_many_in_flight(const struct fake *fake)
+{
+	uint32_t limit = fake->board->slots[fake->heritage.slot].in_flight_limit;
+
+	demand(fake->heritage.in_flight == 100 && fake->segment.done_bits);
+	if (limit == 1)
+		return;
+	store_relaxed(&fake->segment.hand->position, POISON_POSITION);
+	store_relaxed(&fake->segment.hand->in_flight, limit ? limit : fake->heritage.in_flight);
+	store_release(&fake->segment.hand->busy, 1);
+	raise(SIGKILL);
+}
+
 static void flood(void)
 {
 	for (unsigned i = 0; i < FLOOD_LINES; i++)
@@ -342,6 +358,8 @@ static void act_longer(struct fake *fake)
 {
 	if (acts(fake, "poison"))
 		die_with_item_in_hand(fake);
+	if (acts(fake, "crowded"))
+		die_with_many_in_flight(fake);
 	if (acts(fake, "flood"))
 		flood();
 	if (acts(fake, "emit"))

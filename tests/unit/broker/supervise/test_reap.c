@@ -114,6 +114,19 @@ static void test_the_suspect_is_counted_until_it_is_given_up(void **state)
 	end_trial(&trial);
 }
 
+static void test_nobody_is_counted_among_many_in_flight(void **state)
+{
+	struct trial trial = { 0 };
+
+	(void)state;
+	run_acts(&trial, "good", "crowded", 1, EXIT_DONE, "starting running stopped ");
+	assert_int_equal(trial.view.stages[1].restarts, 2);
+	assert_logged(&trial, "with 100 items in flight (12 at a time until they are through)");
+	assert_logged(&trial, "with 12 items in flight (1 at a time until they are through)");
+	assert_int_equal(count_logged(&trial, "in hand"), 0);
+	end_trial(&trial);
+}
+
 static void test_senseless_memory_is_quarantined(void **state)
 {
 	struct trial trial = { 0 };
@@ -157,6 +170,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_being_killed_asleep_does_not_count),
 		cmocka_unit_test(test_the_obituary_has_the_last_words),
 		cmocka_unit_test(test_the_suspect_is_counted_until_it_is_given_up),
+		cmocka_unit_test(test_nobody_is_counted_among_many_in_flight),
 		cmocka_unit_test(test_senseless_memory_is_quarantined),
 		cmocka_unit_test(test_grandchildren_do_not_survive),
 		cmocka_unit_test(test_a_flood_on_stderr_is_limited_and_drained),

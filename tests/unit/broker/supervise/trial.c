@@ -63,13 +63,15 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 	make_stage(made, 0, "feed", WEIR_SOURCE, feed);
 	make_stage(made, 1, "store", WEIR_SINK, store);
 	made->stages[1].workers = workers;
+	made->stages[1].in_flight = strcmp(store, "crowded") == 0 ? 100 : 1;
 	made->stages[1].first_slot = 1;
 	made->stages[0].outputs = made->stages[1].inputs = &made->edge_number;
 	made->stages[0].n_outputs = made->stages[1].n_inputs = 1;
 	segment_plan(&made->slots[0].geometry, 0, 0, workers, lane_sizes, offsets);
 	for (uint32_t i = 0; i < workers; i++) {
 		made->slots[1 + i] = (struct plan_slot){ .stage = 1, .worker_index = i };
-		segment_plan(&made->slots[1 + i].geometry, 1 + i, 1, 0, NULL, NULL);
+		(made->stages[1].in_flight > 1 ? segment_plan_asynchronous : segment_plan)(&made->slots[1 + i].geometry,
+											   1 + i, 1, 0, NULL, NULL);
 		made->lanes[i] = (struct plan_lane){ .producer = 0,
 						     .consumer = 1 + i,
 						     .writer_index = i,
