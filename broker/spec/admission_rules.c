@@ -5,7 +5,7 @@
  *
  *              | fifo (workers > 1)      | key                     | capacity: 0           | in_flight > 1
  *   drop-old   | would tear runs         | fine                    | nothing lies there    | what is begun is no longer old
- *   degrade    | runs are bound to slots | keys are bound to slots | one slot has the item | fine
+ *   degrade    | runs are bound to slots | keys are bound to slots | one slot has the item | the others can't see what is done
  *   in_flight  | completes in any order  | completes in any order  | one item at a time    |
  *   capacity 0 | a run is many items     | fine                    |                       |
  */
@@ -207,6 +207,11 @@ static void check_degrade(struct reading *reading, const struct stage_reading *s
 		reading_error(
 			reading, position, NULL,
 			"on_failure: degrade with capacity: 0: the sender waits for the worker that is lost; drop one of them");
+	else if (planned->in_flight > 1)
+		reading_error(
+			reading, position, NULL,
+			"on_failure: degrade with in_flight: %u: others would repeat what the lost worker has completed out of order; drop one of them",
+			planned->in_flight);
 }
 
 void reading_admission_rules(struct reading *reading, uint32_t index)
