@@ -86,7 +86,8 @@ static int fail(struct worker *worker, const char *reason)
 	struct in_flight *in_flight = worker->in_flight;
 
 	if (!in_flight->misused)
-		snprintf(in_flight->reason, sizeof(in_flight->reason), "%s", reason);
+		snprintf(in_flight->reason, sizeof(in_flight->reason), "%.*s", (int)sizeof(in_flight->reason) - 1,
+			 reason);
 	in_flight->misused = true;
 	return WEIR_FAILED;
 }
