@@ -50,23 +50,27 @@ static inline int weir_window_serves(const struct weir_context *context, uint32_
 }
 
 /*
- * Asks for the lines that the next items will be written to, unless they lie behind the window: the consumer may be reading those.
- * They are most likely in its cache, and the stores of one item alone can't keep enough such requests on their way.
+ * Asks for as many lines as the record just built has, some way behind it, unless they lie behind the window: the consumer may be
+ * reading those. They are most likely in its cache, and a record's own stores can't keep enough such requests on their way.
  */
-#define WEIR_WINDOW_AHEAD_BYTES 384
 #define WEIR_LINE_BYTES 64
-static inline void weir_window_fetch(const struct weir_context *context)
+#define WEIR_WINDOW_AHEAD_BYTES 448
+#define WEIR_WINDOW_LINES_MAX 17
+static inline void weir_window_fetch(const struct weir_context *context, size_t record_size_bytes)
 {
+	size_t n = record_size_bytes / WEIR_LINE_BYTES + 1, i;
 	const unsigned char *ahead = context->next + WEIR_WINDOW_AHEAD_BYTES;
 
-	if (context->limit - context->next < WEIR_WINDOW_AHEAD_BYTES + 2 * WEIR_LINE_BYTES)
+	n = n < WEIR_WINDOW_LINES_MAX ? n : WEIR_WINDOW_LINES_MAX;
+	if (context->limit - context->next < (ptrdiff_t)(WEIR_WINDOW_AHEAD_BYTES + n * WEIR_LINE_BYTES))
 		return;
+	for (i = 0; i < n; i++, ahead += WEIR_LINE_BYTES) {
 #ifdef __x86_64__
-	__asm__ volatile("prefetchw %0\n\tprefetchw %1" ::"m"(ahead[0]), "m"(ahead[WEIR_LINE_BYTES]));
+		__asm__ volatile("prefetchw %0" ::"m"(*ahead));
 #else
-	__builtin_prefetch(ahead, 1);
-	__builtin_prefetch(ahead + WEIR_LINE_BYTES, 1);
+		__builtin_prefetch(ahead, 1);
 #endif
+	}
 }
 
 static inline void weir_window_push(struct weir_context *context, size_t size_bytes)
@@ -75,8 +79,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
 	const uint32_t size = (uint32_t)size_bytes;
 	const uint16_t kind = WEIR_RECORD_DATA;
 	const uint64_t none = 0;
+	const size_t record_size_bytes = sizeof(struct weir_record) + ((size_bytes + 7) & ~(size_t)7);
 
-	weir_window_fetch(context);
 	/* Field by field: a header that is put together elsewhere and then copied waits for its own stores. */
 	memcpy(record + offsetof(struct weir_record, size_bytes), &size, sizeof(size));
 	memcpy(record + offsetof(struct weir_record, kind), &kind, sizeof(kind));
@@ -86,7 +90,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
 	memcpy(record + offsetof(struct weir_record, accepted_ns), &context->accepted_ns, sizeof(none));
 	context->sequence++;
 	context->size_bytes += size_bytes;
-	context->next = record + sizeof(struct weir_record) + ((size_bytes + 7) & ~(size_t)7);
+	context->next = record + record_size_bytes;
+	weir_window_fetch(context, record_size_bytes);
 }
 
 /*
