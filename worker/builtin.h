@@ -12,6 +12,7 @@ extern const struct weir_stage stdin_source_callbacks;
 extern const struct weir_stage generate_source_callbacks;
 extern const struct weir_stage exec_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
+extern const struct weir_stage take_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;

@@ -10,6 +10,7 @@
 #include "worker/dead_letter.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
+#include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/sharing.h"
 #include "worker/turn.h"
@@ -272,6 +273,11 @@ static void host_watch(struct weir_context *context, int fd, short events, uint6
 	worker_of(context)->watch = (struct watch){ .fd = fd, .events = events, .wake_ns = wake_ns };
 }
 
+static int host_leave(struct weir_context *context, uint32_t input)
+{
+	return leave_ask(worker_of(context), input);
+}
+
 static void host_produce_next(struct weir_context *context)
 {
 	worker_of(context)->produce_wanted = worker_of(context)->stage.produce != NULL;
@@ -348,6 +354,7 @@ const struct weir_host worker_host = {
 	.progress = host_progress,
 	.wait = host_wait,
 	.watch = host_watch,
+	.leave = host_leave,
 	.produce_next = host_produce_next,
 	.in_flight = host_in_flight,
 	.defer = host_defer,

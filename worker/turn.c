@@ -19,6 +19,7 @@
 #include "worker/dead_letter.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
+#include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/origins.h"
 #include "worker/output.h"
@@ -85,6 +86,7 @@ int turn_drop(struct worker *worker, int status)
 {
 	output_item_drop(worker);
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	leave_forget(worker);
 	return status;
 }
 
@@ -177,12 +179,15 @@ static int turn_item(struct worker *worker, const struct input *input)
 	};
 	int r;
 
-	if (input->header.kind == ITEM_REFERENCE) {
+	if (input->header.kind == ITEM_REFERENCE && !leave_has_left(worker, input->edge)) {
 		r = turn_follow(worker, input, &item);
 		if (r != 0)
 			return r;
 	}
-	if (item.attempt >= worker->heritage.attempts) {
+	if (leave_has_left(worker, input->edge)) {
+		leave_discard(worker, &item);
+		r = 0;
+	} else if (item.attempt >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &item);
 	} else {
 		turn_note_hand(worker, input, position);
@@ -279,7 +284,7 @@ static int turn_take(struct worker *worker)
 		window_open(worker);
 		r = take_plain(worker, batch, &n);
 	}
-	for (; n < batch && r == 0 && !worker->produce_wanted && !turn_is_full(worker); n++) {
+	for (; n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); n++) {
 		struct input input;
 
 		if (worker_cancelled(worker)) {
@@ -440,6 +445,9 @@ int turn_loop(struct worker *worker)
 		if (r != 0)
 			break;
 		if (source && worker->order_seen >= BOARD_DRAIN)
+			break;
+		r = leave_follow(worker);
+		if (r != 0)
 			break;
 		r = source || worker->produce_wanted ? turn_produce(worker) :
 		    worker->in_flight                ? in_flight_turn(worker) :

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/in_flight.h"
+#include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -126,6 +127,8 @@ static void turn_publish(struct worker *worker)
 
 int turn_commit(struct worker *worker)
 {
+	bool leaves;
+
 	window_shut(worker);
 	if (!worker->changed)
 		return 0;
@@ -138,10 +141,13 @@ int turn_commit(struct worker *worker)
 		if (r != 0)
 			return r;
 	}
+	leaves = leave_collect(worker);
 	output_end_runs(worker, OUTPUT_RUNS_TURN);
 	turn_publish(worker);
 	if (!worker->in_flight && load_relaxed(&worker->segment.hand->busy)) /* else it is cleared as the item ends */
 		store_release(&worker->segment.hand->busy, 0);
+	if (leaves)
+		leave_announce(worker);
 	return 0;
 }
 

@@ -212,6 +212,7 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 			 NO_LANE);
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
+	worker->turns_to_left = 0; /* what woke it may be that its readers have left */
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	return r < 0 ? r : wait_check_order(worker);
 }

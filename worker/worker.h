@@ -167,6 +167,8 @@ struct worker {
 	bool changed;                     /* there is something to commit */
 	struct step step;
 	uint64_t outputs_ended; /* of cursor.outputs_closed: those whose lanes say so */
+	uint64_t leaving;                 /* inputs that a callback wants to leave: into the cursor with the next commit */
+	uint32_t turns_to_left;           /* until the next look whether anybody still listens */
 
 	enum phase phase;
 	bool produce_wanted;

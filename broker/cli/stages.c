@@ -19,12 +19,18 @@
 
 #define PROSE_WIDTH 100u
 
+/* An operator whose key in the spec is its own name, for it stands for a program. */
+static bool is_exec(const struct weir_stage *stage)
+{
+	return stage->role == WEIR_OPERATOR && strcmp(stage->name, "exec") == 0;
+}
+
 /* The key that says which kind a stage is, as in a spec. */
 static void add_usage(const struct weir_stage *stage, bool plugin, struct text *text)
 {
 	if (plugin)
 		text_add(text, "plugin: PATH");
-	else if (stage->role == WEIR_OPERATOR)
+	else if (is_exec(stage))
 		text_printf(text, "%s: COMMAND", stage->name);
 	else
 		text_printf(text, "%s: %s", stage_role_name(stage->role), stage->name);
@@ -33,7 +39,7 @@ static void add_usage(const struct weir_stage *stage, bool plugin, struct text *
 /* The option `command` of an operator is the value of the key that names the kind. */
 static bool is_kind_key(const struct weir_stage *stage, const struct weir_option *option, bool plugin)
 {
-	return !plugin && stage->role == WEIR_OPERATOR && strcmp(option->name, "command") == 0;
+	return !plugin && is_exec(stage) && strcmp(option->name, "command") == 0;
 }
 
 /* The shortest stage of this kind that a spec may have. */

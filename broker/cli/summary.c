@@ -41,6 +41,7 @@ void ledger_format(const struct view *view, struct text *text)
 		{ "dead-lettered", ledger[LEDGER_DEAD_LETTERED] },
 		{ "expired", ledger[LEDGER_EXPIRED] },
 		{ "cancelled", ledger[LEDGER_CANCELLED] },
+		{ "unwanted", ledger[LEDGER_UNWANTED] },
 		{ "dropped (full: drop-new)", ledger[LEDGER_DROPPED_NEW] },
 		{ "dropped (full: drop-old)", ledger[LEDGER_DROPPED_OLD] },
 		{ "refused (full: reject)", ledger[LEDGER_REFUSED] },

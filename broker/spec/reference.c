@@ -62,8 +62,9 @@ static void add_table(struct text *text, const char *title, const struct key_tab
 static void add_kind(struct text *text, const struct weir_stage *stage)
 {
 	_cleanup_(text_deinit) struct text title = TEXT_NULL;
+	bool is_exec = stage->role == WEIR_OPERATOR && strcmp(stage->name, "exec") == 0;
 
-	if (stage->role == WEIR_OPERATOR)
+	if (is_exec)
 		text_printf(&title, "`%s: COMMAND`: %s", stage->name, stage->summary);
 	else
 		text_printf(&title, "`%s: %s`: %s", stage_role_name(stage->role), stage->name, stage->summary);
@@ -74,7 +75,7 @@ static void add_kind(struct text *text, const struct weir_stage *stage)
 	}
 	add_head(text, text_get(&title));
 	for (size_t i = 0; i < stage->n_options; i++) {
-		bool is_key = stage->role == WEIR_OPERATOR && strcmp(stage->options[i].name, "command") == 0;
+		bool is_key = is_exec && strcmp(stage->options[i].name, "command") == 0;
 
 		add_row(text, is_key ? stage->name : stage->options[i].name, &stage->options[i]);
 	}

@@ -41,7 +41,10 @@ static void check_workers(struct reading *reading, const struct stage_reading *s
 {
 	struct spec_position position = value_position(&stage->values[STAGE_KEY_WORKERS], planned->position);
 
-	if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
+	if (planned->workers > 1 && is_kind(stage, WEIR_OPERATOR, "take"))
+		reading_error(reading, position, NULL,
+			      "take counts in one worker, not %u: each would let its own count pass", planned->workers);
+	else if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
 		reading_error(reading, position, NULL,
 			      "a source has one worker, not %u: start a second source stage instead", planned->workers);
 	else if (planned->workers > 1 && is_kind(stage, WEIR_SINK, "file")) {

@@ -13,7 +13,8 @@
 /* Built-in sources put aside a list of files, or one read's worth of a pipe; the key `spool` is for exec stages and plugins. */
 #define SOURCE_SPOOL_BYTES (UINT64_C(4) << 20)
 
-static const int kind_keys[] = { STAGE_KEY_SOURCE, STAGE_KEY_SINK, STAGE_KEY_EXEC, STAGE_KEY_PLUGIN };
+static const int kind_keys[] = { STAGE_KEY_SOURCE, STAGE_KEY_SINK, STAGE_KEY_OPERATOR, STAGE_KEY_EXEC,
+				 STAGE_KEY_PLUGIN };
 #define N_KIND_KEYS (sizeof(kind_keys) / sizeof(kind_keys[0]))
 
 /* For messages: "stage 'price'", or by its place when it has no name. */
@@ -27,7 +28,7 @@ static void describe_stage(const struct stage_reading *stage, uint32_t index, st
 		text_printf(text, "stage number %u", index + 1);
 }
 
-/* A key that is nearly one of the four kind keys: reported as unknown already or soon, so "no kind" would only repeat it. */
+/* A key that is nearly one of the kind keys: reported as unknown already or soon, so "no kind" would only repeat it. */
 static bool has_misspelled_kind(const struct yaml_node *map)
 {
 	for (uint32_t i = 0; i < map->n; i++) {
@@ -44,7 +45,7 @@ static bool has_misspelled_kind(const struct yaml_node *map)
 	return false;
 }
 
-/* Which of the four says what the stage does; -1 if none or several do, which was reported. */
+/* Which of the kind keys says what the stage does; -1 if none or several do, which was reported. */
 static int find_kind(struct reading *reading, const struct stage_reading *stage, const char *where)
 {
 	int found = -1;
@@ -63,16 +64,17 @@ static int find_kind(struct reading *reading, const struct stage_reading *stage,
 					first :
 					value;
 
-			reading_error(reading, second->key->position, NULL,
-				      "%s has '%s' beside '%s': a stage is only one of source, sink, exec, plugin",
-				      where, second->key->value, (second == first ? value : first)->key->value);
+			reading_error(
+				reading, second->key->position, NULL,
+				"%s has '%s' beside '%s': a stage is only one of source, sink, operator, exec, plugin",
+				where, second->key->value, (second == first ? value : first)->key->value);
 			return -1;
 		}
 		found = kind_keys[i];
 	}
 	if (found < 0 && !has_misspelled_kind(stage->map))
 		reading_error(reading, stage->map->position, NULL,
-			      "%s does nothing: it needs one of source, sink, exec, plugin", where);
+			      "%s does nothing: it needs one of source, sink, operator, exec, plugin", where);
 	return found;
 }
 
@@ -80,16 +82,20 @@ static void resolve_builtin(struct reading *reading, struct stage_reading *stage
 {
 	_cleanup_(text_deinit) struct text hint = TEXT_NULL;
 	struct nearest nearest = NEAREST(name);
-	enum weir_role other = role == WEIR_SOURCE ? WEIR_SINK : WEIR_SOURCE;
+	enum weir_role other = 0;
 
 	stage->descriptor = stage_descriptor_find(role, name);
 	if (stage->descriptor)
 		return;
-	for (size_t i = 0; i < n_stage_descriptors; i++)
+	for (size_t i = 0; i < n_stage_descriptors; i++) {
 		if (stage_descriptors[i]->role == role)
 			nearest_offer(&nearest, stage_descriptors[i]->name);
-	if (!nearest_hint(&nearest, &hint) && stage_descriptor_find(other, name))
-		text_printf(&hint, "'%s' is a %s; 'weir stages' lists all kinds", name, stage_role_name(other));
+		else if (!other && strcmp(stage_descriptors[i]->name, name) == 0)
+			other = stage_descriptors[i]->role;
+	}
+	if (!nearest_hint(&nearest, &hint) && other)
+		text_printf(&hint, "'%s' is %s %s; 'weir stages' lists all kinds", name,
+			    other == WEIR_OPERATOR ? "an" : "a", stage_role_name(other));
 	else if (!nearest.found)
 		text_add(&hint, "'weir stages' lists all kinds");
 	reading_error(reading, stage->kind_node->position, text_get(&hint), "there is no %s '%s'",
@@ -125,7 +131,10 @@ static void resolve_kind(struct reading *reading, struct stage_reading *stage, s
 	else if (kind == STAGE_KEY_PLUGIN)
 		resolve_plugin(reading, stage, planned, value);
 	else
-		resolve_builtin(reading, stage, kind == STAGE_KEY_SOURCE ? WEIR_SOURCE : WEIR_SINK,
+		resolve_builtin(reading, stage,
+				kind == STAGE_KEY_SOURCE   ? WEIR_SOURCE :
+				kind == STAGE_KEY_OPERATOR ? WEIR_OPERATOR :
+							     WEIR_SINK,
 				value->option.string);
 }
 

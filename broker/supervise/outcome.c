@@ -7,7 +7,7 @@ bool outcome_balanced(const struct outcome *outcome)
 	const uint64_t *ledger = outcome->ledger;
 	uint64_t fates = ledger[LEDGER_DELIVERED] + ledger[LEDGER_CONSUMED] + ledger[LEDGER_FILTERED] +
 			 ledger[LEDGER_REJECTED_IN] + ledger[LEDGER_DEAD_LETTERED] + ledger[LEDGER_EXPIRED] +
-			 ledger[LEDGER_CANCELLED] + ledger[LEDGER_HELD];
+			 ledger[LEDGER_CANCELLED] + ledger[LEDGER_UNWANTED] + ledger[LEDGER_HELD];
 
 	return ledger[LEDGER_EMITTED] == ledger[LEDGER_TAKEN] + ledger_skipped(ledger) + outcome->in_lanes &&
 	       ledger[LEDGER_TAKEN] == fates;

@@ -11,7 +11,7 @@
  *          4288     cursor switch     which of the two cursor copies is valid
  *          4352     counters          statistics, for people
  *          ...      cursor[2]         ledger, tickets, the stage's own position
- *          ...      readers[]         one line per input lane: done, free
+ *          ...      readers[]         one line per input lane: done, free, left
  *          ...      writers[]         one line per output lane: tail, closed
  *          ...      done_bits[]       one per input lane; only if the stage is asynchronous
  *          ...      record            the commit record and its operations
@@ -114,6 +114,7 @@ struct cursor {
 	uint64_t sequence;                   /* items emitted so far: the next item's number */
 	uint64_t finished;                   /* enum cursor_end: finish() is done, lanes may close */
 	uint64_t outputs_closed;             /* a bit for each output edge that weir_close() has closed */
+	uint64_t inputs_left;                /* a bit for each input edge that the stage has left */
 	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
 	struct cursor_output outputs[CURSOR_EDGES_MAX];
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
@@ -124,7 +125,9 @@ struct lane_reader {
 	atomic_u64 done;         /* processed and committed */
 	atomic_u64 free;         /* the producer may overwrite below this; <= done, but for lanes with a hold */
 	atomic_u64 done_ordinal; /* lanes with a hold: records that done has passed; moves with it */
-	uint8_t pad[40];
+	atomic_u32 left;         /* 1: the reader wants nothing more of this lane, and discards what still comes */
+	uint32_t reserved;
+	uint8_t pad[32];
 };
 
 /*
@@ -158,7 +161,13 @@ struct lane_writer {
 };
 
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
-enum commit_kind { COMMIT_TAIL = 1, COMMIT_CURSOR = 3, COMMIT_BITS = 4, COMMIT_DONE = 5 };
+enum commit_kind {
+	COMMIT_TAIL = 1,
+	COMMIT_RETRACT = 2, /* a tail that goes back: what lay behind it was moved to other lanes by the same record */
+	COMMIT_CURSOR = 3,
+	COMMIT_BITS = 4,
+	COMMIT_DONE = 5,
+};
 struct commit_operation {
 	uint32_t kind; /* enum commit_kind */
 	uint32_t
@@ -202,10 +211,13 @@ static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
 static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
 static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_output, run_records) == 16, "layout");
-static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 152, "layout");
-static_assert(offsetof(struct cursor, outputs) == 280 && offsetof(struct cursor, stage) == 664, "layout");
-static_assert(sizeof(struct cursor) == 920, "layout");
-static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8, "layout");
+static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 160, "layout");
+static_assert(offsetof(struct cursor, outputs) == 288 && offsetof(struct cursor, stage) == 672, "layout");
+static_assert(offsetof(struct cursor, outputs_closed) == 144 && offsetof(struct cursor, inputs_left) == 152, "layout");
+static_assert(sizeof(struct cursor) == 928, "layout");
+static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8 &&
+		      offsetof(struct lane_reader, left) == 24,
+	      "layout");
 static_assert(sizeof(struct done_bits) == 576 && offsetof(struct done_bits, words) == 64, "layout");
 static_assert(offsetof(struct done_bits, given) == 8, "layout");
 static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");

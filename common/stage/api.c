@@ -161,6 +161,11 @@ API void weir_watch(struct weir_context *context, int fd, short events, uint64_t
 	context->host->watch(context, fd, events, wake_ns);
 }
 
+API int weir_leave(struct weir_context *context, uint32_t input)
+{
+	return context->host->leave(context, input);
+}
+
 API void weir_produce_next(struct weir_context *context)
 {
 	context->host->produce_next(context);

@@ -27,6 +27,31 @@ static const struct weir_option exec_options[] = {
 	  .example = "500ms" },
 };
 
+static const struct weir_option take_options[] = {
+	{ .name = "count",
+	  .type = WEIR_TYPE_INTEGER,
+	  .required = true,
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary = "how many items pass",
+	  .example = "1k" },
+};
+
+const struct weir_stage descriptor_operator_take = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = sizeof(uint64_t),
+	.name = "take",
+	.summary = "the first items, then the end",
+	.description =
+		"Passes the first `count` items on and then leaves: stages before it that nobody else listens to stop, so that an endless "
+		"source ends. What was on its way is discarded and counted as unwanted, which is no loss. Needs workers: 1, for several "
+		"would each pass so many. With several inputs or an unordered stage before it, first means the first to arrive.",
+	.options = take_options,
+	.n_options = COUNT(take_options),
+};
+
 const struct weir_stage descriptor_operator_exec = {
 	.abi = WEIR_STAGE_ABI,
 	.size_bytes = sizeof(struct weir_stage),

@@ -24,6 +24,7 @@ struct weir_host {
 	void (*progress)(struct weir_context *context, uint64_t position, uint64_t total);
 	int (*wait)(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
 	void (*watch)(struct weir_context *context, int fd, short events, uint64_t wake_ns);
+	int (*leave)(struct weir_context *context, uint32_t input);
 	void (*produce_next)(struct weir_context *context);
 	uint32_t (*in_flight)(const struct weir_context *context);
 	uint64_t (*defer)(struct weir_context *context);

@@ -181,6 +181,14 @@ int weir_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, ui
  */
 void weir_watch(struct weir_context *context, int fd, short events, uint64_t wake_ns);
 
+/*
+ * The stage wants nothing more of this input, or of all of them: from the commit of this turn on what still comes is discarded for
+ * it (and counted), until the input closes. Producers that nobody listens to any more stop; sources end as if drained. An
+ * item that is dropped takes its weir_leave() with it. Again is a no-op. Returns 0, or -EINVAL if there is no such input.
+ */
+int weir_leave(struct weir_context *context, uint32_t input);
+#define WEIR_ALL_INPUTS UINT32_MAX
+
 /* From process(): commit after this item, then call produce() until it says 0, before the next item. As WEIR_MORE, but for WEIR_HELD. */
 void weir_produce_next(struct weir_context *context);
 

@@ -157,6 +157,13 @@ static void fake_watch(struct weir_context *context, int fd, short events, uint6
 	host->watch_wake_ns = wake_ns;
 }
 
+static int fake_leave(struct weir_context *context, uint32_t input)
+{
+	(void)input;
+	host_of(context)->left = true;
+	return 0;
+}
+
 static void fake_produce_next(struct weir_context *context)
 {
 	host_of(context)->produce_wanted = true;
@@ -212,6 +219,7 @@ static const struct weir_host fake_table = {
 	.progress = fake_progress,
 	.wait = fake_wait,
 	.watch = fake_watch,
+	.leave = fake_leave,
 	.produce_next = fake_produce_next,
 	.cancelled = fake_cancelled,
 	.now_ns = fake_now_ns,

@@ -44,6 +44,7 @@ struct fake_host {
 	short watch_events;
 	uint64_t watch_wake_ns;
 	bool produce_wanted; /* weir_produce_next() */
+	bool left;           /* weir_leave(); a kill does not take it back */
 	uint64_t n_waits;
 	uint32_t last_output; /* of the last weir_emit */
 

@@ -110,7 +110,7 @@ static void test_every_bad_fate_is_a_loss(void **state)
 
 static void test_good_fates_are_none(void **state)
 {
-	static const enum ledger fates[] = { LEDGER_CONSUMED, LEDGER_FILTERED };
+	static const enum ledger fates[] = { LEDGER_CONSUMED, LEDGER_FILTERED, LEDGER_UNWANTED };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fates) / sizeof(fates[0]); i++) {

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leaving upward: how an endless pipeline ends because somebody downstream has enough.
+ *
+ *      generate ---------> cut ------------> take ------> stdout
+ *                                             | weir_leave(): the cursor's bit, with the turn's commit
+ *                           sees `left`  <----+ then left := 1 on its input lanes, and a ring
+ *        sees `left`  <-----+ all its outputs are left: leaves its own inputs the same way
+ *        + a source: ends as if drained, closes its lanes
+ *        +---- closed ----> discards, closes -> discards, closes -> ends
+ *
+ * Who has left stays and discards, so that nobody waits for room behind it, until its inputs close: closing goes downstream
+ * as it always does, and the ledger says where every item went. The bit in the cursor is the truth; the word in the lane follows
+ * it, never leads, so a worker killed before the commit wants the rest of the item's turn again, and one killed between the two
+ * says it at attach.
+ *
+ * `left` shares a cache line with `done`, which the reader writes all the time: so a producer looks every 16th turn, and after
+ * each sleep, for the ring of one that leaves ends any sleep. A producer only ever learns it late; it can't learn it wrongly.
+ */
+#include "worker/leave.h"
+
+#include <errno.h>
+
+#include "common/base/error.h"
+#include "worker/turn.h"
+
+#define TURNS_BETWEEN_LOOKS 16u
+
+static uint64_t all_inputs(const struct worker *worker)
+{
+	return (UINT64_C(1) << worker->n_inputs) - 1;
+}
+
+int leave_ask(struct worker *worker, uint32_t input)
+{
+	uint64_t wanted = input == WEIR_ALL_INPUTS ? all_inputs(worker) : UINT64_C(1) << (input & 63);
+
+	if (!worker->n_inputs || (input != WEIR_ALL_INPUTS && input >= worker->n_inputs))
+		return error_origin(-EINVAL);
+	worker->leaving |= wanted & ~worker->cursor.inputs_left;
+	worker->changed = worker->changed || worker->leaving;
+	if (worker->leaving && worker->plain_input) /* ends the turn, also on the short way */
+		worker->produce_wanted = true;
+	return 0;
+}
+
+void leave_forget(struct worker *worker)
+{
+	if (worker->leaving && worker->plain_input)
+		worker->produce_wanted = worker->stage.produce != NULL;
+	worker->leaving = 0;
+}
+
+bool leave_collect(struct worker *worker)
+{
+	bool leaves = worker->leaving != 0;
+
+	if (leaves && worker->plain_input) {
+		worker->produce_wanted = worker->stage.produce != NULL;
+		worker->plain_input = false; /* what is discarded goes the general way */
+	}
+	worker->cursor.inputs_left |= worker->leaving;
+	worker->leaving = 0;
+	return leaves;
+}
+
+void leave_announce(struct worker *worker)
+{
+	for (uint32_t i = 0; worker->cursor.inputs_left >> i; i++)
+		for (uint32_t j = 0; leave_has_left(worker, i) && j < worker->inputs[i].n_lanes; j++) {
+			struct input_lane *lane = &worker->inputs[i].lanes[j];
+
+			store_release(&lane->lane.reader->left, 1); /* [L7] mate: nobody_listens */
+			fence_seq_cst(); /* visible before the ring; an awake producer finds the ring at its next sleep */
+			doorbell_ring(lane->peer->doorbell.fd);
+		}
+}
+
+void leave_discard(struct worker *worker, const struct weir_item *item)
+{
+	worker->cursor.ledger[LEDGER_UNWANTED]++;
+	worker->cursor.ledger[LEDGER_TAKEN]++;
+	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
+}
+
+static bool nobody_listens(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			if (!load_acquire(&worker->outputs[i].lanes[j].lane.peer->left)) /* [L7] mate: leave_announce */
+				return false;
+	return worker->n_outputs > 0;
+}
+
+int leave_follow(struct worker *worker)
+{
+	if (worker->turns_to_left) {
+		worker->turns_to_left--;
+		return 0;
+	}
+	worker->turns_to_left = TURNS_BETWEEN_LOOKS;
+	if (!nobody_listens(worker))
+		return 0;
+	if (worker->stage.role == WEIR_SOURCE)
+		return WEIR_CLOSED;
+	leave_ask(worker, WEIR_ALL_INPUTS);
+	return worker->leaving ? turn_commit(worker) : 0;
+}
