@@ -284,7 +284,7 @@ void worker_detach(struct worker *worker)
 		free(worker->inputs[i].lanes);
 	}
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+		for (uint32_t j = 0; j < worker->outputs[i].heritage->n_lanes; j++) /* retired ones too */
 			lane_unmap(worker->outputs[i].lanes[j].lane.data,
 				   worker->outputs[i].lanes[j].lane.capacity_bytes);
 		free(worker->outputs[i].lanes);

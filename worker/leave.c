@@ -86,7 +86,7 @@ void leave_discard(struct worker *worker, const struct weir_item *item)
 static bool nobody_listens(const struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)                /* without the retired ones */
 			if (!load_acquire(&worker->outputs[i].lanes[j].lane.peer->left)) /* [L7] mate: leave_announce */
 				return false;
 	return worker->n_outputs > 0;

@@ -24,6 +24,7 @@
 #include "worker/origins.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/retire.h"
 #include "worker/take.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
@@ -237,6 +238,8 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 
 		if (r == 0)
 			r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+		if (r == 0)
+			r = retire_check(worker);
 		if (r != 0)
 			return r;
 	}
@@ -379,6 +382,8 @@ static int turn_finish(struct worker *worker, enum cursor_end end)
 		r = turn_produce(worker);
 		if (r == 0)
 			r = wait_check_order(worker);
+		if (r == 0)
+			r = retire_check(worker);
 		turn_begin(worker);
 	}
 	if (r != 0)
@@ -438,6 +443,9 @@ int turn_loop(struct worker *worker)
 	worker->produce_wanted = worker->stage.produce != NULL;
 	turn_start(worker);
 	while (r == 0 && !worker->cursor.finished) {
+		r = retire_check(worker);
+		if (r != 0)
+			break;
 		turn_begin(worker);
 		r = wait_check_order(worker);
 		if (r == 0)
@@ -465,6 +473,8 @@ int turn_loop(struct worker *worker)
 			 "it had failed already, and its worker was killed before it could say why; see the log");
 	if (r == 0 || r == WEIR_CLOSED || failed)
 		r = turn_finish(worker, failed ? CURSOR_END_FAILED : CURSOR_END_CLEAN);
+	if (r == 0)
+		r = retire_linger(worker);
 	if (r == 0) {
 		turn_close(worker);
 		turn_linger(worker);

@@ -27,6 +27,7 @@
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/retire.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -227,9 +228,14 @@ static bool turn_may_go_on(struct worker *worker, const void *data)
 	/* Looking may find that the end of a lane was overwritten, which has to be committed: see input_count_end(). */
 	if ((request->events & ARM_DATA) && (input_next(worker, &input) != INPUT_E_EMPTY || worker->changed != changed))
 		return true;
+	/* Inside a callback nobody could move a lane: waking up for it would be a busy loop. */
+	if (worker->phase == PHASE_NONE && !worker->retiring && retire_is_due(worker))
+		return true;
 	if (worker->handing_over)
 		return admission_handed_over(worker);
-	return (request->events & ARM_SPACE) && output_room(worker, request->need_bytes);
+	if (request->events & ARM_SPACE)
+		return worker->lingering ? retire_is_drained(worker) : output_room(worker, request->need_bytes);
+	return false;
 }
 
 static void wait_watch_fired(struct worker *worker)

@@ -168,6 +168,8 @@ struct worker {
 	struct step step;
 	uint64_t outputs_ended; /* of cursor.outputs_closed: those whose lanes say so */
 	uint64_t leaving;                 /* inputs that a callback wants to leave: into the cursor with the next commit */
+	uint32_t retirements_seen;        /* of the board: slots whose lanes have been moved */
+	bool retiring, lingering;         /* worker/retire.c waits for room, for its readers */
 	uint32_t turns_to_left;           /* until the next look whether anybody still listens */
 
 	enum phase phase;

@@ -194,7 +194,7 @@ static bool table_wanted(const struct ending *ending)
 	for (uint32_t i = 0; i < view->n_stages; i++) {
 		const struct view_stage *stage = &view->stages[i];
 
-		if (stage->restarts || rejected(stage->ledger) || stage->ledger[LEDGER_DEAD_LETTERED] ||
+		if (stage->restarts || stage->n_retired || rejected(stage->ledger) || stage->ledger[LEDGER_DEAD_LETTERED] ||
 		    stage->ledger[LEDGER_EXPIRED] || ledger_skipped(stage->ledger))
 			return true;
 	}
@@ -268,6 +268,13 @@ void summary_format(const struct ending *ending, unsigned width, bool color, str
 		table_add_wrapped(text, text_get(&sentence), width, strlen("weir: "));
 		text_add_char(text, '\n');
 	}
+	for (uint32_t i = 0; i < view->n_stages; i++)
+		if (view->stages[i].n_retired)
+			text_printf(text,
+				    "stage '%s' ended with %" PRIu32 " of its %" PRIu32
+				    " workers: the others died too often\n",
+				    view->stages[i].name, view->stages[i].n_workers - view->stages[i].n_retired,
+				    view->stages[i].n_workers);
 	if (!sentence.length && ending->dead_letter_path)
 		text_printf(text, "given up or refused items are in %s\n", ending->dead_letter_path);
 }

@@ -196,6 +196,7 @@ static void fill_edge(struct filling *filling, uint32_t number, bool is_input, s
 	ret->rendezvous = to->rendezvous;
 	ret->feedback = edge->feedback;
 	ret->credit = edge->credit / from->workers;
+	ret->movable = !is_input && to->degrade;
 	ret->run_bytes = edge->run_bytes;
 	ret->run_records = edge->run_records;
 	ret->run_wait_ns = edge->run_wait_ns;

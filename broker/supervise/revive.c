@@ -4,7 +4,8 @@
  *
  *      death --- progressed, or fewer than `intensity` without progress in `period` ---> back-off ---> spawn
  *            \-- beyond it -----> before RUN: the start has failed (75, or 1 if the spec is to blame)
- *                            \--> after RUN:  the stage has failed: cancel everybody (sibling_failed), exit 3
+ *                            \--> after RUN:  on_failure: degrade, and a sibling is left: this seat is retired
+ *                            \-->             else the stage has failed: cancel everybody (sibling_failed), exit 3
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,8 @@ static void give_up(struct seat *seat)
 		 watch->policy.intensity, quantity_format_duration(watch->policy.period_ns, period));
 	if (seat->death.when_ns)
 		seat_obituary(seat, WEIR_LOG_ERROR, "not restarted");
+	if (seat_may_retire(seat) && seat_retire(seat, why) == 0)
+		return;
 	seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 	if (seat->supervisor->started_ns)
 		seat_fail_stage(seat, why);
@@ -64,7 +67,8 @@ void seat_restart(struct seat *seat, bool progressed)
 	char next[64], delay[QUANTITY_TEXT_SIZE];
 	uint64_t now_ns = clock_now_ns(), delay_ns;
 
-	if (!restart_allowed(&watch->history, &watch->policy, now_ns, progressed)) {
+	if (!restart_allowed(seat->stage->degrade ? &seat->history : &watch->history, &watch->policy, now_ns,
+			     progressed)) {
 		give_up(seat);
 		return;
 	}

@@ -43,5 +43,5 @@ static inline bool seat_state_alive(enum seat_state state)
 /* Nothing more will happen here. */
 static inline bool seat_state_over(enum seat_state state)
 {
-	return state == SEAT_DONE || state == SEAT_LOST;
+	return state == SEAT_DONE || state == SEAT_RETIRED || state == SEAT_LOST;
 }

@@ -83,6 +83,12 @@ static void seat_init(struct supervisor *supervisor, uint32_t slot)
 						 .stderr_fd = -1 };
 }
 
+static int history_init(struct restart_history *history, const struct plan_stage *stage)
+{
+	history->deaths_ns = calloc(stage->restart_intensity + 1ul, sizeof(*history->deaths_ns));
+	return history->deaths_ns ? 0 : error_origin(-ENOMEM);
+}
+
 static int stage_watch_init(struct supervisor *supervisor, uint32_t number)
 {
 	const struct plan_stage *stage = &supervisor->plan->stages[number];
@@ -95,8 +101,7 @@ static int stage_watch_init(struct supervisor *supervisor, uint32_t number)
 						   .period_ns = stage->restart_period_ns,
 						   .backoff_min_ns = stage->backoff_min_ns,
 						   .backoff_max_ns = stage->backoff_max_ns } };
-	watch->history.deaths_ns = calloc(stage->restart_intensity + 1ul, sizeof(*watch->history.deaths_ns));
-	return watch->history.deaths_ns ? 0 : error_origin(-ENOMEM);
+	return history_init(&watch->history, stage);
 }
 
 static int supervisor_init(struct supervisor *supervisor)
@@ -112,6 +117,9 @@ static int supervisor_init(struct supervisor *supervisor)
 	r = timer_prepare(supervisor->event);
 	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_stages; i++)
 		r = stage_watch_init(supervisor, i);
+	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_slots; i++)
+		if (supervisor->seats[i].stage->degrade)
+			r = history_init(&supervisor->seats[i].history, supervisor->seats[i].stage);
 	return error_trace(r);
 }
 
@@ -263,6 +271,7 @@ static void seat_deinit(struct seat *seat)
 	seat->words.length = 0; /* an unfinished line has nobody to tell any more */
 	seat_unwatch(seat);
 	last_words_clear(&seat->words);
+	free(seat->history.deaths_ns);
 	free(seat->goodbye.reason);
 	free(seat->goodbye.option);
 }

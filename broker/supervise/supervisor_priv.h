@@ -67,7 +67,8 @@ struct seat {
 	int spool_fds[STAGE_SPOOLS_MAX];
 	struct segment segment; /* control pages, read-only */
 	uint32_t restarts;
-	uint32_t failures; /* deaths in a row without progress */
+	uint32_t failures;              /* deaths in a row without progress */
+	struct restart_history history; /* on_failure: degrade counts for each seat; else the stage does */
 
 	/* of the present generation */
 	uint32_t generation; /* of the next one while nobody sits here */
@@ -196,6 +197,15 @@ void seat_close_lost(struct seat *seat);
 
 /* obituary.c: one paragraph about a death. next: what follows, e.g. "restart in 10 ms". */
 void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next);
+
+/* retire.c */
+/* Its stage can go on without it: on_failure: degrade, it has run, and a sibling is left. */
+bool seat_may_retire(const struct seat *seat);
+/*
+ * Nobody will sit here again, and the stage goes on: closes its outputs, has its producers move what waits for it. Returns 0, or what
+ * stood in the way: then nothing has changed.
+ */
+int seat_retire(struct seat *seat, const char *why);
 
 /* revive.c */
 /* Back-off and then the next generation, or the end of the stage. */

@@ -69,6 +69,7 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 	for (uint32_t i = 0; i < planned->workers; i++) {
 		take_worker(&supervisor->seats[planned->first_slot + i], &stage->workers[i]);
 		add_worker(stage, &stage->workers[i]);
+		stage->n_retired += supervisor->seats[planned->first_slot + i].state == SEAT_RETIRED;
 	}
 }
 

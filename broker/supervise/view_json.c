@@ -89,6 +89,8 @@ static void format_stage(const struct view *view, const struct view_stage *stage
 	text_add_char(text, ',');
 	add_number(text, "restarts", stage->restarts);
 	text_add_char(text, ',');
+	add_number(text, "retired", stage->n_retired);
+	text_add_char(text, ',');
 	add_number(text, "queue_bytes", stage->queue_bytes);
 	text_add_char(text, ',');
 	add_number(text, "queue_capacity_bytes", stage->queue_capacity_bytes);

@@ -79,6 +79,13 @@ void commit_add_tail(struct commit *commit, const struct lane_out *lane)
 	add(commit, COMMIT_TAIL, lane->index, lane->built);
 }
 
+void commit_add_retract(struct commit *commit, const struct lane_out *lane, uint64_t cut)
+{
+	must(lane->index < commit->segment->geometry.n_writers && lane->built == lane->tail &&
+	     lane->tail - cut <= lane->capacity_bytes);
+	add(commit, COMMIT_RETRACT, lane->index, cut);
+}
+
 void commit_add_done(struct commit *commit, const struct lane_in *lane)
 {
 	commit_add_done_at(commit, lane->index, lane->next);

@@ -20,6 +20,8 @@ void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_ou
 
 /* Collects: the lane's built end becomes its tail; the taken end its done; the other cursor copy gets the bytes and will count. */
 void commit_add_tail(struct commit *commit, const struct lane_out *lane);
+/* The lane's tail goes back to cut: what lay behind it goes to other lanes with the same record. Between the tails and the cursor. */
+void commit_add_retract(struct commit *commit, const struct lane_out *lane, uint64_t cut);
 void commit_add_done(struct commit *commit, const struct lane_in *lane);
 /* Lanes of full: drop-old: the number of records before the new tail, or behind the new done. */
 void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal);

@@ -53,6 +53,9 @@ static inline void commit_apply_these(struct segment *segment, const struct comm
 				store_release(&segment->writers[index - segment->geometry.n_writers].tail_ordinal,
 					      value); /* [L1] mate: hold_end */
 			break;
+		case COMMIT_RETRACT: /* its reader is dead for good: only who sums lanes sees this */
+			store_release(&segment->writers[index].tail, value); /* [L6] mate: who sums lanes */
+			break;
 		case COMMIT_CURSOR:
 			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
 			break;

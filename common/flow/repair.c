@@ -28,6 +28,12 @@ static bool position_follows(uint64_t before, uint64_t after)
 	return (int64_t)(after - before) >= 0 && !(after % ITEM_ALIGNMENT);
 }
 
+/* A tail may stay (the record was applied already) or go back, by no more than all the lanes together hold. */
+static bool position_precedes(uint64_t before, uint64_t after, uint64_t data_bytes)
+{
+	return before - after <= data_bytes && !(after % ITEM_ALIGNMENT);
+}
+
 static bool operation_valid(const struct segment *segment, const struct commit_operation *operation)
 {
 	const struct segment_geometry *geometry = &segment->geometry;
@@ -42,6 +48,10 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 			       0;
 		return index < geometry->n_writers &&
 		       position_follows(load_relaxed(&segment->writers[index].tail), operation->value);
+	case COMMIT_RETRACT:
+		return index < geometry->n_writers &&
+		       position_precedes(load_relaxed(&segment->writers[index].tail), operation->value,
+					 geometry->size_bytes - geometry->off_data);
 	case COMMIT_CURSOR:
 		return !index && operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
 	case COMMIT_BITS:
@@ -114,6 +124,12 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 	store_release(&segment->armed->word, 0);
 	*ret_report = report;
 	return 0;
+}
+
+void repair_close(struct segment *segment)
+{
+	for (uint32_t i = 0; i < segment->geometry.n_writers; i++)
+		store_release(&segment->writers[i].closed, 1); /* [L3] mate: lane_in_peek */
 }
 
 static bool has_ended(const struct done_bits *bits, uint64_t ordinal, uint64_t number)

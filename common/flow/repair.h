@@ -26,6 +26,12 @@ struct repair_report {
 int repair_run(struct segment *segment, struct repair_report *ret_report);
 
 /*
+ * Closes all output lanes of a slot that nobody will ever sit in again, after repair_run(): what it had committed is taken, then its
+ * consumers see the end. `segment` is mapped for writing. Supervisor only.
+ */
+void repair_close(struct segment *segment);
+
+/*
  * Counts the items (data records and references) in [done, tail) of a lane, trusting nothing that it reads. Supervisor, when
  * both ends are dead or quiet; `data` mapped twice, read-only. Returns 0; REPAIR_E_CORRUPT: the bytes are no chain of records.
  */

@@ -27,9 +27,9 @@ struct board_slot {
 	uint32_t suspect_attempts; /* times that workers died with the suspect in hand; 0: no suspect */
 	uint64_t suspect_position; /* in the lane below */
 	uint32_t suspect_lane;     /* reader index */
-	uint32_t reserved;
-	uint32_t
-		in_flight_limit; /* asynchronous stages: items to have at a time until past those of the last death; 0: all */
+	atomic_u32 retired;        /* 1: nobody will ever sit here again; stored after the repair [B2] */
+	/* asynchronous stages: items to have at a time until past those of the last death; 0: all */
+	uint32_t in_flight_limit;
 	uint8_t pad[28];
 };
 
@@ -41,14 +41,17 @@ struct board {
 	atomic_u32 cause;
 	atomic_u64 run_deadline_ns; /* 0: none */
 	atomic_u32 n_live;          /* workers that live now; a hint for those who spin */
-	uint8_t pad[28];
+	atomic_u32 retirements;     /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
+	uint8_t pad[24];
 	struct board_slot slots[];
 };
 
 static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");
-static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8,
+static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8 &&
+		      offsetof(struct board_slot, retired) == 28,
 	      "layout");
 static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
-		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32,
+		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
+		      offsetof(struct board, retirements) == 36,
 	      "layout");

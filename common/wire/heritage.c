@@ -63,7 +63,7 @@ RECORD(origin, heritage_origin);
 static const struct field edge_fields[] = {
 	FIELD(STRING, heritage_edge, peer_stage), FIELD(U32, heritage_edge, order), FIELD(U32, heritage_edge, balance),
 	FIELD(U32, heritage_edge, full), FIELD(U32, heritage_edge, credit), FIELD(FLAG, heritage_edge, rendezvous),
-	FIELD(FLAG, heritage_edge, feedback), FIELD(STRING_OR_NIL, heritage_edge, balance_key),
+	FIELD(FLAG, heritage_edge, feedback), FIELD(FLAG, heritage_edge, movable), FIELD(STRING_OR_NIL, heritage_edge, balance_key),
 	FIELD(U64, heritage_edge, run_bytes), FIELD(U32, heritage_edge, run_records), FIELD(U64, heritage_edge, run_wait_ns),
 	FIELD(FLAG, heritage_edge, merge), FIELD(FLAG, heritage_edge, references),
 	FIELD(U64, heritage_edge, first_ticket), FIELD(U64, heritage_edge, ticket_step),

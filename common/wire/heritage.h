@@ -79,13 +79,14 @@ enum heritage_full {
 };
 
 struct heritage_edge {
-	char *peer_stage;   /* name of the stage at the other end */
-	uint32_t order;     /* enum heritage_order */
-	uint32_t balance;   /* enum heritage_balance; outputs */
-	uint32_t full;      /* enum heritage_full */
-	uint32_t credit;    /* feedback: items of one producer that may lie on the edge, over all its lanes; else 0 */
-	bool rendezvous;    /* the producer goes on when the consumer has committed what it was sent */
-	bool feedback;      /* leads back to a stage before the producer */
+	char *peer_stage; /* name of the stage at the other end */
+	uint32_t order;   /* enum heritage_order */
+	uint32_t balance; /* enum heritage_balance; outputs */
+	uint32_t full;    /* enum heritage_full */
+	uint32_t credit;  /* feedback: items of one producer that may lie on the edge, over all its lanes; else 0 */
+	bool rendezvous;  /* the producer goes on when the consumer has committed what it was sent */
+	bool feedback;    /* leads back to a stage before the producer */
+	bool movable; /* outputs: a slot of the consumer may be retired, and what lies in its lane moves to the others */
 	char *balance_key;  /* HERITAGE_BALANCE_KEY: EXPR of key(EXPR), see common/stage/key_expression.h; else NULL */
 	uint64_t run_bytes; /* outputs, DEAL: a run ends at so many payload bytes; 0: with the turn */
 	uint32_t run_records; /* outputs, DEAL: ... or so many items; 0: no limit */

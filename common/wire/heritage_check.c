@@ -85,7 +85,9 @@ static bool admission_makes_sense(const struct heritage_edge *edge)
 	       edge->feedback == (edge->credit > 0) &&
 	       (!edge->rendezvous || (edge->full == HERITAGE_FULL_BLOCK && !ordered && !edge->feedback)) &&
 	       (edge->full != HERITAGE_FULL_DROP_OLD || (!ordered && !edge->feedback)) &&
-	       (edge->order == HERITAGE_ORDER_NONE || !edge->feedback);
+	       (edge->order == HERITAGE_ORDER_NONE || !edge->feedback) &&
+	       (!edge->movable ||
+		(!ordered && edge->n_lanes > 1 && !edge->rendezvous && edge->full != HERITAGE_FULL_DROP_OLD));
 }
 
 /* The hold lies in the own segment, behind the control pages, and is as large as the lane. */

@@ -149,7 +149,36 @@ static void test_corrupt_record_touches_nothing(void **state)
 	assert_int_equal(load_relaxed(&segment->cursor_switch->flips), 1);
 }
 
-/* Any bytes at all: an answer, no crash, no store outside the control pages, and once accepted, accepted again. */
+static void test_a_tail_goes_back_by_no_more_than_the_lanes_hold(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct commit_operation bad[] = {
+		{ COMMIT_RETRACT, 0, 8008 },            /* ahead */
+		{ COMMIT_RETRACT, 0, 7996 },            /* not aligned */
+		{ COMMIT_RETRACT, 0, 8000 - 4096 - 8 }, /* further than the lane is large */
+		{ COMMIT_RETRACT, 1, 7000 },
+	};
+	struct segment *segment = &fixture->producer;
+	struct repair_report report;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		store_relaxed(&segment->writers[0].tail, 8000);
+		segment->record->operations[0] = bad[i];
+		store_release(&segment->record->state, 1);
+		assert_int_equal(repair_run(segment, &report), REPAIR_E_CORRUPT);
+		assert_int_equal(load_relaxed(&segment->writers[0].tail), 8000);
+	}
+	segment->record->operations[0] = (struct commit_operation){ COMMIT_RETRACT, 0, 6400 };
+	for (int i = 0; i < 2; i++) { /* again, after a repair that was cut: the same */
+		store_release(&segment->record->state, 1);
+		assert_int_equal(repair_run(segment, &report), 0);
+		assert_true(report.applied);
+		assert_int_equal(load_relaxed(&segment->writers[0].tail), 6400);
+	}
+	repair_close(segment);
+	assert_int_equal(load_relaxed(&segment->writers[0].closed), 1);
+}
+
 /* An item in a hold has left the lane, records that outputs refer to have not: `free` is the next generation's to move. */
 static void test_free_of_a_lane_with_a_hold(void **state)
 {
@@ -198,6 +227,7 @@ static void test_ordinals(void **state)
 	assert_int_equal(load_relaxed(&segment->writers[0].tail_ordinal), 7);
 }
 
+/* Any bytes at all: an answer, no crash, no store outside the control pages, and once accepted, accepted again. */
 static void test_repair_survives_garbage(void **state)
 {
 	struct fixture *fixture = *state;
@@ -216,7 +246,7 @@ static void test_repair_survives_garbage(void **state)
 			store_relaxed(&segment->record->state, next_random(&seed) % 4);
 		for (unsigned i = 0; i < 2 && image % 4; i++)
 			segment->record->operations[i] = (struct commit_operation){
-				(uint32_t)(next_random(&seed) % 4),
+				(uint32_t)(next_random(&seed) % (COMMIT_DONE + 1)),
 				(uint32_t)(next_random(&seed) % 2),
 				load_relaxed(&segment->readers[0].done) + next_random(&seed) % 64,
 			};
@@ -286,6 +316,7 @@ int main(void)
 		TEST(test_corrupt_record_touches_nothing),
 		TEST(test_free_of_a_lane_with_a_hold),
 		TEST(test_ordinals),
+		TEST(test_a_tail_goes_back_by_no_more_than_the_lanes_hold),
 		TEST(test_repair_survives_garbage),
 		TEST(test_census_counts_data_only),
 		TEST(test_census_refuses_nonsense),

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retiring a slot: its worker has died too often, its siblings go on, and no item is lost.
+ *
+ *      supervisor                                     producer, between two turns
+ *      ----------                                     ---------------------------
+ *      repair: `done` stands still for ever
+ *      closes the slot's own outputs
+ *      retired := 1, retirements + 1     [B2]  ---->  takes the lane out of the edge: nothing is dealt there any more
+ *      rings all neighbours                           copies the end of [done, tail) behind the tails of other lanes
+ *                                                     one commit: those tails ahead, this tail back
+ *                                                     again, waiting for room, until tail == done
+ *
+ * Killed before the commit: nothing has moved. Killed after it: moved once. The next generation finds `retired` on the board and
+ * [done, tail) as far as it has come, so no note of the progress is needed. `retired` is read before `done`, and was
+ * stored after the repair: `done` can't move any more.
+ *
+ * A lane that is out is never written again, so whatever still refers to its bytes stays good.
+ *
+ * A producer that has finished must not close and go while a slot that may be retired holds items: nobody could move them, and
+ * the siblings would have seen the end. So it stays until all such lanes are empty, whoever empties them, and then closes.
+ */
+#include "worker/retire.h"
+
+#include <stdio.h>
+
+#include "common/flow/retract.h"
+#include "worker/output.h"
+#include "worker/wait.h"
+
+static bool is_retired(const struct worker *worker, const struct output_lane *lane)
+{
+	uint32_t slot = worker->heritage.peers[lane->peer - worker->peers].slot;
+
+	return load_acquire(&worker->board->slots[slot].retired); /* [B2] mate: seat_retire */
+}
+
+static int broken(struct worker *worker, const struct output_edge *edge)
+{
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "what lies in the lane of a retired worker of '%s' makes no sense; it can not be moved",
+		 edge->heritage->peer_stage);
+	return WEIR_FAILED;
+}
+
+static struct output_lane *emptiest(struct output_edge *edge)
+{
+	struct output_lane *best = &edge->lanes[0];
+	uint64_t best_room = lane_out_room(&best->lane, true);
+
+	for (uint32_t i = 1; i < edge->n_lanes; i++) {
+		uint64_t room = lane_out_room(&edge->lanes[i].lane, true);
+
+		if (room > best_room) {
+			best = &edge->lanes[i];
+			best_room = room;
+		}
+	}
+	return best;
+}
+
+/* All of it takes effect at once: with the record, or with its repair. */
+static void commit_move(struct worker *worker, struct lane_out *from, uint64_t cut, struct output_lane *to)
+{
+	retract_copy(from, cut, &to->lane);
+	commit_add_tail(&worker->commit, &to->lane);
+	commit_add_retract(&worker->commit, from, cut);
+	commit_publish(&worker->commit);
+	to->lane.tail = to->lane.built;
+	from->tail = from->built = cut;
+	fence_seq_cst(); /* [D1] pairs with wait_arm(): the tail is visible before `armed` is read */
+	if (doorbell_wake(&to->peer->doorbell, ARM_DATA, 0))
+		counter_add(worker, COUNTER_WAKES, 1);
+}
+
+/* Moves the end of what the lane holds: at most a share, so that all that are left get some. Returns 0, LANE_E_FULL, LANE_E_BROKEN. */
+static int move_some(struct worker *worker, struct output_edge *edge, struct lane_out *from, uint64_t done,
+		     uint64_t share_bytes)
+{
+	struct output_lane *to = emptiest(edge);
+	uint64_t room = lane_out_room(&to->lane, false), cut, last_bytes;
+	int r = retract_cut(from, done, room < share_bytes ? room : share_bytes, &cut, &last_bytes);
+
+	if (r == 0 && cut == from->tail && last_bytes <= room)
+		cut -= last_bytes;
+	if (r != 0)
+		return r;
+	worker->need_bytes = last_bytes;
+	if (cut == from->tail)
+		return LANE_E_FULL;
+	commit_move(worker, from, cut, to);
+	return 0;
+}
+
+static int move_all(struct worker *worker, struct output_edge *edge, struct lane_out *from)
+{
+	uint64_t done = load_acquire(&from->peer->done), share_bytes = (from->tail - done) / edge->n_lanes;
+	int r = 0;
+
+	while (r == 0 && from->tail != done) {
+		r = move_some(worker, edge, from, done, share_bytes);
+		if (r == LANE_E_BROKEN)
+			return broken(worker, edge);
+		if (r == LANE_E_FULL) {
+			worker->need_output = (uint32_t)(edge - worker->outputs);
+			r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
+		}
+	}
+	return r;
+}
+
+/* The last lane stays where it is: then the stage has failed, and everybody will be told. */
+static int move_edge(struct worker *worker, struct output_edge *edge)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < edge->n_lanes;) {
+		struct output_lane retired = edge->lanes[i];
+
+		if (edge->n_lanes == 1 || !is_retired(worker, &retired)) {
+			i++;
+			continue;
+		}
+		edge->lanes[i] = edge->lanes[--edge->n_lanes];
+		edge->lanes[edge->n_lanes] = retired;
+		edge->next = 0;
+		edge->turn_lane = NO_LANE;
+		r = move_all(worker, edge, &edge->lanes[edge->n_lanes].lane);
+	}
+	return r;
+}
+
+int retire_move(struct worker *worker)
+{
+	int r = 0;
+
+	worker->retiring = true;
+	worker->retirements_seen = load_acquire(&worker->board->retirements); /* [B2] mate: seat_retire */
+	for (uint32_t i = 0; r == 0 && i < worker->n_outputs; i++)
+		if (worker->outputs[i].heritage->movable)
+			r = move_edge(worker, &worker->outputs[i]);
+	worker->retiring = false;
+	return r;
+}
+
+bool retire_is_drained(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; worker->outputs[i].heritage->movable && j < worker->outputs[i].n_lanes; j++) {
+			const struct lane_out *lane = &worker->outputs[i].lanes[j].lane;
+
+			if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply */
+				return false;
+		}
+	return true;
+}
+
+int retire_linger(struct worker *worker)
+{
+	uint64_t need_bytes = UINT64_MAX;
+	int r = retire_check(worker);
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		if (worker->outputs[i].heritage->movable &&
+		    worker->outputs[i].lanes[0].lane.capacity_bytes < need_bytes)
+			need_bytes = worker->outputs[i].lanes[0].lane.capacity_bytes;
+	while (r == 0 && !retire_is_drained(worker)) {
+		worker->lingering = true;
+		r = wait_sleep(worker, ARM_SPACE, need_bytes);
+		worker->lingering = false;
+		if (r == 0)
+			r = retire_check(worker);
+	}
+	return r;
+}

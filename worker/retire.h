@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slots of a consumer that are given up: what lies in their lanes moves to the others. */
+#pragma once
+
+#include "worker/worker.h"
+
+/* News on the board: a slot, anybody's, was retired since the last look. One load. */
+static inline bool retire_is_due(const struct worker *worker)
+{
+	return load_acquire(&worker->board->retirements) != worker->retirements_seen; /* [B2] mate: seat_retire */
+}
+
+/*
+ * Between turns, with nothing built: takes the lanes to retired slots out of the edges, and moves what they hold to the lanes that are
+ * left. Waits while those are full. Returns 0; WEIR_CANCELLED; WEIR_FAILED (worker->reason).
+ */
+int retire_move(struct worker *worker);
+
+static inline int retire_check(struct worker *worker)
+{
+	return retire_is_due(worker) ? retire_move(worker) : 0;
+}
+
+/*
+ * Before the lanes close: waits until the slots that may be retired have taken all that was sent to them, for after that nobody could
+ * move it. Returns as retire_move().
+ */
+int retire_linger(struct worker *worker);
+/* True when they have. Reads the consumers' lines. */
+bool retire_is_drained(const struct worker *worker);
