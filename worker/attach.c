@@ -19,9 +19,11 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/attach.h"
+#include "worker/credit.h"
 #include "worker/in_flight.h"
 #include "worker/key.h"
 #include "worker/leave.h"
+#include "worker/loop.h"
 #include "worker/origins.h"
 #include "worker/pins.h"
 
@@ -164,6 +166,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 			lane_out_rewind(&output->lane);
 		output->ordinal = load_relaxed(&output->lane.writer->tail_ordinal);
 	}
+	credit_attach(edge);
 	return 0;
 }
 
@@ -242,6 +245,7 @@ int worker_attach(struct worker *worker, struct text *why)
 		r = in_flight_attach(worker, why);
 	if (r < 0)
 		return r;
+	loop_attach(worker);
 
 	heritage->segment_fd = fd_close(heritage->segment_fd);
 	heritage->board_fd = fd_close(heritage->board_fd);
@@ -287,12 +291,14 @@ void worker_detach(struct worker *worker)
 		for (uint32_t j = 0; j < worker->outputs[i].heritage->n_lanes; j++) /* retired ones too */
 			lane_unmap(worker->outputs[i].lanes[j].lane.data,
 				   worker->outputs[i].lanes[j].lane.capacity_bytes);
+		credit_detach(&worker->outputs[i]);
 		free(worker->outputs[i].lanes);
 		key_free(worker->outputs[i].key);
 	}
 	for (uint32_t i = 0; i < worker->n_peers; i++)
 		segment_detach(&worker->peers[i].segment);
 	free(worker->reserved.scratch);
+	loop_detach(worker);
 	free(worker->inputs);
 	free(worker->outputs);
 	free(worker->peers);

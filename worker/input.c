@@ -15,6 +15,7 @@
 
 #include "worker/in_flight.h"
 #include "worker/input.h"
+#include "worker/loop.h"
 
 static int input_broken(struct worker *worker, const struct input_edge *edge, uint32_t lane, const char *what)
 {
@@ -145,6 +146,9 @@ int input_next(struct worker *worker, struct input *ret_input)
 {
 	struct ends ends = { 0 };
 
+	if (worker->loop)
+		return loop_next(worker, ret_input);
+
 	for (uint32_t i = 0; i < worker->n_inputs; i++) {
 		uint32_t number = worker->next_input + i < worker->n_inputs ? worker->next_input + i :
 									      worker->next_input + i - worker->n_inputs;
@@ -166,6 +170,8 @@ void input_take(struct worker *worker, const struct input *input)
 		worker->cursor.ledger[LEDGER_DROPPED_OLD] += hold_advance(&lane->hold, &lane->lane);
 	else
 		lane_in_advance(&lane->lane, &input->header);
+	if (worker->loop)
+		loop_take(worker, input);
 	worker->taken_bytes += item_record_size(input->header.size_bytes);
 	lane->touched = true;
 	worker->changed = true;

@@ -41,7 +41,8 @@ int outcome_after_emits(struct worker *worker, const char *callback, uint32_t ou
 		return outcome_check(worker, callback, outcomes, status);
 	worker->phase = PHASE_NONE;
 	if (worker->emit_refused == WEIR_TOO_LARGE)
-		snprintf(worker->reason, sizeof(worker->reason),
-			 "the outputs of one item do not fit a lane; give the stage behind this one a larger `lane:`");
+		snprintf(
+			worker->reason, sizeof(worker->reason),
+			"the outputs of one item do not fit a lane, or the credit of the way back; give the stage behind this one a larger `lane:` or `credit:`");
 	return worker->emit_refused == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_FAILED;
 }

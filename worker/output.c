@@ -14,6 +14,7 @@
 
 #include "common/base/must.h"
 #include "worker/admission.h"
+#include "worker/credit.h"
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/sharing.h"
@@ -77,8 +78,8 @@ int output_choose(struct worker *worker, struct output_edge *edge, size_t size_b
 	if (edge->n_lanes == 1 || lane == NO_LANE)
 		lane = output_turn_lane(edge);
 
-	r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);
-	if (r == LANE_E_FULL && edge->n_lanes > 1 && any_lane)
+	r = credit_left(edge) ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) : LANE_E_FULL;
+	if (r == LANE_E_FULL && !edge->credit && edge->n_lanes > 1 && any_lane)
 		for (uint32_t i = 0; r == LANE_E_FULL && i < edge->n_lanes; i++) {
 			lane = lane + 1 < edge->n_lanes ? lane + 1 : 0;
 			r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);
@@ -413,6 +414,7 @@ bool output_room(struct worker *worker, uint64_t need_bytes)
 			room = (only == NO_LANE || only == j) &&
 			       (!edge->heritage->rendezvous || admission_lane_empty(worker, &edge->lanes[j])) &&
 			       lane_out_room(&edge->lanes[j].lane, true) >= need_bytes;
+		room = room && (!output_is_needed(worker, i) || credit_left(edge));
 		if (!room)
 			return false;
 	}
@@ -433,6 +435,7 @@ bool output_possible(const struct worker *worker, uint64_t need_bytes)
 				(only == NO_LANE || only == j) &&
 				lane->capacity_bytes - (lane->built - lane->tail) >= need_bytes + lane->reserve_bytes;
 		}
+		possible = possible && (!output_is_needed(worker, i) || credit_possible(edge, edge->item_records + 1));
 		if (!possible)
 			return false;
 	}
@@ -446,7 +449,9 @@ bool output_turn_full(const struct worker *worker)
 		const struct lane_out *lane =
 			&edge->lanes[edge->turn_lane != NO_LANE ? edge->turn_lane : edge->item_lane].lane;
 
-		if (lane->built - lane->tail >= lane_turn_bytes(lane->capacity_bytes))
+		/* With a flush() nothing is committed in the middle of an item: what lies behind the tail holds its credit. */
+		if (lane->built - lane->tail >= lane_turn_bytes(lane->capacity_bytes) ||
+		    (edge->credit && worker->stage.flush && lane->built != lane->tail))
 			return true;
 	}
 	return false;

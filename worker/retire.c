@@ -125,6 +125,7 @@ static int move_edge(struct worker *worker, struct output_edge *edge)
 		edge->lanes[edge->n_lanes] = retired;
 		edge->next = 0;
 		edge->turn_lane = NO_LANE;
+		edge->item_lane = 0;
 		r = move_all(worker, edge, &edge->lanes[edge->n_lanes].lane);
 	}
 	return r;

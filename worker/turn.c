@@ -20,6 +20,7 @@
 #include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/leave.h"
+#include "worker/loop.h"
 #include "worker/outcome.h"
 #include "worker/origins.h"
 #include "worker/output.h"
@@ -283,6 +284,8 @@ static int turn_take(struct worker *worker)
 	else
 		input_rotate(worker);
 	worker->taken_bytes = 0;
+	if (worker->loop)
+		loop_begin(worker);
 	if (worker->plain_input && !worker->suspect_attempts) {
 		window_open(worker);
 		r = take_plain(worker, batch, &n);
@@ -477,6 +480,7 @@ int turn_loop(struct worker *worker)
 		r = retire_linger(worker);
 	if (r == 0) {
 		turn_close(worker);
+		r = loop_end(worker);
 		turn_linger(worker);
 	}
 	return r == 0 && failed ? WEIR_FAILED : r;

@@ -25,6 +25,7 @@
 #include "worker/children.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
+#include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/retire.h"
@@ -180,7 +181,7 @@ static bool wait_bound(struct worker *worker, const struct wait_request *request
 /* Not before it has armed and looked again. Returns what wait_poll() says, 0 if it did not come to that. */
 static int wait_asleep(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
-	uint64_t from_ns, slept_ns;
+	uint64_t from_ns, wake_ns, slept_ns;
 	int r;
 
 	wait_arm(worker, request->events, request->need_bytes);
@@ -189,8 +190,8 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	if (!worker->sleep_ms)
 		worker->sleep_ms = SLEEP_MS_MIN;
 	from_ns = clock_now_ns();
-	r = wait_poll(worker, request->fds, request->n_fds,
-		      deadline_poll_ms(request->wake_ns, from_ns, (int)worker->sleep_ms));
+	wake_ns = deadline_earlier(request->wake_ns, request->events & ARM_DATA ? loop_look_ns(worker, from_ns) : 0);
+	r = wait_poll(worker, request->fds, request->n_fds, deadline_poll_ms(wake_ns, from_ns, (int)worker->sleep_ms));
 	worker->now_ns = clock_now_ns();
 	slept_ns = worker->now_ns - from_ns;
 	if (rounds)

@@ -73,6 +73,7 @@ struct output_edge {
 	uint64_t skipped, said_ns; /* by this process; when that was last said */
 	struct key *key;           /* balance: key; else NULL */
 	uint32_t key_lane;         /* of the last item that was to be pushed */
+	struct credit *credit;     /* feedback: for each lane; NULL: no limit */
 };
 
 #define NO_LANE UINT32_MAX
@@ -127,6 +128,7 @@ struct step {
 	size_t next_case;    /* of a select: the first to be looked at */
 	uint32_t n_unpolled; /* selects since its descriptors were looked at */
 };
+struct loop;
 
 struct worker {
 	struct weir_context context; /* first */
@@ -143,6 +145,7 @@ struct worker {
 	uint32_t n_inputs, next_input;
 	struct output_edge *outputs;
 	uint32_t n_outputs;
+	struct loop *loop; /* this slot is the head of one; NULL: it is not */
 	bool ordered;      /* pass run ends on */
 	bool plain_input;  /* one input edge, and it is plain */
 	bool plain_output; /* one output edge, and it is plain */

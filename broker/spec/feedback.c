@@ -7,7 +7,8 @@
  *             +-----+  at most 64 items lie here
  *
  * A feedback edge must close a cycle of edges that are none themselves, or it is no feedback. On a loop nothing may
- * wait for the one it feeds without bound: a rendezvous would.
+ * wait for the one it feeds without bound: a rendezvous would, and a block of all. Its head, to which it leads back, is
+ * the one stage that lets items in, and one process (worker/loop.c says why).
  */
 #include <string.h>
 
@@ -46,21 +47,77 @@ static const char *name_of(const struct reading *reading, uint32_t index)
 	return reading->plan->stages[index].name ? reading->plan->stages[index].name : "?";
 }
 
-/* A stage on the loop from `to` back to `to`: what it is reached by is marked; is it itself behind `to`? */
-static void check_loop(struct reading *reading, const struct reach *before, struct reach *scratch, uint32_t to)
+/* Marks the stages on the loop from `to` back to `to`: they lead to what feeds it (before), and are behind it. */
+static void mark_loop(const struct reading *reading, const struct reach *before, struct reach *scratch, uint32_t to,
+		      bool *loop)
 {
 	for (uint32_t i = 0; i < reading->n_stages; i++) {
-		const struct plan_stage *planned = &reading->plan->stages[i];
-
-		if (!before->seen[i] || !planned->rendezvous)
+		loop[i] = false;
+		if (!before->seen[i])
 			continue;
 		reach_from(reading, scratch, i);
-		if (scratch->seen[to])
-			reading_error(reading,
-				      value_position(&reading->stages[i].values[STAGE_KEY_CAPACITY], planned->position),
-				      NULL, "capacity: 0 on a loop waits for itself: '%s' is fed back to '%s'",
-				      name_of(reading, i), name_of(reading, to));
+		loop[i] = scratch->seen[to];
 	}
+}
+
+/* The head is the loop's one gate, and finds its end: whoever else let items in would do it unseen. */
+static void check_gate(struct reading *reading, const bool *loop, uint32_t head, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+
+	for (uint32_t i = 0; index != head && i < stage->n_inputs; i++) {
+		if (stage->inputs[i].credit)
+			reading_error(reading, stage->inputs[i].position, NULL,
+				      "two loops share stage '%s': feed both back to '%s'", name_of(reading, index),
+				      name_of(reading, head));
+		else if (!loop[stage->inputs[i].from])
+			reading_error(reading, stage->inputs[i].position, NULL,
+				      "only the head of a loop lets items in: let '%s' read from '%s'",
+				      name_of(reading, head), name_of(reading, stage->inputs[i].from));
+	}
+}
+
+static void check_member(struct reading *reading, uint32_t head, uint32_t index)
+{
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	const struct spec_value *values = reading->stages[index].values;
+	const struct heritage_option *block = plan_option(planned, "block");
+	struct spec_position position = planned->position;
+
+	if (planned->rendezvous)
+		reading_error(reading, value_position(&values[STAGE_KEY_CAPACITY], planned->position), NULL,
+			      "capacity: 0 on a loop waits for itself: '%s' is fed back to '%s'",
+			      name_of(reading, index), name_of(reading, head));
+	if (block && block->line)
+		position = (struct spec_position){ block->line, block->column };
+	if (block && block->string && strcmp(block->string, "all") == 0)
+		reading_error(
+			reading, position, NULL,
+			"block: all on a loop waits for its end, and the loop for the block: '%s' is fed back to '%s'",
+			name_of(reading, index), name_of(reading, head));
+}
+
+static void check_loop(struct reading *reading, const struct reach *before, struct reach *scratch, uint32_t to)
+{
+	const struct plan_stage *head = &reading->plan->stages[to];
+	bool *loop = spec_alloc(reading->n_stages, sizeof(*loop)), is_fed = false;
+
+	for (uint32_t i = 0; i < reading->stages[to].n_inputs; i++)
+		is_fed = is_fed || !reading->stages[to].inputs[i].credit; /* else check_inflow() has the word */
+	if (head->workers > 1)
+		reading_error(reading, value_position(&reading->stages[to].values[STAGE_KEY_WORKERS], head->position),
+			      "put a stage with one worker before it, and feed back to that",
+			      "the head of a loop has one worker, not %u: it alone knows what is on the loop",
+			      head->workers);
+	mark_loop(reading, before, scratch, to, loop);
+	for (uint32_t i = 0; i < reading->n_stages; i++) {
+		if (!loop[i])
+			continue;
+		if (is_fed)
+			check_gate(reading, loop, to, i);
+		check_member(reading, to, i);
+	}
+	free(loop);
 }
 
 /* False: it is no feedback, which was reported. */

@@ -15,6 +15,8 @@ struct filling {
 	const struct plan_slot *slot;
 	const struct plan_stage *stage;
 	struct heritage *heritage;
+	uint32_t *loop; /* stages of the loop whose head it is; owned */
+	uint32_t n_loop;
 	bool failed;
 };
 
@@ -102,6 +104,8 @@ static void fill_peers(struct filling *filling)
 	struct heritage *heritage = filling->heritage;
 	uint32_t n_all = filling->slot->geometry.n_readers + filling->slot->geometry.n_writers, n = 0;
 
+	for (uint32_t i = 0; i < filling->n_loop; i++)
+		n_all += filling->plan->stages[filling->loop[i]].workers;
 	heritage->peers = zeroed(filling, n_all, sizeof(*heritage->peers));
 	if (!heritage->peers)
 		return;
@@ -109,6 +113,8 @@ static void fill_peers(struct filling *filling)
 		add_peers(filling, filling->plan->edges[stage->inputs[i]].from);
 	for (uint32_t i = 0; i < stage->n_outputs; i++)
 		add_peers(filling, filling->plan->edges[stage->outputs[i]].to);
+	for (uint32_t i = 0; i < filling->n_loop; i++)
+		add_peers(filling, filling->loop[i]);
 	qsort(heritage->peers, heritage->n_peers, sizeof(*heritage->peers), compare_slots);
 	for (uint32_t i = 0; i < heritage->n_peers; i++)
 		if (n == 0 || heritage->peers[n - 1].slot != heritage->peers[i].slot)
@@ -241,6 +247,64 @@ static void fill_edges(struct filling *filling)
 		fill_edge(filling, stage->outputs[i], false, &heritage->outputs[i]);
 }
 
+static uint32_t loop_end(const struct filling *filling, uint32_t slot)
+{
+	return slot == filling->heritage->slot ? HERITAGE_SELF : find_peer(filling->heritage, slot);
+}
+
+/* The lanes that lead to one slot of the loop from inside the loop; to the head: only the ways back. */
+static void fill_loop_slot(struct filling *filling, uint32_t stage, uint32_t worker, uint32_t *n)
+{
+	const struct plan *plan = filling->plan;
+	const struct plan_stage *to = &plan->stages[stage];
+	bool is_head = to == filling->stage;
+
+	for (uint32_t i = 0; i < to->n_inputs; i++) {
+		const struct plan_edge *edge = &plan->edges[to->inputs[i]];
+
+		if (is_head && !edge->feedback)
+			continue;
+		for (uint32_t p = 0; p < plan->stages[edge->from].workers; p++, (*n)++) {
+			const struct plan_lane *lane = &plan->lanes[edge->first_lane + p * to->workers + worker];
+
+			if (filling->heritage->loop_lanes)
+				filling->heritage->loop_lanes[*n] = (struct heritage_loop_lane){
+					.producer = loop_end(filling, lane->producer),
+					.consumer = loop_end(filling, lane->consumer),
+					.writer_index = lane->writer_index,
+					.reader_index = lane->reader_index,
+					.capacity_bytes = lane->capacity_bytes,
+				};
+		}
+	}
+}
+
+static void fill_loop_lanes(struct filling *filling, uint32_t *n)
+{
+	const struct plan *plan = filling->plan;
+
+	for (uint32_t i = 0; i < filling->n_loop; i++)
+		for (uint32_t worker = 0; worker < plan->stages[filling->loop[i]].workers; worker++)
+			fill_loop_slot(filling, filling->loop[i], worker, n);
+	fill_loop_slot(filling, (uint32_t)(filling->stage - plan->stages), filling->slot->worker_index, n);
+}
+
+/* Counted first, then filled, each stage after those that feed it. */
+static void fill_loop(struct filling *filling)
+{
+	uint32_t n = 0;
+
+	if (!filling->n_loop)
+		return;
+	fill_loop_lanes(filling, &n);
+	filling->heritage->loop_lanes = zeroed(filling, n, sizeof(struct heritage_loop_lane));
+	if (!filling->heritage->loop_lanes)
+		return;
+	filling->heritage->n_loop_lanes = n;
+	n = 0;
+	fill_loop_lanes(filling, &n);
+}
+
 static void fill_own(struct filling *filling, uint32_t slot)
 {
 	const struct segment_geometry *geometry = &filling->slot->geometry;
@@ -291,11 +355,15 @@ int plan_heritage(const struct plan *plan, uint32_t slot, struct heritage *ret_h
 	filling.stage = &plan->stages[filling.slot->stage];
 	filling.heritage = &heritage;
 	fill_own(&filling, slot);
+	filling.failed = filling.failed || plan_loop(plan, filling.slot->stage, &filling.loop, &filling.n_loop) < 0;
 	fill_options(&filling);
 	fill_peers(&filling);
 	fill_origins(&filling);
 	if (!filling.failed)
 		fill_edges(&filling);
+	if (!filling.failed)
+		fill_loop(&filling);
+	free(filling.loop);
 	if (filling.failed) {
 		heritage_deinit(&heritage);
 		return error_origin(-ENOMEM);

@@ -106,6 +106,12 @@ void plan_free(struct plan *plan);
 uint32_t plan_origin_slots(const struct plan *plan, const struct plan_stage *stage);
 
 /*
+ * The stages of the loop whose head this stage is, itself not among them, in the order in which items pass them: none if it has no
+ * feedback input. Returns 0 and the list, which the caller frees (NULL if it is empty), or -ENOMEM.
+ */
+int plan_loop(const struct plan *plan, uint32_t head, uint32_t **ret_stages, uint32_t *ret_n);
+
+/*
  * Fills what the supervisor hands to the worker of `slot`: everything but file descriptors, token, pid, endpoint and generation.
  * Peers stand in the order of their slot numbers. Owned strings are copies. Returns 0 or -errno; heritage_deinit() frees.
  */

@@ -41,7 +41,8 @@ struct board {
 	atomic_u32 cause;
 	atomic_u64 run_deadline_ns; /* 0: none */
 	atomic_u32 n_live;          /* workers that live now; a hint for those who spin */
-	atomic_u32 retirements;     /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
+	atomic_u32
+		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
 	uint8_t pad[24];
 	struct board_slot slots[];
 };

@@ -25,7 +25,7 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 280, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 296, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
@@ -71,6 +71,13 @@ static const struct field edge_fields[] = {
 };
 RECORD(edge, heritage_edge);
 
+static const struct field loop_lane_fields[] = {
+	FIELD(U32, heritage_loop_lane, producer), FIELD(U32, heritage_loop_lane, consumer),
+	FIELD(U32, heritage_loop_lane, writer_index), FIELD(U32, heritage_loop_lane, reader_index),
+	FIELD(U64, heritage_loop_lane, capacity_bytes),
+};
+RECORD(loop_lane, heritage_loop_lane);
+
 static const struct field document_fields[] = {
 	FIELD(STRING, heritage, pipeline), FIELD(STRING, heritage, stage), FIELD(STRING, heritage, kind),
 	FIELD(STRING_OR_NIL, heritage, plugin), FIELD(STRING, heritage, spec), FIELD(U32, heritage, role),
@@ -88,6 +95,7 @@ static const struct field document_fields[] = {
 	FIELD_RECORDS(heritage, options, n_options, option), FIELD_RECORDS(heritage, peers, n_peers, peer),
 	FIELD_RECORDS(heritage, origins, n_origins, origin),
 	FIELD_RECORDS(heritage, inputs, n_inputs, edge), FIELD_RECORDS(heritage, outputs, n_outputs, edge),
+	FIELD_RECORDS(heritage, loop_lanes, n_loop_lanes, loop_lane),
 };
 const struct record heritage_record = {
 	sizeof(struct heritage), document_fields, sizeof(document_fields) / sizeof(struct field)

@@ -62,6 +62,14 @@ struct heritage_origin {
 	uint32_t n_lanes;
 };
 
+/* A lane of the loop whose head this slot is, its own lanes too. */
+#define HERITAGE_SELF UINT32_MAX
+struct heritage_loop_lane {
+	uint32_t producer, consumer; /* index into peers, or HERITAGE_SELF */
+	uint32_t writer_index, reader_index;
+	uint64_t capacity_bytes;
+};
+
 /* How runs (contiguous pieces of the stream) travel over an edge. */
 enum heritage_order {
 	HERITAGE_ORDER_NONE = 0, /* items are dealt out as they come */
@@ -133,6 +141,9 @@ struct heritage {
 	uint32_t n_origins;
 	struct heritage_edge *inputs, *outputs;
 	uint32_t n_inputs, n_outputs;
+	struct heritage_loop_lane
+		*loop_lanes; /* head of a loop: in the order in which items go round, the ways back last */
+	uint32_t n_loop_lanes;
 };
 
 /* Supervisor: writes the document into a new sealed memfd. Returns 0 and the fd (the caller's), or -errno. */

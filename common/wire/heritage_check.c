@@ -118,6 +118,24 @@ static bool edge_makes_sense(const struct heritage *h, const struct heritage_edg
 	return true;
 }
 
+/* The geometry at one end of a loop's lane: a neighbour's or, behind it in the loop, anybody's; or the own one. */
+static bool loop_end(const struct heritage *h, uint32_t peer, struct geometry *ret)
+{
+	if (peer != HERITAGE_SELF && peer >= h->n_peers)
+		return false;
+	*ret = peer == HERITAGE_SELF ? own_geometry(h) : peer_geometry(&h->peers[peer]);
+	return true;
+}
+
+static bool loop_lane_makes_sense(const struct heritage *h, const struct heritage_loop_lane *lane)
+{
+	struct geometry producer, consumer;
+
+	return loop_end(h, lane->producer, &producer) && loop_end(h, lane->consumer, &consumer) &&
+	       lane->writer_index < producer.n_writers && lane->reader_index < consumer.n_readers &&
+	       lane->capacity_bytes >= SEGMENT_PAGE_SIZE;
+}
+
 static bool option_makes_sense(const struct heritage_option *option)
 {
 	switch (option->type) {
@@ -168,6 +186,9 @@ bool heritage_makes_sense(const struct heritage *heritage)
 			return false;
 	for (uint32_t i = 0; i < heritage->n_outputs; i++)
 		if (!edge_makes_sense(heritage, &heritage->outputs[i], true))
+			return false;
+	for (uint32_t i = 0; i < heritage->n_loop_lanes; i++)
+		if (!loop_lane_makes_sense(heritage, &heritage->loop_lanes[i]))
 			return false;
 	return true;
 }

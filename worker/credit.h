@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many items lie on a feedback edge: the producer's end. */
+#pragma once
+
+#include "worker/worker.h"
+
+/* The records in [from, to) of one lane, as last counted. */
+struct credit {
+	uint64_t from, to;
+	uint32_t n;
+};
+
+/* At attach: counts what lies there. Nothing to do for an edge without credit. */
+void credit_attach(struct output_edge *edge);
+void credit_detach(struct output_edge *edge);
+
+/* Items that may still be built before the reader takes some; UINT32_MAX: no limit. Reads the reader's line. */
+uint32_t credit_left(const struct output_edge *edge);
+/* True if so many could be built at once, nothing else lying there. */
+static inline bool credit_possible(const struct output_edge *edge, uint32_t n)
+{
+	return !edge->credit || n <= edge->heritage->credit;
+}
