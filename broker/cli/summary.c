@@ -194,8 +194,9 @@ static bool table_wanted(const struct ending *ending)
 	for (uint32_t i = 0; i < view->n_stages; i++) {
 		const struct view_stage *stage = &view->stages[i];
 
-		if (stage->restarts || stage->n_retired || rejected(stage->ledger) || stage->ledger[LEDGER_DEAD_LETTERED] ||
-		    stage->ledger[LEDGER_EXPIRED] || ledger_skipped(stage->ledger))
+		if (stage->restarts || stage->n_retired || rejected(stage->ledger) ||
+		    stage->ledger[LEDGER_DEAD_LETTERED] || stage->ledger[LEDGER_EXPIRED] ||
+		    ledger_skipped(stage->ledger))
 			return true;
 	}
 	return ending->duration_ns >= SHORT_RUN_NS || view->in_flight || !view->balanced;

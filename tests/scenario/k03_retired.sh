@@ -27,7 +27,7 @@ check() {
 }
 
 # At once; in the middle; at the end of the stream, when small lanes hold all that the source ever had.
-for after in 0 7000 30000; do
+for after in 0 3000 12000; do
 	rm -f out
 	assert_exit 0 weir run --json --set stages.work.after=$after spec.yaml
 	check "after $after"
@@ -45,7 +45,7 @@ for round in $(seq "$(rounds 3 100)"); do
 	rm -f out ended
 	kill_randomly unlucky 20 >kills &
 	killer=$!
-	weir run --json --set stages.work.after=$((RANDOM % 20000)) --set stages.numbers.rate=120k spec.yaml 2>stderr
+	weir run --json --set stages.work.after=$((RANDOM % 8000)) --set stages.numbers.rate=120k spec.yaml 2>stderr
 	status=$?
 	touch ended
 	wait "$killer"
