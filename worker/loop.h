@@ -9,7 +9,7 @@
 void loop_attach(struct worker *worker);
 void loop_detach(struct worker *worker);
 
-/* A turn begins: what was committed since the last one counts. */
+/* After a commit: what was let in stands in the lanes now. */
 void loop_begin(struct worker *worker);
 /* input_next() of a head. Same returns. INPUT_E_CLOSED: everything outside is closed, and the loop is empty and quiet. */
 int loop_next(struct worker *worker, struct input *ret_input);

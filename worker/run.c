@@ -15,8 +15,10 @@
 
 #include <stdio.h>
 
+#include "worker/loop.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/retire.h"
 #include "worker/step.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
@@ -129,11 +131,15 @@ static int run_finish(struct worker *worker, enum cursor_end end)
 		if (r != 0)
 			return r;
 	}
+	r = retire_linger(worker);
+	if (r != 0)
+		return r;
 	if (!worker->ordered)
 		turn_close_outputs(worker, UINT64_MAX);
 	r = worker->n_inputs ? run_discard(worker) : 0;
 	if (r == 0) {
 		turn_close(worker);
+		r = loop_end(worker);
 		turn_linger(worker);
 	}
 	return r;

@@ -284,8 +284,6 @@ static int turn_take(struct worker *worker)
 	else
 		input_rotate(worker);
 	worker->taken_bytes = 0;
-	if (worker->loop)
-		loop_begin(worker);
 	if (worker->plain_input && !worker->suspect_attempts) {
 		window_open(worker);
 		r = take_plain(worker, batch, &n);

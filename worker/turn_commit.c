@@ -7,6 +7,7 @@
 
 #include "worker/in_flight.h"
 #include "worker/leave.h"
+#include "worker/loop.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -148,6 +149,8 @@ int turn_commit(struct worker *worker)
 		store_release(&worker->segment.hand->busy, 0);
 	if (leaves)
 		leave_announce(worker);
+	if (worker->loop)
+		loop_begin(worker);
 	return 0;
 }
 

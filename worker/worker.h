@@ -169,11 +169,11 @@ struct worker {
 	uint64_t taken_bytes, turn_bytes; /* of lane, by this turn in the general way; a turn's share */
 	bool changed;                     /* there is something to commit */
 	struct step step;
-	uint64_t outputs_ended; /* of cursor.outputs_closed: those whose lanes say so */
-	uint64_t leaving;                 /* inputs that a callback wants to leave: into the cursor with the next commit */
-	uint32_t retirements_seen;        /* of the board: slots whose lanes have been moved */
-	bool retiring, lingering;         /* worker/retire.c waits for room, for its readers */
-	uint32_t turns_to_left;           /* until the next look whether anybody still listens */
+	uint64_t outputs_ended;    /* of cursor.outputs_closed: those whose lanes say so */
+	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
+	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */
+	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
+	uint32_t turns_to_left;    /* until the next look whether anybody still listens */
 
 	enum phase phase;
 	bool produce_wanted;
