@@ -50,13 +50,25 @@ static bool is_next(const struct plan *plan, const unsigned char *marks, uint32_
 	return true;
 }
 
+static bool is_head(const struct plan *plan, uint32_t stage)
+{
+	for (uint32_t i = 0; i < plan->stages[stage].n_inputs; i++)
+		if (plan->edges[plan->stages[stage].inputs[i]].feedback)
+			return true;
+	return false;
+}
+
 int plan_loop(const struct plan *plan, uint32_t head, uint32_t **ret_stages, uint32_t *ret_n)
 {
-	unsigned char *marks = calloc(plan->n_stages, 1);
-	uint32_t *stages = calloc(plan->n_stages, sizeof(*stages)), n = 0;
+	unsigned char *marks;
+	uint32_t *stages, n = 0;
 
 	*ret_stages = NULL;
 	*ret_n = 0;
+	if (!is_head(plan, head))
+		return 0;
+	marks = calloc(plan->n_stages, 1);
+	stages = calloc(plan->n_stages, sizeof(*stages));
 	if (!marks || !stages) {
 		free(marks);
 		free(stages);

@@ -13,8 +13,11 @@
  *
  * So an edge carries references if its producer forwards or has several outputs. One descriptor for each slot of an origin, so
  * where they would be too many the edge carries copies, and its consumer's own lanes are the origin of all that follows.
- * Stages are taken in the order of the stream. An edge that leads back copies: a reference that came back to where it started would hold
- * the room that it needs to go on. So does one whose oldest items may be dropped: nothing stays there for as long as it is read.
+ * Stages are taken in the order of the stream.
+ *
+ * Copies travel over an edge that leads back (a reference that came back to where it started would hold the room that it needs to
+ * go on) and on all of its loop, which counts on room as soon as items are done; over one whose oldest items may be dropped, for
+ * nothing stays there for as long as it is read; and over one whose lanes may be retired: a moved reference would need its hold moved.
  */
 #include "broker/spec/memory.h"
 #include "broker/spec/reading.h"
@@ -55,13 +58,30 @@ static bool add_origins_of(const struct plan *plan, struct plan_stage *stage, ui
 	return producer->n_outputs > 1 || producer->forwards;
 }
 
-static void find_origins(struct plan *plan, struct plan_stage *stage)
+/* Stages that read from inside a loop; owned by the caller. */
+static bool *find_loops(const struct plan *plan)
+{
+	bool *on_loop = spec_alloc(plan->n_stages, sizeof(*on_loop));
+
+	for (uint32_t i = 0; i < plan->n_stages; i++) {
+		uint32_t *stages, n;
+		int r = plan_loop(plan, i, &stages, &n);
+
+		must(r == 0);
+		for (uint32_t j = 0; j < n; j++)
+			on_loop[stages[j]] = true;
+		free(stages);
+	}
+	return on_loop;
+}
+
+static void find_origins(struct plan *plan, struct plan_stage *stage, bool on_loop)
 {
 	for (uint32_t i = 0; i < stage->n_inputs; i++) {
 		struct plan_edge *edge = &plan->edges[stage->inputs[i]];
 
-		edge->references = !edge->feedback && stage->full != HERITAGE_FULL_DROP_OLD &&
-				   add_origins_of(plan, stage, edge->from);
+		edge->references = !edge->feedback && !on_loop && !stage->degrade &&
+				   stage->full != HERITAGE_FULL_DROP_OLD && add_origins_of(plan, stage, edge->from);
 	}
 	if (plan_origin_slots(plan, stage) <= ORIGIN_SLOTS_MAX)
 		return;
@@ -72,6 +92,7 @@ static void find_origins(struct plan *plan, struct plan_stage *stage)
 
 void plan_find_origins(struct plan *plan)
 {
+	bool *on_loop = find_loops(plan);
 	uint32_t *n_waiting = spec_alloc(plan->n_stages, sizeof(*n_waiting)),
 		 *ready = spec_alloc(plan->n_stages, sizeof(*ready)), n_ready = 0;
 
@@ -84,7 +105,7 @@ void plan_find_origins(struct plan *plan)
 	for (uint32_t next = 0; next < n_ready; next++) {
 		struct plan_stage *stage = &plan->stages[ready[next]];
 
-		find_origins(plan, stage);
+		find_origins(plan, stage, on_loop[ready[next]]);
 		for (uint32_t i = 0; i < stage->n_outputs; i++) {
 			const struct plan_edge *edge = &plan->edges[stage->outputs[i]];
 
@@ -92,6 +113,7 @@ void plan_find_origins(struct plan *plan)
 				ready[n_ready++] = edge->to;
 		}
 	}
+	free(on_loop);
 	free(n_waiting);
 	free(ready);
 }
