@@ -13,6 +13,8 @@
 
 #include "common/base/clock.h"
 #include "worker/in_flight_priv.h"
+#include "worker/leave.h"
+#include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/take.h"
 #include "worker/turn.h"
@@ -122,6 +124,13 @@ static int give(struct worker *worker, const struct input *input)
 		in_flight_end(worker, window, lane, number);
 		return 0;
 	}
+	if (worker->loop)
+		loop_take(worker, input);
+	if (leave_has_left(worker, input->edge)) {
+		leave_discard(worker, &entry->item);
+		in_flight_end(worker, window, lane, number);
+		return 0;
+	}
 	if (input->header.kind == ITEM_REFERENCE) {
 		r = turn_follow(worker, input, &entry->item);
 		if (r != 0)
@@ -143,7 +152,7 @@ static int give_batch(struct worker *worker, uint32_t *ret_n)
 	int r = 0;
 
 	in_flight->inputs_closed = false;
-	for (*ret_n = 0; *ret_n < worker->heritage.batch && r == 0 && !worker->produce_wanted &&
+	for (*ret_n = 0; *ret_n < worker->heritage.batch && r == 0 && !worker->produce_wanted && !worker->leaving &&
 			 in_flight->n_pending < limit_now(worker) && !output_turn_full(worker);
 	     ++*ret_n) {
 		struct input input;
