@@ -31,16 +31,22 @@ static uint32_t count(const struct lane_out *lane, uint64_t from, uint64_t to)
 	return n;
 }
 
-static void recount(struct credit *credit, const struct lane_out *lane)
+/* What has come since. */
+static void count_built(struct credit *credit, const struct lane_out *lane)
 {
-	uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_apply */
-
 	if ((int64_t)(lane->built - credit->to) < 0) {
 		credit->n = count(lane, credit->from, lane->built);
 	} else {
 		credit->n += count(lane, credit->to, lane->built);
 	}
 	credit->to = lane->built;
+}
+
+/* What has gone since: looks at the reader's line. */
+static void count_done(struct credit *credit, const struct lane_out *lane)
+{
+	uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_apply */
+
 	if (done - credit->from > credit->to - credit->from)
 		return; /* makes no sense: the lane will be found broken when its room is asked for */
 	credit->n -= count(lane, credit->from, done);
@@ -68,15 +74,28 @@ void credit_detach(struct output_edge *edge)
 	edge->credit = NULL;
 }
 
-uint32_t credit_left(const struct output_edge *edge)
+static uint32_t credit_used(const struct output_edge *edge, bool look)
 {
 	uint32_t n = 0;
 
-	if (!edge->credit)
-		return UINT32_MAX;
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
-		recount(&edge->credit[i], &edge->lanes[i].lane);
+		count_built(&edge->credit[i], &edge->lanes[i].lane);
+		if (look)
+			count_done(&edge->credit[i], &edge->lanes[i].lane);
 		n += edge->credit[i].n;
 	}
+	return n;
+}
+
+uint32_t credit_left(const struct output_edge *edge)
+{
+	uint32_t n;
+
+	if (!edge->credit)
+		return UINT32_MAX;
+	/* The reader's line is worth a look only when the items that are known of use up the credit. */
+	n = credit_used(edge, false);
+	if (n >= edge->heritage->credit)
+		n = credit_used(edge, true);
 	return n < edge->heritage->credit ? edge->heritage->credit - n : 0;
 }

@@ -46,6 +46,7 @@ struct loop {
 	uint64_t largest_bytes; /* record that was taken; stands for items that are held, whose size nobody knows */
 	uint64_t look_ns;       /* pause before the next look */
 	bool looked, waits;     /* in this turn; nothing to take, but there may be without a ring */
+	bool quiet;             /* nothing feeds the head any more, and the loop was seen to be empty: it stays so */
 	bool over;              /* the head has ended */
 };
 
@@ -171,11 +172,13 @@ int loop_next(struct worker *worker, struct input *ret_input)
 		loop->waits = true;
 		return INPUT_E_EMPTY;
 	}
-	if ((r == INPUT_E_CLOSED || r == INPUT_E_LOST) && !is_quiet(worker)) {
-		loop->waits = true;
-		return INPUT_E_EMPTY;
-	}
-	return r;
+	if (r != INPUT_E_CLOSED && r != INPUT_E_LOST)
+		return r;
+	/* While the head spins, its looks would take the very lines that the others write. The last look before a sleep is enough. */
+	if (!loop->quiet && load_relaxed(&worker->segment.armed->word))
+		loop->quiet = is_quiet(worker);
+	loop->waits = !loop->quiet;
+	return loop->quiet ? r : INPUT_E_EMPTY;
 }
 
 void loop_take(struct worker *worker, const struct input *input)

@@ -6,8 +6,8 @@
  *
  *     slept long (nothing to do)                      -> look briefly from now on
  *     slept shortly (a longer look might have caught it) -> try a long look; if that is in vain too and the sleep is short
- *                                                        again, the peer shares our processor: try again only after twice
- *                                                        as many sleeps
+ *                                                        again, the peer shares our processor: hardly look at all, and
+ *                                                        try again only after twice as many sleeps
  *     caught while looking                            -> keep it up
  *
  * With more workers than processors a look stays brief: it takes the time that another worker needs.
@@ -16,12 +16,15 @@
 
 #define ROUNDS_BRIEF 64u
 #define ROUNDS_LONG 1500u
+#define ROUNDS_FEW 4u
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
 
 uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
-	return crowded || !spin->rounds ? ROUNDS_BRIEF : spin->rounds;
+	uint32_t rounds = spin->rounds ? spin->rounds : ROUNDS_BRIEF;
+
+	return crowded && rounds > ROUNDS_BRIEF ? ROUNDS_BRIEF : rounds;
 }
 
 void spin_succeeded(struct spin *spin)
@@ -37,5 +40,5 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 		spin->backoff = spin->backoff < BACKOFF_MAX ? spin->backoff * 2 + 1 : BACKOFF_MAX;
 		spin->skip = spin->backoff;
 	}
-	spin->rounds = slept_ns > SLEPT_SHORTLY_NS || spin->skip ? ROUNDS_BRIEF : ROUNDS_LONG;
+	spin->rounds = slept_ns > SLEPT_SHORTLY_NS ? ROUNDS_BRIEF : spin->skip ? ROUNDS_FEW : ROUNDS_LONG;
 }

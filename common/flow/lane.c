@@ -26,6 +26,8 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/base/prefetch.h"
+#include "common/base/words.h"
 
 void lane_out_rewind(struct lane_out *lane)
 {
@@ -102,8 +104,13 @@ void lane_out_push(struct lane_out *lane, const struct item_header *header)
 	uint64_t size_bytes = item_record_size(header->size_bytes);
 
 	must(size_bytes <= room_cached(lane));
-	memcpy(place_of(lane, lane->built), header, sizeof(*header));
+	words_copy(place_of(lane, lane->built), header, sizeof(*header));
 	lane->built += size_bytes;
+	/* The lines of the next record, while nobody waits for them. */
+	if (room_cached(lane) >= 2 * LANE_LINE_BYTES) {
+		prefetch_to_write(place_of(lane, lane->built));
+		prefetch_to_write(place_of(lane, lane->built) + LANE_LINE_BYTES);
+	}
 }
 
 int lane_out_push_run_end(struct lane_out *lane, uint64_t ticket)
@@ -152,8 +159,11 @@ int lane_in_refresh(struct lane_in *lane)
 	    tail % ITEM_ALIGNMENT)
 		return LANE_E_BROKEN;
 	lane->tail_cached = tail;
-	if (tail != lane->next)
+	if (tail != lane->next) {
+		/* Most records reach into a second line, which would be asked for only when the first has come. */
+		prefetch_to_read(lane->data + (lane->next & (lane->capacity_bytes - 1)) + LANE_LINE_BYTES);
 		return 0;
+	}
 	if (closed == LANE_OPEN)
 		return LANE_E_EMPTY;
 	return closed == LANE_CLOSED_LOST ? LANE_E_LOST : LANE_E_CLOSED;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/prefetch.h"
 #include "common/flow/item_layout.h"
 #include "common/memory/segment_layout.h"
 
@@ -96,8 +97,8 @@ static inline void lane_prefetch(const unsigned char *record, uint64_t left)
 {
 	if (left <= LANE_PREFETCH_BYTES + LANE_LINE_BYTES)
 		return;
-	__builtin_prefetch(record + LANE_PREFETCH_BYTES); /* mapped twice: no wrap to mind */
-	__builtin_prefetch(record + LANE_PREFETCH_BYTES + LANE_LINE_BYTES);
+	prefetch_to_read(record + LANE_PREFETCH_BYTES); /* mapped twice: no wrap to mind */
+	prefetch_to_read(record + LANE_PREFETCH_BYTES + LANE_LINE_BYTES);
 }
 /* Consumer: steps over the record just peeked. */
 static inline void lane_in_advance(struct lane_in *lane, const struct item_header *header)
