@@ -110,7 +110,11 @@ static void test_the_end_needs_closed_sources_and_an_empty_loop(void **state)
 	assert_string_equal(rig_take(head), "-");       /* it is in hand here, and not done */
 	assert_int_not_equal(loop_look_ns(head, 0), 0); /* so it looks again by itself */
 	rig_commit(head);
+	assert_string_equal(rig_take(head), "-"); /* it looks round only when it is about to sleep */
+	store_relaxed(&head->segment.armed->word, 1);
 	assert_string_equal(rig_take(head), ".");
+	store_relaxed(&head->segment.armed->word, 0);
+	assert_string_equal(rig_take(head), "."); /* once empty, always empty */
 	assert_int_equal(loop_look_ns(head, 0), 0);
 	end(&rig);
 }
