@@ -261,8 +261,9 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
 	worker->n_processors = count_processors();
-	worker->plain_input =
-		worker->n_inputs == 1 && worker->inputs[0].plain && !worker->ordered && !worker->cursor.inputs_left;
+	worker->plain_input = worker->n_inputs && !worker->loop && !worker->ordered && !worker->cursor.inputs_left;
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
 	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The short way. What turn.c does for any item costs some hundred instructions: runs, merges, marks, several outputs, suspects.
- * None of that concerns an item that comes by the one plain edge while no suspect is about, so here it costs a look at the
+ * None of that concerns an item that comes by a plain edge while no suspect is about, so here it costs a look at the
  * header, a note of what is in hand, the stage's own work, and three sums.
  *
  * The same promises hold: the note is written before the stage is called, the books (lane.next, the ledger) change after it has
@@ -119,7 +119,7 @@ static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint6
 static int take_sink(struct worker *worker, struct input_lane *from, struct take *take, uint32_t batch, uint32_t *n)
 {
 	struct segment_hand *hand = worker->segment.hand;
-	struct weir_item item = { .input = 0, .attempt = 0 };
+	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
 	uint64_t next = from->lane.next, size_sum = 0;
 	uint32_t n_done = 0;
 	int r = 0;
@@ -154,7 +154,7 @@ static int take_sink(struct worker *worker, struct input_lane *from, struct take
 static int take_operator(struct worker *worker, struct input_lane *from, struct take *take, uint32_t batch, uint32_t *n)
 {
 	struct segment_hand *hand = worker->segment.hand;
-	struct weir_item item = { .input = 0, .attempt = 0 };
+	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
 	int r = 0;
 
 	while (r == 0 && *n < batch && !worker->produce_wanted && !take_is_full(worker) &&
@@ -188,18 +188,30 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 	return r;
 }
 
+/* The lanes of one edge, beginning with its current one. */
+static int take_edge(struct worker *worker, struct input_edge *edge, uint32_t batch, uint32_t *n)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < edge->n_lanes && r == 0 && *n < batch && !worker->produce_wanted; i++) {
+		r = take_from(worker, &edge->lanes[edge->current], batch, n);
+		if (r == 0 && *n < batch)
+			edge->current = edge->current + 1 < edge->n_lanes ? edge->current + 1 : 0;
+	}
+	return r;
+}
+
 int take_plain(struct worker *worker, uint32_t batch, uint32_t *n)
 {
-	struct input_edge *edge = worker->inputs;
 	int r = 0;
 
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
 	worker->phase = PHASE_PROCESS;
-	for (uint32_t i = 0; i < edge->n_lanes && r == 0 && *n < batch && !worker->produce_wanted; i++) {
-		r = take_from(worker, &edge->lanes[edge->current], batch, n);
+	for (uint32_t i = 0; i < worker->n_inputs && r == 0 && *n < batch && !worker->produce_wanted; i++) {
+		r = take_edge(worker, &worker->inputs[worker->next_input], batch, n);
 		if (r == 0 && *n < batch)
-			edge->current = edge->current + 1 < edge->n_lanes ? edge->current + 1 : 0;
+			worker->next_input = worker->next_input + 1 < worker->n_inputs ? worker->next_input + 1 : 0;
 	}
 	worker->phase = PHASE_NONE;
 	return r;

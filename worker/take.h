@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking from a plain input edge: the short way through the turn. */
+/* Taking from plain input edges: the short way through the turn. */
 #pragma once
 
 #include "worker/worker.h"
 
 /*
- * Gives up to `batch` items of the one plain input edge to the stage, as far as they lie there ready, and adds them to *n. Stops early
+ * Gives up to `batch` items of the plain input edges to the stage, as far as they lie there ready, and adds them to *n. Stops early
  * when the turn has taken or built its share, when the stage wants produce(), at a record that is not plain data, at a
  * cancel. Returns 0, WEIR_CANCELLED, or what made the stage fail; the general way (turn.c) finds out why nothing lay there.
  */
