@@ -10,7 +10,9 @@
  *                                                        try again only after twice as many sleeps
  *     caught while looking                            -> keep it up
  *
- * With more workers than processors a look stays brief: it takes the time that another worker needs.
+ * With more workers than processors a look stays brief: it takes the time that another worker needs. Instead the processor is given
+ * away a few times. If it is the peer that gets it, it works until its lane is full or empty, and nobody has had to ring. If
+ * it is somebody else, who keeps it, that is no place to wait: whoever sleeps is woken as soon as there is something to do.
  */
 #include "worker/spin.h"
 
@@ -19,6 +21,8 @@
 #define ROUNDS_FEW 4u
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
+#define YIELDS 4u
+#define AWAY_LONG_NS 300000u
 
 uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
@@ -41,4 +45,27 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 		spin->skip = spin->backoff;
 	}
 	spin->rounds = slept_ns > SLEPT_SHORTLY_NS ? ROUNDS_BRIEF : spin->skip ? ROUNDS_FEW : ROUNDS_LONG;
+}
+
+uint32_t spin_yields(struct spin *spin, bool crowded)
+{
+	if (!crowded)
+		return 0;
+	if (spin->yield_skip) {
+		spin->yield_skip--;
+		return 0;
+	}
+	return YIELDS;
+}
+
+bool spin_yielded(struct spin *spin, uint64_t away_ns, bool over)
+{
+	if (away_ns > AWAY_LONG_NS) {
+		spin->yield_backoff = spin->yield_backoff < BACKOFF_MAX ? spin->yield_backoff * 2 + 1 : BACKOFF_MAX;
+		spin->yield_skip = spin->yield_backoff;
+		return false;
+	}
+	if (over)
+		spin->yield_backoff /= 2;
+	return true;
 }

@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -145,12 +146,15 @@ static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns
 	counter_add(worker, COUNTER_BACKSTOPS, backstop);
 }
 
+static bool is_crowded(const struct worker *worker)
+{
+	return load_relaxed(&worker->board->n_live) > worker->n_processors;
+}
+
 /* Nobody rings for what lies outside: that is not worth a look before the sleep. */
 static uint32_t wait_rounds(const struct worker *worker, const struct wait_request *request)
 {
-	bool crowded = load_relaxed(&worker->board->n_live) > worker->n_processors;
-
-	return request->events ? spin_rounds(&worker->spin, crowded) : 0;
+	return request->events ? spin_rounds(&worker->spin, is_crowded(worker)) : 0;
 }
 
 static bool wait_spin(struct worker *worker, const struct wait_request *request, uint32_t rounds)
@@ -161,6 +165,26 @@ static bool wait_spin(struct worker *worker, const struct wait_request *request,
 			return true;
 		}
 		cpu_relax();
+	}
+	return false;
+}
+
+/* Lets others have the processor: one of them may be the peer that this worker waits for. */
+static bool wait_yield(struct worker *worker, const struct wait_request *request)
+{
+	uint32_t n = request->events ? spin_yields(&worker->spin, is_crowded(worker)) : 0;
+	uint64_t from_ns = n ? clock_now_ns() : 0;
+
+	while (n--) {
+		uint64_t now_ns;
+		bool over;
+
+		sched_yield();
+		over = wait_is_over(worker, request);
+		now_ns = clock_now_ns();
+		if (!spin_yielded(&worker->spin, now_ns - from_ns, over) || over)
+			return over;
+		from_ns = now_ns;
 	}
 	return false;
 }
@@ -205,7 +229,7 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 	uint32_t rounds = wait_rounds(worker, request);
 	int r;
 
-	if (wait_spin(worker, request, rounds))
+	if (wait_spin(worker, request, rounds) || wait_yield(worker, request))
 		return wait_check_order(worker);
 	worker_set_state(worker,
 			 request->events & ARM_DATA && !in_flight_pending(worker) ? WORKER_STATE_WAIT_DATA :

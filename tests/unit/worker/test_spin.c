@@ -70,6 +70,40 @@ static void test_looks_in_vain_become_rare(void **state)
 	assert_true(spin_rounds(&spin, false) > brief); /* but never given up for good */
 }
 
+static void test_yields_while_peers_have_the_processor(void **state)
+{
+	struct spin spin = { 0 };
+
+	(void)state;
+	assert_int_equal(spin_yields(&spin, false), 0);
+	assert_true(spin_yields(&spin, true) > 0);
+	assert_true(spin_yielded(&spin, SHORT_NS, true));
+	assert_true(spin_yielded(&spin, SHORT_NS, false));
+	assert_true(spin_yields(&spin, true) > 0);
+}
+
+static void test_somebody_keeps_the_processor(void **state)
+{
+	struct spin spin = { 0 };
+	uint32_t n_waits = 0, n_yields = 0;
+
+	(void)state;
+	for (; n_waits < 10000; n_waits++)
+		if (spin_yields(&spin, true)) {
+			assert_false(spin_yielded(&spin, LONG_NS, n_yields % 2));
+			n_yields++;
+		}
+	assert_in_range(n_yields, 2, 30);
+	/* When it is gone, it does not take as long to believe so. */
+	for (n_waits = 0; !spin_yields(&spin, true); n_waits++)
+		assert_true(n_waits < 2000);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_true(spin_yielded(&spin, SHORT_NS, true));
+	assert_false(spin_yielded(&spin, LONG_NS, true));
+	for (n_waits = 0; !spin_yields(&spin, true); n_waits++)
+		assert_true(n_waits < 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +111,8 @@ int main(void)
 		cmocka_unit_test(test_a_long_sleep_makes_it_look_briefly),
 		cmocka_unit_test(test_with_too_many_workers_it_looks_briefly),
 		cmocka_unit_test(test_looks_in_vain_become_rare),
+		cmocka_unit_test(test_yields_while_peers_have_the_processor),
+		cmocka_unit_test(test_somebody_keeps_the_processor),
 	};
 
 	return cmocka_run_group_tests_name("worker.spin", tests, NULL, NULL);
