@@ -5,7 +5,8 @@
  * header, a note of what is in hand, the stage's own work, and three sums.
  *
  * The same promises hold: the note is written before the stage is called, the books (lane.next, the ledger) change after it has
- * said WEIR_OK and before anything can be committed, and an emit that leaves the window finds them as turn.c would have them.
+ * said WEIR_OK and before anything can be committed. What waits to be told to them stands in worker->take: a commit in the middle of
+ * an item, and whatever is not a plain WEIR_OK, calls take_settle() first, and finds them as turn.c would have them.
  */
 #include "worker/take.h"
 
@@ -25,25 +26,36 @@ static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane
 	store_release(&hand->busy, 1);
 }
 
-/* n items, of size_bytes together, that the stage has said WEIR_OK to; the lane is read up to `next`. */
-static inline void take_count(struct worker *worker, struct input_lane *from, uint64_t next, enum ledger line,
-			      uint64_t n)
+void take_settle(struct worker *worker)
 {
-	from->lane.next = next;
-	from->touched = true; /* again: an emit may have committed what came before */
+	struct take *take = &worker->take;
+	uint64_t n_quiet = take->n_quiet - take->n_quiet_told, n_done = take->n_done - take->n_done_told;
+
+	if (!n_quiet && !n_done)
+		return;
+	take->from->lane.next = take->next;
+	take->from->touched = true;
 	worker->changed = true;
-	worker->cursor.ledger[line] += n;
-	worker->cursor.ledger[LEDGER_TAKEN] += n;
+	worker->cursor.ledger[worker->ledger_quiet] += n_quiet;
+	worker->cursor.ledger[worker->ledger_done] += n_done;
+	worker->cursor.ledger[LEDGER_TAKEN] += n_quiet + n_done;
+	take->n_quiet_told = take->n_quiet;
+	take->n_done_told = take->n_done;
 }
 
 /* Anything but a plain yes. Returns 0 if the turn may go on. */
-static int take_conclude(struct worker *worker, struct input_lane *from, const struct weir_item *item, int status)
+static int take_conclude(struct worker *worker, const struct weir_item *item, int status)
 {
-	int r = turn_conclude(worker, item, status);
+	struct input_lane *from = worker->take.from;
+	int r;
 
+	take_settle(worker);
+	r = turn_conclude(worker, item, status);
 	if (r != 0)
 		return r;
-	take_count(worker, from, from->lane.next + item_record_size(item->size_bytes), LEDGER_TAKEN, 0);
+	from->lane.next += item_record_size(item->size_bytes);
+	from->touched = true;
+	worker->changed = true;
 	worker->phase = PHASE_PROCESS;
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
@@ -51,51 +63,37 @@ static int take_conclude(struct worker *worker, struct input_lane *from, const s
 }
 
 /* What of a lane a turn may take now. */
-struct take {
+struct reach {
 	const unsigned char *data;
 	uint64_t mask, tail, end; /* end: positions from here on are left to the next turn */
-	uint64_t size_sum;        /* payload of what the stage has said WEIR_OK to */
+	const atomic_u32 *order_of_all, *order;
 };
 
-/* The header of the item at `next` if it is plain data that lies there whole, else NULL. */
-static inline const struct item_header *take_look(const struct take *take, uint64_t next, struct weir_item *item)
+static inline bool take_is_cancelled(const struct reach *reach)
 {
-	const unsigned char *record = take->data + (next & take->mask);
-	uint64_t left = take->tail - next, word;
+	return load_acquire(reach->order_of_all) >= BOARD_CANCEL || load_acquire(reach->order) >= BOARD_CANCEL;
+}
+
+/* The size of the record at `next` if it is plain data that lies there whole, else 0. */
+static inline uint64_t take_look(const struct reach *reach, uint64_t next, struct weir_item *item)
+{
+	const unsigned char *record = reach->data + (next & reach->mask);
+	uint64_t left = reach->tail - next, word, record_bytes;
 	struct item_header header;
 
-	if ((int64_t)(take->end - next) <= 0)
-		return NULL;
+	if ((int64_t)(reach->end - next) <= 0)
+		return 0;
 	lane_prefetch(record, left);
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	memcpy(&header, &word, sizeof(word));
-	if (header.kind != ITEM_DATA || header.flags || item_record_size(header.size_bytes) > left)
-		return NULL;
+	record_bytes = item_record_size(header.size_bytes);
+	if (word >> 32 != ITEM_DATA || record_bytes > left) /* and no flags */
+		return 0;
 	item->data = record + sizeof(header);
 	item->size_bytes = header.size_bytes;
 	item->sequence = ((const struct item_header *)record)->sequence;
 	item->accepted_ns = ((const struct item_header *)record)->accepted_ns;
-	return (const struct item_header *)record;
-}
-
-/* One item of a stage that emits: what is before it must stand in the books, because an emit may commit it. */
-static inline int take_operate(struct worker *worker, struct input_lane *from, struct take *take,
-			       const struct weir_item *item)
-{
-	int status;
-
-	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-	worker->context.accepted_ns = item->accepted_ns;
-	window_item_begin(worker);
-	status = worker->stage.process(&worker->context, worker->state, item);
-	if (__builtin_expect(status != WEIR_OK || worker->emit_refused, 0))
-		return take_conclude(worker, from, item, status);
-	take_count(worker, from, from->lane.next + item_record_size(item->size_bytes),
-		   worker->item_emitted || window_item_emitted(worker) ? worker->ledger_done : worker->ledger_quiet, 1);
-	take->size_sum += item->size_bytes;
-	if (worker->item_emitted)
-		output_item_end(worker);
-	return 0;
+	return record_bytes;
 }
 
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
@@ -115,56 +113,88 @@ static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint6
 	store_relaxed(&hand->position, position);
 }
 
-/* A stage without outputs: nothing can be committed before the turn ends, so the books are made up once. */
-static int take_sink(struct worker *worker, struct input_lane *from, struct take *take, uint32_t batch, uint32_t *n)
+/* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
+static int take_sink(struct worker *worker, const struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
 {
+	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t next = from->lane.next, size_sum = 0;
-	uint32_t n_done = 0;
-	int r = 0;
+	uint64_t next = take->from->lane.next, size_sum = 0, record_bytes;
+	uint32_t n = 0;
+	int r = 0, status = WEIR_OK;
 
-	while (*n + n_done < batch && take_look(take, next, &item)) {
-		int status;
-
-		if (worker_cancelled(worker)) {
+	while (n < n_wanted && (record_bytes = take_look(reach, next, &item))) {
+		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
 		take_note(hand, item.sequence, next);
 		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		status = worker->stage.process(&worker->context, worker->state, &item);
-		if (__builtin_expect(status != WEIR_OK || worker->produce_wanted, 0)) {
-			take_count(worker, from, next, worker->ledger_quiet, n_done);
-			take->size_sum += size_sum;
-			*n += n_done + 1;
-			return take_conclude(worker, from, &item, status);
-		}
-		next += item_record_size(item.size_bytes);
+		if (__builtin_expect(status != WEIR_OK || worker->produce_wanted, 0))
+			break;
+		next += record_bytes;
 		size_sum += item.size_bytes;
-		n_done++;
+		n++;
 	}
-	if (n_done)
-		take_count(worker, from, next, worker->ledger_quiet, n_done);
-	take->size_sum += size_sum;
-	*n += n_done;
-	return r;
+	take->next = next;
+	take->n_quiet += n;
+	*ret_n = n;
+	counter_add(worker, COUNTER_BYTES_IN, size_sum);
+	if (status == WEIR_OK && !worker->produce_wanted) {
+		take_settle(worker);
+		return r;
+	}
+	++*ret_n;
+	return take_conclude(worker, &item, status);
 }
 
-static int take_operator(struct worker *worker, struct input_lane *from, struct take *take, uint32_t batch, uint32_t *n)
+/*
+ * Items of a stage that emits. What an emit can't put into the window may commit the items before this one: then take_settle() is
+ * called for them, from what stands in worker->take at that time.
+ */
+static int take_operator(struct worker *worker, const struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
 {
+	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
+	uint64_t next = take->from->lane.next, n_quiet = take->n_quiet, n_done = take->n_done, size_sum = 0,
+		 record_bytes;
+	const uint32_t cursor_bytes = worker->stage.cursor_size_bytes;
+	uint32_t n = 0;
 	int r = 0;
 
-	while (r == 0 && *n < batch && !worker->produce_wanted && !take_is_full(worker) &&
-	       take_look(take, from->lane.next, &item)) {
-		if (worker_cancelled(worker))
-			return WEIR_CANCELLED;
-		take_note(hand, item.sequence, from->lane.next);
-		r = take_operate(worker, from, take, &item);
-		*n += r == 0;
+	while (r == 0 && n < n_wanted && !worker->produce_wanted && !take_is_full(worker) &&
+	       (record_bytes = take_look(reach, next, &item))) {
+		int status;
+
+		if (take_is_cancelled(reach)) {
+			r = WEIR_CANCELLED;
+			break;
+		}
+		take_note(hand, item.sequence, next);
+		words_copy(worker->cursor_before, worker->cursor.stage, cursor_bytes);
+		worker->context.accepted_ns = item.accepted_ns;
+		window_item_begin(worker);
+		status = worker->stage.process(&worker->context, worker->state, &item);
+		n++;
+		next += record_bytes;
+		if (__builtin_expect(status != WEIR_OK || worker->emit_refused, 0)) {
+			r = take_conclude(worker, &item, status);
+			continue;
+		}
+		take->next = next;
+		if (window_item_emitted(worker) || worker->item_emitted)
+			take->n_done = ++n_done;
+		else
+			take->n_quiet = ++n_quiet;
+		size_sum += item.size_bytes;
+		if (worker->item_emitted)
+			output_item_end(worker);
 	}
+	take_settle(worker);
+	counter_add(worker, COUNTER_BYTES_IN, size_sum);
+	*ret_n = r == 0 ? n : 0;
 	return r;
 }
 
@@ -172,19 +202,25 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 {
 	struct lane_in *lane = &from->lane;
 	uint64_t begin = lane->next, turn_end = lane->done + lane_turn_bytes(lane->capacity_bytes);
-	struct take take = { .data = lane->data, .mask = lane->capacity_bytes - 1 };
+	struct reach reach = { .data = lane->data,
+			       .mask = lane->capacity_bytes - 1,
+			       .order_of_all = &worker->board->order,
+			       .order = &worker->board->slots[worker->heritage.slot].order };
+	uint32_t n_taken;
 	int r;
 
 	if (lane->next == lane->tail_cached && lane_in_refresh(lane) != 0)
 		return 0;
-	take.tail = lane->tail_cached;
-	take.end = (int64_t)(take.tail - turn_end) < (int64_t)sizeof(struct item_header) ?
-			   take.tail - sizeof(struct item_header) + 1 :
-			   turn_end;
+	reach.tail = lane->tail_cached;
+	reach.end = (int64_t)(reach.tail - turn_end) < (int64_t)sizeof(struct item_header) ?
+			    reach.tail - sizeof(struct item_header) + 1 :
+			    turn_end;
+	worker->take.from = from;
 	take_note_lane(worker->segment.hand, lane);
-	r = worker->n_outputs ? take_operator(worker, from, &take, batch, n) : take_sink(worker, from, &take, batch, n);
+	r = worker->n_outputs ? take_operator(worker, &reach, batch - *n, &n_taken) :
+				take_sink(worker, &reach, batch - *n, &n_taken);
+	*n += n_taken;
 	worker->taken_bytes += lane->next - begin;
-	counter_add(worker, COUNTER_BYTES_IN, take.size_sum);
 	return r;
 }
 

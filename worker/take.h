@@ -11,5 +11,8 @@
  */
 int take_plain(struct worker *worker, uint32_t batch, uint32_t *n);
 
+/* Tells the books of the items that this turn has taken the short way. Nothing happens if there are none. */
+void take_settle(struct worker *worker);
+
 /* What the stage said of an item of the general or the plain way, when it is not simply WEIR_OK. In turn.c. */
 int turn_conclude(struct worker *worker, const struct weir_item *item, int status);

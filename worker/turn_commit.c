@@ -11,6 +11,7 @@
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/window.h"
 
@@ -158,6 +159,7 @@ void turn_commit_complete(struct worker *worker)
 {
 	uint8_t stage_now[CURSOR_STAGE_SIZE];
 
+	take_settle(worker);
 	if (worker->stage.flush || !worker->changed)
 		return;
 	/* Hide what the item in hand has done so far. */

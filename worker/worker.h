@@ -115,6 +115,14 @@ struct input {
 	const void *payload;
 };
 
+/* Items that were taken the short way and that the books have still to be told of: worker/take.c. */
+struct take {
+	struct input_lane *from;
+	uint64_t next;            /* position behind them */
+	uint64_t n_quiet, n_done; /* how many ever emitted nothing, something */
+	uint64_t n_quiet_told, n_done_told;
+};
+
 /* run(): what the stage does from one receive to the next. */
 struct step {
 	struct input input; /* the item in hand */
@@ -162,6 +170,7 @@ struct worker {
 	struct cursor cursor;                     /* working copy */
 	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */
 	struct window window;
+	struct take take;
 	struct reserved reserved;
 	uint64_t item_number;             /* counts items, to tell marks apart */
 	uint32_t item_emitted;            /* records pushed for the item in hand */

@@ -56,20 +56,53 @@ static inline int weir_window_serves(const struct weir_context *context, uint32_
 #define WEIR_LINE_BYTES 64
 #define WEIR_WINDOW_AHEAD_BYTES 448
 #define WEIR_WINDOW_LINES_MAX 17
+static inline void weir_line_fetch(const unsigned char *line)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw %0" ::"m"(*line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 static inline void weir_window_fetch(const struct weir_context *context, size_t record_size_bytes)
 {
-	size_t n = record_size_bytes / WEIR_LINE_BYTES + 1, i;
 	const unsigned char *ahead = context->next + WEIR_WINDOW_AHEAD_BYTES;
+	ptrdiff_t left_bytes = context->limit - context->next;
+	size_t n, i;
 
-	n = n < WEIR_WINDOW_LINES_MAX ? n : WEIR_WINDOW_LINES_MAX;
-	if (context->limit - context->next < (ptrdiff_t)(WEIR_WINDOW_AHEAD_BYTES + n * WEIR_LINE_BYTES))
+	if (record_size_bytes <= (size_t)2 * WEIR_LINE_BYTES) { /* without a loop: most records are short */
+		if (left_bytes >= WEIR_WINDOW_AHEAD_BYTES + 2 * WEIR_LINE_BYTES) {
+			weir_line_fetch(ahead);
+			weir_line_fetch(ahead + WEIR_LINE_BYTES);
+		}
 		return;
-	for (i = 0; i < n; i++, ahead += WEIR_LINE_BYTES) {
-#ifdef __x86_64__
-		__asm__ volatile("prefetchw %0" ::"m"(*ahead));
-#else
-		__builtin_prefetch(ahead, 1);
-#endif
+	}
+	n = record_size_bytes / WEIR_LINE_BYTES + 1;
+	n = n < WEIR_WINDOW_LINES_MAX ? n : WEIR_WINDOW_LINES_MAX;
+	if (left_bytes < (ptrdiff_t)(WEIR_WINDOW_AHEAD_BYTES + n * WEIR_LINE_BYTES))
+		return;
+	for (i = 0; i < n; i++, ahead += WEIR_LINE_BYTES)
+		weir_line_fetch(ahead);
+}
+
+/* Short payloads, in two or four steps that may overlap: a call would cost more than the copy. */
+#define WEIR_COPY_STEP_BYTES 16
+static inline void weir_copy(unsigned char *to, const void *data, size_t size_bytes)
+{
+	const size_t step = WEIR_COPY_STEP_BYTES;
+	const unsigned char *from = (const unsigned char *)data;
+
+	if (__builtin_constant_p(size_bytes) || size_bytes < step || size_bytes > 4 * step) {
+		if (size_bytes)
+			memcpy(to, from, size_bytes);
+		return;
+	}
+	memcpy(to, from, WEIR_COPY_STEP_BYTES);
+	memcpy(to + size_bytes - step, from + size_bytes - step, WEIR_COPY_STEP_BYTES);
+	if (size_bytes > 2 * step) {
+		memcpy(to + step, from + step, WEIR_COPY_STEP_BYTES);
+		memcpy(to + size_bytes - 2 * step, from + size_bytes - 2 * step, WEIR_COPY_STEP_BYTES);
 	}
 }
 
@@ -107,8 +140,7 @@ static inline int weir_emit(struct weir_context *context, uint32_t output, const
 {
 	if (!weir_window_serves(context, output, size_bytes))
 		return weir_emit_asking(context, output, data, size_bytes);
-	if (size_bytes)
-		memcpy(context->next + sizeof(struct weir_record), data, size_bytes);
+	weir_copy(context->next + sizeof(struct weir_record), data, size_bytes);
 	weir_window_push(context, size_bytes);
 	return WEIR_OK;
 }
