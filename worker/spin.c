@@ -22,7 +22,7 @@
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
 #define YIELDS 4u
-#define AWAY_LONG_NS 300000u
+#define AWAY_LONG_NS 100000u
 
 uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
