@@ -328,22 +328,14 @@ const char *control_server_endpoint(const struct control_server *server)
 	return server->endpoint;
 }
 
-/* It can't be reached any more: the next hello for the slot brings another peer. */
-static void forget_peer(struct control_server *server, uint32_t slot)
-{
-	if (slot < server->n_slots)
-		server->peers[slot].size_bytes = 0;
-}
-
 bool control_server_send(struct control_server *server, uint32_t slot, const struct message *message)
 {
 	int r;
 
 	if (slot >= server->n_slots || !server->peers[slot].size_bytes)
 		return false;
+	/* Who is gone stays known until the next hello: its last words may still lie in the queue. */
 	r = wire_send_to(server->socket, &server->peers[slot], message);
-	if (r == WIRE_E_GONE)
-		forget_peer(server, slot);
 	server_rearm(server);
 	return r == 0;
 }
