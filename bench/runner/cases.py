@@ -12,6 +12,7 @@ LANE_OF_SIZE = {64: "256 KiB", KIB: "1 MiB", 64 * KIB: "4 MiB", MIB: "4 MiB"}  #
 BARE_SLOTS = 8192
 THINK_NS = 200000  # in which a peer falls asleep, whatever it spins before
 HOPS = 3
+CHAIN_BATCH = {"fan": 256, "many": 64}  # items that a stage takes at once; the bare rings publish every 64, as everywhere
 
 
 def add_hardware(bench):
@@ -119,7 +120,7 @@ def add_chain(bench, shape, title, column, pinned, count):
     for lane_name in ("256 KiB", "1 MiB"):
         lane = LANES[lane_name]
         bench.add(title, column, f"weir, {lane_name} lanes",
-                  lambda lane=lane: pipelines.flow(bench, shape, 64, count, lane, pinned))
+                  lambda lane=lane: pipelines.flow(bench, shape, 64, count, lane, pinned, batch=CHAIN_BATCH[shape]))
         bench.add(title, column, f"bare rings, {lane_name}", lambda lane=lane:
                   bench.transport("ring", shape=shape, count=count, batch=64, capacity=lane, spins=100, **free))
     bench.add(title, column, "pipe, 64 a write", lambda: bench.transport("pipe", shape=shape, count=count, batch=64, **free))

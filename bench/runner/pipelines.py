@@ -25,7 +25,7 @@ def flow(bench, shape, size, count, lane, pinned=True, in_place=False, batch=64,
     stages = [{"name": f"source{i}", "plugin": bench.plugin("source"), "count": count // n_sources, "size": size,
                "items_a_turn": batch, "in_place": in_place, **on(pinned, 0)} for i in range(n_sources)]
     if shape == "fan":
-        stages.append({"name": "pass", "plugin": bench.plugin("pass"), "workers": 2, "lane": lane, **on(pinned, 0, 1)})
+        stages.append({"name": "pass", "plugin": bench.plugin("pass"), "workers": 2, "lane": lane, "batch": batch, **on(pinned, 0, 1)})
     stages.append({"name": "sink", "plugin": bench.plugin("sink"), "count": count, "size": size, "producers": n_sources,
                    "in_turn": shape == "one-way", "file": "result.json", "lane": lane, "batch": batch, **on(pinned, 1)})
     if n_sources > 1:
