@@ -118,7 +118,8 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 		store_release(&segment->record->state, 0); /* [C1] last: IDLE means that all of it is applied */
 		report.applied = true;
 	}
-	find_suspect(segment, &report);
+	if (WEIR_MUTANT != MUTANT_NO_SUSPECT)
+		find_suspect(segment, &report);
 	store_release(&segment->hand->busy, 0);
 	store_relaxed(&segment->hand->in_flight, 0);
 	store_release(&segment->armed->word, 0);

@@ -5,10 +5,13 @@
  */
 #include "tests/crash/step.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +56,20 @@ enum step step_once(pid_t pid)
 		return STEP_MARK;
 	step_kill(pid);
 	return STEP_GONE;
+}
+
+uint64_t step_address(pid_t pid)
+{
+	struct user_regs_struct registers;
+	struct iovec all = { .iov_base = &registers, .iov_len = sizeof(registers) };
+
+	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all))
+		return 0;
+#ifdef __aarch64__
+	return registers.pc;
+#else
+	return registers.rip;
+#endif
 }
 
 void step_kill(pid_t pid)

@@ -2,6 +2,7 @@
 /* A child process that is run one instruction at a time. */
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 enum step { STEP_DONE = 0, STEP_MARK = 1, STEP_GONE = 2 };
@@ -15,5 +16,7 @@ pid_t step_spawn(void (*body)(void *argument), void *argument);
 void step_mark(void);
 /* One instruction. STEP_MARK: the child is at the next mark; STEP_GONE: it has ended, and is reaped. */
 enum step step_once(pid_t pid);
+/* Where the stopped child is: the instruction that it does next. */
+uint64_t step_address(pid_t pid);
 /* Kills with SIGKILL, waits until the kernel says that it is dead. */
 void step_kill(pid_t pid);

@@ -3,49 +3,48 @@
  * Kills a worker at every instruction of its way through shared memory.
  *
  *      live      the victim is stepped through it         --copy at each instruction that changed it-->
- *      replica   the judge: [peers act] repair, check, next generation, every item once and in order
+ *      replica   the judge: [peers act] repair, check, ring, next generation, every item once and in order, nobody sleeps for ever
  *      scratch   the same copy, on which a repairer is stepped --copy at each instruction--> replica: repair again, ...
  *
  * Memory after a kill is what memory held between two instructions, so a copy is as good as a corpse, and cheap. That
  * the two are indeed the same is checked by real kills at a sample of the points: first of the victim, then of a
  * repairer, then of the next generation. Instructions that did not change memory share their judgement with the
- * one before.
+ * one before; but an item in hand is asked for at each.
  *
- * One line per preset on stdout, machine-readable. Exit: 0 no violation, 1 violations, 77 this machine can't trace. With
- * --expect-violations (builds with a planted error) 0 and 1 change places. --all-kills: a real kill at every point.
+ * Victim and peers are the workers of worker/, the repairer is broker/supervise/mend.c: nothing of what is walked was written for it.
+ *
+ * One line per scenario and one per operation on stdout, machine-readable. Exit: 0 no violation and full coverage, 1 not so,
+ * 77 this machine can't trace. --expect-violations (builds with a planted error): 0 and 1 change places. --all-kills: a real kill
+ * at every instruction that changed memory. --only NAME: one scenario, coverage not judged. --list.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/base/clock.h"
 #include "common/flow/repair.h"
+#include "tests/crash/coverage.h"
+#include "tests/crash/judge.h"
 #include "tests/crash/step.h"
-#include "tests/crash/world.h"
 
-#define STEPS_MAX 1000000u    /* in one walk; a victim that needs more hangs */
-#define KILL_STRIDE_MIN 37u   /* at most every so many instructions a real kill ... */
-#define KILL_STEPS_MAX 40000u /* ... and about so many steps spent on them per preset */
+#define STEPS_WALK_MAX 1000000u /* in one walk; a victim that needs more hangs */
+#define KILL_STEPS_MAX 40000u   /* about so many steps are spent on real kills per scenario */
+#define IMAGES_MAX 65536u
 #define EXIT_SKIP 77
 
-static const struct preset presets[] = {
-	{ .name = "turn", .items = 2, .batch = 1 },
-	{ .name = "wrap", .position = (UINT64_C(1) << 32) - 56, .items = 3, .batch = 3 },
-	{ .name = "full", .crowded = true, .batch = 4 },
-	{ .name = "end", .position = UINT64_MAX - 199, .items = 1, .batch = 2, .closed = true },
-	{ .name = "attach", .items = 1, .batch = 2, .from_attach = true },
-};
+extern const struct scenario *const __start_weir_scenarios[], *const __stop_weir_scenarios[];
 
 struct tally {
 	const char *name;
-	uint64_t points, images, repair_points, repair_images, kills, unrung, violations;
+	uint64_t points, images, repair_points, repair_images, kills, violations;
 };
 
-static struct world live, last, replica, scratch;
-
+static struct world live, last, replica, scratch, origin;
 static bool expected; /* this build has an error planted */
+static bool all_kills;
+static uint64_t image_points[IMAGES_MAX]; /* instructions that changed memory */
 
 static void violation(struct tally *tally, const char *where, uint64_t point, const char *what)
 {
@@ -55,46 +54,37 @@ static void violation(struct tally *tally, const char *where, uint64_t point, co
 
 /* ---- what the children do ---- */
 
-static void run_victim(void *argument)
+static void run_victim(void *generation)
 {
-	const struct preset *preset = argument;
-	static struct worker worker;
-
-	if (preset->from_attach)
-		step_mark();
-	world_attach(&live, &worker);
-	if (!preset->from_attach)
-		step_mark();
-	worker_start(&worker);
-	worker_run(&worker, preset->batch);
-	step_mark();
+	actor_be_victim(&live, *(uint32_t *)generation);
 }
 
 static void run_repairer(void *argument)
 {
-	const struct world *world = argument;
-	struct segment segment = SEGMENT_NULL;
-	struct repair_report report;
+	struct world *world = argument;
+	struct board *board = mmap(NULL, SEGMENT_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, world->board_fd, 0);
 
-	if (segment_attach(&segment, world->fds[SLOT_VICTIM], &world->slots[SLOT_VICTIM].geometry, SEGMENT_WRITE))
+	actor_use(NULL);
+	if (board == MAP_FAILED)
 		return;
+	world->supervisor.board = board;
 	for (;;) {
 		step_mark();
-		repair_run(&segment, &report);
+		(void)seat_mend(&world->seats[scenario_now->victim]);
+		seat_ring_neighbours(&world->seats[scenario_now->victim]);
 	}
 }
 
 /* ---- from copies ---- */
 
-static void judge_image(struct tally *tally, const struct world *image, const char *where, uint64_t point)
+static void judge_both(struct tally *tally, const struct world *image, const char *where, uint64_t point,
+		       struct judge_case judged)
 {
 	for (int disturbed = 0; disturbed < 2; disturbed++) {
 		const char *wrong;
 
-		world_copy(&replica, image);
-		wrong = disturbed ? world_disturb(&replica) : NULL;
-		if (!wrong)
-			wrong = world_judge(&replica);
+		judged.disturbed = disturbed;
+		wrong = judge_image(image, &judged);
 		if (wrong)
 			violation(tally, where, point, wrong);
 	}
@@ -103,62 +93,69 @@ static void judge_image(struct tally *tally, const struct world *image, const ch
 /* The repairer dies at each of its instructions, and another one begins again. */
 static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
 {
+	uint32_t slot = scenario_now->victim;
 	enum step step = STEP_DONE;
 	uint64_t key, steps = 0;
 
 	world_copy(&scratch, &live);
-	key = world_repair_key(&scratch);
-	while (step == STEP_DONE && steps++ < STEPS_MAX) {
+	key = world_repair_key(&scratch, slot);
+	while (step == STEP_DONE && steps++ < STEPS_WALK_MAX) {
+		coverage_count(step_address(repairer));
 		step = step_once(repairer);
 		tally->repair_points++;
-		if (world_repair_key(&scratch) == key)
+		if (world_repair_key(&scratch, slot) == key)
 			continue;
-		key = world_repair_key(&scratch);
+		key = world_repair_key(&scratch, slot);
 		tally->repair_images++;
-		judge_image(tally, &scratch, "victim killed, then the repair,", point);
+		judge_both(tally, &scratch, "victim killed, then the repair,", point,
+			   (struct judge_case){ .repair_cut = true });
 	}
 	if (step != STEP_MARK)
 		violation(tally, "repair", point, "the repairer does not come to its end");
 }
 
-/* The consumer sleeps beside an item that nobody will ring for: why the supervisor rings after a death. */
-static bool is_unrung(void)
+static void walk_point(struct tally *tally, pid_t repairer, uint64_t *key, uint64_t *in_hand)
 {
-	struct pollfd pollfd = { .fd = live.doorbells[SLOT_CONSUMER], .events = POLLIN };
-	const struct segment *victim = &live.slots[SLOT_VICTIM], *consumer = &live.slots[SLOT_CONSUMER];
+	uint32_t slot = scenario_now->victim;
+	bool same = world_same(&live, &last, slot);
 
-	return load_relaxed(&victim->writers[0].tail) != load_relaxed(&consumer->readers[0].done) &&
-	       poll(&pollfd, 1, 0) == 0;
+	if (same && actor_victim_hand() == *in_hand)
+		return;
+	*in_hand = actor_victim_hand();
+	world_copy(&last, &live);
+	if (!same && tally->images < IMAGES_MAX)
+		image_points[tally->images++] = tally->points;
+	judge_both(tally, &live, "victim killed", tally->points, (struct judge_case){ .in_hand = *in_hand });
+	if (world_repair_key(&live, slot) == *key)
+		return;
+	*key = world_repair_key(&live, slot);
+	walk_repair(tally, repairer, tally->points);
 }
 
-static int walk_images(struct tally *tally, const struct preset *preset, pid_t repairer)
+static int walk_images(struct tally *tally, pid_t repairer)
 {
+	uint32_t generation = judge_generation();
 	enum step step = STEP_DONE;
-	uint64_t key = 0;
+	uint64_t key = 0, in_hand = 0;
 	pid_t victim;
 
-	world_reset(&live, preset);
+	world_copy(&live, &replica);
 	world_copy(&last, &live);
-	victim = step_spawn(run_victim, (void *)(uintptr_t)preset);
+	actor_victim_reset();
+	victim = step_spawn(run_victim, &generation);
 	if (victim < 0)
 		return victim;
-	judge_image(tally, &live, "victim killed", 0);
-	while (step == STEP_DONE && tally->points < STEPS_MAX) {
+	judge_both(tally, &live, "victim killed", 0, (struct judge_case){ 0 });
+	while (step == STEP_DONE && tally->points < STEPS_WALK_MAX) {
+		coverage_count(step_address(victim));
 		step = step_once(victim);
 		tally->points++;
-		tally->unrung += is_unrung();
-		if (world_same(&live, &last))
-			continue;
-		world_copy(&last, &live);
-		tally->images++;
-		judge_image(tally, &live, "victim killed", tally->points);
-		if (world_repair_key(&live) == key)
-			continue;
-		key = world_repair_key(&live);
-		walk_repair(tally, repairer, tally->points);
+		walk_point(tally, repairer, &key, &in_hand);
 	}
 	if (step != STEP_MARK)
 		violation(tally, "victim", tally->points, "does not come to its end");
+	if (actor_victim_wrong())
+		violation(tally, "victim", tally->points, actor_victim_wrong());
 	if (step != STEP_GONE)
 		step_kill(victim);
 	return 0;
@@ -166,10 +163,10 @@ static int walk_images(struct tally *tally, const struct preset *preset, pid_t r
 
 /* ---- from corpses ---- */
 
-static int kill_after(struct tally *tally, void (*body)(void *), void *argument, uint64_t steps)
+static int kill_after(struct tally *tally, void (*child)(void *), void *argument, uint64_t steps)
 {
 	enum step step = STEP_DONE;
-	pid_t pid = step_spawn(body, argument);
+	pid_t pid = step_spawn(child, argument);
 
 	if (pid < 0)
 		return pid;
@@ -181,79 +178,114 @@ static int kill_after(struct tally *tally, void (*body)(void *), void *argument,
 	return 0;
 }
 
-static int walk_kills(struct tally *tally, const struct preset *preset, uint64_t stride)
+/* Victim, repairer and next generation die one after the other. */
+static int walk_kills(struct tally *tally)
 {
-	void *argument = (void *)(uintptr_t)preset;
+	uint64_t n = all_kills ? tally->images : KILL_STEPS_MAX / tally->points + 2,
+		 stride = n < tally->images ? tally->images / n : 1;
 
-	for (uint64_t at = stride; at < tally->points; at += stride) {
+	for (uint64_t i = stride / 2; i < tally->images; i += stride) {
+		uint32_t generation = judge_generation();
+		uint64_t at = image_points[i];
 		const char *wrong;
 		int r;
 
-		world_reset(&live, preset);
-		r = kill_after(tally, run_victim, argument, at);
-		wrong = at / stride % 2 ? world_disturb(&live) : NULL;
+		world_copy(&live, &origin);
+		actor_victim_reset();
+		r = kill_after(tally, run_victim, &generation, at);
 		if (!r)
 			r = kill_after(tally, run_repairer, &live, at % 300);
-		if (!wrong)
-			wrong = world_repair(&live);
+		actor_victim_reset();
+		wrong = judge_repair(&live, &(struct judge_case){ .repair_cut = true });
+		generation++;
 		if (!r)
-			r = kill_after(tally, run_victim, argument, at * 7 % tally->points);
+			r = kill_after(tally, run_victim, &generation, at * 7 % tally->points);
 		if (r)
 			return r;
 		if (!wrong)
-			wrong = world_judge(&live);
+			wrong = judge_image(&live, &(struct judge_case){ .disturbed = at % 2, .repair_cut = true });
+		if (!wrong)
+			wrong = actor_victim_wrong();
 		if (wrong)
 			violation(tally, "real kill", at, wrong);
 	}
 	return 0;
 }
 
-static int walk(struct tally *tally, const struct preset *preset, bool all_kills)
+static int walk(struct tally *tally)
 {
-	pid_t repairer = step_spawn(run_repairer, &scratch);
-	uint64_t stride;
+	static struct world *const worlds[] = { &live, &last, &replica, &scratch, &origin };
+	pid_t repairer;
 	int r;
 
+	actor_use(NULL);
+	for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
+		world_init(worlds[i]);
+	judge_prepare(&replica);
+	repairer = step_spawn(run_repairer, &scratch);
 	if (repairer < 0)
 		return repairer;
-	r = walk_images(tally, preset, repairer);
+	world_copy(&origin, &replica);
+	r = walk_images(tally, repairer);
 	step_kill(repairer);
-	stride = tally->points * tally->points / KILL_STEPS_MAX;
-	if (stride < KILL_STRIDE_MIN)
-		stride = KILL_STRIDE_MIN;
-	return r ? r : walk_kills(tally, preset, all_kills ? 1 : stride | 1);
+	if (!r)
+		r = walk_kills(tally);
+	actor_use(NULL);
+	for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
+		world_deinit(worlds[i]);
+	plan_free(world_plan_now);
+	return r;
+}
+
+static int walk_scenario(const struct scenario *scenario, uint64_t *violations)
+{
+	struct tally tally = { .name = scenario->name };
+	uint64_t start_ns = clock_now_ns();
+	int r;
+
+	world_plan(scenario);
+	r = walk(&tally);
+	if (r) {
+		printf("crash name=%s skipped=\"can't trace: %s\"\n", tally.name, strerror(-r));
+		return EXIT_SKIP;
+	}
+	printf("crash name=%s build=%s points=%" PRIu64 " images=%" PRIu64 " repair_points=%" PRIu64
+	       " repair_images=%" PRIu64 " kills=%" PRIu64 " violations=%" PRIu64 " ms=%" PRIu64 "\n",
+	       tally.name, CRASH_BUILD, tally.points, tally.images, tally.repair_points, tally.repair_images,
+	       tally.kills, tally.violations, (clock_now_ns() - start_ns) / NS_PER_MS);
+	fflush(stdout);
+	*violations += tally.violations;
+	if (!tally.images || !tally.repair_images || !tally.kills) {
+		fprintf(stderr, "crash: %s: a walk that saw nothing proves nothing\n", tally.name);
+		return 1;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	bool all_kills = argc > 1 && !strcmp(argv[1], "--all-kills");
+	const char *only = NULL;
 	uint64_t violations = 0;
+	bool list = false, covered = true;
+	int r = 0;
 
-	expected = argc > 1 && !strcmp(argv[1], "--expect-violations");
-	world_init(&live);
-	world_init(&last);
-	world_init(&replica);
-	world_init(&scratch);
-	for (size_t i = 0; i < (expected ? 1 : sizeof(presets) / sizeof(presets[0])); i++) {
-		struct tally tally = { .name = presets[i].name };
-		uint64_t start_ns = clock_now_ns();
-		int r = walk(&tally, &presets[i], all_kills);
-
-		if (r) {
-			printf("crash name=%s skipped=\"can't trace: %s\"\n", tally.name, strerror(-r));
-			return EXIT_SKIP;
-		}
-		printf("crash name=%s build=%s points=%" PRIu64 " images=%" PRIu64 " repair_points=%" PRIu64
-		       " repair_images=%" PRIu64 " kills=%" PRIu64 " unrung=%" PRIu64 " violations=%" PRIu64
-		       " ms=%" PRIu64 "\n",
-		       tally.name, CRASH_BUILD, tally.points, tally.images, tally.repair_points, tally.repair_images,
-		       tally.kills, tally.unrung, tally.violations, (clock_now_ns() - start_ns) / NS_PER_MS);
-		fflush(stdout);
-		violations += tally.violations;
-		if (!tally.images || !tally.repair_images || !tally.kills) {
-			fprintf(stderr, "crash: %s: a walk that saw nothing proves nothing\n", tally.name);
-			return 1;
-		}
+	for (int i = 1; i < argc; i++) {
+		all_kills |= !strcmp(argv[i], "--all-kills");
+		expected |= !strcmp(argv[i], "--expect-violations");
+		list |= !strcmp(argv[i], "--list");
+		if (!strcmp(argv[i], "--only") && i + 1 < argc)
+			only = argv[++i];
 	}
-	return (violations > 0) != expected;
+	for (const struct scenario *const *at = __start_weir_scenarios; at < __stop_weir_scenarios && !r; at++) {
+		if (list)
+			puts((*at)->name);
+		/* a planted error has to show in one scenario, not in each */
+		else if ((!only || !strcmp(only, (*at)->name)) && !(expected && violations))
+			r = walk_scenario(*at, &violations);
+	}
+	if (r || list)
+		return r;
+	if (!only && !expected)
+		covered = coverage_report(!strcmp(CRASH_BUILD, "walk_O0"));
+	return ((violations > 0) != expected) || !covered;
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control plane and whatever else of a worker takes no part in a walk. */
+#include <weir/log.h>
+
+#include "worker/children.h"
+#include "worker/client.h"
+#include "worker/dead_letter.h"
+
+void children_kill_all(void)
+{
+}
+
+bool client_unread(const struct client *client)
+{
+	(void)client;
+	return false;
+}
+
+int client_receive(struct client *client, struct message *ret_message)
+{
+	(void)client;
+	(void)ret_message;
+	return WIRE_E_NOTHING;
+}
+
+int client_send_status(struct client *client, const char *state, const char *detail)
+{
+	(void)client;
+	(void)state;
+	(void)detail;
+	return 0;
+}
+
+int client_send_ack(struct client *client, uint32_t order)
+{
+	(void)client;
+	(void)order;
+	return 0;
+}
+
+int client_fd(const struct client *client)
+{
+	(void)client;
+	return -1;
+}
+
+void client_rang(struct client *client)
+{
+	(void)client;
+}
+
+int dead_letter_write(const char *path, const struct dead_letter *letter)
+{
+	(void)path;
+	(void)letter;
+	return 0;
+}
+
+void __wrap_weir_log(enum weir_log_level level, const char *format, ...);
+void __wrap_weir_log(enum weir_log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}

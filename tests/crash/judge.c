@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/crash/judge.h"
+
+#include <string.h>
+
+#include "common/flow/commit.h"
+#include "common/flow/commit_priv.h"
+#include "common/flow/repair.h"
+#include "common/observe/ledger.h"
+
+static struct world *replica;
+static uint32_t victim_generation;
+
+/* ---- what must hold between two turns ---- */
+
+/* Items in all lanes; UINT64_MAX: one is no chain of records. */
+static uint64_t census(const struct world *world)
+{
+	uint64_t sum = 0, items;
+
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
+		const struct plan_lane *lane = &world_plan_now->lanes[i];
+		uint64_t tail = load_acquire(&world->segments[lane->producer].writers[lane->writer_index].tail),
+			 done = load_acquire(&world->segments[lane->consumer].readers[lane->reader_index].done);
+
+		if (census_lane(world->lanes[i], LANE_SIZE, done, tail, &items))
+			return UINT64_MAX;
+		sum += items;
+	}
+	return sum;
+}
+
+static const char *check_ledger(const struct world *world)
+{
+	struct outcome outcome = { .in_lanes = census(world) };
+
+	if (outcome.in_lanes == UINT64_MAX)
+		return "a lane is no chain of records";
+	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++)
+		for (uint32_t line = 0; line < LEDGER_COUNT; line++)
+			outcome.ledger[line] += cursor_current(&world->segments[slot])->ledger[line];
+	return outcome_balanced(&outcome) ? NULL : "the ledger does not balance";
+}
+
+/* The standard stages fill their cursors with how far they are. */
+static const char *check_cursors(const struct world *world)
+{
+	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++) {
+		uint32_t stage = world_plan_now->slots[slot].stage;
+		const struct cursor *cursor = cursor_current(&world->segments[slot]);
+		uint64_t words[CURSOR_STAGE_SIZE / sizeof(uint64_t)];
+
+		memcpy(words, cursor->stage, sizeof(words));
+		if (scenario_now->stages[stage])
+			continue;
+		if (world_plan_now->stages[stage].role == WEIR_SOURCE) {
+			for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+				if (words[i] != cursor->ledger[LEDGER_ACCEPTED])
+					return "a source's cursor is torn, or of another turn than the ledger";
+		} else if (world_plan_now->stages[stage].role == WEIR_OPERATOR) {
+			for (size_t i = 0; i < CURSOR_STAGE_SIZE; i++)
+				if (cursor->stage[i] != (cursor->ledger[LEDGER_TAKEN] & 0xff))
+					return "an operator's cursor is torn, or of another turn than the ledger";
+		}
+	}
+	return NULL;
+}
+
+static const char *check_suspect(const struct world *world, const struct judge_case *judged)
+{
+	const struct repair_report *report = &world->seats[scenario_now->victim].death.report;
+	struct item_header header;
+
+	if (!report->in_hand)
+		return judged->in_hand && !judged->repair_cut ? "the item in hand is not suspected" : NULL;
+	if (judged->in_hand && report->suspect_sequence != judged->in_hand - 1)
+		return "another item than the one in hand is suspected";
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
+		const struct plan_lane *lane = &world_plan_now->lanes[i];
+
+		if (lane->consumer != scenario_now->victim || lane->reader_index != report->suspect_lane)
+			continue;
+		memcpy(&header, world->lanes[i] + (report->suspect_position & (LANE_SIZE - 1)), sizeof(header));
+		return header.sequence != report->suspect_sequence ? "the suspect is not the item at its position" :
+								     NULL;
+	}
+	return "the suspect is in no lane";
+}
+
+const char *judge_repair(struct world *world, const struct judge_case *judged)
+{
+	struct segment *segment = &world->segments[scenario_now->victim];
+	const char *wrong;
+
+	if (seat_mend(&world->seats[scenario_now->victim]))
+		return "the repair calls the record corrupt";
+	if (load_relaxed(&segment->record->state) || load_relaxed(&segment->armed->word) ||
+	    load_relaxed(&segment->hand->busy))
+		return "the repair left the record, the hand or the armed word";
+	wrong = check_ledger(world);
+	if (!wrong)
+		wrong = check_cursors(world);
+	if (!wrong)
+		wrong = check_suspect(world, judged);
+	if (!wrong && scenario_now->check_repaired)
+		wrong = scenario_now->check_repaired(world);
+	return wrong;
+}
+
+/* ---- the end ---- */
+
+static uint64_t sources(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++)
+		n += world_plan_now->stages[world_plan_now->slots[slot].stage].role == WEIR_SOURCE;
+	return n;
+}
+
+/* Every item came once to each sink stage. */
+static const char *check_arrivals(const struct world *world, uint32_t stage)
+{
+	const struct plan_stage *planned = &world_plan_now->stages[stage];
+	struct crash_seen all = { 0 }, seen;
+
+	for (uint32_t i = 0; i < planned->workers; i++) {
+		memcpy(&seen, cursor_current(&world->segments[planned->first_slot + i])->stage, sizeof(seen));
+		for (unsigned source = 0; source < 2; source++)
+			for (unsigned word = 0; word < SOURCE_ITEMS_MAX / 64; word++) {
+				if (all.bits[source][word] & seen.bits[source][word])
+					return "an item came to two sinks";
+				all.bits[source][word] |= seen.bits[source][word];
+			}
+	}
+	for (uint64_t source = 0; source < sources(); source++)
+		for (uint64_t number = 0; number < scenario_now->items; number++)
+			if (!(all.bits[source][number / 64] >> number % 64 & 1))
+				return "an item never arrived";
+	return NULL;
+}
+
+static const char *check_end(const struct world *world)
+{
+	const char *wrong = check_ledger(world);
+
+	if (!wrong)
+		wrong = check_cursors(world);
+	if (!wrong && census(world))
+		wrong = "an item is left in a lane";
+	if (scenario_now->check_end)
+		return wrong ? wrong : scenario_now->check_end(world);
+	for (uint32_t stage = 0; stage < world_plan_now->n_stages && !wrong; stage++)
+		if (world_plan_now->stages[stage].role == WEIR_SINK)
+			wrong = check_arrivals(world, stage);
+	return wrong;
+}
+
+/* ---- a death ---- */
+
+void judge_prepare(struct world *world)
+{
+	static const struct judge_case asleep;
+	uint32_t victim = scenario_now->victim;
+
+	replica = world;
+	actor_use(world);
+	for (unsigned i = 0; i < STEPS_MAX && scenario_now->steps[i].calls; i++)
+		actor_run(&scenario_now->steps[i]);
+	victim_generation = actor_is_seated(victim);
+	if (victim_generation) {
+		actor_kill(victim);
+		must_work(judge_repair(world, &asleep) ? 1 : 0, "the repair before the walk");
+	}
+	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++)
+		if (slot != victim && !actor_is_seated(slot))
+			actor_seat(slot, 0);
+	actor_save();
+}
+
+uint32_t judge_generation(void)
+{
+	return victim_generation;
+}
+
+const char *judge_image(const struct world *image, const struct judge_case *judged)
+{
+	const char *wrong = NULL;
+
+	world_copy(replica, image);
+	actor_restore();
+	if (judged->disturbed)
+		wrong = actor_run_all(true);
+	if (!wrong)
+		wrong = judge_repair(replica, judged);
+	if (wrong)
+		return wrong;
+	if (WEIR_MUTANT != MUTANT_NEIGHBOURS_UNRUNG)
+		seat_ring_neighbours(&replica->seats[scenario_now->victim]);
+	actor_seat(scenario_now->victim, victim_generation + 2); /* real kills use up the one before */
+	wrong = actor_run_all(false);
+	if (!wrong)
+		wrong = actor_asleep();
+	return wrong ? wrong : check_end(replica);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows a death, and whether all is well then. Every verdict is static text; NULL: all is well. */
+#pragma once
+
+#include "tests/crash/actor.h"
+
+/* Plays the scenario's steps in `world` and keeps the state of the workers beside the victim. The judge stays with this world. */
+void judge_prepare(struct world *world);
+/* The generation that is killed. */
+uint32_t judge_generation(void);
+
+/* How an image came about. */
+struct judge_case {
+	bool disturbed;   /* the peers act on what they see before the repair */
+	bool repair_cut;  /* a repair has begun already: the item in hand may have been forgotten */
+	uint64_t in_hand; /* 1 + sequence of the item that the victim had certainly in hand; 0: not known */
+};
+
+/* Makes the judge's world a copy of `image`, repairs, checks, rings, seats the next generation, and lets all finish. */
+const char *judge_image(const struct world *image, const struct judge_case *judged);
+/* The supervisor's part of it, on any world: broker/supervise/mend.c. */
+const char *judge_repair(struct world *world, const struct judge_case *judged);

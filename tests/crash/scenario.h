@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One way through a small pipeline: who is there, what was done before the walk begins, and who is killed. */
+#pragma once
+
+#include <stdint.h>
+#include <weir/stage.h>
+
+#include "broker/spec/plan.h"
+
+#define SLOTS_MAX 8u
+#define LANES_MAX 16u
+#define STAGES_MAX 8u
+#define STEPS_MAX 12u
+#define LANE_SIZE UINT64_C(4096)
+#define SOURCE_ITEMS_MAX 512u /* per source: what a sink's bitmap holds */
+
+struct world;
+
+/*
+ * Before the walk: the worker in `slot` runs until it sleeps or has ended, and is stopped in the middle of its stage's `calls`-th item
+ * from here on, if it comes so far.
+ */
+#define UNTIL_ASLEEP UINT32_MAX
+struct scenario_step {
+	uint32_t slot, calls;
+};
+
+struct scenario {
+	const char *name;
+	const char *spec; /* YAML; kinds only decide roles: the stages below are run */
+	/* By number in the spec. NULL: crash_source, crash_operator or crash_sink, by its role. */
+	const struct weir_stage *stages[STAGES_MAX];
+	uint32_t victim;   /* slot: numbered in the order of the spec */
+	uint32_t sleeps;   /* the victim's walk ends at this sleep, or at its end; 0: 2 */
+	uint64_t items;    /* each source emits */
+	uint64_t position; /* at which every lane stands first */
+	bool ordered;      /* sinks get the items of each source in order */
+	struct scenario_step steps[STEPS_MAX];
+	void (*adapt)(
+		struct plan *plan); /* changes what the spec can't say; before memory is laid out; NULL: nothing */
+	/* Beside the ledger, the lanes and the cursors: after the repair, and at the end. Static text: what is wrong; NULL: all is well. */
+	const char *(*check_repaired)(const struct world *world);
+	const char *(*check_end)(const struct world *world); /* NULL: every item came once to every sink stage */
+};
+
+/* Registers a scenario: one file of scenarios/ each. */
+#define SCENARIO(id_)                                                                                              \
+	static const struct scenario id_;                                                                          \
+	static const struct scenario *const id_##_entry __attribute__((used, retain, section("weir_scenarios"))) = \
+		&id_;                                                                                              \
+	static const struct scenario id_
+
+/* What an item carries: which source it comes from. Its size varies, so that records start everywhere. */
+struct payload {
+	uint64_t source; /* its worker index */
+	uint64_t number;
+	uint64_t filler[4];
+};
+
+static inline uint32_t payload_size(uint64_t number)
+{
+	return (uint32_t)(2 + number % 5) * (uint32_t)sizeof(uint64_t);
+}
+
+/* The stages that most scenarios use, and building blocks for others. */
+extern const struct weir_stage crash_source, crash_operator, crash_sink;
+extern const struct weir_stage crash_source_second; /* its items say that they come from source 1 */
+int crash_source_produce(struct weir_context *context, void *state);
+int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item);
+int crash_sink_process(struct weir_context *context, void *state, const struct weir_item *item);
+int crash_open(struct weir_context *context, void **ret_state);
+
+/* A stage calls it for each item: here the harness may stop it. In the victim: the item is in hand from here on. */
+void crash_item(struct weir_context *context, const struct weir_item *item);
+/* ... and until here. */
+void crash_item_over(struct weir_context *context);
+/* A stage has seen something that may never be. Static text. */
+void crash_wrong(const char *what);
+
+/* A source, two ordered workers (slots 1 and 2), a sink (slot 3); as .adapt: runs of two items. */
+#define CRASH_ORDERED_SPEC                                            \
+	"pipeline: walk\n"                                            \
+	"stages:\n"                                                   \
+	"  - {name: from, source: generate, batch: 3}\n"              \
+	"  - {name: through, exec: [cat], workers: 2, order: fifo}\n" \
+	"  - {name: to, sink: discard, batch: 3}\n"
+void crash_runs_of_two(struct plan *plan);
+
+/* What a sink has in its cursor. */
+struct crash_seen {
+	uint64_t next[2];
+	uint64_t bits[2][SOURCE_ITEMS_MAX / 64];
+};
+extern const struct scenario *scenario_now;

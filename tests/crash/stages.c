@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stages of the walks. All that they know lies in their cursors, so that memory alone decides what is right: a source
+ * counts what it has given in every word of its cursor, an operator in every byte (a torn copy shows), a sink marks each item.
+ */
+#include <string.h>
+
+#include "tests/crash/scenario.h"
+
+int crash_open(struct weir_context *context, void **ret_state)
+{
+	*ret_state = context;
+	return 0;
+}
+
+static int produce(struct weir_context *context, uint64_t source)
+{
+	uint64_t *cursor = weir_cursor(context), number = cursor[0];
+	struct payload payload = { .source = source, .number = number };
+	int r;
+
+	if (number == scenario_now->items)
+		return WEIR_CLOSED;
+	crash_item(context, NULL);
+	r = weir_emit(context, WEIR_ALL_OUTPUTS, &payload, payload_size(number));
+	if (r == WEIR_FULL)
+		return WEIR_MORE;
+	if (r != 0)
+		return r;
+	for (unsigned i = 0; i < WEIR_CURSOR_SIZE_MAX / sizeof(*cursor); i++)
+		cursor[i] = number + 1;
+	return WEIR_OK;
+}
+
+int crash_source_produce(struct weir_context *context, void *state)
+{
+	(void)state;
+	return produce(context, weir_worker_index(context));
+}
+
+static int produce_second(struct weir_context *context, void *state)
+{
+	(void)state;
+	return produce(context, 1);
+}
+
+int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	uint8_t *cursor = weir_cursor(context);
+	int r;
+
+	(void)state;
+	crash_item(context, item);
+	r = weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
+	if (r == 0)
+		memset(cursor, cursor[0] + 1, WEIR_CURSOR_SIZE_MAX);
+	crash_item_over(context);
+	return r;
+}
+
+int crash_sink_process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	struct crash_seen *seen = weir_cursor(context);
+	struct payload payload = { 0 };
+	uint64_t *word, bit;
+
+	(void)state;
+	crash_item(context, item);
+	if (item->size_bytes <= sizeof(payload))
+		memcpy(&payload, item->data, item->size_bytes);
+	if (payload.source >= 2 || payload.number >= scenario_now->items ||
+	    item->size_bytes != payload_size(payload.number)) {
+		crash_wrong("an item's bytes are not what was sent");
+		return WEIR_OK;
+	}
+	word = &seen->bits[payload.source][payload.number / 64];
+	bit = UINT64_C(1) << payload.number % 64;
+	if (*word & bit)
+		crash_wrong("an item came twice");
+	if (scenario_now->ordered && payload.number != seen->next[payload.source])
+		crash_wrong("an item is out of order");
+	*word |= bit;
+	seen->next[payload.source] = payload.number + 1;
+	crash_item_over(context);
+	return WEIR_OK;
+}
+
+#define CRASH_STAGE(role_, ...)                                                                             \
+	{                                                                                                   \
+		.abi = WEIR_STAGE_ABI, .size_bytes = sizeof(struct weir_stage), .role = (role_),            \
+		.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX, .name = "crash", .open = crash_open, __VA_ARGS__ \
+	}
+
+const struct weir_stage crash_source = CRASH_STAGE(WEIR_SOURCE, .produce = crash_source_produce);
+const struct weir_stage crash_source_second = CRASH_STAGE(WEIR_SOURCE, .produce = produce_second);
+const struct weir_stage crash_operator = CRASH_STAGE(WEIR_OPERATOR, .process = crash_operator_process);
+const struct weir_stage crash_sink = CRASH_STAGE(WEIR_SINK, .process = crash_sink_process);
+
+void crash_runs_of_two(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_edges; i++)
+		if (plan->edges[i].order == HERITAGE_ORDER_DEAL) {
+			plan->edges[i].run_bytes = 0;
+			plan->edges[i].run_records = 2;
+		}
+}
