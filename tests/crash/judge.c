@@ -147,7 +147,7 @@ static const char *check_end(const struct world *world)
 	if (!wrong)
 		wrong = check_cursors(world);
 	if (!wrong && census(world))
-		wrong = "an item is left in a lane";
+		wrong = "hang: an item is left in a lane and nobody wakes for it";
 	if (scenario_now->check_end)
 		return wrong ? wrong : scenario_now->check_end(world);
 	for (uint32_t stage = 0; stage < world_plan_now->n_stages && !wrong; stage++)
@@ -199,7 +199,7 @@ const char *judge_image(const struct world *image, const struct judge_case *judg
 		seat_ring_neighbours(&replica->seats[scenario_now->victim]);
 	actor_seat(scenario_now->victim, victim_generation + 2); /* real kills use up the one before */
 	wrong = actor_run_all(false);
-	if (!wrong)
+	if (!wrong && !scenario_now->endless)
 		wrong = actor_asleep();
 	return wrong ? wrong : check_end(replica);
 }

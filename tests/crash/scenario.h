@@ -33,6 +33,8 @@ struct scenario {
 	uint32_t victim;   /* slot: numbered in the order of the spec */
 	uint32_t sleeps;   /* the victim's walk ends at this sleep, or at its end; 0: 2 */
 	uint64_t items;    /* each source emits */
+	uint32_t item_bytes; /* about; 0: 16 to 48 */
+	bool endless;      /* then the sources wait: what they gave has to arrive without anything coming after it */
 	uint64_t position; /* at which every lane stands first */
 	bool ordered;      /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
@@ -54,13 +56,10 @@ struct scenario {
 struct payload {
 	uint64_t source; /* its worker index */
 	uint64_t number;
-	uint64_t filler[4];
+	uint64_t filler[126];
 };
 
-static inline uint32_t payload_size(uint64_t number)
-{
-	return (uint32_t)(2 + number % 5) * (uint32_t)sizeof(uint64_t);
-}
+uint32_t payload_size(uint64_t number);
 
 /* The stages that most scenarios use, and building blocks for others. */
 extern const struct weir_stage crash_source, crash_operator, crash_sink;

@@ -7,6 +7,12 @@
 
 #include "tests/crash/scenario.h"
 
+uint32_t payload_size(uint64_t number)
+{
+	return scenario_now->item_bytes ? scenario_now->item_bytes - (uint32_t)(number % 3) * 8 :
+					  (uint32_t)(2 + number % 5) * (uint32_t)sizeof(uint64_t);
+}
+
 int crash_open(struct weir_context *context, void **ret_state)
 {
 	*ret_state = context;
@@ -19,8 +25,12 @@ static int produce(struct weir_context *context, uint64_t source)
 	struct payload payload = { .source = source, .number = number };
 	int r;
 
-	if (number == scenario_now->items)
-		return WEIR_CLOSED;
+	if (number == scenario_now->items) {
+		if (!scenario_now->endless)
+			return WEIR_CLOSED;
+		weir_watch(context, -1, 0, UINT64_MAX);
+		return WEIR_WAIT;
+	}
 	crash_item(context, NULL);
 	r = weir_emit(context, WEIR_ALL_OUTPUTS, &payload, payload_size(number));
 	if (r == WEIR_FULL)

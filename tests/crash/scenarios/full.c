@@ -11,7 +11,8 @@ SCENARIO(full) = {
 		"  - {name: to, sink: discard, batch: 1}\n",
 	.victim = 1,
 	.sleeps = 1,
-	.items = 300,
+	.items = 14,
+	.item_bytes = 1000,
 	.position = (UINT64_C(1) << 32) - 56,
-	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 2, 4 } },
+	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 2, 2 } },
 };

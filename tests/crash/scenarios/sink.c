@@ -9,8 +9,9 @@ SCENARIO(sink) = {
 		"  - {name: from, source: generate}\n"
 		"  - {name: to, sink: discard, batch: 3}\n",
 	.victim = 1,
-	.items = 80,
+	.items = 8,
+	.item_bytes = 500,
 	.sleeps = 1,
 	.position = UINT64_MAX - 4095,
-	.steps = { { 0, UNTIL_ASLEEP }, { 1, 5 } },
+	.steps = { { 0, UNTIL_ASLEEP }, { 1, 2 } },
 };

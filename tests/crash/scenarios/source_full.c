@@ -9,7 +9,8 @@ SCENARIO(source_full) = {
 		"  - {name: from, source: generate}\n"
 		"  - {name: to, sink: discard, batch: 1}\n",
 	.victim = 0,
-	.items = 200,
+	.items = 8,
+	.item_bytes = 1000,
 	.sleeps = 1,
-	.steps = { { 0, UNTIL_ASLEEP }, { 1, 3 } },
+	.steps = { { 0, UNTIL_ASLEEP }, { 1, 2 } },
 };
