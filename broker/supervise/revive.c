@@ -141,9 +141,15 @@ void seat_fail_source(struct seat *seat, const char *why)
 
 void seat_fail_corrupt(struct seat *seat, const char *why)
 {
-	seat->supervisor->outcome.corrupt = true;
+	struct supervisor *supervisor = seat->supervisor;
+
+	supervisor->outcome.corrupt = true;
+	seat->quarantined = true;
+	/* A neighbour may have stumbled over it first; the end has to name where it comes from. */
+	free(supervisor->failure_message);
+	supervisor->failure_message = NULL;
 	seat_obituary(seat, WEIR_LOG_ERROR, why);
 	seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 	seat_fail_stage(seat, why);
-	supervisor_check_end(seat->supervisor);
+	supervisor_check_end(supervisor);
 }

@@ -42,7 +42,7 @@ static void take_worker(const struct seat *seat, struct view_worker *worker)
 		.progress_total = load_relaxed(&seat->segment.status->progress_total),
 	};
 	take_state(seat, worker);
-	if (cursor_snapshot(&seat->segment, &cursor) == 0)
+	if (!seat->quarantined && cursor_snapshot(&seat->segment, &cursor) == 0)
 		memcpy(worker->ledger, cursor.ledger, sizeof(worker->ledger));
 }
 

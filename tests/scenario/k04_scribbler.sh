@@ -119,7 +119,7 @@ YAML
 	*) cat last >&2; fail "exit code $status ($how, round $round)" ;;
 	esac
 	codes[$status]=$((${codes[$status]-0} + 1))
-	grep -q "scribble" stderr || { cat last >&2; fail "nothing names the stage ($how, round $round)"; }
+	grep '"type":"summary"' stderr | grep -q '"message":"[^"]*scribble' || { cat last >&2; fail "nothing names the stage ($how, round $round)"; }
 	for innocent in count before after; do
 		if grep -E "\"?$innocent#0.*(SIGSEGV|SIGBUS|SIGABRT|SIGILL|SIGFPE|signal (11|7|6|4|8))" stderr >&2; then
 			fail "a neighbour crashed ($how, round $round)"

@@ -153,6 +153,13 @@ static void test_sentences(void **state)
 		&ending,
 		"the books do not balance, so the result can not be trusted; this is a fault of weir, not of the data: please"
 		" report it together with this output");
+	ending.failure = "its shared memory makes no sense";
+	ending.failure_stage = "work";
+	check_sentence(
+		&ending,
+		"the books do not balance, so the result can not be trusted: stage 'work' failed: its shared memory makes no sense; a"
+		" stage that writes outside of its own memory does this: look for it there and in its neighbours. If none can: it is"
+		" a fault of weir; please report it together with this output");
 }
 
 static void test_failed_start_has_no_ledger(void **state)
