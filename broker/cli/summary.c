@@ -146,9 +146,10 @@ void ending_format(const struct ending *ending, struct text *text)
 		if (ending->failure) {
 			text_add(text, "the books do not balance, so the result can not be trusted: ");
 			add_failure(ending, text);
-			text_add(text,
-				 "; a stage that writes outside of its own memory does this: look for it there and in its "
-				 "neighbours. If none can: it is a fault of weir; please report it together with this output");
+			text_add(
+				text,
+				"; a stage that writes outside of its own memory does this: look for it there and in its "
+				"neighbours. If none can: it is a fault of weir; please report it together with this output");
 			return;
 		}
 		text_add(

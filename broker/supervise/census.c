@@ -45,8 +45,7 @@ void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_led
 
 	memset(ret_ledger, 0, LEDGER_COUNT * sizeof(ret_ledger[0]));
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		if (supervisor->seats[i].quarantined ||
-		    cursor_snapshot(&supervisor->seats[i].segment, &cursor) != 0)
+		if (supervisor->seats[i].quarantined || cursor_snapshot(&supervisor->seats[i].segment, &cursor) != 0)
 			continue; /* its worker is faster than we are: the next look has it */
 		for (uint32_t line = 0; line < LEDGER_COUNT; line++)
 			ret_ledger[line] += cursor.ledger[line];

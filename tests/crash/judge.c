@@ -197,6 +197,11 @@ const char *judge_image(const struct world *image, const struct judge_case *judg
 		return wrong;
 	if (WEIR_MUTANT != MUTANT_NEIGHBOURS_UNRUNG)
 		seat_ring_neighbours(&replica->seats[scenario_now->victim]);
+	/* Once they find the next generation at work; once they sleep again before it comes, and only it can wake them. */
+	if (!judged->disturbed)
+		wrong = actor_run_all(false);
+	if (wrong)
+		return wrong;
 	actor_seat(scenario_now->victim, victim_generation + 2); /* real kills use up the one before */
 	wrong = actor_run_all(false);
 	if (!wrong && !scenario_now->endless)

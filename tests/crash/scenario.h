@@ -30,13 +30,13 @@ struct scenario {
 	const char *spec; /* YAML; kinds only decide roles: the stages below are run */
 	/* By number in the spec. NULL: crash_source, crash_operator or crash_sink, by its role. */
 	const struct weir_stage *stages[STAGES_MAX];
-	uint32_t victim;   /* slot: numbered in the order of the spec */
-	uint32_t sleeps;   /* the victim's walk ends at this sleep, or at its end; 0: 2 */
-	uint64_t items;    /* each source emits */
+	uint32_t victim;     /* slot: numbered in the order of the spec */
+	uint32_t sleeps;     /* the victim's walk ends at this sleep, or at its end; 0: 2 */
+	uint64_t items;      /* each source emits */
 	uint32_t item_bytes; /* about; 0: 16 to 48 */
-	bool endless;      /* then the sources wait: what they gave has to arrive without anything coming after it */
-	uint64_t position; /* at which every lane stands first */
-	bool ordered;      /* sinks get the items of each source in order */
+	bool endless;        /* then the sources wait: what they gave has to arrive without anything coming after it */
+	uint64_t position;   /* at which every lane stands first */
+	bool ordered;        /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
 	void (*adapt)(
 		struct plan *plan); /* changes what the spec can't say; before memory is laid out; NULL: nothing */
