@@ -66,10 +66,25 @@ static const char *check_cursors(const struct world *world)
 	return NULL;
 }
 
+/* The record at this position, if one begins there; NULL: none. */
+static const struct item_header *record_at(const struct world *world, uint32_t number, uint64_t position)
+{
+	const struct plan_lane *lane = &world_plan_now->lanes[number];
+	uint64_t at = load_relaxed(&world->segments[lane->consumer].readers[lane->reader_index].done),
+		 tail = load_relaxed(&world->segments[lane->producer].writers[lane->writer_index].tail);
+	static struct item_header header;
+
+	for (; at != tail; at += item_record_size(header.size_bytes)) {
+		memcpy(&header, world->lanes[number] + (at & (LANE_SIZE - 1)), sizeof(header));
+		if (at == position)
+			return &header;
+	}
+	return NULL;
+}
+
 static const char *check_suspect(const struct world *world, const struct judge_case *judged)
 {
 	const struct repair_report *report = &world->seats[scenario_now->victim].death.report;
-	struct item_header header;
 
 	if (!report->in_hand)
 		return judged->in_hand && !judged->repair_cut ? "the item in hand is not suspected" : NULL;
@@ -77,12 +92,17 @@ static const char *check_suspect(const struct world *world, const struct judge_c
 		return "another item than the one in hand is suspected";
 	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
 		const struct plan_lane *lane = &world_plan_now->lanes[i];
+		const struct item_header *header;
 
 		if (lane->consumer != scenario_now->victim || lane->reader_index != report->suspect_lane)
 			continue;
-		memcpy(&header, world->lanes[i] + (report->suspect_position & (LANE_SIZE - 1)), sizeof(header));
-		return header.sequence != report->suspect_sequence ? "the suspect is not the item at its position" :
-								     NULL;
+		header = record_at(world, i, report->suspect_position);
+		if (!header)
+			return "the suspect's position is that of no item";
+		/* Between two items of a turn the note is half the old one's: the position counts, the number is for people. */
+		return judged->in_hand && header->sequence != report->suspect_sequence ?
+			       "the suspect is not the item at its position" :
+			       NULL;
 	}
 	return "the suspect is in no lane";
 }

@@ -69,6 +69,10 @@ int crash_operator_process(struct weir_context *context, void *state, const stru
 int crash_sink_process(struct weir_context *context, void *state, const struct weir_item *item);
 int crash_open(struct weir_context *context, void **ret_state);
 
+/* weir_emit() and weir_reserve() with weir_push(), as functions that the walk can count. */
+int crash_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+int crash_build(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
+
 /* A stage calls it for each item: here the harness may stop it. In the victim: the item is in hand from here on. */
 void crash_item(struct weir_context *context, const struct weir_item *item);
 /* ... and until here. */

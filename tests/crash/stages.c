@@ -13,6 +13,22 @@ uint32_t payload_size(uint64_t number)
 					  (uint32_t)(2 + number % 5) * (uint32_t)sizeof(uint64_t);
 }
 
+__attribute__((noinline)) int crash_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	return weir_emit(context, output, data, size_bytes);
+}
+
+__attribute__((noinline)) int crash_build(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	void *place;
+	int r = weir_reserve(context, output, size_bytes + 8, &place);
+
+	if (r != 0)
+		return r;
+	memcpy(place, data, size_bytes);
+	return weir_push(context, output, size_bytes);
+}
+
 int crash_open(struct weir_context *context, void **ret_state)
 {
 	*ret_state = context;
@@ -32,7 +48,7 @@ static int produce(struct weir_context *context, uint64_t source)
 		return WEIR_WAIT;
 	}
 	crash_item(context, NULL);
-	r = weir_emit(context, WEIR_ALL_OUTPUTS, &payload, payload_size(number));
+	r = crash_emit(context, WEIR_ALL_OUTPUTS, &payload, payload_size(number));
 	if (r == WEIR_FULL)
 		return WEIR_MORE;
 	if (r != 0)
@@ -61,7 +77,7 @@ int crash_operator_process(struct weir_context *context, void *state, const stru
 
 	(void)state;
 	crash_item(context, item);
-	r = weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
+	r = crash_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
 	if (r == 0)
 		memset(cursor, cursor[0] + 1, WEIR_CURSOR_SIZE_MAX);
 	crash_item_over(context);

@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -44,20 +45,6 @@ pid_t step_spawn(void (*body)(void *argument), void *argument)
 	return -ECHILD;
 }
 
-enum step step_once(pid_t pid)
-{
-	int status;
-
-	if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-		return STEP_GONE;
-	if (WSTOPSIG(status) == SIGTRAP)
-		return STEP_DONE;
-	if (WSTOPSIG(status) == SIGSTOP)
-		return STEP_MARK;
-	step_kill(pid);
-	return STEP_GONE;
-}
-
 uint64_t step_address(pid_t pid)
 {
 	struct user_regs_struct registers;
@@ -70,6 +57,22 @@ uint64_t step_address(pid_t pid)
 #else
 	return registers.rip;
 #endif
+}
+
+enum step step_once(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		return STEP_GONE;
+	if (WSTOPSIG(status) == SIGTRAP)
+		return STEP_DONE;
+	if (WSTOPSIG(status) == SIGSTOP)
+		return STEP_MARK;
+	fprintf(stderr, "crash: the stepped process gets signal %d at %#lx\n", WSTOPSIG(status),
+		(unsigned long)step_address(pid));
+	step_kill(pid);
+	return STEP_GONE;
 }
 
 void step_kill(pid_t pid)

@@ -33,7 +33,7 @@ static int collect_produce(struct weir_context *context, void *state)
 	(void)state;
 	if (collected->given == collected->held)
 		return WEIR_OK;
-	r = weir_emit(context, 0, &payload, payload_size(payload.number));
+	r = crash_build(context, 0, &payload, payload_size(payload.number));
 	if (r != 0)
 		return r == WEIR_FULL ? WEIR_MORE : r;
 	collected->given++;
