@@ -13,12 +13,14 @@ uint32_t payload_size(uint64_t number)
 					  (uint32_t)(2 + number % 5) * (uint32_t)sizeof(uint64_t);
 }
 
-__attribute__((noinline)) int crash_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+__attribute__((noinline)) int crash_emit(struct weir_context *context, uint32_t output, const void *data,
+					 size_t size_bytes)
 {
 	return weir_emit(context, output, data, size_bytes);
 }
 
-__attribute__((noinline)) int crash_build(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+__attribute__((noinline)) int crash_build(struct weir_context *context, uint32_t output, const void *data,
+					  size_t size_bytes)
 {
 	void *place;
 	int r = weir_reserve(context, output, size_bytes + 8, &place);

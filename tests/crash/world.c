@@ -60,6 +60,9 @@ void world_plan(const struct scenario *scenario)
 	}
 	diagnostics_deinit(&diagnostics);
 	close(fd);
+	for (uint32_t i = 0; i < world_plan_now->n_stages; i++)
+		world_plan_now->stages[i].attempts =
+			UINT32_MAX; /* no item is given up, however often its worker is killed */
 	if (scenario->adapt)
 		scenario->adapt(world_plan_now);
 	if (world_plan_now->n_slots > SLOTS_MAX || world_plan_now->n_lanes > LANES_MAX ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An operator with two outputs, both nearly full: what fits one of them has to wait for the other, and the items before it are committed. */
+/* An operator with two outputs, both nearly full: the items before one that has to wait are committed. */
 #include "tests/crash/scenario.h"
 
 SCENARIO(full_pair) = {
