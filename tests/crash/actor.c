@@ -28,7 +28,7 @@
 #include "worker/turn.h"
 #include "worker/worker.h"
 
-#define HEAP_SIZE 16384u
+#define HEAP_SIZE 32768u
 #define STACK_SIZE 49152u
 #define SWITCHES_MAX 20000u /* in one judgement; more is a livelock */
 

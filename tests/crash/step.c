@@ -59,7 +59,7 @@ uint64_t step_address(pid_t pid)
 #endif
 }
 
-enum step step_once(pid_t pid)
+enum step_outcome step_once(pid_t pid)
 {
 	int status;
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum step { STEP_DONE = 0, STEP_MARK = 1, STEP_GONE = 2 };
+enum step_outcome { STEP_DONE = 0, STEP_MARK = 1, STEP_GONE = 2 };
 
 /*
  * Forks a child that runs body(argument) and dies with its parent. Returns its pid when it has reached its first
@@ -15,7 +15,7 @@ pid_t step_spawn(void (*body)(void *argument), void *argument);
 /* In the child: stops; the parent steps on from here. */
 void step_mark(void);
 /* One instruction. STEP_MARK: the child is at the next mark; STEP_GONE: it has ended, and is reaped. */
-enum step step_once(pid_t pid);
+enum step_outcome step_once(pid_t pid);
 /* Where the stopped child is: the instruction that it does next. */
 uint64_t step_address(pid_t pid);
 /* Kills with SIGKILL, waits until the kernel says that it is dead. */

@@ -94,7 +94,7 @@ static void judge_both(struct tally *tally, const struct world *image, const cha
 static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
 {
 	uint32_t slot = scenario_now->victim;
-	enum step step = STEP_DONE;
+	enum step_outcome step = STEP_DONE;
 	uint64_t key, steps = 0;
 
 	world_copy(&scratch, &live);
@@ -135,7 +135,7 @@ static void walk_point(struct tally *tally, pid_t repairer, uint64_t *key, uint6
 static int walk_images(struct tally *tally, pid_t repairer)
 {
 	uint32_t generation = judge_generation();
-	enum step step = STEP_DONE;
+	enum step_outcome step = STEP_DONE;
 	uint64_t key = 0, in_hand = 0;
 	pid_t victim;
 
@@ -165,7 +165,7 @@ static int walk_images(struct tally *tally, pid_t repairer)
 
 static int kill_after(struct tally *tally, void (*child)(void *), void *argument, uint64_t steps)
 {
-	enum step step = STEP_DONE;
+	enum step_outcome step = STEP_DONE;
 	pid_t pid = step_spawn(child, argument);
 
 	if (pid < 0)
