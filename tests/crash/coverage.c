@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define TEXT_MAX (4u << 20)
@@ -50,23 +51,39 @@ static const struct unwalked {
 #include "tests/crash/unwalked.def"
 };
 
-static uint32_t points[TEXT_MAX];       /* by offset in the program */
-static uint64_t points_outside;         /* libc, vdso */
-static uint32_t last_in = TEXT_MAX;     /* the last offset inside */
-static uint32_t outside_from[TEXT_MAX]; /* points outside that were called from around here */
+/* Shared by the processes that walk. */
+struct counts {
+	uint32_t points[TEXT_MAX];       /* by offset in the program */
+	uint32_t outside_from[TEXT_MAX]; /* points outside (libc, vdso) that were called from around here */
+	uint64_t outside;
+};
+static struct counts *counts;
+static uint32_t last_in = TEXT_MAX; /* the last offset inside */
+
+void coverage_begin(void)
+{
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (counts == MAP_FAILED)
+		exit(2);
+}
 
 void coverage_count(uint64_t address)
 {
 	uint64_t offset = address - (uint64_t)(uintptr_t)__executable_start;
 
 	if (offset < TEXT_MAX) {
-		points[offset]++;
+		__atomic_fetch_add(&counts->points[offset], 1, __ATOMIC_RELAXED);
 		last_in = (uint32_t)offset;
 		return;
 	}
-	points_outside++;
+	__atomic_fetch_add(&counts->outside, 1, __ATOMIC_RELAXED);
 	if (last_in < TEXT_MAX)
-		outside_from[last_in]++;
+		__atomic_fetch_add(&counts->outside_from[last_in], 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t points_at(uint64_t offset)
+{
+	return offset < TEXT_MAX ? counts->points[offset] : 0;
 }
 
 /* ---- reading the disassembly ---- */
@@ -166,8 +183,8 @@ static void read_instruction(struct reader *reader, uint64_t offset, const char 
 	if (!strncmp(text, "nop", 3) || !strncmp(text, "cs nop", 6) || !strncmp(text, "data16", 6) ||
 	    !strncmp(text, "xchg   %ax,%ax", 14))
 		return; /* padding */
-	total->points += offset < TEXT_MAX ? points[offset] + outside_from[offset] : 0;
-	if (offset < TEXT_MAX && points[offset]) {
+	total->points += points_at(offset) + (offset < TEXT_MAX ? counts->outside_from[offset] : 0);
+	if (points_at(offset)) {
 		total->executed++;
 		end_stretch(reader);
 		return;
@@ -209,7 +226,7 @@ static void read_line(struct reader *reader, char *line)
 bool coverage_report(bool strict)
 {
 	static struct reader reader;
-	uint64_t listed = 0, all = points_outside;
+	uint64_t listed = 0, all = counts->outside;
 	char command[64], *line = NULL;
 	size_t size = 0;
 	FILE *pipe;
@@ -227,7 +244,7 @@ bool coverage_report(bool strict)
 		return false;
 	}
 	for (size_t i = 0; i < TEXT_MAX; i++)
-		all += points[i];
+		all += points_at(i);
 	for (unsigned i = 0; i < OPERATION_OTHER; i++) {
 		const struct total *total = &reader.totals[i];
 

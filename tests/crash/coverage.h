@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Before the first: what processes forked from here count is added up. */
+void coverage_begin(void);
 /* One point: the process stopped before the instruction at this address. */
 void coverage_count(uint64_t address);
 /*

@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -69,10 +70,68 @@ enum step_outcome step_once(pid_t pid)
 		return STEP_DONE;
 	if (WSTOPSIG(status) == SIGSTOP)
 		return STEP_MARK;
+	if (WSTOPSIG(status) == SIGCONT || WSTOPSIG(status) == SIGWINCH) /* of a terminal: not ours */
+		return STEP_DONE;
 	fprintf(stderr, "crash: the stepped process gets signal %d at %#lx\n", WSTOPSIG(status),
 		(unsigned long)step_address(pid));
 	step_kill(pid);
 	return STEP_GONE;
+}
+
+#ifdef __x86_64__
+#define BREAKPOINT 0xccul
+#define BREAKPOINT_MASK 0xfful
+#define BREAKPOINT_SIZE 1u
+#else
+#define BREAKPOINT 0xd4200000ul
+#define BREAKPOINT_MASK 0xfffffffful
+#define BREAKPOINT_SIZE 0u
+#endif
+
+static bool step_jump(pid_t pid, uint64_t address)
+{
+	struct user_regs_struct registers;
+	struct iovec all = { .iov_base = &registers, .iov_len = sizeof(registers) };
+
+	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all))
+		return false;
+#ifdef __aarch64__
+	registers.pc = address;
+#else
+	registers.rip = address;
+#endif
+	return ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &all) == 0;
+}
+
+enum step_outcome step_until(pid_t pid, uint64_t address, uint32_t times)
+{
+	uint64_t word;
+	int status;
+
+	errno = 0;
+	word = (uint64_t)ptrace(PTRACE_PEEKTEXT, pid, address, NULL);
+	if (errno)
+		return STEP_GONE;
+	while (times--) {
+		enum step_outcome step;
+
+		/* It may stand on the place itself. */
+		step = step_once(pid);
+		if (step != STEP_DONE)
+			return step;
+		if (step_address(pid) == address)
+			continue;
+		if (ptrace(PTRACE_POKETEXT, pid, address, (word & ~BREAKPOINT_MASK) | BREAKPOINT) ||
+		    ptrace(PTRACE_CONT, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			return STEP_GONE;
+		if (ptrace(PTRACE_POKETEXT, pid, address, word))
+			return STEP_GONE;
+		if (WSTOPSIG(status) != SIGTRAP)
+			return STEP_MARK;
+		if (step_address(pid) - BREAKPOINT_SIZE != address || !step_jump(pid, address))
+			return STEP_GONE;
+	}
+	return STEP_DONE;
 }
 
 void step_kill(pid_t pid)

@@ -16,6 +16,11 @@ pid_t step_spawn(void (*body)(void *argument), void *argument);
 void step_mark(void);
 /* One instruction. STEP_MARK: the child is at the next mark; STEP_GONE: it has ended, and is reaped. */
 enum step_outcome step_once(pid_t pid);
+/*
+ * Runs at full speed until it comes to this instruction for the times-th time. STEP_MARK: it reached a mark before that, or was stopped by
+ * something else.
+ */
+enum step_outcome step_until(pid_t pid, uint64_t address, uint32_t times);
 /* Where the stopped child is: the instruction that it does next. */
 uint64_t step_address(pid_t pid);
 /* Kills with SIGKILL, waits until the kernel says that it is dead. */

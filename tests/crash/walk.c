@@ -19,9 +19,14 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/flow/repair.h"
@@ -30,7 +35,7 @@
 #include "tests/crash/step.h"
 
 #define STEPS_WALK_MAX 1000000u /* in one walk; a victim that needs more hangs */
-#define KILL_STEPS_MAX 40000u   /* about so many steps are spent on real kills per scenario */
+#define KILLS 8u                /* about so many real kills of each victim, repairer and next generation per scenario */
 #define IMAGES_MAX 65536u
 #define EXIT_SKIP 77
 
@@ -39,12 +44,25 @@ extern const struct scenario *const __start_weir_scenarios[], *const __stop_weir
 struct tally {
 	const char *name;
 	uint64_t points, images, repair_points, repair_images, kills, violations;
+	uint64_t at; /* the victim's last instruction */
 };
 
 static struct world live, last, replica, scratch, origin;
 static bool expected; /* this build has an error planted */
 static bool all_kills;
-static uint64_t image_points[IMAGES_MAX]; /* instructions that changed memory */
+
+/* An instruction that changed memory: where, and how often the victim had been there. */
+struct image_place {
+	uint64_t address;
+	uint32_t times;
+};
+static struct image_place image_places[IMAGES_MAX];
+static uint32_t visits[1u << 16]; /* by a hash of the address: a real kill a little off is as good */
+
+static uint32_t *visits_of(uint64_t address)
+{
+	return &visits[(address ^ address >> 16) & 0xffff];
+}
 
 static void violation(struct tally *tally, const char *where, uint64_t point, const char *what)
 {
@@ -124,7 +142,7 @@ static void walk_point(struct tally *tally, pid_t repairer, uint64_t *key, uint6
 	*in_hand = actor_victim_hand();
 	world_copy(&last, &live);
 	if (!same && tally->images < IMAGES_MAX)
-		image_points[tally->images++] = tally->points;
+		image_places[tally->images++] = (struct image_place){ tally->at, *visits_of(tally->at) };
 	judge_both(tally, &live, "victim killed", tally->points, (struct judge_case){ .in_hand = *in_hand });
 	if (world_repair_key(&live, slot) == *key)
 		return;
@@ -146,12 +164,20 @@ static int walk_images(struct tally *tally, pid_t repairer)
 	if (victim < 0)
 		return victim;
 	judge_both(tally, &live, "victim killed", 0, (struct judge_case){ 0 });
-	while (step == STEP_DONE && tally->points < STEPS_WALK_MAX) {
-		coverage_count(step_address(victim));
+	memset(visits, 0, sizeof(visits));
+	while (step == STEP_DONE && tally->points < STEPS_WALK_MAX && !(expected && tally->violations)) {
+		uint64_t address = step_address(victim);
+
+		coverage_count(address);
+		if (address != tally->at) /* not the next round of one string instruction */
+			++*visits_of(address);
+		tally->at = address;
 		step = step_once(victim);
 		tally->points++;
 		walk_point(tally, repairer, &key, &in_hand);
 	}
+	if (expected && tally->violations)
+		step = STEP_MARK; /* caught */
 	if (step != STEP_MARK)
 		violation(tally, "victim", tally->points, "does not come to its end");
 	if (actor_victim_wrong())
@@ -163,51 +189,60 @@ static int walk_images(struct tally *tally, pid_t repairer)
 
 /* ---- from corpses ---- */
 
-static int kill_after(struct tally *tally, void (*child)(void *), void *argument, uint64_t steps)
+/* Dies there, and so many instructions later; or at its mark, if it does not come there. */
+static int kill_at(struct tally *tally, void (*child)(void *), void *argument, const struct image_place *place,
+		   uint64_t steps)
 {
 	enum step_outcome step = STEP_DONE;
 	pid_t pid = step_spawn(child, argument);
 
 	if (pid < 0)
 		return pid;
+	if (place)
+		step = step_until(pid, place->address, place->times);
 	while (steps-- && step == STEP_DONE)
 		step = step_once(pid);
-	if (step != STEP_GONE)
-		step_kill(pid);
+	step_kill(pid);
 	tally->kills++;
 	return 0;
 }
 
 /* Victim, repairer and next generation die one after the other. */
+static const char *kill_three(struct tally *tally, uint64_t image, int *ret)
+{
+	uint32_t generation = judge_generation();
+	const struct image_place *next = &image_places[image * 7 % tally->images];
+	const char *wrong;
+	int r;
+
+	world_copy(&live, &origin);
+	actor_victim_reset();
+	r = kill_at(tally, run_victim, &generation, &image_places[image], 1);
+	if (!r)
+		r = kill_at(tally, run_repairer, &live, NULL, image * 61 % 600);
+	actor_victim_reset();
+	wrong = judge_repair(&live, &(struct judge_case){ .repair_cut = true });
+	generation++;
+	if (!r)
+		r = kill_at(tally, run_victim, &generation, next, image % 3);
+	if (!wrong && !r)
+		wrong = judge_image(&live, &(struct judge_case){ .disturbed = image % 2, .repair_cut = true });
+	*ret = r;
+	return wrong ? wrong : actor_victim_wrong();
+}
+
 static int walk_kills(struct tally *tally)
 {
-	uint64_t n = all_kills ? tally->images : KILL_STEPS_MAX / tally->points + 2,
-		 stride = n < tally->images ? tally->images / n : 1;
+	uint64_t stride = all_kills || tally->images < KILLS ? 1 : tally->images / KILLS;
 
 	for (uint64_t i = stride / 2; i < tally->images; i += stride) {
-		uint32_t generation = judge_generation();
-		uint64_t at = image_points[i];
-		const char *wrong;
 		int r;
+		const char *wrong = kill_three(tally, i, &r);
 
-		world_copy(&live, &origin);
-		actor_victim_reset();
-		r = kill_after(tally, run_victim, &generation, at);
-		if (!r)
-			r = kill_after(tally, run_repairer, &live, at % 300);
-		actor_victim_reset();
-		wrong = judge_repair(&live, &(struct judge_case){ .repair_cut = true });
-		generation++;
-		if (!r)
-			r = kill_after(tally, run_victim, &generation, at * 7 % tally->points);
 		if (r)
 			return r;
-		if (!wrong)
-			wrong = judge_image(&live, &(struct judge_case){ .disturbed = at % 2, .repair_cut = true });
-		if (!wrong)
-			wrong = actor_victim_wrong();
 		if (wrong)
-			violation(tally, "real kill", at, wrong);
+			violation(tally, "real kill", i, wrong);
 	}
 	return 0;
 }
@@ -228,7 +263,7 @@ static int walk(struct tally *tally)
 	world_copy(&origin, &replica);
 	r = walk_images(tally, repairer);
 	step_kill(repairer);
-	if (!r)
+	if (!r && !expected)
 		r = walk_kills(tally);
 	actor_use(NULL);
 	for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
@@ -255,20 +290,96 @@ static int walk_scenario(const struct scenario *scenario, uint64_t *violations)
 	       tally.kills, tally.violations, (clock_now_ns() - start_ns) / NS_PER_MS);
 	fflush(stdout);
 	*violations += tally.violations;
-	if (!tally.images || !tally.repair_images || !tally.kills) {
+	if (!expected && (!tally.images || !tally.repair_images || !tally.kills)) {
 		fprintf(stderr, "crash: %s: a walk that saw nothing proves nothing\n", tally.name);
 		return 1;
 	}
 	return 0;
 }
 
+/* ---- all of them ---- */
+
+/* Between the processes that share the scenarios: what they have found. */
+struct found {
+	uint32_t next;
+	uint32_t exit_code; /* the worst */
+	uint64_t violations;
+};
+
+static uint32_t n_scenarios(void)
+{
+	return (uint32_t)(__stop_weir_scenarios - __start_weir_scenarios);
+}
+
+/* One processor each: a step goes there and back between two processes, which is cheap only where neither has to be woken elsewhere. */
+static void pin(uint32_t worker)
+{
+	cpu_set_t allowed, one;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return;
+	worker %= (uint32_t)CPU_COUNT(&allowed);
+	CPU_ZERO(&one);
+	for (size_t i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &allowed) && !worker--)
+			CPU_SET(i, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void take_scenarios(struct found *found, const char *only)
+{
+	uint32_t i;
+
+	while ((i = __atomic_fetch_add(&found->next, 1, __ATOMIC_RELAXED)) < n_scenarios()) {
+		const struct scenario *scenario = __start_weir_scenarios[i];
+		uint64_t violations = 0;
+		int r;
+
+		if (only && strcmp(only, scenario->name) != 0)
+			continue;
+		/* a planted error has to show in one scenario, not in each */
+		if (expected && __atomic_load_n(&found->violations, __ATOMIC_RELAXED))
+			break;
+		r = walk_scenario(scenario, &violations);
+		__atomic_fetch_add(&found->violations, violations, __ATOMIC_RELAXED);
+		if (r)
+			__atomic_store_n(&found->exit_code, (uint32_t)r, __ATOMIC_RELAXED);
+	}
+}
+
+/* Returns 0, or the exit code of a run that has failed or can't be. */
+static int walk_all(struct found *found, const char *only)
+{
+	uint32_t n = only ? 1 : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	int status;
+
+	for (uint32_t i = 0; i < n; i++) {
+		pid_t pid = fork();
+
+		must_work(pid < 0 ? -errno : 0, "fork");
+		if (pid)
+			continue;
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pin(i);
+		take_scenarios(found, only);
+		fflush(stdout);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		if (status)
+			__atomic_store_n(&found->exit_code, 2, __ATOMIC_RELAXED);
+	return (int)found->exit_code;
+}
+
 int main(int argc, char **argv)
 {
+	struct found *found =
+		mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const char *only = NULL;
-	uint64_t violations = 0;
 	bool list = false, covered = true;
-	int r = 0;
+	int r;
 
+	must_work(found == MAP_FAILED ? -errno : 0, "mmap");
 	for (int i = 1; i < argc; i++) {
 		all_kills |= !strcmp(argv[i], "--all-kills");
 		expected |= !strcmp(argv[i], "--expect-violations");
@@ -276,16 +387,15 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			only = argv[++i];
 	}
-	for (const struct scenario *const *at = __start_weir_scenarios; at < __stop_weir_scenarios && !r; at++) {
-		if (list)
-			puts((*at)->name);
-		/* a planted error has to show in one scenario, not in each */
-		else if ((!only || !strcmp(only, (*at)->name)) && !(expected && violations))
-			r = walk_scenario(*at, &violations);
-	}
-	if (r || list)
+	for (uint32_t i = 0; list && i < n_scenarios(); i++)
+		puts(__start_weir_scenarios[i]->name);
+	if (list)
+		return 0;
+	coverage_begin();
+	r = walk_all(found, only);
+	if (r)
 		return r;
 	if (!only && !expected)
 		covered = coverage_report(!strcmp(CRASH_BUILD, "walk_O0"));
-	return ((violations > 0) != expected) || !covered;
+	return ((__atomic_load_n(&found->violations, __ATOMIC_RELAXED) > 0) != expected) || !covered;
 }

@@ -125,6 +125,7 @@ void world_init(struct world *world)
 		lane_init(world, i);
 	must_work(board_create(world_plan_now->n_slots, &world->board, &world->board_fd), "board_create");
 	store_release(&world->board->order, BOARD_RUN);
+	store_release(&world->board->n_live, UINT32_MAX / 2); /* many: nobody spins for long */
 	world->supervisor.board = world->board;
 	world->supervisor.seats = world->seats;
 	for (uint32_t i = 0; i < world_plan_now->n_slots; i++)
@@ -195,11 +196,14 @@ bool world_same(const struct world *a, const struct world *b, uint32_t slot)
 uint64_t world_repair_key(const struct world *world, uint32_t slot)
 {
 	const struct segment *segment = &world->segments[slot];
+	/* Behind them lies what nobody reads: the next turn is being collected there. */
+	uint64_t n = load_relaxed(&segment->record->state);
 	uint64_t key = hash_bytes(0, segment->hand, sizeof(*segment->hand));
 
 	key = hash_bytes(key, segment->armed, sizeof(*segment->armed));
 	key = hash_bytes(key, segment->cursor_switch, sizeof(*segment->cursor_switch));
 	key = hash_bytes(key, world->board, board_size());
-	return hash_bytes(key, segment->base + segment->geometry.off_readers,
-			  segment->geometry.control_size_bytes - segment->geometry.off_readers);
+	key = hash_bytes(key, segment->base + segment->geometry.off_readers,
+			 segment->geometry.off_record - segment->geometry.off_readers);
+	return hash_bytes(key, segment->record, sizeof(*segment->record) + n * sizeof(segment->record->operations[0]));
 }
