@@ -67,8 +67,9 @@ struct seat {
 	int spool_fds[STAGE_SPOOLS_MAX];
 	struct segment segment; /* control pages, read-only */
 	uint32_t restarts;
-	uint32_t failures; /* deaths in a row without progress */
-	bool quarantined;  /* its memory makes no sense: nothing in it is counted or repaired any more */
+	uint32_t failures;              /* deaths in a row without progress */
+	struct restart_history history; /* on_failure: degrade counts for each seat; else the stage does */
+	bool quarantined;               /* its memory makes no sense: nothing in it is counted or repaired any more */
 
 	/* of the present generation */
 	uint32_t generation; /* of the next one while nobody sits here */

@@ -18,13 +18,15 @@
 #endif
 
 enum mutant {
-	MUTANT_COMMITTED_EARLY = 1,   /* the record counts before its operations are whole */
-	MUTANT_IDLE_FIRST = 2,        /* the record stops counting before it is applied */
-	MUTANT_NO_RECORD = 3,         /* the stores are just made */
-	MUTANT_LEDGER_OUTSIDE = 4,    /* the cursor is written into the copy that counts */
-	MUTANT_REPAIR_IDLE_FIRST = 5, /* the same as 2, in the repairer */
-	MUTANT_NEIGHBOURS_UNRUNG = 6, /* nobody rings after a death; planted in the tests' supervisor */
-	MUTANT_NO_SUSPECT = 7,        /* the repair forgets what was in hand */
+	MUTANT_COMMITTED_EARLY = 1,    /* the record counts before its operations are whole */
+	MUTANT_IDLE_FIRST = 2,         /* the record stops counting before it is applied */
+	MUTANT_NO_RECORD = 3,          /* the stores are just made */
+	MUTANT_LEDGER_OUTSIDE = 4,     /* the cursor is written into the copy that counts */
+	MUTANT_REPAIR_IDLE_FIRST = 5,  /* the same as 2, in the repairer */
+	MUTANT_NEIGHBOURS_UNRUNG = 6,  /* nobody rings after a death; planted in the tests' supervisor */
+	MUTANT_NO_SUSPECT = 7,         /* the repair forgets what was in hand */
+	MUTANT_BITS_OUTSIDE = 21,      /* done-bits are stored outside the record */
+	MUTANT_ORDINAL_FORGOTTEN = 22, /* the number of the record at `done` does not move with it */
 };
 
 /* The word that a COMMIT_BITS operation names; its index has been checked. */

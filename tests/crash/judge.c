@@ -23,7 +23,10 @@ static uint64_t census(const struct world *world)
 		uint64_t tail = load_acquire(&world->segments[lane->producer].writers[lane->writer_index].tail),
 			 done = load_acquire(&world->segments[lane->consumer].readers[lane->reader_index].done);
 
-		if (census_lane(world->lanes[i], LANE_SIZE, done, tail, &items))
+		const struct segment *reader = &world->segments[lane->consumer];
+
+		if (census_lane_with_bits(world->lanes[i], LANE_SIZE, done, tail,
+					  reader->done_bits ? &reader->done_bits[lane->reader_index] : NULL, &items))
 			return UINT64_MAX;
 		sum += items;
 	}
