@@ -413,15 +413,23 @@ static void turn_prepare(struct worker *worker)
 	commit_limit_cursor(&worker->commit, worker->n_inputs, worker->n_outputs, worker->stage.cursor_size_bytes);
 }
 
+/* The look before the sleep may itself be what ends the last pin (wait_is_over()), and nobody rings for it again. */
+static bool turn_holds_nothing(struct worker *worker, const void *data)
+{
+	(void)data;
+	return !pins_in_inputs(worker);
+}
+
 /*
  * Whoever leaves with pins leaves its inputs held for ever. Nobody writes into them any more, but a producer that has closed only
  * this lane may itself hold its inputs for it: so stay until the last reference is freed, or everybody is to stop.
  */
 void turn_linger(struct worker *worker)
 {
-	worker->watch = (struct watch){ .fd = -1 };
+	const struct wait_request request = { .is_over = turn_holds_nothing };
+
 	while (pins_in_inputs(worker))
-		if (wait_sleep(worker, 0, 0) != 0)
+		if (wait_for_request(worker, &request) != 0)
 			return;
 }
 
