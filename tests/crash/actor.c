@@ -25,10 +25,11 @@
 #include "tests/crash/step.h"
 #include "worker/attach.h"
 #include "worker/host.h"
+#include "worker/run.h"
 #include "worker/turn.h"
 #include "worker/worker.h"
 
-#define HEAP_SIZE 32768u
+#define HEAP_SIZE 262144u
 #define STACK_SIZE 49152u
 #define SWITCHES_MAX 20000u /* in one judgement; more is a livelock */
 
@@ -42,7 +43,7 @@ struct actor {
 	_Alignas(16) unsigned char stack[STACK_SIZE];
 };
 
-static struct actor actors[SLOTS_MAX], saved[SLOTS_MAX];
+static struct actor actors[WORLD_SLOTS_MAX], saved[WORLD_SLOTS_MAX];
 static struct actor *current; /* NULL: not in a coroutine */
 static struct world *world_used;
 static ucontext_t judge;
@@ -125,7 +126,7 @@ static const struct weir_stage *stage_of(uint32_t slot)
 					      &crash_operator;
 }
 
-/* What worker/main.c does, without the control client. Returns what turn_loop() says. */
+/* What worker/main.c does, without the control client. Returns what its loop says. */
 static int be_worker(struct worker *worker, const struct heritage *heritage, uint32_t generation)
 {
 	struct text why = TEXT_NULL;
@@ -145,7 +146,7 @@ static int be_worker(struct worker *worker, const struct heritage *heritage, uin
 	r = worker->stage.open(&worker->context, &worker->state);
 	worker->phase = PHASE_NONE;
 	if (r == 0)
-		r = turn_loop(worker);
+		r = worker->stage.run ? run_loop(worker) : turn_loop(worker);
 	if (r == 0)
 		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
 	return r;
@@ -301,14 +302,18 @@ void actor_restore(void)
 
 void actor_be_victim(struct world *world, uint32_t generation)
 {
+	struct heritage *heritage = &world->heritages[scenario_now->victim];
 	static struct worker worker;
 	int r;
 
 	world_used = NULL;
+	/* a slot can be a peer, too: its descriptor as that is closed early */
+	for (uint32_t i = 0; i < heritage->n_origins; i++)
+		heritage->origins[i].segment_fd = dup(heritage->origins[i].segment_fd);
 	sleeps_left = scenario_now->sleeps ? scenario_now->sleeps : 2;
 	victim_worker = &worker;
 	step_mark();
-	r = be_worker(&worker, &world->heritages[scenario_now->victim], generation);
+	r = be_worker(&worker, heritage, generation);
 	if (r != 0)
 		snprintf(victim->wrong, sizeof(victim->wrong), "it ends with %d: %.90s", r, worker.reason);
 	step_mark();
@@ -400,6 +405,10 @@ int __wrap_lane_map(int fd, uint64_t offset, size_t size_bytes, enum segment_acc
 		if (world_used->fds[world_plan_now->lanes[i].producer] == fd &&
 		    world_plan_now->lanes[i].off_data == offset) {
 			*ret_data = world_used->lanes[i];
+			return 0;
+		} else if (world_used->holds[i] && world_used->fds[world_plan_now->lanes[i].consumer] == fd &&
+			   world_plan_now->lanes[i].off_hold == offset) {
+			*ret_data = world_used->holds[i];
 			return 0;
 		}
 	return __real_lane_map(fd, offset, size_bytes, access, populate, ret_data);

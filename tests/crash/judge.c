@@ -5,6 +5,7 @@
 
 #include "common/flow/commit.h"
 #include "common/flow/commit_priv.h"
+#include "common/flow/hold.h"
 #include "common/flow/repair.h"
 #include "common/observe/ledger.h"
 
@@ -24,6 +25,12 @@ static uint64_t census(const struct world *world)
 			 done = load_acquire(&world->segments[lane->consumer].readers[lane->reader_index].done);
 
 		const struct segment *reader = &world->segments[lane->consumer];
+
+		if (world->holds[i]) { /* what was overwritten and is not counted yet is among them */
+			sum += load_acquire(&world->segments[lane->producer].writers[lane->writer_index].tail_ordinal) -
+			       load_acquire(&reader->readers[lane->reader_index].done_ordinal);
+			continue;
+		}
 
 		if (census_lane_with_bits(world->lanes[i], LANE_SIZE, done, tail,
 					  reader->done_bits ? &reader->done_bits[lane->reader_index] : NULL, &items))
@@ -77,6 +84,11 @@ static const struct item_header *record_at(const struct world *world, uint32_t n
 		 tail = load_relaxed(&world->segments[lane->producer].writers[lane->writer_index].tail);
 	static struct item_header header;
 
+	if (world->holds[number]) { /* the lane may hold something else there by now */
+		const struct hold_record *held = (const struct hold_record *)(void *)world->holds[number];
+
+		return held->position == position ? &held->header : NULL;
+	}
 	for (; at != tail; at += item_record_size(header.size_bytes)) {
 		memcpy(&header, world->lanes[number] + (at & (LANE_SIZE - 1)), sizeof(header));
 		if (at == position)
@@ -163,6 +175,24 @@ static const char *check_arrivals(const struct world *world, uint32_t stage)
 	return NULL;
 }
 
+const char *crash_check_dropped(const struct world *world)
+{
+	const uint64_t *from = cursor_current(&world->segments[0])->ledger,
+		       *to = cursor_current(&world->segments[1])->ledger;
+	struct crash_seen seen;
+	uint64_t n = 0;
+
+	memcpy(&seen, cursor_current(&world->segments[1])->stage, sizeof(seen));
+	for (uint64_t number = 0; number < scenario_now->items; number++)
+		n += seen.bits[0][number / 64] >> number % 64 & 1;
+	if (!(seen.bits[0][(scenario_now->items - 1) / 64] >> (scenario_now->items - 1) % 64 & 1))
+		return "the newest item never arrived";
+	return from[LEDGER_ACCEPTED] != scenario_now->items || n != to[LEDGER_DELIVERED] ||
+			       n + to[LEDGER_DROPPED_OLD] != scenario_now->items ?
+		       "an item neither arrived nor was counted as dropped" :
+		       NULL;
+}
+
 static const char *check_end(const struct world *world)
 {
 	const char *wrong = check_ledger(world);
@@ -181,6 +211,22 @@ static const char *check_end(const struct world *world)
 
 /* ---- a death ---- */
 
+static bool is_retired(uint32_t slot)
+{
+	return slot && slot == scenario_now->retired;
+}
+
+/* What broker/supervise/retire.c does. */
+static void retire(struct world *world, uint32_t slot)
+{
+	actor_kill(slot);
+	must_work(seat_mend(&world->seats[slot]) ? 1 : 0, "the repair of the retired slot");
+	repair_close(&world->segments[slot]);
+	store_release(&world->board->slots[slot].retired, 1);
+	store_release(&world->board->retirements, load_relaxed(&world->board->retirements) + 1);
+	seat_ring_neighbours(&world->seats[slot]);
+}
+
 void judge_prepare(struct world *world)
 {
 	static const struct judge_case asleep;
@@ -195,8 +241,10 @@ void judge_prepare(struct world *world)
 		actor_kill(victim);
 		must_work(judge_repair(world, &asleep) ? 1 : 0, "the repair before the walk");
 	}
+	if (scenario_now->retired)
+		retire(world, scenario_now->retired);
 	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++)
-		if (slot != victim && !actor_is_seated(slot))
+		if (slot != victim && !actor_is_seated(slot) && !is_retired(slot))
 			actor_seat(slot, 0);
 	actor_save();
 }

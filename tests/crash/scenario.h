@@ -3,15 +3,15 @@
 #pragma once
 
 #include <stdint.h>
+#include <weir/channel.h>
 #include <weir/stage.h>
 
 #include "broker/spec/plan.h"
 
-#define SLOTS_MAX 8u
-#define LANES_MAX 16u
-#define STAGES_MAX 8u
+#define WORLD_SLOTS_MAX 8u
+#define WORLD_LANES_MAX 16u
+#define WORLD_STAGES_MAX 8u
 #define STEPS_MAX 12u
-#define LANE_SIZE UINT64_C(4096)
 #define SOURCE_ITEMS_MAX 512u /* per source: what a sink's bitmap holds */
 
 struct world;
@@ -29,12 +29,14 @@ struct scenario {
 	const char *name;
 	const char *spec; /* YAML; kinds only decide roles: the stages below are run */
 	/* By number in the spec. NULL: crash_source, crash_operator or crash_sink, by its role. */
-	const struct weir_stage *stages[STAGES_MAX];
+	const struct weir_stage *stages[WORLD_STAGES_MAX];
 	uint32_t victim;     /* slot: numbered in the order of the spec */
 	uint32_t sleeps;     /* the victim's walk ends at this sleep, or at its end; 0: 2 */
 	uint64_t items;      /* each source emits */
 	uint32_t item_bytes; /* about; 0: 16 to 48 */
 	bool endless;        /* then the sources wait: what they gave has to arrive without anything coming after it */
+	uint64_t lane_bytes; /* 0: 4 KiB */
+	uint32_t retired;    /* this slot is retired before the walk; 0: none */
 	uint64_t position;   /* at which every lane stands first */
 	bool ordered;        /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
@@ -44,6 +46,9 @@ struct scenario {
 	const char *(*check_repaired)(const struct world *world);
 	const char *(*check_end)(const struct world *world); /* NULL: every item came once to every sink stage */
 };
+
+/* check_end() of a source (slot 0) and a sink (slot 1) between which old items are dropped: each came once or is counted. */
+const char *crash_check_dropped(const struct world *world);
 
 /* Registers a scenario: one file of scenarios/ each. */
 #define SCENARIO(id_)                                                                                              \
@@ -56,13 +61,19 @@ struct scenario {
 struct payload {
 	uint64_t source; /* its worker index */
 	uint64_t number;
-	uint64_t filler[126];
+	uint64_t filler[640];
 };
 
 uint32_t payload_size(uint64_t number);
+/* The item of that number; valid until the next call. */
+const struct payload *payload_of(uint64_t source, uint64_t number);
+
+extern const struct scenario *scenario_now;
+#define LANE_SIZE (scenario_now->lane_bytes ? scenario_now->lane_bytes : UINT64_C(4096))
 
 /* The stages that most scenarios use, and building blocks for others. */
 extern const struct weir_stage crash_source, crash_operator, crash_sink;
+extern const struct weir_stage crash_forwarder, crash_run_operator;
 extern const struct weir_stage crash_source_second; /* its items say that they come from source 1 */
 int crash_source_produce(struct weir_context *context, void *state);
 int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item);
@@ -88,6 +99,13 @@ void crash_wrong(const char *what);
 	"  - {name: through, exec: [cat], workers: 2, order: fifo}\n" \
 	"  - {name: to, sink: discard, batch: 3}\n"
 void crash_runs_of_two(struct plan *plan);
+
+/* For stages of one's own. */
+#define CRASH_STAGE(role_, ...)                                                                             \
+	{                                                                                                   \
+		.abi = WEIR_STAGE_ABI, .size_bytes = sizeof(struct weir_stage), .role = (role_),            \
+		.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX, .name = "crash", .open = crash_open, __VA_ARGS__ \
+	}
 
 /* What a sink has in its cursor. */
 struct crash_seen {

@@ -373,8 +373,7 @@ static int walk_all(struct found *found, const char *only)
 
 int main(int argc, char **argv)
 {
-	struct found *found =
-		mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct found *found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const char *only = NULL;
 	bool list = false, covered = true;
 	int r;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/spec/reading.h"
 #include "broker/spec/spec.h"
 #include "common/base/hash.h"
 #include "common/memory/doorbell.h"
@@ -29,17 +30,46 @@ static void shrink_lanes(struct plan *plan)
 {
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++) {
 		struct segment_geometry *geometry = &plan->slots[slot].geometry;
-		uint64_t sizes[LANES_MAX], offsets[LANES_MAX];
+		uint64_t sizes[WORLD_LANES_MAX], offsets[WORLD_LANES_MAX];
 
 		for (uint32_t i = 0; i < geometry->n_writers; i++)
 			sizes[i] = LANE_SIZE;
-		segment_plan(geometry, slot, geometry->n_readers, geometry->n_writers, sizes, offsets);
+		(plan->stages[plan->slots[slot].stage].in_flight > 1 ? segment_plan_asynchronous : segment_plan)(
+			geometry, slot, geometry->n_readers, geometry->n_writers, sizes, offsets);
 		for (uint32_t i = 0; i < plan->n_lanes; i++)
 			if (plan->lanes[i].producer == slot) {
 				plan->lanes[i].capacity_bytes = LANE_SIZE;
 				plan->lanes[i].off_data = offsets[plan->lanes[i].writer_index];
 			}
 	}
+}
+
+static bool has_hold(const struct plan_lane *lane)
+{
+	return world_plan_now->stages[world_plan_now->edges[lane->edge].to].full == HERITAGE_FULL_DROP_OLD;
+}
+
+static void lay_holds(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_lanes; i++) {
+		struct segment_geometry *consumer = &plan->slots[plan->lanes[i].consumer].geometry;
+
+		if (!has_hold(&plan->lanes[i]))
+			continue;
+		consumer->holds = true;
+		plan->slots[plan->lanes[i].producer].geometry.drops = true;
+		plan->lanes[i].off_hold = consumer->size_bytes;
+		consumer->size_bytes += LANE_SIZE;
+	}
+}
+
+/* Which stages forward is said by the stages that run, not by the kinds. */
+static void find_references(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_stages; i++)
+		plan->stages[i].forwards =
+			scenario_now->stages[i] && scenario_now->stages[i]->flags & WEIR_STAGE_FORWARDS;
+	plan_find_origins(plan);
 }
 
 void world_plan(const struct scenario *scenario)
@@ -63,12 +93,14 @@ void world_plan(const struct scenario *scenario)
 	for (uint32_t i = 0; i < world_plan_now->n_stages; i++)
 		world_plan_now->stages[i].attempts =
 			UINT32_MAX; /* no item is given up, however often its worker is killed */
+	find_references(world_plan_now);
 	if (scenario->adapt)
 		scenario->adapt(world_plan_now);
-	if (world_plan_now->n_slots > SLOTS_MAX || world_plan_now->n_lanes > LANES_MAX ||
+	if (world_plan_now->n_slots > WORLD_SLOTS_MAX || world_plan_now->n_lanes > WORLD_LANES_MAX ||
 	    scenario->victim >= world_plan_now->n_slots)
 		must_work(1, scenario->name);
 	shrink_lanes(world_plan_now);
+	lay_holds(world_plan_now);
 }
 
 /* ---- memory ---- */
@@ -95,6 +127,10 @@ static void lane_init(struct world *world, uint32_t number)
 	must_work(lane_map(world->fds[lane->producer], lane->off_data, LANE_SIZE, SEGMENT_WRITE, true,
 			   &world->lanes[number]),
 		  "lane_map");
+	if (has_hold(lane))
+		must_work(lane_map(world->fds[lane->consumer], lane->off_hold, LANE_SIZE, SEGMENT_WRITE, true,
+				   &world->holds[number]),
+			  "lane_map");
 	store_release(&world->segments[lane->producer].writers[lane->writer_index].tail, scenario_now->position);
 	store_release(&reader->done, scenario_now->position);
 	store_release(&reader->free, scenario_now->position);
@@ -114,6 +150,8 @@ static void heritage_init(struct world *world, uint32_t slot)
 		heritage->peers[i].segment_fd = world->fds[heritage->peers[i].slot];
 		heritage->peers[i].doorbell_fd = world->doorbells[heritage->peers[i].slot];
 	}
+	for (uint32_t i = 0; i < heritage->n_origins; i++)
+		heritage->origins[i].segment_fd = world->fds[heritage->origins[i].slot];
 }
 
 void world_init(struct world *world)
@@ -134,8 +172,11 @@ void world_init(struct world *world)
 
 void world_deinit(struct world *world)
 {
-	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++)
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
 		lane_unmap(world->lanes[i], LANE_SIZE);
+		if (world->holds[i])
+			lane_unmap(world->holds[i], LANE_SIZE);
+	}
 	for (uint32_t i = 0; i < world_plan_now->n_slots; i++) {
 		segment_detach(&world->segments[i]);
 		heritage_deinit(&world->heritages[i]);
@@ -176,8 +217,11 @@ void world_copy(struct world *to, const struct world *from)
 		if (doorbell_is_rung(from->doorbells[i]))
 			doorbell_ring(to->doorbells[i]);
 	}
-	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++)
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
 		memcpy(to->lanes[i], from->lanes[i], LANE_SIZE);
+		if (to->holds[i])
+			memcpy(to->holds[i], from->holds[i], LANE_SIZE);
+	}
 	memcpy(to->board, from->board, board_size());
 }
 
@@ -187,9 +231,14 @@ bool world_same(const struct world *a, const struct world *b, uint32_t slot)
 
 	if (memcmp(words_of(left), words_of(right), words_size(left)) || memcmp(a->board, b->board, board_size()))
 		return false;
-	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++)
-		if (world_plan_now->lanes[i].producer == slot && memcmp(a->lanes[i], b->lanes[i], LANE_SIZE))
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
+		const struct plan_lane *lane = &world_plan_now->lanes[i];
+
+		if (lane->producer == slot && memcmp(a->lanes[i], b->lanes[i], LANE_SIZE))
 			return false;
+		if (lane->consumer == slot && a->holds[i] && memcmp(a->holds[i], b->holds[i], LANE_SIZE))
+			return false;
+	}
 	return true;
 }
 

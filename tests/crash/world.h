@@ -6,13 +6,14 @@
 #include "tests/crash/scenario.h"
 
 struct world {
-	int fds[SLOTS_MAX], doorbells[SLOTS_MAX], board_fd;
-	struct segment segments[SLOTS_MAX]; /* mapped writable */
-	unsigned char *lanes[LANES_MAX];    /* by number in the plan; mapped writable, twice */
+	int fds[WORLD_SLOTS_MAX], doorbells[WORLD_SLOTS_MAX], board_fd;
+	struct segment segments[WORLD_SLOTS_MAX]; /* mapped writable */
+	unsigned char *lanes[WORLD_LANES_MAX];    /* by number in the plan; mapped writable, twice */
+	unsigned char *holds[WORLD_LANES_MAX];    /* of lanes that drop their oldest; NULL: none */
 	struct board *board;
-	struct heritage heritages[SLOTS_MAX];
+	struct heritage heritages[WORLD_SLOTS_MAX];
 	struct supervisor supervisor; /* as far as broker/supervise/mend.c needs it */
-	struct seat seats[SLOTS_MAX];
+	struct seat seats[WORLD_SLOTS_MAX];
 };
 
 /* The plan of the scenario, with lanes of LANE_SIZE; the same for all worlds. Ends the program when it can't be made. */

@@ -27,13 +27,12 @@ static int collect_finish(struct weir_context *context, void *state)
 static int collect_produce(struct weir_context *context, void *state)
 {
 	struct collected *collected = weir_cursor(context);
-	struct payload payload = { .number = collected->given };
 	int r;
 
 	(void)state;
 	if (collected->given == collected->held)
 		return WEIR_OK;
-	r = crash_build(context, 0, &payload, payload_size(payload.number));
+	r = crash_build(context, 0, payload_of(0, collected->given), payload_size(collected->given));
 	if (r != 0)
 		return r == WEIR_FULL ? WEIR_MORE : r;
 	collected->given++;

@@ -10,11 +10,8 @@ static int twice_process(struct weir_context *context, void *state, const struct
 	(void)state;
 	crash_item(context, item);
 	r = crash_build(context, 0, item->data, item->size_bytes);
-	if (r == 0) {
-		struct payload payload = { .source = 1, .number = *cursor };
-
-		r = crash_emit(context, 0, &payload, payload_size(payload.number));
-	}
+	if (r == 0)
+		r = crash_emit(context, 0, payload_of(1, *cursor), payload_size(*cursor));
 	if (r == 0)
 		++*cursor;
 	crash_item_over(context);
