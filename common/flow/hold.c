@@ -18,7 +18,8 @@
  * the lane. `low` is in no commit record: it may run ahead of a commit that never comes; what it gave up is gone and will be counted.
  *
  * A reader that is stuck in its stage holds nothing in the lane. After a kill `free` > `done` says that the hold has an item,
- * whatever the lane holds there by now. The model is tests/model/drop_old.pml.
+ * whatever the lane holds there by now; `free` < `done` that the end of the lane was counted and its room is not back. The model is
+ * tests/model/drop_old.pml.
  */
 #include "common/flow/hold.h"
 
@@ -52,8 +53,11 @@ int hold_attach(struct hold *hold, struct lane_in *lane)
 	lane->tail_cached = lane->done;
 	hold->done_ordinal = hold->next_ordinal = load_relaxed(&lane->reader->done_ordinal);
 	hold->taken = false;
-	if (free == lane->done)
+	/* Behind it, however far: killed after hold_end() was committed, and before the room went back. */
+	if (!is_ahead(free, lane->done)) {
+		store_release(&lane->reader->free, lane->done); /* [L2] mate: refresh */
 		return 0;
+	}
 	if (!makes_sense(&hold->record->header, lane, lane->capacity_bytes) ||
 	    is_ahead(lane->done, hold->record->position) ||
 	    hold->record->position + item_record_size(hold->record->header.size_bytes) != free)
