@@ -31,19 +31,22 @@
 
 #define HEAP_SIZE 262144u
 #define STACK_SIZE 49152u
+#define TIMERS_MAX 40u
 #define SWITCHES_MAX 20000u /* in one judgement; more is a livelock */
 
 struct actor {
 	ucontext_t context;
 	struct worker worker;
 	uint32_t slot, generation, calls_left; /* calls_left 0: never stopped */
-	bool seated, running, ended, asleep, paused, wake;
+	bool seated, running, ended, asleep, paused, wake, due; /* due: its poll() would end by itself within a second */
 	size_t heap_used;
 	_Alignas(16) unsigned char heap[HEAP_SIZE];
 	_Alignas(16) unsigned char stack[STACK_SIZE];
 };
 
-static struct actor actors[WORLD_SLOTS_MAX], saved[WORLD_SLOTS_MAX];
+static struct actor actors[WORLD_SLOTS_MAX];
+static struct actor saved_first[WORLD_SLOTS_MAX], saved_later[WORLD_SLOTS_MAX];
+static struct actor *saved = saved_first;
 static struct actor *current; /* NULL: not in a coroutine */
 static struct world *world_used;
 static ucontext_t judge;
@@ -51,11 +54,12 @@ static const char *wrong;
 
 struct victim {
 	uint64_t hand;
+	bool pauses; /* it stands before a poll(), and its neighbours may act */
 	char wrong[128];
 };
 static struct victim *victim; /* shared with its process */
 static struct worker *victim_worker;
-static uint32_t sleeps_left;
+static uint32_t sleeps_left, interludes_left;
 
 /* ---- stages' words ---- */
 
@@ -97,6 +101,14 @@ void crash_item_over(struct weir_context *context)
 uint64_t actor_victim_hand(void)
 {
 	return victim->hand;
+}
+
+bool actor_victim_pauses(void)
+{
+	bool pauses = victim->pauses;
+
+	victim->pauses = false;
+	return pauses;
 }
 
 const char *actor_victim_wrong(void)
@@ -147,7 +159,9 @@ static int be_worker(struct worker *worker, const struct heritage *heritage, uin
 	worker->phase = PHASE_NONE;
 	if (r == 0)
 		r = worker->stage.run ? run_loop(worker) : turn_loop(worker);
-	if (r == 0)
+	if (r == WEIR_FAILED && scenario_now->lost)
+		r = 0; /* that is how its producer's end has to end */
+	else	if (r == 0)
 		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
 	return r;
 }
@@ -224,7 +238,7 @@ void actor_run(const struct scenario_step *step)
 
 const char *actor_run_all(bool wake)
 {
-	uint32_t switches = 0;
+	uint32_t switches = 0, rounds = TIMERS_MAX;
 	bool progress = true;
 
 	wrong = NULL;
@@ -243,6 +257,11 @@ const char *actor_run_all(bool wake)
 			if (++switches == SWITCHES_MAX)
 				return "the workers wake each other for ever";
 		}
+		for (uint32_t i = 0; i < world_plan_now->n_slots && scenario_now->timers && !progress && rounds; i++)
+			if (actors[i].seated && actors[i].asleep && actors[i].due) {
+				actors[i].wake = progress = true;
+				rounds--;
+			}
 	}
 	return wrong;
 }
@@ -286,10 +305,16 @@ static void copy_actor(struct actor *to, const struct actor *from)
 	memcpy(to->stack + below, from->stack + below, STACK_SIZE - below);
 }
 
-void actor_save(void)
+void actor_save(bool later)
 {
+	saved = later ? saved_later : saved_first;
 	for (uint32_t i = 0; i < world_plan_now->n_slots; i++)
 		copy_actor(&saved[i], &actors[i]);
+}
+
+void actor_restore_first(void)
+{
+	saved = saved_first;
 }
 
 void actor_restore(void)
@@ -311,6 +336,7 @@ void actor_be_victim(struct world *world, uint32_t generation)
 	for (uint32_t i = 0; i < heritage->n_origins; i++)
 		heritage->origins[i].segment_fd = dup(heritage->origins[i].segment_fd);
 	sleeps_left = scenario_now->sleeps ? scenario_now->sleeps : 2;
+	interludes_left = scenario_now->interludes;
 	victim_worker = &worker;
 	step_mark();
 	r = be_worker(&worker, heritage, generation);
@@ -321,6 +347,17 @@ void actor_be_victim(struct world *world, uint32_t generation)
 
 /* ---- calls that go elsewhere in a coroutine ---- */
 
+static void victim_sleeps(void)
+{
+	if (interludes_left) {
+		interludes_left--;
+		victim->pauses = true;
+		step_mark();
+	} else if (!--sleeps_left) {
+		step_mark();
+	}
+}
+
 int __real_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms)
@@ -330,11 +367,11 @@ int __wrap_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms)
 	if (r != 0 || !timeout_ms || (!current && !victim_worker))
 		return r;
 	if (!current) {
-		if (!--sleeps_left)
-			step_mark();
-		return 0;
+		victim_sleeps();
+		return __real_poll(fds, n_fds, 0);
 	}
 	current->asleep = true;
+	current->due = timeout_ms > 0 && timeout_ms < 1000;
 	yield();
 	current->wake = false;
 	return __real_poll(fds, n_fds, 0);

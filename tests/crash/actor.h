@@ -22,14 +22,18 @@ const char *actor_run_all(bool wake);
 /* NULL: all seated workers have ended. Else which one sleeps. */
 const char *actor_asleep(void);
 
-/* All workers as they are now, stacks and all; and back to that. */
-void actor_save(void);
+/* All workers as they are now, stacks and all; and back to that. later: the first state is kept beside it. */
+void actor_save(bool later);
 void actor_restore(void);
+/* From now on actor_restore() goes back to the first state. */
+void actor_restore_first(void);
 
 /* In the victim's process: attaches and runs; step_mark() at the end of the walk. */
 void actor_be_victim(struct world *world, uint32_t generation);
 /* What the stepped victim has in hand: 1 + its sequence; 0: nothing. In memory that the judge shares. */
 uint64_t actor_victim_hand(void);
+/* Whether its mark means that its neighbours act now; says so once. */
+bool actor_victim_pauses(void);
 /* What its stages or it itself found wrong; NULL: nothing. */
 const char *actor_victim_wrong(void);
 void actor_victim_reset(void);

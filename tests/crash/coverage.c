@@ -22,6 +22,7 @@ extern const char __executable_start[];
 enum operation {
 #define OPERATION(id_, name_) OPERATION_##id_,
 #define FUNCTION(id_, name_)
+#define SOURCE(id_, path_)
 #include "tests/crash/operations.def"
 	OPERATION_OTHER,
 	OPERATIONS
@@ -30,6 +31,7 @@ enum operation {
 static const char *const operation_names[] = {
 #define OPERATION(id_, name_) name_,
 #define FUNCTION(id_, name_)
+#define SOURCE(id_, path_)
 #include "tests/crash/operations.def"
 	"everything else",
 };
@@ -40,9 +42,21 @@ static const struct function {
 } functions[] = {
 #define OPERATION(id_, name_)
 #define FUNCTION(id_, name_) { #name_, OPERATION_##id_ },
+#define SOURCE(id_, path_)
 #include "tests/crash/operations.def"
 };
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+static const struct source {
+	const char *path;
+	enum operation operation;
+} sources[] = {
+#define OPERATION(id_, name_)
+#define FUNCTION(id_, name_)
+#define SOURCE(id_, path_) { "/" path_, OPERATION_##id_ },
+#include "tests/crash/operations.def"
+};
+#define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
 
 static const struct unwalked {
 	const char *function, *fragment, *reason;
@@ -100,11 +114,11 @@ struct stretch {
 
 struct reader {
 	struct total totals[OPERATIONS];
-	bool seen[N_FUNCTIONS];
-	const struct function *function; /* the one being read; NULL: none of ours */
+	bool seen[N_FUNCTIONS], seen_source[N_SOURCES];
+	enum operation operation; /* of the function being read; OPERATION_OTHER: none of ours */
+	bool begun;               /* its source file is known */
 	char symbol[128], file[512];
 	unsigned line;
-	uint64_t *lines_of;
 	struct stretch stretch;
 	bool good, strict;
 };
@@ -118,6 +132,23 @@ static const struct function *function_of(const char *symbol)
 		if (strlen(functions[i].name) == length && !strncmp(functions[i].name, symbol, length))
 			return &functions[i];
 	return NULL;
+}
+
+/* A function that is not named belongs to the operation of its file, if that is. */
+static void begin_function(struct reader *reader)
+{
+	size_t length = strlen(reader->file);
+
+	reader->begun = true;
+	for (size_t i = 0; i < N_SOURCES; i++) {
+		size_t tail = strlen(sources[i].path);
+
+		if (length < tail || strcmp(reader->file + length - tail, sources[i].path) != 0)
+			continue;
+		reader->seen_source[i] = true;
+		if (reader->operation == OPERATION_OTHER)
+			reader->operation = sources[i].operation;
+	}
 }
 
 static const char *source_line(const char *path, unsigned number)
@@ -160,8 +191,8 @@ static void end_stretch(struct reader *reader)
 {
 	struct stretch *stretch = &reader->stretch;
 
-	if (stretch->missing && reader->function) {
-		struct total *total = &reader->totals[reader->function->operation];
+	if (stretch->missing && reader->operation != OPERATION_OTHER) {
+		struct total *total = &reader->totals[reader->operation];
 
 		if (stretch->excused) {
 			total->excused += stretch->missing;
@@ -177,7 +208,7 @@ static void end_stretch(struct reader *reader)
 
 static void read_instruction(struct reader *reader, uint64_t offset, const char *text)
 {
-	struct total *total = &reader->totals[reader->function->operation];
+	struct total *total = &reader->totals[reader->operation];
 	const char *source;
 
 	if (!strncmp(text, "nop", 3) || !strncmp(text, "cs nop", 6) || !strncmp(text, "data16", 6) ||
@@ -207,18 +238,24 @@ static void read_line(struct reader *reader, char *line)
 
 	line[strcspn(line, "\n")] = '\0';
 	if (line[0] == '0' && strstr(line, " <")) { /* a symbol */
+		const struct function *function;
+
 		end_stretch(reader);
 		snprintf(reader->symbol, sizeof(reader->symbol), "%s", strstr(line, " <") + 2);
 		reader->symbol[strcspn(reader->symbol, ">")] = '\0';
-		reader->function = function_of(reader->symbol);
+		function = function_of(reader->symbol);
+		reader->operation = function ? function->operation : OPERATION_OTHER;
+		reader->begun = false;
 		reader->line = 0;
-		if (reader->function)
-			reader->seen[reader->function - functions] = true;
+		if (function)
+			reader->seen[function - functions] = true;
 	} else if (line[0] == '/' && colon) { /* a place: file:line (discriminator n) */
 		*colon = '\0';
 		snprintf(reader->file, sizeof(reader->file), "%s", line);
 		reader->line = (unsigned)strtoul(colon + 1, NULL, 10);
-	} else if (line[0] == ' ' && *end == ':' && reader->function) {
+		if (!reader->begun)
+			begin_function(reader);
+	} else if (line[0] == ' ' && *end == ':' && reader->operation != OPERATION_OTHER) {
 		read_instruction(reader, offset, end + 1 + strspn(end + 1, " \t"));
 	}
 }
@@ -262,6 +299,11 @@ bool coverage_report(bool strict)
 	for (size_t i = 0; strict && i < N_FUNCTIONS; i++)
 		if (!reader.seen[i]) {
 			fprintf(stderr, "crash: operations.def names %s(), which is not there\n", functions[i].name);
+			reader.good = false;
+		}
+	for (size_t i = 0; i < N_SOURCES; i++)
+		if (!reader.seen_source[i]) {
+			fprintf(stderr, "crash: operations.def names %s, which is not there\n", sources[i].path + 1);
 			reader.good = false;
 		}
 	return reader.good;

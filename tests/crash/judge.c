@@ -122,12 +122,44 @@ static const char *check_suspect(const struct world *world, const struct judge_c
 	return "the suspect is in no lane";
 }
 
+static bool is_retired(uint32_t slot)
+{
+	return slot && slot == scenario_now->retired;
+}
+
+static bool is_lost(uint32_t slot)
+{
+	return slot + 1 == scenario_now->lost;
+}
+
+/* What broker/supervise/retire.c does. */
+static void retire(struct world *world, uint32_t slot)
+{
+	struct segment segment;
+
+	must_work(segment_attach(&segment, world->fds[slot], &world->segments[slot].geometry, SEGMENT_WRITE),
+		  "segment_attach");
+	repair_close(&segment);
+	segment_detach(&segment);
+	store_release(&world->board->slots[slot].retired, 1);
+	store_release(&world->board->retirements, load_relaxed(&world->board->retirements) + 1);
+}
+
+int judge_mend(struct world *world)
+{
+	int r = seat_mend(&world->seats[scenario_now->victim]);
+
+	if (r == 0 && scenario_now->given_up)
+		retire(world, scenario_now->victim);
+	return r;
+}
+
 const char *judge_repair(struct world *world, const struct judge_case *judged)
 {
 	struct segment *segment = &world->segments[scenario_now->victim];
 	const char *wrong;
 
-	if (seat_mend(&world->seats[scenario_now->victim]))
+	if (judge_mend(world))
 		return "the repair calls the record corrupt";
 	if (load_relaxed(&segment->record->state) || load_relaxed(&segment->armed->word) ||
 	    load_relaxed(&segment->hand->busy))
@@ -211,19 +243,15 @@ static const char *check_end(const struct world *world)
 
 /* ---- a death ---- */
 
-static bool is_retired(uint32_t slot)
-{
-	return slot && slot == scenario_now->retired;
-}
-
-/* What broker/supervise/retire.c does. */
-static void retire(struct world *world, uint32_t slot)
+/* What the supervisor does to a slot before the walk. */
+static void bury(struct world *world, uint32_t slot)
 {
 	actor_kill(slot);
-	must_work(seat_mend(&world->seats[slot]) ? 1 : 0, "the repair of the retired slot");
-	repair_close(&world->segments[slot]);
-	store_release(&world->board->slots[slot].retired, 1);
-	store_release(&world->board->retirements, load_relaxed(&world->board->retirements) + 1);
+	must_work(seat_mend(&world->seats[slot]) ? 1 : 0, "the repair of a slot that nobody takes again");
+	if (is_retired(slot))
+		retire(world, slot);
+	else
+		seat_close_lost(&world->seats[slot]);
 	seat_ring_neighbours(&world->seats[slot]);
 }
 
@@ -241,17 +269,34 @@ void judge_prepare(struct world *world)
 		actor_kill(victim);
 		must_work(judge_repair(world, &asleep) ? 1 : 0, "the repair before the walk");
 	}
-	if (scenario_now->retired)
-		retire(world, scenario_now->retired);
 	for (uint32_t slot = 0; slot < world_plan_now->n_slots; slot++)
-		if (slot != victim && !actor_is_seated(slot) && !is_retired(slot))
+		if (is_retired(slot) || is_lost(slot))
+			bury(world, slot);
+		else if (slot != victim && !actor_is_seated(slot))
 			actor_seat(slot, 0);
-	actor_save();
+	actor_save(false);
 }
 
 uint32_t judge_generation(void)
 {
 	return victim_generation;
+}
+
+const char *judge_interlude(struct world *world)
+{
+	const char *wrong;
+
+	world_copy(replica, world);
+	actor_restore();
+	wrong = actor_run_all(false);
+	actor_save(true);
+	world_copy(world, replica);
+	return wrong;
+}
+
+void judge_rewind(void)
+{
+	actor_restore_first();
 }
 
 const char *judge_image(const struct world *image, const struct judge_case *judged)
@@ -273,7 +318,8 @@ const char *judge_image(const struct world *image, const struct judge_case *judg
 		wrong = actor_run_all(false);
 	if (wrong)
 		return wrong;
-	actor_seat(scenario_now->victim, victim_generation + 2); /* real kills use up the one before */
+	if (!scenario_now->given_up)
+		actor_seat(scenario_now->victim, victim_generation + 2); /* real kills use up the one before */
 	wrong = actor_run_all(false);
 	if (!wrong && !scenario_now->endless)
 		wrong = actor_asleep();

@@ -9,6 +9,11 @@ void judge_prepare(struct world *world);
 /* The generation that is killed. */
 uint32_t judge_generation(void);
 
+/* The victim sleeps: its neighbours go on, in `world`, as far as they are rung for; from there on they are as they are then. */
+const char *judge_interlude(struct world *world);
+/* Back to the state that judge_prepare() left. */
+void judge_rewind(void);
+
 /* How an image came about. */
 struct judge_case {
 	bool disturbed;   /* the peers act on what they see before the repair */
@@ -18,5 +23,7 @@ struct judge_case {
 
 /* Makes the judge's world a copy of `image`, repairs, checks, rings, seats the next generation, and lets all finish. */
 const char *judge_image(const struct world *image, const struct judge_case *judged);
-/* The supervisor's part of it, on any world: broker/supervise/mend.c. */
+/* What the supervisor does to the victim's slot. As seat_mend(). */
+int judge_mend(struct world *world);
+/* The same with all that must hold after it, on any world: broker/supervise/mend.c. */
 const char *judge_repair(struct world *world, const struct judge_case *judged);

@@ -32,11 +32,15 @@ struct scenario {
 	const struct weir_stage *stages[WORLD_STAGES_MAX];
 	uint32_t victim;     /* slot: numbered in the order of the spec */
 	uint32_t sleeps;     /* the victim's walk ends at this sleep, or at its end; 0: 2 */
+	uint32_t interludes; /* at so many sleeps before these its neighbours act; real kills strike before the first */
 	uint64_t items;      /* each source emits */
 	uint32_t item_bytes; /* about; 0: 16 to 48 */
 	bool endless;        /* then the sources wait: what they gave has to arrive without anything coming after it */
+	bool timers;         /* time passes, for polls that are shorter than a second, when nothing else happens */
 	uint64_t lane_bytes; /* 0: 4 KiB */
 	uint32_t retired;    /* this slot is retired before the walk; 0: none */
+	uint32_t lost;       /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
+	bool given_up;       /* the victim is retired after its death: no next generation */
 	uint64_t position;   /* at which every lane stands first */
 	bool ordered;        /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
@@ -73,11 +77,15 @@ extern const struct scenario *scenario_now;
 
 /* The stages that most scenarios use, and building blocks for others. */
 extern const struct weir_stage crash_source, crash_operator, crash_sink;
-extern const struct weir_stage crash_forwarder, crash_run_operator;
+extern const struct weir_stage crash_forwarder, crash_run_operator, crash_loop_head, crash_loop_body;
+extern const struct weir_stage crash_builder; /* a source that builds in place */
 extern const struct weir_stage crash_source_second; /* its items say that they come from source 1 */
 int crash_source_produce(struct weir_context *context, void *state);
 int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item);
+int crash_loop_process(struct weir_context *context, void *state, const struct weir_item *item);
 int crash_sink_process(struct weir_context *context, void *state, const struct weir_item *item);
+/* weir_reject(); returns WEIR_REJECTED. */
+int crash_refuse(struct weir_context *context, const char *why);
 int crash_open(struct weir_context *context, void **ret_state);
 
 /* weir_emit() and weir_reserve() with weir_push(), as functions that the walk can count. */
@@ -99,6 +107,15 @@ void crash_wrong(const char *what);
 	"  - {name: through, exec: [cat], workers: 2, order: fifo}\n" \
 	"  - {name: to, sink: discard, batch: 3}\n"
 void crash_runs_of_two(struct plan *plan);
+
+/* A source, the head (slot 1) and the body of a loop, a sink. */
+#define CRASH_LOOP_SPEC                                                               \
+	"pipeline: walk\n"                                                            \
+	"stages:\n"                                                                   \
+	"  - {name: from, source: generate}\n"                                        \
+	"  - {name: head, from: [from, {stage: body, credit: 2}], exec: [cat]}\n"     \
+	"  - {name: body, from: head, exec: [cat]}\n"                                 \
+	"  - {name: to, from: body, sink: discard}\n"
 
 /* For stages of one's own. */
 #define CRASH_STAGE(role_, ...)                                                                             \

@@ -58,13 +58,19 @@ __attribute__((noinline)) int crash_build(struct weir_context *context, uint32_t
 	return weir_push(context, output, size_bytes);
 }
 
+int crash_refuse(struct weir_context *context, const char *why)
+{
+	weir_reject(context, "%s", why);
+	return WEIR_REJECTED;
+}
+
 int crash_open(struct weir_context *context, void **ret_state)
 {
 	*ret_state = context;
 	return 0;
 }
 
-static int produce(struct weir_context *context, uint64_t source)
+static int produce(struct weir_context *context, uint64_t source, bool in_place)
 {
 	uint64_t *cursor = weir_cursor(context), number = cursor[0];
 	int r;
@@ -76,10 +82,11 @@ static int produce(struct weir_context *context, uint64_t source)
 		return WEIR_WAIT;
 	}
 	crash_item(context, NULL);
-	r = crash_emit(context, WEIR_ALL_OUTPUTS, payload_of(source, number), payload_size(number));
+	r = (in_place ? crash_build : crash_emit)(context, WEIR_ALL_OUTPUTS, payload_of(source, number),
+						  payload_size(number));
 	if (r == WEIR_FULL)
 		return WEIR_MORE;
-	if (r != 0)
+	if (r != 0 && r != WEIR_REJECTED) /* refused: it is counted, and that was it */
 		return r;
 	for (unsigned i = 0; i < WEIR_CURSOR_SIZE_MAX / sizeof(*cursor); i++)
 		cursor[i] = number + 1;
@@ -89,13 +96,19 @@ static int produce(struct weir_context *context, uint64_t source)
 int crash_source_produce(struct weir_context *context, void *state)
 {
 	(void)state;
-	return produce(context, weir_worker_index(context));
+	return produce(context, weir_worker_index(context), false);
+}
+
+static int produce_in_place(struct weir_context *context, void *state)
+{
+	(void)state;
+	return produce(context, 0, true);
 }
 
 static int produce_second(struct weir_context *context, void *state)
 {
 	(void)state;
-	return produce(context, 1);
+	return produce(context, 1, false);
 }
 
 int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item)
@@ -168,8 +181,36 @@ static int run_operator(struct weir_context *context, void *state)
 	return r;
 }
 
+/* Items go round once; `source` says how often they were here. */
+static int loop_head(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	const struct payload *payload = item->data;
+	int r;
+
+	(void)state;
+	crash_item(context, item);
+	r = crash_emit(context, 0, payload_of(item->input == 0, payload->number), item->size_bytes);
+	crash_item_over(context);
+	return r;
+}
+
+int crash_loop_process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	const struct payload *payload = item->data;
+	int r;
+
+	(void)state;
+	crash_item(context, item);
+	r = crash_emit(context, payload->source ? 0 : 1, item->data, item->size_bytes);
+	crash_item_over(context);
+	return r;
+}
+
 const struct weir_stage crash_source = CRASH_STAGE(WEIR_SOURCE, .produce = crash_source_produce);
 const struct weir_stage crash_source_second = CRASH_STAGE(WEIR_SOURCE, .produce = produce_second);
+const struct weir_stage crash_builder = CRASH_STAGE(WEIR_SOURCE, .produce = produce_in_place);
+const struct weir_stage crash_loop_head = CRASH_STAGE(WEIR_OPERATOR, .process = loop_head);
+const struct weir_stage crash_loop_body = CRASH_STAGE(WEIR_OPERATOR, .process = crash_loop_process);
 const struct weir_stage crash_operator = CRASH_STAGE(WEIR_OPERATOR, .process = crash_operator_process);
 const struct weir_stage crash_forwarder =
 	CRASH_STAGE(WEIR_OPERATOR, .process = forward_process, .flags = WEIR_STAGE_FORWARDS);

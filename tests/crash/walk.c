@@ -44,7 +44,9 @@ extern const struct scenario *const __start_weir_scenarios[], *const __stop_weir
 struct tally {
 	const char *name;
 	uint64_t points, images, repair_points, repair_images, kills, violations;
-	uint64_t at; /* the victim's last instruction */
+	uint64_t at;         /* the victim's last instruction */
+	uint64_t n_killable; /* images before its neighbours have acted: a real kill can be made there */
+	bool interrupted;
 };
 
 static struct world live, last, replica, scratch, origin;
@@ -85,10 +87,10 @@ static void run_repairer(void *argument)
 	actor_use(NULL);
 	if (board == MAP_FAILED)
 		return;
-	world->supervisor.board = board;
+	world->supervisor.board = world->board = board;
 	for (;;) {
 		step_mark();
-		(void)seat_mend(&world->seats[scenario_now->victim]);
+		(void)judge_mend(world);
 		seat_ring_neighbours(&world->seats[scenario_now->victim]);
 	}
 }
@@ -141,13 +143,25 @@ static void walk_point(struct tally *tally, pid_t repairer, uint64_t *key, uint6
 		return;
 	*in_hand = actor_victim_hand();
 	world_copy(&last, &live);
-	if (!same && tally->images < IMAGES_MAX)
-		image_places[tally->images++] = (struct image_place){ tally->at, *visits_of(tally->at) };
+	if (!same && !tally->interrupted && tally->n_killable < IMAGES_MAX)
+		image_places[tally->n_killable++] = (struct image_place){ tally->at, *visits_of(tally->at) };
+	tally->images += !same;
 	judge_both(tally, &live, "victim killed", tally->points, (struct judge_case){ .in_hand = *in_hand });
 	if (world_repair_key(&live, slot) == *key)
 		return;
 	*key = world_repair_key(&live, slot);
 	walk_repair(tally, repairer, tally->points);
+}
+
+static void walk_interlude(struct tally *tally)
+{
+	const char *wrong = judge_interlude(&live);
+
+	tally->interrupted = true;
+	if (wrong)
+		violation(tally, "neighbours", tally->points, wrong);
+	world_copy(&last, &live);
+	judge_both(tally, &live, "victim killed", tally->points, (struct judge_case){ .in_hand = actor_victim_hand() });
 }
 
 static int walk_images(struct tally *tally, pid_t repairer)
@@ -175,6 +189,10 @@ static int walk_images(struct tally *tally, pid_t repairer)
 		step = step_once(victim);
 		tally->points++;
 		walk_point(tally, repairer, &key, &in_hand);
+		if (step == STEP_MARK && actor_victim_pauses()) {
+			walk_interlude(tally);
+			step = STEP_DONE;
+		}
 	}
 	if (expected && tally->violations)
 		step = STEP_MARK; /* caught */
@@ -211,7 +229,7 @@ static int kill_at(struct tally *tally, void (*child)(void *), void *argument, c
 static const char *kill_three(struct tally *tally, uint64_t image, int *ret)
 {
 	uint32_t generation = judge_generation();
-	const struct image_place *next = &image_places[image * 7 % tally->images];
+	const struct image_place *next = &image_places[image * 7 % tally->n_killable];
 	const char *wrong;
 	int r;
 
@@ -223,7 +241,7 @@ static const char *kill_three(struct tally *tally, uint64_t image, int *ret)
 	actor_victim_reset();
 	wrong = judge_repair(&live, &(struct judge_case){ .repair_cut = true });
 	generation++;
-	if (!r)
+	if (!r && !scenario_now->given_up)
 		r = kill_at(tally, run_victim, &generation, next, image % 3);
 	if (!wrong && !r)
 		wrong = judge_image(&live, &(struct judge_case){ .disturbed = image % 2, .repair_cut = true });
@@ -233,9 +251,10 @@ static const char *kill_three(struct tally *tally, uint64_t image, int *ret)
 
 static int walk_kills(struct tally *tally)
 {
-	uint64_t stride = all_kills || tally->images < KILLS ? 1 : tally->images / KILLS;
+	uint64_t stride = all_kills || tally->n_killable < KILLS ? 1 : tally->n_killable / KILLS;
 
-	for (uint64_t i = stride / 2; i < tally->images; i += stride) {
+	judge_rewind();
+	for (uint64_t i = stride / 2; i < tally->n_killable; i += stride) {
 		int r;
 		const char *wrong = kill_three(tally, i, &r);
 

@@ -5,9 +5,10 @@
 #include "tests/crash/scenario.h"
 
 #define WIDTH 3u
+#define WIDTH_WIDE 12u
 
 struct pending {
-	uint64_t tokens[WIDTH];
+	uint64_t tokens[WIDTH_WIDE];
 	uint32_t n;
 };
 
@@ -62,6 +63,11 @@ static const struct weir_stage slow = {
 	.produce = produce,
 };
 
+static void three_behind(struct plan *plan)
+{
+	plan->stages[2].in_flight = WIDTH;
+}
+
 static void three_at_a_time(struct plan *plan)
 {
 	plan->stages[1].in_flight = WIDTH;
@@ -80,4 +86,61 @@ SCENARIO(in_flight) = {
 	.sleeps = 6,
 	.items = 7,
 	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
+};
+
+static void twelve_at_a_time(struct plan *plan)
+{
+	plan->stages[1].in_flight = WIDTH_WIDE;
+}
+
+/* The next generation finds the newest done and the oldest not, and takes the rest an eighth as many at a time. */
+SCENARIO(in_flight_attach) = {
+	.name = "in_flight_attach",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat], batch: 12}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &slow },
+	.adapt = twelve_at_a_time,
+	.victim = 1,
+	.interludes = 3,
+	.sleeps = 4,
+	.items = 16,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, 15 }, { 2, UNTIL_ASLEEP } },
+};
+
+/* So many at a time that after a death fewer are taken. */
+SCENARIO(in_flight_wide) = {
+	.name = "in_flight_wide",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat], batch: 12}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &slow },
+	.adapt = twelve_at_a_time,
+	.victim = 1,
+	.sleeps = 1,
+	.items = 12,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
+};
+
+/* Asynchronous behind a forwarder: its items are references. */
+SCENARIO(in_flight_reference) = {
+	.name = "in_flight_reference",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: through, exec: [cat]}\n"
+		"  - {name: slow, exec: [cat]}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &crash_forwarder, [2] = &slow },
+	.adapt = three_behind,
+	.victim = 2,
+	.interludes = 4,
+	.items = 4,
+	.item_bytes = 4200,
+	.lane_bytes = 16384,
+	.steps = { { 3, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP } },
 };

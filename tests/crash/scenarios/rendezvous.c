@@ -11,6 +11,6 @@ SCENARIO(rendezvous) = {
 		"  - {name: to, sink: discard, capacity: 0}\n",
 	.victim = 1,
 	.items = 4,
-	.sleeps = 3,
+	.interludes = 3,
 	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
 };

@@ -12,6 +12,6 @@ SCENARIO(retire) = {
 	.victim = 0,
 	.retired = 2,
 	.items = 20,
-	.sleeps = 3,
-	.steps = { { 0, 13 }, { 2, 2 } },
+	.interludes = 3,
+	.steps = { { 0, 13 }, { 2, 2 }, { 1, UNTIL_ASLEEP }, { 3, UNTIL_ASLEEP } },
 };

@@ -14,7 +14,7 @@ static int run(struct weir_context *context, void *state)
 	(void)state;
 	while ((r = weir_recv(context, WEIR_ANY_INPUT, WEIR_FOREVER, &item)) == WEIR_OK) {
 		crash_item(context, &item);
-		r = weir_send(context, 0, item.data, item.size_bytes, WEIR_FOREVER);
+		r = weir_send(context, *cursor < 3 ? 0 : WEIR_ALL_OUTPUTS, item.data, item.size_bytes, WEIR_FOREVER);
 		if (r == WEIR_OK && *cursor < 2)
 			r = weir_send(context, 1, item.data, item.size_bytes, WEIR_FOREVER);
 		if (r == WEIR_OK && *cursor == 1)

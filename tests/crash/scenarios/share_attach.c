@@ -16,3 +16,34 @@ SCENARIO(share_attach) = {
 	.sleeps = 1,
 	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 2, 2 } },
 };
+
+#define THREE                                                           \
+	"pipeline: walk\n"                                              \
+	"stages:\n"                                                     \
+	"  - {name: from, source: generate}\n"                          \
+	"  - {name: left, sink: discard, from: from, batch: 1}\n"       \
+	"  - {name: middle, sink: discard, from: from, batch: 1}\n"     \
+	"  - {name: right, sink: discard, from: from, batch: 1}\n"
+
+/* Three readers, each elsewhere: the oldest item that anyone refers to counts. */
+SCENARIO(share_attach_three) = {
+	.name = "share_attach_three",
+	.spec = THREE,
+	.items = 5,
+	.item_bytes = 4200,
+	.lane_bytes = 16384,
+	.victim = 0,
+	.interludes = 2,
+	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 2, 3 }, { 3, 2 } },
+};
+
+SCENARIO(share_three) = {
+	.name = "share_three",
+	.spec = THREE,
+	.items = 2,
+	.item_bytes = 4200,
+	.lane_bytes = 16384,
+	.victim = 0,
+	.interludes = 2,
+	.steps = { { 1, UNTIL_ASLEEP }, { 2, UNTIL_ASLEEP }, { 3, UNTIL_ASLEEP } },
+};
