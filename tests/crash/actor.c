@@ -38,7 +38,8 @@ struct actor {
 	ucontext_t context;
 	struct worker worker;
 	uint32_t slot, generation, calls_left; /* calls_left 0: never stopped */
-	bool seated, running, ended, asleep, paused, wake, due; /* due: its poll() would end by itself within a second */
+	bool seated, running, ended, asleep, paused, wake,
+		due; /* due: its poll() would end by itself within a second */
 	size_t heap_used;
 	_Alignas(16) unsigned char heap[HEAP_SIZE];
 	_Alignas(16) unsigned char stack[STACK_SIZE];
@@ -161,7 +162,7 @@ static int be_worker(struct worker *worker, const struct heritage *heritage, uin
 		r = worker->stage.run ? run_loop(worker) : turn_loop(worker);
 	if (r == WEIR_FAILED && scenario_now->lost)
 		r = 0; /* that is how its producer's end has to end */
-	else	if (r == 0)
+	else if (r == 0)
 		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
 	return r;
 }

@@ -39,10 +39,10 @@ struct scenario {
 	bool timers;         /* time passes, for polls that are shorter than a second, when nothing else happens */
 	uint64_t lane_bytes; /* 0: 4 KiB */
 	uint32_t retired;    /* this slot is retired before the walk; 0: none */
-	uint32_t lost;       /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
-	bool given_up;       /* the victim is retired after its death: no next generation */
-	uint64_t position;   /* at which every lane stands first */
-	bool ordered;        /* sinks get the items of each source in order */
+	uint32_t lost; /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
+	bool given_up; /* the victim is retired after its death: no next generation */
+	uint64_t position; /* at which every lane stands first */
+	bool ordered;      /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
 	void (*adapt)(
 		struct plan *plan); /* changes what the spec can't say; before memory is laid out; NULL: nothing */
@@ -78,10 +78,11 @@ extern const struct scenario *scenario_now;
 /* The stages that most scenarios use, and building blocks for others. */
 extern const struct weir_stage crash_source, crash_operator, crash_sink;
 extern const struct weir_stage crash_forwarder, crash_run_operator, crash_loop_head, crash_loop_body;
-extern const struct weir_stage crash_builder; /* a source that builds in place */
+extern const struct weir_stage crash_builder;       /* a source that builds in place */
 extern const struct weir_stage crash_source_second; /* its items say that they come from source 1 */
 int crash_source_produce(struct weir_context *context, void *state);
 int crash_operator_process(struct weir_context *context, void *state, const struct weir_item *item);
+int crash_head_process(struct weir_context *context, void *state, const struct weir_item *item);
 int crash_loop_process(struct weir_context *context, void *state, const struct weir_item *item);
 int crash_sink_process(struct weir_context *context, void *state, const struct weir_item *item);
 /* weir_reject(); returns WEIR_REJECTED. */
@@ -109,12 +110,12 @@ void crash_wrong(const char *what);
 void crash_runs_of_two(struct plan *plan);
 
 /* A source, the head (slot 1) and the body of a loop, a sink. */
-#define CRASH_LOOP_SPEC                                                               \
-	"pipeline: walk\n"                                                            \
-	"stages:\n"                                                                   \
-	"  - {name: from, source: generate}\n"                                        \
-	"  - {name: head, from: [from, {stage: body, credit: 2}], exec: [cat]}\n"     \
-	"  - {name: body, from: head, exec: [cat]}\n"                                 \
+#define CRASH_LOOP_SPEC                                                           \
+	"pipeline: walk\n"                                                        \
+	"stages:\n"                                                               \
+	"  - {name: from, source: generate}\n"                                    \
+	"  - {name: head, from: [from, {stage: body, credit: 2}], exec: [cat]}\n" \
+	"  - {name: body, from: head, exec: [cat]}\n"                             \
 	"  - {name: to, from: body, sink: discard}\n"
 
 /* For stages of one's own. */

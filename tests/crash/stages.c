@@ -182,7 +182,7 @@ static int run_operator(struct weir_context *context, void *state)
 }
 
 /* Items go round once; `source` says how often they were here. */
-static int loop_head(struct weir_context *context, void *state, const struct weir_item *item)
+int crash_head_process(struct weir_context *context, void *state, const struct weir_item *item)
 {
 	const struct payload *payload = item->data;
 	int r;
@@ -209,7 +209,7 @@ int crash_loop_process(struct weir_context *context, void *state, const struct w
 const struct weir_stage crash_source = CRASH_STAGE(WEIR_SOURCE, .produce = crash_source_produce);
 const struct weir_stage crash_source_second = CRASH_STAGE(WEIR_SOURCE, .produce = produce_second);
 const struct weir_stage crash_builder = CRASH_STAGE(WEIR_SOURCE, .produce = produce_in_place);
-const struct weir_stage crash_loop_head = CRASH_STAGE(WEIR_OPERATOR, .process = loop_head);
+const struct weir_stage crash_loop_head = CRASH_STAGE(WEIR_OPERATOR, .process = crash_head_process);
 const struct weir_stage crash_loop_body = CRASH_STAGE(WEIR_OPERATOR, .process = crash_loop_process);
 const struct weir_stage crash_operator = CRASH_STAGE(WEIR_OPERATOR, .process = crash_operator_process);
 const struct weir_stage crash_forwarder =

@@ -48,8 +48,8 @@ SCENARIO(drop_old_batch) = {
 		"  - {name: from, source: generate}\n"
 		"  - {name: through, exec: [cat], batch: 3}\n"
 		"  - {name: to, sink: discard, full: drop-old}\n",
-	.items = 9,
-	.item_bytes = 1000,
+	.items = 24,
+	.item_bytes = 240,
 	.check_end = check_through,
 	.victim = 1,
 	.interludes = 1,

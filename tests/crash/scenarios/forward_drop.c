@@ -14,13 +14,13 @@ static int process(struct weir_context *context, void *state, const struct weir_
 	(void)state;
 	crash_item(context, item);
 	r = weir_forward(context, 0, item);
-	if (r == 0 && number % 2)
-		r = crash_refuse(context, "odd");
+	if (r == 0 && number % 2 == 0)
+		r = crash_refuse(context, "even");
 	crash_item_over(context);
 	return r;
 }
 
-static const struct weir_stage evens = CRASH_STAGE(WEIR_OPERATOR, .process = process, .flags = WEIR_STAGE_FORWARDS);
+static const struct weir_stage odds = CRASH_STAGE(WEIR_OPERATOR, .process = process, .flags = WEIR_STAGE_FORWARDS);
 
 static const char *check_end(const struct world *world)
 {
@@ -28,8 +28,8 @@ static const char *check_end(const struct world *world)
 	struct crash_seen seen;
 
 	memcpy(&seen, cursor_current(&world->segments[3])->stage, sizeof(seen));
-	return through[LEDGER_REJECTED_IN] != scenario_now->items / 2 || seen.bits[0][0] != 0x15 ?
-		       "another item than the even ones arrived" :
+	return through[LEDGER_REJECTED_IN] != scenario_now->items / 2 || seen.bits[0][0] != 0x2a ?
+		       "another item than the odd ones arrived" :
 		       NULL;
 }
 
@@ -41,7 +41,7 @@ SCENARIO(forward_drop) = {
 		"  - {name: through, exec: [cat]}\n"
 		"  - {name: on, exec: [cat]}\n"
 		"  - {name: to, sink: discard, batch: 1}\n",
-	.stages = { [1] = &evens, [2] = &crash_forwarder },
+	.stages = { [1] = &odds, [2] = &crash_forwarder },
 	.items = 6,
 	.item_bytes = 4200,
 	.lane_bytes = 32768,

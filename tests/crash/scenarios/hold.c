@@ -14,3 +14,17 @@ SCENARIO(hold) = {
 	.victim = 1,
 	.steps = { { 0, 8 } },
 };
+
+/* Several to a turn, if it were not that each is committed before the next is looked at. */
+SCENARIO(hold_small) = {
+	.name = "hold_small",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: to, sink: discard, full: drop-old}\n",
+	.items = 5,
+	.item_bytes = 100,
+	.check_end = crash_check_dropped,
+	.victim = 1,
+	.steps = { { 0, 5 } },
+};

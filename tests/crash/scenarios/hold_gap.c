@@ -31,11 +31,11 @@ static const char *check_end(const struct world *world)
 		       NULL;
 }
 
-#define SPEC                                                \
-	"pipeline: walk\n"                                  \
-	"stages:\n"                                         \
-	"  - {name: from, source: generate}\n"              \
-	"  - {name: through, exec: [cat], batch: 1}\n"      \
+#define SPEC                                           \
+	"pipeline: walk\n"                             \
+	"stages:\n"                                    \
+	"  - {name: from, source: generate}\n"         \
+	"  - {name: through, exec: [cat], batch: 1}\n" \
 	"  - {name: to, sink: discard, full: drop-old}\n"
 
 SCENARIO(hold_gap) = {
@@ -51,6 +51,18 @@ SCENARIO(hold_gap) = {
 
 SCENARIO(hold_gap_made) = {
 	.name = "hold_gap_made",
+	.spec = SPEC,
+	.stages = { [1] = &boaster },
+	.items = 4,
+	.item_bytes = 1000,
+	.check_end = check_end,
+	.victim = 1,
+	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
+};
+
+/* The reader comes in between: there is room again without dropping. */
+SCENARIO(hold_gap_read) = {
+	.name = "hold_gap_read",
 	.spec = SPEC,
 	.stages = { [1] = &boaster },
 	.items = 4,

@@ -2,7 +2,8 @@
 /* Three items at a time, completed newest first: done-bits. */
 #include <stdlib.h>
 
-#include "tests/crash/scenario.h"
+#include "common/flow/commit.h"
+#include "tests/crash/world.h"
 
 #define WIDTH 3u
 #define WIDTH_WIDE 12u
@@ -38,7 +39,10 @@ static int produce(struct weir_context *context, void *state)
 	for (unsigned i = 0; i < 2 && pending->n; i++) {
 		uint64_t token = pending->tokens[pending->n - 1];
 		const struct weir_item *item;
-		int r = weir_resume(context, token, &item);
+		int r;
+
+		crash_item(context, NULL);
+		r = weir_resume(context, token, &item);
 
 		if (r == 0)
 			r = crash_emit(context, 0, item->data, item->size_bytes);
@@ -62,6 +66,60 @@ static const struct weir_stage slow = {
 	.process = process,
 	.produce = produce,
 };
+
+static int leave_process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	const struct payload *payload = item->data;
+
+	if (payload->number == 2)
+		(void)weir_leave(context, WEIR_ALL_INPUTS);
+	return process(context, state, item);
+}
+
+static const struct weir_stage leaver = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.name = "leaver",
+	.open = open,
+	.process = leave_process,
+	.produce = produce,
+};
+
+static int no_work(struct weir_context *context, void *state)
+{
+	(void)context;
+	(void)state;
+	return WEIR_OK;
+}
+
+static const struct weir_stage async_head = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.name = "async head",
+	.open = open,
+	.process = crash_head_process,
+	.produce = no_work,
+};
+
+static const char *check_lost(const struct world *world)
+{
+	return cursor_current(&world->segments[2])->ledger[LEDGER_DELIVERED] !=
+			       cursor_current(&world->segments[0])->ledger[LEDGER_ACCEPTED] ?
+		       "what was sent before has not arrived" :
+		       NULL;
+}
+
+static const char *check_left(const struct world *world)
+{
+	const uint64_t *ledger = cursor_current(&world->segments[1])->ledger;
+
+	return ledger[LEDGER_UNWANTED] + cursor_current(&world->segments[2])->ledger[LEDGER_DELIVERED] !=
+			       cursor_current(&world->segments[0])->ledger[LEDGER_ACCEPTED] ?
+		       "an item neither arrived nor was unwanted" :
+		       NULL;
+}
 
 static void three_behind(struct plan *plan)
 {
@@ -104,10 +162,10 @@ SCENARIO(in_flight_attach) = {
 	.stages = { [1] = &slow },
 	.adapt = twelve_at_a_time,
 	.victim = 1,
-	.interludes = 3,
-	.sleeps = 4,
-	.items = 16,
-	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, 15 }, { 2, UNTIL_ASLEEP } },
+	.interludes = 1,
+	.sleeps = 1,
+	.items = 14,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, 16 } },
 };
 
 /* So many at a time that after a death fewer are taken. */
@@ -122,7 +180,7 @@ SCENARIO(in_flight_wide) = {
 	.adapt = twelve_at_a_time,
 	.victim = 1,
 	.sleeps = 1,
-	.items = 12,
+	.items = 9,
 	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
 };
 
@@ -143,4 +201,100 @@ SCENARIO(in_flight_reference) = {
 	.item_bytes = 4200,
 	.lane_bytes = 16384,
 	.steps = { { 3, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP } },
+};
+
+/* The one item that was in hand is suspected: it comes first. */
+SCENARIO(in_flight_suspect) = {
+	.name = "in_flight_suspect",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat]}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &slow },
+	.adapt = three_at_a_time,
+	.victim = 1,
+	.sleeps = 1,
+	.items = 3,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, 1 } },
+};
+
+static void no_second_attempt(struct plan *plan)
+{
+	plan->stages[1].in_flight = WIDTH;
+	plan->stages[1].attempts = 1;
+}
+
+static const char *check_buried(const struct world *world)
+{
+	return cursor_current(&world->segments[2])->ledger[LEDGER_DELIVERED] +
+				       cursor_current(&world->segments[1])->ledger[LEDGER_DEAD_LETTERED] !=
+			       scenario_now->items ?
+		       "an item neither arrived nor was given up" :
+		       NULL;
+}
+
+/* ... and is given up, if that was once too often. */
+SCENARIO(in_flight_give_up) = {
+	.name = "in_flight_give_up",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat]}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &slow },
+	.adapt = no_second_attempt,
+	.check_end = check_buried,
+	.victim = 1,
+	.sleeps = 1,
+	.items = 3,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP }, { 1, 1 } },
+};
+
+/* Its producer was given up. */
+SCENARIO(in_flight_lost) = {
+	.name = "in_flight_lost",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat]}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &slow },
+	.adapt = three_at_a_time,
+	.check_end = check_lost,
+	.lost = 1,
+	.endless = true,
+	.victim = 1,
+	.items = 8,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, 4 } },
+};
+
+/* It has enough, and throws away what still comes. */
+SCENARIO(in_flight_leave) = {
+	.name = "in_flight_leave",
+	.spec = "pipeline: walk\n"
+		"stages:\n"
+		"  - {name: from, source: generate}\n"
+		"  - {name: slow, exec: [cat]}\n"
+		"  - {name: to, sink: discard}\n",
+	.stages = { [1] = &leaver },
+	.adapt = three_at_a_time,
+	.check_end = check_left,
+	.victim = 1,
+	.interludes = 2,
+	.items = 20,
+	.steps = { { 2, UNTIL_ASLEEP }, { 0, 4 } },
+};
+
+/* The head of a loop, asynchronous. */
+SCENARIO(in_flight_loop) = {
+	.name = "in_flight_loop",
+	.spec = CRASH_LOOP_SPEC,
+	.stages = { [1] = &async_head, [2] = &crash_loop_body },
+	.adapt = three_at_a_time,
+	.items = 2,
+	.timers = true,
+	.victim = 1,
+	.interludes = 2,
+	.steps = { { 2, UNTIL_ASLEEP }, { 3, UNTIL_ASLEEP }, { 0, UNTIL_ASLEEP } },
 };

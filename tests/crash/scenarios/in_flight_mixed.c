@@ -92,7 +92,8 @@ static const char *check_end(const struct world *world)
 	struct crash_seen seen;
 
 	memcpy(&seen, cursor_current(&world->segments[2])->stage, sizeof(seen));
-	return ledger[LEDGER_REJECTED_IN] != 2 || seen.bits[0][0] != 0x155 ? "an item neither arrived nor was refused" : NULL;
+	return ledger[LEDGER_REJECTED_IN] != 2 || seen.bits[0][0] != 0x155 ? "an item neither arrived nor was refused" :
+									     NULL;
 }
 
 SCENARIO(in_flight_mixed) = {
@@ -106,7 +107,7 @@ SCENARIO(in_flight_mixed) = {
 	.adapt = four_at_a_time,
 	.check_end = check_end,
 	.victim = 1,
-	.interludes = 6,
+	.interludes = 2,
 	.items = 9,
 	.steps = { { 2, UNTIL_ASLEEP }, { 0, 3 } },
 };

@@ -20,7 +20,8 @@ static const struct weir_stage leaver = CRASH_STAGE(WEIR_SINK, .process = proces
 
 static const char *check_end(const struct world *world)
 {
-	return cursor_current(&world->segments[2])->ledger[LEDGER_DELIVERED] != 3 ? "it did not get what it wanted" : NULL;
+	return cursor_current(&world->segments[2])->ledger[LEDGER_DELIVERED] != 3 ? "it did not get what it wanted" :
+										    NULL;
 }
 
 SCENARIO(leaves) = {

@@ -21,18 +21,18 @@ static const char *check_end(const struct world *world)
 		       NULL;
 }
 
-#define SPEC                                               \
-	"pipeline: walk\n"                                 \
-	"stages:\n"                                        \
-	"  - {name: from, source: generate}\n"             \
-	"  - {name: through, exec: [cat], batch: 4}\n"     \
+#define SPEC                                           \
+	"pipeline: walk\n"                             \
+	"stages:\n"                                    \
+	"  - {name: from, source: generate}\n"         \
+	"  - {name: through, exec: [cat], batch: 4}\n" \
 	"  - {name: to, sink: discard, full: reject, batch: 1}\n"
 
 SCENARIO(reject_operator) = {
 	.name = "reject_operator",
 	.spec = SPEC,
-	.items = 9,
-	.item_bytes = 1000,
+	.items = 24,
+	.item_bytes = 240,
 	.check_end = check_end,
 	.victim = 1,
 	.interludes = 2,
@@ -43,8 +43,8 @@ SCENARIO(reject_flush) = {
 	.name = "reject_flush",
 	.spec = SPEC,
 	.stages = { [1] = &durable },
-	.items = 9,
-	.item_bytes = 1000,
+	.items = 24,
+	.item_bytes = 240,
 	.check_end = check_end,
 	.victim = 1,
 	.interludes = 2,

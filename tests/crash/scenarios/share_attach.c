@@ -17,12 +17,12 @@ SCENARIO(share_attach) = {
 	.steps = { { 0, UNTIL_ASLEEP }, { 1, UNTIL_ASLEEP }, { 2, 2 } },
 };
 
-#define THREE                                                           \
-	"pipeline: walk\n"                                              \
-	"stages:\n"                                                     \
-	"  - {name: from, source: generate}\n"                          \
-	"  - {name: left, sink: discard, from: from, batch: 1}\n"       \
-	"  - {name: middle, sink: discard, from: from, batch: 1}\n"     \
+#define THREE                                                       \
+	"pipeline: walk\n"                                          \
+	"stages:\n"                                                 \
+	"  - {name: from, source: generate}\n"                      \
+	"  - {name: left, sink: discard, from: from, batch: 1}\n"   \
+	"  - {name: middle, sink: discard, from: from, batch: 1}\n" \
 	"  - {name: right, sink: discard, from: from, batch: 1}\n"
 
 /* Three readers, each elsewhere: the oldest item that anyone refers to counts. */
