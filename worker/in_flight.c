@@ -119,7 +119,7 @@ void in_flight_end(struct worker *worker, struct done_window *window, struct inp
 
 void in_flight_note(struct worker *worker, uint32_t n)
 {
-	store_release(&worker->segment.hand->in_flight, n);
+	store_release(&worker->segment.hand->in_flight, n); /* [S2] behind busy := 0 */
 }
 
 void in_flight_note_hand(struct worker *worker, const struct in_flight_item *entry)
@@ -127,11 +127,11 @@ void in_flight_note_hand(struct worker *worker, const struct in_flight_item *ent
 	struct segment_hand *hand = worker->segment.hand;
 
 	store_relaxed(&hand->busy, 0); /* [S2] first: a note half overwritten names nobody */
-	fence_release();
+	fence_release();               /* [S2] */
 	store_relaxed(&hand->position, entry->position);
 	store_relaxed(&hand->sequence, entry->item.sequence);
 	store_relaxed(&hand->lane, entry->lane->lane.index);
-	store_release(&hand->busy, 1);
+	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
 void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *entry)
@@ -139,7 +139,7 @@ void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *en
 	struct segment_hand *hand = worker->segment.hand;
 
 	if (load_relaxed(&hand->position) == entry->position && load_relaxed(&hand->lane) == entry->lane->lane.index)
-		store_release(&hand->busy, 0);
+		store_release(&hand->busy, 0); /* [S2] */
 }
 
 /* ---- the stage's calls ---- */

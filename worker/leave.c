@@ -71,7 +71,7 @@ void leave_announce(struct worker *worker)
 			struct input_lane *lane = &worker->inputs[i].lanes[j];
 
 			store_release(&lane->lane.reader->left, 1); /* [L7] mate: nobody_listens */
-			fence_seq_cst(); /* visible before the ring; an awake producer finds the ring at its next sleep */
+			fence_seq_cst(); /* [L7] visible before the ring; an awake producer finds the ring at its next sleep */
 			doorbell_ring(lane->peer->doorbell.fd);
 		}
 }

@@ -54,8 +54,8 @@ struct loop {
 
 static bool is_retired(const struct worker *worker, const struct peer *peer)
 {
-	return load_acquire(
-		&worker->board->slots[worker->heritage.peers[peer - worker->peers].slot].retired); /* [B2] */
+	return load_acquire(&worker->board->slots[worker->heritage.peers[peer - worker->peers].slot]
+				     .retired); /* [B2] mate: seat_retire */
 }
 
 /* Items that it holds; UINT64_MAX while it commits too fast to be read. What a retired one held nobody will ever settle. */
@@ -70,9 +70,9 @@ static uint64_t held_by(const struct worker *worker, const struct peer *peer)
 
 static uint64_t filled(const struct loop_lane *lane)
 {
-	uint64_t done = load_acquire(lane->done); /* [L4] mate: commit_apply */
+	uint64_t done = load_acquire(lane->done); /* [L4] mate: commit_apply_these */
 
-	return load_acquire(lane->tail) - done; /* [L4] mate: commit_apply */
+	return load_acquire(lane->tail) - done; /* [L6] mate: commit_apply_these */
 }
 
 static uint64_t look_around(struct worker *worker)

@@ -94,6 +94,7 @@ static int move_some(struct worker *worker, struct output_edge *edge, struct lan
 
 static int move_all(struct worker *worker, struct output_edge *edge, struct lane_out *from)
 {
+	/* [L4] final: the reader was repaired before it was retired */
 	uint64_t done = load_acquire(&from->peer->done), share_bytes = (from->tail - done) / edge->n_lanes;
 	int r = 0;
 
@@ -150,7 +151,7 @@ bool retire_is_drained(const struct worker *worker)
 		for (uint32_t j = 0; worker->outputs[i].heritage->movable && j < worker->outputs[i].n_lanes; j++) {
 			const struct lane_out *lane = &worker->outputs[i].lanes[j].lane;
 
-			if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply */
+			if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply_these */
 				return false;
 		}
 	return true;

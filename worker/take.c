@@ -20,10 +20,10 @@
 static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane)
 {
 	store_relaxed(&hand->busy, 0); /* [S2] first: a note half overwritten names nobody */
-	fence_release();
+	fence_release();               /* [S2] */
 	store_relaxed(&hand->lane, lane->index);
 	store_relaxed(&hand->position, lane->next);
-	store_release(&hand->busy, 1);
+	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
 void take_settle(struct worker *worker)

@@ -40,11 +40,11 @@ void turn_note_hand(struct worker *worker, const struct input *input, uint64_t p
 	struct segment_hand *hand = worker->segment.hand;
 
 	store_relaxed(&hand->busy, 0); /* [S2] first: a note half overwritten names nobody */
-	fence_release();
+	fence_release();               /* [S2] */
 	store_relaxed(&hand->position, position);
 	store_relaxed(&hand->sequence, input->header.sequence);
 	store_relaxed(&hand->lane, worker->inputs[input->edge].lanes[input->lane].lane.index);
-	store_release(&hand->busy, 1);
+	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
 uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)

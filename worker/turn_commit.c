@@ -17,7 +17,7 @@
 
 static void turn_wake(struct worker *worker)
 {
-	fence_seq_cst(); /* pairs with wait_arm(): what was published is visible before `armed` is read */
+	fence_seq_cst(); /* [D1] mate: wait_arm; what was published is visible before `armed` is read */
 	for (uint32_t i = 0; i < worker->n_peers; i++) {
 		struct peer *peer = &worker->peers[i];
 
@@ -147,7 +147,7 @@ int turn_commit(struct worker *worker)
 	output_end_runs(worker, OUTPUT_RUNS_TURN);
 	turn_publish(worker);
 	if (!worker->in_flight && load_relaxed(&worker->segment.hand->busy)) /* else it is cleared as the item ends */
-		store_release(&worker->segment.hand->busy, 0);
+		store_release(&worker->segment.hand->busy, 0);               /* [S2] */
 	if (leaves)
 		leave_announce(worker);
 	if (worker->loop)

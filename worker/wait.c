@@ -129,8 +129,8 @@ static void wait_arm(struct worker *worker, uint32_t events, uint64_t need_bytes
 		need_bytes = 1;
 	}
 	store_relaxed(&worker->segment.armed->need_bytes, need_bytes);
-	store_release(&worker->segment.armed->word, ++worker->armed_epoch << 8 | events); /* W1 */
-	fence_seq_cst();                                                                  /* pairs with turn_wake() */
+	store_release(&worker->segment.armed->word, ++worker->armed_epoch << 8 | events); /* W1 [D2] */
+	fence_seq_cst();                                                                  /* [D1] mate: turn_wake */
 }
 
 static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns, bool backstop)

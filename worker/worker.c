@@ -8,5 +8,5 @@ void worker_set_state(struct worker *worker, enum worker_state state, uint32_t l
 
 	store_relaxed(&status->wait_lane, lane);
 	store_relaxed(&status->since_ns, clock_now_ns());
-	store_release(&status->state, (uint32_t)state);
+	store_release(&status->state, (uint32_t)state); /* [S3] mate: is_idle */
 }

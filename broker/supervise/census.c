@@ -13,14 +13,16 @@ static int count_lane(const struct supervisor *supervisor, const struct plan_lan
 {
 	const struct seat *producer = &supervisor->seats[lane->producer],
 			  *consumer = &supervisor->seats[lane->consumer];
-	uint64_t tail = load_acquire(&producer->segment.writers[lane->writer_index].tail);
-	uint64_t done = load_acquire(&consumer->segment.readers[lane->reader_index].done);
+	uint64_t tail =
+		load_acquire(&producer->segment.writers[lane->writer_index].tail); /* [L1] mate: commit_apply_these */
+	uint64_t done =
+		load_acquire(&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_apply_these */
 	unsigned char *data;
 	int r;
 
 	*ret_items = 0;
 	if (supervisor->plan->stages[supervisor->plan->edges[lane->edge].to].full == HERITAGE_FULL_DROP_OLD) {
-		/* What was overwritten and not yet counted is among them. */
+		/* What was overwritten and not yet counted is among them. [L1] [L4] */
 		*ret_items = load_acquire(&producer->segment.writers[lane->writer_index].tail_ordinal) -
 			     load_acquire(&consumer->segment.readers[lane->reader_index].done_ordinal);
 		return 0;

@@ -83,7 +83,7 @@ void seat_close_lost(struct seat *seat)
 	}
 	for (uint32_t i = 0; i < segment.geometry.n_writers; i++)
 		if (load_relaxed(&segment.writers[i].closed) == LANE_OPEN)
-			store_release(&segment.writers[i].closed, LANE_CLOSED_LOST); /* [L3] mate: lane_in_peek */
+			store_release(&segment.writers[i].closed, LANE_CLOSED_LOST); /* [L3] mate: lane_in_refresh */
 	segment_detach(&segment);
 	seat_ring_neighbours(seat);
 }

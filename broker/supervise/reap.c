@@ -96,7 +96,7 @@ static bool killed_from_outside(const struct death *death)
 static void take_facts(struct seat *seat, const siginfo_t *info)
 {
 	const struct segment_status *status = seat->segment.status;
-	bool own = load_acquire(&status->generation) == seat->generation;
+	bool own = load_acquire(&status->generation) == seat->generation; /* [S1] mate: worker_attach */
 
 	seat->death = (struct death){ .exited = info->si_code == CLD_EXITED,
 				      .status = info->si_status,

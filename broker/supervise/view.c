@@ -22,7 +22,7 @@ static void take_state(const struct seat *seat, struct view_worker *worker)
 	worker->state = seat_state_name(seat->state);
 	worker->state_since_ns = seat_state_alive(seat->state) ? seat->spawned_ns : seat->death.when_ns;
 	if ((seat->state != SEAT_READY && seat->state != SEAT_OPENING) ||
-	    load_acquire(&status->generation) != seat->generation)
+	    load_acquire(&status->generation) != seat->generation) /* [S1] mate: worker_attach */
 		return;
 	worker->state = worker_state_name(load_relaxed(&status->state));
 	worker->state_since_ns = load_relaxed(&status->since_ns);
@@ -80,8 +80,10 @@ static void take_queues(const struct supervisor *supervisor, struct view *view)
 		const struct seat *producer = &supervisor->seats[lane->producer],
 				  *consumer = &supervisor->seats[lane->consumer];
 		struct view_stage *stage = &view->stages[consumer->stage_number];
-		uint64_t done = load_acquire(&consumer->segment.readers[lane->reader_index].done);
-		uint64_t filled = load_acquire(&producer->segment.writers[lane->writer_index].tail) - done;
+		uint64_t done = load_acquire(
+			&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_apply_these */
+		uint64_t filled = load_acquire(&producer->segment.writers[lane->writer_index].tail) -
+				  done; /* [L6] mate: commit_apply_these */
 
 		stage->queue_bytes += filled <= lane->capacity_bytes ? filled : lane->capacity_bytes;
 		stage->queue_capacity_bytes += lane->capacity_bytes;

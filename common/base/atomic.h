@@ -2,7 +2,7 @@
 /*
  * The only door to shared memory: C11 atomics with the order spelled out at each use. Loads and stores of shared
  * words go through these names, so that a test build can put a scheduler behind them and so that every edge
- * can be found by name. The edges (R1/A1 ...) are listed in docs/memory-model.md.
+ * can be found by name. The edges ([L1] ...) are listed in docs/memory-model.md, which script/check-orders holds to it.
  */
 #pragma once
 

@@ -148,13 +148,13 @@ void commit_publish(struct commit *commit)
 
 const struct cursor *cursor_current(const struct segment *segment)
 {
-	return &segment->cursors[load_acquire(&segment->cursor_switch->flips) & 1]; /* [C2] mate: commit_apply */
+	return &segment->cursors[load_acquire(&segment->cursor_switch->flips) & 1]; /* [C2] mate: commit_apply_these */
 }
 
 int cursor_snapshot(const struct segment *segment, struct cursor *ret_cursor)
 {
 	for (int attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
-		uint64_t flips = load_acquire(&segment->cursor_switch->flips); /* [C2] mate: commit_apply */
+		uint64_t flips = load_acquire(&segment->cursor_switch->flips); /* [C2] mate: commit_apply_these */
 		struct cursor copy;
 
 		memcpy(&copy, &segment->cursors[flips & 1], sizeof(copy));

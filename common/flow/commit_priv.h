@@ -56,20 +56,20 @@ static inline void commit_apply_these(struct segment *segment, const struct comm
 					      value); /* [L1] mate: hold_end */
 			break;
 		case COMMIT_RETRACT: /* its reader is dead for good: only who sums lanes sees this */
-			store_release(&segment->writers[index].tail, value); /* [L6] mate: who sums lanes */
+			store_release(&segment->writers[index].tail, value); /* [L6] mate: take_queues */
 			break;
 		case COMMIT_CURSOR:
 			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
 			break;
 		case COMMIT_BITS:
-			store_release(done_bits_word(segment, index), value); /* [I1] mate: who counts lanes */
+			store_release(done_bits_word(segment, index), value); /* [I1] mate: census_lane_with_bits */
 			break;
 		case COMMIT_DONE:
 			if (index < segment->geometry.n_readers)
-				store_release(&segment->readers[index].done, value); /* [L4] mate: who sums lanes */
+				store_release(&segment->readers[index].done, value); /* [L4] mate: take_queues */
 			else
 				store_release(&segment->readers[index - segment->geometry.n_readers].done_ordinal,
-					      value); /* [L4] mate: who sums lanes */
+					      value); /* [L4] mate: count_lane */
 			break;
 		default:
 			unreachable_because("operations are written by commit.c or checked by repair.c");

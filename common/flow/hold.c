@@ -89,15 +89,15 @@ static int fill(struct hold *hold, struct lane_in *lane)
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
 		uint32_t closed = load_acquire(&lane->peer->closed); /* [L3] mate: lane_out_close */
 		uint64_t low = load_acquire(&lane->peer->low);       /* [L5] mate: lane_out_drop */
-		uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_apply */
+		uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_apply_these */
 		uint64_t p = load_relaxed(&lane->reader->free);
 		int r;
 
 		p = is_ahead(low, p) ? low : p;
 		if (is_ahead(p, tail) || tail % ITEM_ALIGNMENT || p % ITEM_ALIGNMENT)
 			return LANE_E_BROKEN;
-		if (tail - p > lane->capacity_bytes) { /* low was old when tail was new */
-			if (!is_ahead(load_acquire(&lane->peer->low), p))
+		if (tail - p > lane->capacity_bytes) {                    /* low was old when tail was new */
+			if (!is_ahead(load_acquire(&lane->peer->low), p)) /* [L5] mate: lane_out_drop */
 				return LANE_E_BROKEN;
 			continue;
 		}
@@ -112,8 +112,9 @@ static int fill(struct hold *hold, struct lane_in *lane)
 		hold->record->position = p;
 		hold->record->ordinal = hold->record->header.ticket;
 		/* From here on it is ours, also for the next generation: whole before it counts. */
-		store_release(&lane->reader->free,
-			      p + item_record_size(hold->record->header.size_bytes)); /* [L2] mate: refresh */
+		store_release(
+			&lane->reader->free,
+			p + item_record_size(hold->record->header.size_bytes)); /* [L2] mate: lane_out_reserve_beside */
 		return 0;
 	}
 	return LANE_E_EMPTY;
@@ -148,7 +149,7 @@ uint64_t hold_advance(struct hold *hold, struct lane_in *lane)
 uint64_t hold_end(struct hold *hold, struct lane_in *lane)
 {
 	/* `closed` was seen before tail was read: both are final. */
-	uint64_t ordinal = load_acquire(&lane->peer->tail_ordinal); /* [L1] mate: commit_apply */
+	uint64_t ordinal = load_acquire(&lane->peer->tail_ordinal); /* [L1] mate: commit_apply_these */
 
 	if (ordinal == hold->done_ordinal)
 		return 0;
@@ -187,7 +188,7 @@ int lane_out_reserve_beside(struct lane_out *lane, uint64_t payload_bytes, void 
 	if (payload_bytes > lane_payload_max(lane->capacity_bytes))
 		return LANE_E_TOO_LARGE;
 	if (!has_room(lane, need)) {
-		now = load_acquire(&lane->peer->free); /* [L2] mate: fill */
+		now = load_acquire(&lane->peer->free); /* [L2] mate: lane_in_release */
 		if (is_ahead(now, lane->tail))
 			return LANE_E_BROKEN;
 		if (is_ahead(now, lane->free_cached)) /* else the reader is behind what was given up */

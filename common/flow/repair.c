@@ -94,6 +94,7 @@ static void find_suspect(const struct segment *segment, struct repair_report *re
 	/* With several in flight the note names one that may have had nothing to do with it. */
 	if (report->in_flight > 1)
 		return;
+	/* [S2] mate: turn_note_hand */
 	if (load_acquire(&hand->busy) != 1 || lane >= segment->geometry.n_readers)
 		return;
 	if ((int64_t)(position - load_relaxed(&segment->readers[lane].done)) < 0)
@@ -120,9 +121,9 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 	}
 	if (WEIR_MUTANT != MUTANT_NO_SUSPECT)
 		find_suspect(segment, &report);
-	store_release(&segment->hand->busy, 0);
+	store_release(&segment->hand->busy, 0); /* [S2] */
 	store_relaxed(&segment->hand->in_flight, 0);
-	store_release(&segment->armed->word, 0);
+	store_release(&segment->armed->word, 0); /* [D2] */
 	*ret_report = report;
 	return 0;
 }
@@ -130,20 +131,20 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 void repair_close(struct segment *segment)
 {
 	for (uint32_t i = 0; i < segment->geometry.n_writers; i++)
-		store_release(&segment->writers[i].closed, 1); /* [L3] mate: lane_in_peek */
+		store_release(&segment->writers[i].closed, 1); /* [L3] mate: lane_in_refresh */
 }
 
 static bool has_ended(const struct done_bits *bits, uint64_t ordinal, uint64_t number)
 {
 	return bits && number < DONE_BITS_WINDOW &&
 	       load_acquire(&bits->words[(ordinal + number) % DONE_BITS_WINDOW / 64]) >> ((ordinal + number) % 64) &
-		       1; /* [I1] mate: commit_apply */
+		       1; /* [I1] mate: commit_apply_these */
 }
 
 int census_lane_with_bits(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail,
 			  const struct done_bits *bits, uint64_t *ret_items)
 {
-	uint64_t items = 0, ordinal = bits ? load_acquire(&bits->ordinal) : 0; /* [I1] mate: commit_apply */
+	uint64_t items = 0, ordinal = bits ? load_acquire(&bits->ordinal) : 0; /* [I1] mate: commit_apply_these */
 
 	if (tail - done > capacity_bytes || done % ITEM_ALIGNMENT || tail % ITEM_ALIGNMENT)
 		return REPAIR_E_CORRUPT;
