@@ -15,7 +15,7 @@
  * way, and the head, which looks, is one process and moves none meanwhile. So it looks in their direction, at each stage: are its lanes
  * empty, is it asleep for want of input, does it hold nothing? An item that has left a lane before it was looked at is in the next
  * one (a commit moves tails before dones), in hand (the stage does not sleep), or held (HELD moves with the commit). Once
- * round and nothing found: there is nothing. Then the head ends, closes, and closing goes round as everywhere.
+ * round and nothing found: there is nothing (twice, where a worker was retired: is_quiet()). Then the head ends, closes, and closing goes round as everywhere.
  *
  * Nobody rings the head when items leave the loop elsewhere, so while it waits for that it looks by itself, ever more rarely.
  */
@@ -99,7 +99,7 @@ static bool is_idle(const struct worker *worker, const struct peer *peer)
 }
 
 /* See above: in the order of the lanes, which is that of the items. */
-static bool is_quiet(const struct worker *worker)
+static bool is_quiet_once(const struct worker *worker)
 {
 	const struct loop *loop = worker->loop;
 
@@ -110,6 +110,18 @@ static bool is_quiet(const struct worker *worker)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * What lies in the lane of a retired worker moves the other way, to a lane that may have been looked at already. If such a lane is seen to
+ * be empty, that is over [L6]; then a second look finds what was moved, unless another worker has been retired meanwhile.
+ */
+static bool is_quiet(const struct worker *worker)
+{
+	uint32_t retirements = load_acquire(&worker->board->retirements); /* [B2] mate: seat_retire */
+
+	return is_quiet_once(worker) && (!retirements || is_quiet_once(worker)) &&
+	       load_acquire(&worker->board->retirements) == retirements; /* [B2] mate: seat_retire */
 }
 
 /* ---- the gate ---- */

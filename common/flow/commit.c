@@ -35,6 +35,8 @@ void commit_init(struct commit *commit, struct segment *segment)
 	commit->n_operations = 0;
 	commit->capacity = (uint32_t)segment_operations_max(&segment->geometry);
 	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
+	/* What earlier generations have moved stands before anything that this one writes: their own fences were theirs alone. */
+	fence_release(); /* [C2] [L5] */
 }
 
 void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_outputs, uint32_t stage_size_bytes)
