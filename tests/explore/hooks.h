@@ -25,9 +25,17 @@ void explore_store_32(struct explore_site *site, void *address, uint32_t value);
 void explore_store_64(struct explore_site *site, void *address, uint64_t value);
 void explore_fence(struct explore_site *site);
 void explore_relax(void);
+void *explore_calloc(size_t n, size_t size_bytes);
+void explore_free(void *block);
 
 /* For the sources under test alone; the explorer itself sees plain atomics. */
 #ifdef WEIR_EXPLORE
+#include <stdlib.h>
+
+/* Memory that ends with its execution: stubs.c. free() with its bracket, for it is a position's name too. */
+#define calloc(n_, size_bytes_) explore_calloc(n_, size_bytes_)
+#define free(block_) explore_free(block_)
+
 #define EXPLORE_SITE(kind_, order_, text_)                                  \
 	({                                                                  \
 		static struct explore_site site_ = { .unit = __BASE_FILE__, \

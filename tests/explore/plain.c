@@ -123,6 +123,7 @@ void *explore_memcpy(void *to, const void *from, size_t size_bytes)
 		return to;
 	}
 	if (is_racy(from, size_bytes)) {
+		plain_write(to, size_bytes);
 		copy_out_racy(to, from, size_bytes);
 		return to;
 	}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the real files call besides, and takes no part here; and memory that ends with its execution. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <weir/stage.h>
+
+#include "common/base/must.h"
+#include "common/base/text.h"
+#include "tests/explore/explore.h"
+#include "tests/explore/stubs.h"
+#include "worker/children.h"
+#include "worker/dead_letter.h"
+#include "worker/key.h"
+#include "worker/worker.h"
+
+#define BLOCKS_MAX 64u
+
+static void *blocks[BLOCKS_MAX];
+static unsigned n_blocks;
+
+void *explore_calloc(size_t n, size_t size_bytes)
+{
+	void *block = calloc(n, size_bytes);
+
+	if (n_blocks == BLOCKS_MAX || !block)
+		explore_fail("explorer: too many blocks of memory in one execution");
+	blocks[n_blocks++] = block;
+	return block;
+}
+
+/* An execution may be broken off anywhere, so all of it goes at the next one's beginning. */
+void explore_free(void *block)
+{
+	(void)block;
+}
+
+void stubs_reset(void)
+{
+	while (n_blocks)
+		free(blocks[--n_blocks]);
+}
+
+void children_kill_all(void)
+{
+}
+
+bool client_unread(const struct client *client)
+{
+	(void)client;
+	return false;
+}
+
+int client_receive(struct client *client, struct message *ret_message)
+{
+	(void)client;
+	(void)ret_message;
+	return WIRE_E_NOTHING;
+}
+
+int client_send_status(struct client *client, const char *state, const char *detail)
+{
+	(void)client;
+	(void)state;
+	(void)detail;
+	return 0;
+}
+
+int client_send_ack(struct client *client, uint32_t order)
+{
+	(void)client;
+	(void)order;
+	return 0;
+}
+
+int client_fd(const struct client *client)
+{
+	(void)client;
+	return -1;
+}
+
+void client_rang(struct client *client)
+{
+	(void)client;
+}
+
+bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash)
+{
+	(void)key;
+	(void)data;
+	(void)size_bytes;
+	*ret_hash = 0;
+	explore_fail("an edge without a key looks for one");
+	return false;
+}
+
+int dead_letter_write(const char *path, const struct dead_letter *letter)
+{
+	(void)path;
+	(void)letter;
+	return 0;
+}
+
+void weir_log(enum weir_log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+	(void)text;
+	(void)format;
+}
+
+void must_failed(const char *what, const char *file, int line, const char *function)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "must(%s) failed in %s, %s:%d", what, function, file, line);
+	explore_fail(text);
+}
+
+const char *weir_status_name(int status)
+{
+	(void)status;
+	return "";
+}
+
+int weir_emit_asking(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	(void)context;
+	(void)output;
+	(void)data;
+	(void)size_bytes;
+	explore_fail("an emit that fits the window goes past it");
+	return WEIR_FAILED;
+}
