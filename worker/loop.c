@@ -15,7 +15,8 @@
  * way, and the head, which looks, is one process and moves none meanwhile. So it looks in their direction, at each stage: are its lanes
  * empty, is it asleep for want of input, does it hold nothing? An item that has left a lane before it was looked at is in the next
  * one (a commit moves tails before dones), in hand (the stage does not sleep), or held (HELD moves with the commit). Once
- * round and nothing found: there is nothing (twice, where a worker was retired: is_quiet()). Then the head ends, closes, and closing goes round as everywhere.
+ * round and nothing found: there is nothing (twice, where a worker was retired: is_quiet()). Then the head ends, closes, and closing
+ * goes round as everywhere.
  *
  * Nobody rings the head when items leave the loop elsewhere, so while it waits for that it looks by itself, ever more rarely.
  */

@@ -6,7 +6,8 @@
 #include "tests/explore/features.h"
 #include "tests/explore/world.h"
 
-struct operator{
+struct operator
+{
 	struct segment *segment;
 	struct lane_in in;
 	struct done_window window;

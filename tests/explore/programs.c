@@ -113,11 +113,10 @@ static void setup_retire(void)
 
 static void setup_retire_asleep(void)
 {
-	world_reset(&(struct world_settings){
-		.batch = 1,
-		.capacity = 4 * RECORD_SIZE,
-		.retirements = true,
-		.see = { SEE_TAIL_2 | SEE_ARMED, 0, SEE_DONE | SEE_FREE | SEE_ARMED } });
+	world_reset(&(struct world_settings){ .batch = 1,
+					      .capacity = 4 * RECORD_SIZE,
+					      .retirements = true,
+					      .see = { SEE_TAIL_2 | SEE_ARMED, 0, SEE_DONE | SEE_FREE | SEE_ARMED } });
 	retire_prepare_asleep();
 }
 
@@ -144,10 +143,11 @@ static void setup_pass(void)
 {
 	stubs_reset();
 	real_reset();
-	world_reset(&(struct world_settings){ .items = 2,
-					      .batch = 1,
-					      .capacity = RECORD_SIZE,
-					      .see = { SEE_TAIL | SEE_CLOSED, SEE_FREE | SEE_TAIL | SEE_CLOSED, SEE_FREE } });
+	world_reset(&(struct world_settings){
+		.items = 2,
+		.batch = 1,
+		.capacity = RECORD_SIZE,
+		.see = { SEE_TAIL | SEE_CLOSED, SEE_FREE | SEE_TAIL | SEE_CLOSED, SEE_FREE } });
 }
 
 static void setup_asynchronous(void)
@@ -183,11 +183,12 @@ static void setup_leave(void)
 static void setup_plain(unsigned items)
 {
 	real_reset();
-	world_reset(&(struct world_settings){ .items = items,
-					      .batch = 1,
-					      .capacity = 8 * RECORD_SIZE,
-					      .base = JUST_BELOW_2_64,
-					      .see = { SEE_TAIL | SEE_CLOSED | SEE_ARMED, SEE_FREE | SEE_DONE | SEE_ARMED } });
+	world_reset(&(struct world_settings){
+		.items = items,
+		.batch = 1,
+		.capacity = 8 * RECORD_SIZE,
+		.base = JUST_BELOW_2_64,
+		.see = { SEE_TAIL | SEE_CLOSED | SEE_ARMED, SEE_FREE | SEE_DONE | SEE_ARMED } });
 }
 
 static void setup_doorbell(unsigned items, unsigned capacity)
@@ -318,7 +319,9 @@ const struct explore_program programs[] = {
 	{ .name = "pass_on",
 	  .what = "an item passed on by reference, in a lane for one",
 	  .setup = setup_pass,
-	  .threads = { { "producer", produce, false }, { "relay", pass_relay, false }, { "consumer", pass_consume, false } },
+	  .threads = { { "producer", produce, false },
+		       { "relay", pass_relay, false },
+		       { "consumer", pass_consume, false } },
 	  .n_threads = 3,
 	  .preemptions = 2,
 	  .at_end = pass_end },

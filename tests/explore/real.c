@@ -58,8 +58,8 @@ struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned seco
 
 void real_add_input(struct real_place *place)
 {
-	place->input_lanes[0] = (struct input_lane){ .lane = world_lane_in(place->worker.heritage.slot),
-						     .peer = &place->peers[0] };
+	place->input_lanes[0] =
+		(struct input_lane){ .lane = world_lane_in(place->worker.heritage.slot), .peer = &place->peers[0] };
 	place->input =
 		(struct input_edge){ .heritage = &place->input_heritage, .lanes = place->input_lanes, .n_lanes = 1 };
 	place->worker.n_inputs = 1;

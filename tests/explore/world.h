@@ -28,7 +28,8 @@ enum {
 	SEE_ARMED = 16,
 	SEE_CURSORS = 32,
 	SEE_STATUS = 64,
-	SEE_LOW = 128, /* with the ordinals of full: drop-old, and bytes of the lane that are overwritten while they are read */
+	SEE_LOW =
+		128, /* with the ordinals of full: drop-old, and bytes of the lane that are overwritten while they are read */
 	SEE_LEFT = 256,
 	SEE_TAIL_2 = 512, /* of the second lane out */
 };
