@@ -61,6 +61,21 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 	(void)slept_ns;
 }
 
+uint32_t spin_yields(struct spin *spin, bool crowded)
+{
+	(void)spin;
+	(void)crowded;
+	return 0;
+}
+
+bool spin_yielded(struct spin *spin, uint64_t away_ns, bool over)
+{
+	(void)spin;
+	(void)away_ns;
+	(void)over;
+	return false;
+}
+
 void children_kill_all(void)
 {
 }
