@@ -12,7 +12,7 @@ struct operator
 	struct lane_in in;
 	struct done_window window;
 	struct commit commit;
-	struct cursor cursor; /* ledger[i]: how often item i has ended */
+	struct cursor cursor; /* ledger[i]: how often item i, i + LEDGER_MAX, ... have ended */
 };
 
 static struct operator self;
@@ -32,16 +32,39 @@ static void commit(void)
 
 static void end(uint64_t item)
 {
-	self.cursor.ledger[item]++;
+	self.cursor.ledger[item % LEDGER_MAX]++;
 	done_window_end(&self.window, item);
 	commit();
 }
 
-void async_run(unsigned slot)
+/* Takes what is there, and ends it. False: nothing was. */
+static bool turn(void)
 {
 	uint64_t given[LEDGER_MAX], n = 0;
 	struct item_header header;
 	const void *payload;
+
+	while (n < LEDGER_MAX && lane_in_peek(&self.in, &header, &payload) == 0) {
+		uint64_t number = done_window_take(&self.window, &header);
+
+		if (done_window_ended(&self.window, number))
+			continue;
+		item_check(&header, payload, number);
+		given[n++] = number;
+	}
+	if (n > 1)
+		end(given[1]);
+	for (uint64_t i = 0; i < n; i++)
+		if (i != 1)
+			end(given[i]);
+	return n != 0;
+}
+
+void async_run(unsigned slot)
+{
+	struct item_header header;
+	const void *payload;
+	int r;
 
 	self.segment = &world_segments[slot];
 	self.in = world_lane_in(slot);
@@ -49,17 +72,15 @@ void async_run(unsigned slot)
 	commit_init(&self.commit, self.segment);
 	if (done_window_rewind(&self.window, &self.in, &self.segment->done_bits[0]))
 		explore_fail("the done-bits make no sense");
-	while (lane_in_peek(&self.in, &header, &payload) == 0) {
-		uint64_t number = done_window_take(&self.window, &header);
-
-		if (!done_window_ended(&self.window, number))
-			given[n++] = number;
-	}
-	if (n > 1)
-		end(given[1]);
-	for (uint64_t i = 0; i < n; i++)
-		if (i != 1)
-			end(given[i]);
+	do {
+		while (turn())
+			;
+		r = lane_in_peek(&self.in, &header, &payload);
+		if (r == LANE_E_BROKEN)
+			explore_fail("the operator finds its lane broken");
+		if (r == LANE_E_EMPTY)
+			explore_pause((const void *[]){ &self.in.peer->tail, &self.in.peer->closed }, 2);
+	} while (r != LANE_E_CLOSED);
 	if (self.window.head != self.window.ordinal)
 		commit();
 }
@@ -120,8 +141,8 @@ void async_supervise_again(unsigned thread)
 
 const char *async_end(void)
 {
-	for (uint64_t i = 0; i < world_settings.items; i++)
-		if (world_cursor(1)->ledger[i] != 1)
+	for (uint64_t i = 0; i < LEDGER_MAX; i++)
+		if (world_cursor(1)->ledger[i] != (world_settings.items + LEDGER_MAX - 1 - i) / LEDGER_MAX)
 			return "an item was given again after its end, or passed over";
 	return load_relaxed(&world_segments[1].readers[0].done) == load_relaxed(&world_segments[0].writers[0].tail) ?
 		       NULL :

@@ -19,7 +19,8 @@ void real_reset(void)
 static struct peer peer_of(unsigned slot)
 {
 	return (struct peer){ .segment = world_segments[slot],
-			      .doorbell = { .armed = world_segments[slot].armed, .fd = (int)slot } };
+			      .doorbell = { .armed = world_segments[slot].armed,
+					    .fd = world_doorbells[slot] } };
 }
 
 struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned second_peer)
@@ -35,7 +36,7 @@ struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned seco
 		(struct heritage_edge){ .peer_stage = (char *)(uintptr_t) "peer", .lanes = place->heritage_lanes };
 	*worker = (struct worker){
 		.heritage = { .slot = slot,
-			      .doorbell_fd = (int)slot,
+			      .doorbell_fd = world_doorbells[slot],
 			      .lifeline_fd = -1,
 			      .attempts = 3,
 			      .batch = 8,

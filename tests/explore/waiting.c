@@ -47,7 +47,7 @@ void meet_produce(unsigned slot)
 	while (worker->cursor.sequence < world_settings.items) {
 		emit(worker);
 		admission_hand_over(worker);
-		if (*effect_of(1) != worker->cursor.sequence)
+		if (*effect_of(1) != (unsigned char)worker->cursor.sequence)
 			explore_fail("the sender goes on before its reader has done");
 	}
 	turn_close(worker);

@@ -34,6 +34,7 @@ static struct {
 static struct slot *const slots = arena.slots;
 struct segment world_segments[SLOTS];
 struct board *const world_board = &arena.board.board;
+int world_doorbells[SLOTS] = { 0, 1, 2 };
 struct world_settings world_settings;
 
 #define WORD(word_, how_) explore_word(&(word_), sizeof(word_), (how_))
@@ -149,6 +150,7 @@ void world_reset(const struct world_settings *settings)
 		bind(i);
 		for (unsigned j = 0; j < LANES; j++) {
 			store_relaxed(&slots[i].writers[j].tail, settings->base);
+			store_relaxed(&slots[i].writers[j].low, settings->base);
 			store_relaxed(&slots[i].readers[j].done, settings->base);
 			store_relaxed(&slots[i].readers[j].free, settings->base);
 		}

@@ -15,7 +15,9 @@
 
 #define SLOTS 3u
 #define LANES 2u /* per slot, in and out */
+#ifndef LANE_MAX
 #define LANE_MAX 512u
+#endif
 #define WORDS_OF_PAYLOAD 4u
 #define RECORD_SIZE 64u /* header and payload: divides every capacity, so no record needs the second mapping */
 
@@ -46,6 +48,7 @@ struct world_settings {
 extern struct world_settings world_settings;
 extern struct segment world_segments[SLOTS];
 extern struct board *const world_board;
+extern int world_doorbells[SLOTS]; /* descriptors; in the explorer their numbers stand for them */
 
 void world_reset(const struct world_settings *settings);
 /* Ends of the lane slot -> slot + 1. */
