@@ -19,8 +19,7 @@ void real_reset(void)
 static struct peer peer_of(unsigned slot)
 {
 	return (struct peer){ .segment = world_segments[slot],
-			      .doorbell = { .armed = world_segments[slot].armed,
-					    .fd = world_doorbells[slot] } };
+			      .doorbell = { .armed = world_segments[slot].armed, .fd = world_doorbells[slot] } };
 }
 
 struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned second_peer)
