@@ -71,6 +71,7 @@ struct reach {
 
 static inline bool take_is_cancelled(const struct reach *reach)
 {
+	/* [B1] mate: order_everybody */
 	return load_acquire(reach->order_of_all) >= BOARD_CANCEL || load_acquire(reach->order) >= BOARD_CANCEL;
 }
 

@@ -167,9 +167,18 @@ static int try_mutant(unsigned number)
 	return well ? 0 : 1;
 }
 
+/* The code has changed: it weakens nothing any more. */
+static bool is_stale(const struct mutant *mutant)
+{
+	for (unsigned i = 0; i < n_sites; i++)
+		if (mutates(mutant, sites[i]))
+			return false;
+	return true;
+}
+
 static int run_mutants(void)
 {
-	unsigned n_wrong = 0, n_uncovered = 0;
+	unsigned n_wrong = 0, n_uncovered = 0, n_stale = 0;
 
 	for (unsigned i = 0; i < n_mutants; i++)
 		n_wrong += (unsigned)try_mutant(i);
@@ -179,8 +188,15 @@ static int run_mutants(void)
 			printf("site without a row: %s %s %s %s %s\n", base_of(sites[i]->unit), sites[i]->function,
 			       kinds[sites[i]->kind], sites[i]->text, orders[sites[i]->order]);
 		}
-	printf("mutants=%u wrong=%u sites_without_row=%u\n", n_mutants, n_wrong, n_uncovered);
-	return n_wrong || n_uncovered ? 1 : 0;
+	for (unsigned i = 0; i < n_mutants; i++)
+		if (is_stale(&mutants[i])) {
+			n_stale++;
+			printf("row without a site: %u %s %s %s\n", i, mutants[i].unit, mutants[i].function,
+			       mutants[i].text);
+		}
+	printf("mutants=%u wrong=%u sites_without_row=%u rows_without_site=%u\n", n_mutants, n_wrong, n_uncovered,
+	       n_stale);
+	return n_wrong || n_uncovered || n_stale ? 1 : 0;
 }
 
 static void propose(const struct explore_site *site, uint32_t to)
