@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "worker/channel_priv.h"
 #include "worker/output.h"
+#include "worker/retire.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
 
@@ -48,6 +49,16 @@ static int channel_drained(struct worker *worker)
 	return r ? channel_over(worker, r) : WEIR_CLOSED;
 }
 
+/* Between steps: complete ones take effect, and what a slot that was given up has left moves to the others. Returns 0, what is over. */
+static int channel_commit(struct worker *worker)
+{
+	int r = step_commit(worker);
+
+	if (r == 0)
+		r = retire_advance(worker);
+	return channel_over(worker, r);
+}
+
 int channel_step(struct worker *worker)
 {
 	uint32_t order;
@@ -62,11 +73,10 @@ int channel_step(struct worker *worker)
 		return channel_drained(worker);
 	if (!step_is_due(worker))
 		return 0;
-	r = step_commit(worker);
-	if (r != 0)
-		return channel_over(worker, r);
-	step_turn(worker);
-	return 0;
+	r = channel_commit(worker);
+	if (r == 0)
+		step_turn(worker);
+	return r;
 }
 
 static int channel_next(struct worker *worker, uint32_t input, struct input *ret_input)
@@ -113,16 +123,14 @@ bool channel_has(struct worker *worker, uint32_t input)
 
 int channel_pause(struct worker *worker, bool in_step)
 {
-	int r;
-
 	if (in_step) {
 		turn_commit_complete(worker);
-		return 0;
+		step_close(worker);
+		return channel_over(worker, retire_advance(worker));
 	}
 	if (output_runs_due_ns(worker))
 		turn_begin(worker); /* and ends them, if they are */
-	r = step_commit(worker);
-	return channel_over(worker, r);
+	return channel_commit(worker);
 }
 
 uint32_t channel_inputs(const struct weir_context *context)

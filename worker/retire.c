@@ -17,6 +17,9 @@
  *
  * A lane that is out is never written again, so whatever still refers to its bytes stays good.
  *
+ * A stage with a loop of its own does it between its steps and whenever it waits in a call, and never waits for it: what finds no room is
+ * moved when there is some. Under a step that has already built something nothing moves; its end is waited for.
+ *
  * A producer that has finished must not close and go while a slot that may be retired holds items: nobody could move them, and
  * the siblings would have seen the end. So it stays until all such lanes are empty, whoever empties them, and then closes.
  */
@@ -85,87 +88,166 @@ static int move_some(struct worker *worker, struct output_edge *edge, struct lan
 		cut -= last_bytes;
 	if (r != 0)
 		return r;
-	worker->need_bytes = last_bytes;
-	if (cut == from->tail)
+	if (cut == from->tail) {
+		if (!edge->retire_need_bytes || last_bytes < edge->retire_need_bytes)
+			edge->retire_need_bytes = last_bytes;
 		return LANE_E_FULL;
+	}
 	commit_move(worker, from, cut, to);
 	return 0;
 }
 
-static int move_all(struct worker *worker, struct output_edge *edge, struct lane_out *from)
+/* As much as there is room for now. Returns 0, WEIR_FAILED. */
+static int move_lane(struct worker *worker, struct output_edge *edge, struct lane_out *from)
 {
 	/* [L4] final: the reader was repaired before it was retired */
 	uint64_t done = load_acquire(&from->peer->done), share_bytes = (from->tail - done) / edge->n_lanes;
 	int r = 0;
 
-	while (r == 0 && from->tail != done) {
+	while (r == 0 && from->tail != done)
 		r = move_some(worker, edge, from, done, share_bytes);
-		if (r == LANE_E_BROKEN)
-			return broken(worker, edge);
-		if (r == LANE_E_FULL) {
-			worker->need_output = (uint32_t)(edge - worker->outputs);
-			r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
-		}
-	}
-	return r;
+	return r == LANE_E_BROKEN ? broken(worker, edge) : 0;
 }
 
 /* The last lane stays where it is: then the stage has failed, and everybody will be told. */
-static int move_edge(struct worker *worker, struct output_edge *edge)
+static void take_out(const struct worker *worker, struct output_edge *edge)
 {
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < edge->n_lanes;) {
+	for (uint32_t i = 0; edge->n_lanes > 1 && i < edge->n_lanes;) {
 		struct output_lane retired = edge->lanes[i];
 
-		if (edge->n_lanes == 1 || !is_retired(worker, &retired)) {
+		if (!is_retired(worker, &retired)) {
 			i++;
 			continue;
 		}
 		edge->lanes[i] = edge->lanes[--edge->n_lanes];
 		edge->lanes[edge->n_lanes] = retired;
+		edge->n_retired++;
 		edge->next = 0;
 		edge->turn_lane = NO_LANE;
 		edge->item_lane = 0;
-		r = move_all(worker, edge, &edge->lanes[edge->n_lanes].lane);
 	}
-	return r;
 }
 
-int retire_move(struct worker *worker)
+static int move_edge(struct worker *worker, struct output_edge *edge)
 {
 	int r = 0;
 
-	worker->retiring = true;
+	take_out(worker, edge);
+	edge->retire_need_bytes = 0;
+	for (uint32_t i = 0; r == 0 && i < edge->n_retired; i++)
+		r = move_lane(worker, edge, &edge->lanes[edge->n_lanes + i].lane);
+	return r;
+}
+
+/* What there is room for. Returns 0, WEIR_FAILED. */
+static int move_edges(struct worker *worker)
+{
+	int r = 0;
+
 	worker->retirements_seen = load_acquire(&worker->board->retirements); /* [B2] mate: seat_retire */
 	for (uint32_t i = 0; r == 0 && i < worker->n_outputs; i++)
 		if (worker->outputs[i].heritage->movable)
 			r = move_edge(worker, &worker->outputs[i]);
+	return r;
+}
+
+bool retire_has_room(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+
+		if (edge->retire_need_bytes && lane_out_room(&emptiest(edge)->lane, false) >= edge->retire_need_bytes)
+			return true;
+	}
+	return false;
+}
+
+uint64_t retire_need_bytes(const struct worker *worker)
+{
+	uint64_t need_bytes = 0;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		uint64_t edge_bytes = worker->outputs[i].retire_need_bytes;
+
+		if (edge_bytes && (!need_bytes || edge_bytes < need_bytes))
+			need_bytes = edge_bytes;
+	}
+	return need_bytes;
+}
+
+int retire_move(struct worker *worker)
+{
+	int r = move_edges(worker);
+
+	worker->retiring = true;
+	while (r == 0 && retire_need_bytes(worker)) {
+		r = wait_sleep(worker, ARM_SPACE, retire_need_bytes(worker));
+		if (r == 0)
+			r = move_edges(worker);
+	}
 	worker->retiring = false;
 	return r;
+}
+
+/* ---- run() ---- */
+
+/* The step at work has put something into a lane that might move, or is about to. */
+static bool is_building(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; worker->outputs[i].heritage->movable && j < worker->outputs[i].n_lanes; j++)
+			if (worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
+				return true;
+	return worker->reserved.output != NO_LANE;
+}
+
+int retire_advance(struct worker *worker)
+{
+	return retire_may_advance(worker) ? move_edges(worker) : 0;
+}
+
+bool retire_may_advance(const struct worker *worker)
+{
+	return (retire_is_due(worker) || retire_has_room(worker)) && !is_building(worker);
+}
+
+/* ---- staying ---- */
+
+bool retire_edge_is_drained(const struct output_edge *edge)
+{
+	for (uint32_t i = 0; edge->heritage->movable && i < edge->n_lanes + edge->n_retired; i++) {
+		const struct lane_out *lane = &edge->lanes[i].lane;
+
+		if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply_these */
+			return false;
+	}
+	return true;
 }
 
 bool retire_is_drained(const struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; worker->outputs[i].heritage->movable && j < worker->outputs[i].n_lanes; j++) {
-			const struct lane_out *lane = &worker->outputs[i].lanes[j].lane;
-
-			if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply_these */
-				return false;
-		}
+		if (!retire_edge_is_drained(&worker->outputs[i]))
+			return false;
 	return true;
+}
+
+/* Room of a whole lane: it is empty. */
+static uint64_t smallest_lane_bytes(const struct worker *worker)
+{
+	uint64_t bytes = UINT64_MAX;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		if (worker->outputs[i].heritage->movable && worker->outputs[i].lanes[0].lane.capacity_bytes < bytes)
+			bytes = worker->outputs[i].lanes[0].lane.capacity_bytes;
+	return bytes;
 }
 
 int retire_linger(struct worker *worker)
 {
-	uint64_t need_bytes = UINT64_MAX;
-	int r = retire_check(worker);
+	uint64_t need_bytes = smallest_lane_bytes(worker);
+	int r = retire_move(worker);
 
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		if (worker->outputs[i].heritage->movable &&
-		    worker->outputs[i].lanes[0].lane.capacity_bytes < need_bytes)
-			need_bytes = worker->outputs[i].lanes[0].lane.capacity_bytes;
 	while (r == 0 && !retire_is_drained(worker)) {
 		worker->lingering = true;
 		r = wait_sleep(worker, ARM_SPACE, need_bytes);
@@ -173,5 +255,6 @@ int retire_linger(struct worker *worker)
 		if (r == 0)
 			r = retire_check(worker);
 	}
+	worker->settled = r == 0;
 	return r;
 }

@@ -153,10 +153,10 @@ int run_loop(struct worker *worker)
 	turn_start(worker);
 	r = wait_check_order(worker);
 	/* What an earlier generation has committed, and may not have lived to do. */
-	worker->outputs_ended = worker->cursor.outputs_closed;
-	turn_close_outputs(worker, worker->outputs_ended);
+	worker->step.closed = worker->cursor.outputs_closed;
+	step_close(worker);
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		worker->outputs[i].closed = worker->outputs_ended >> i & 1;
+		worker->outputs[i].closed = worker->cursor.outputs_closed >> i & 1;
 	if (r == 0 && !worker->cursor.finished && !(source && worker->order_seen >= BOARD_DRAIN))
 		r = run_stage(worker);
 	failed = source && (r == WEIR_FAILED || worker->cursor.finished == CURSOR_END_FAILED);

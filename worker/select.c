@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "worker/channel_priv.h"
 #include "worker/output.h"
+#include "worker/retire.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
 
@@ -150,10 +151,19 @@ static bool any_is_ready(struct worker *worker, const void *data)
 {
 	const struct cases *all = data;
 
+	if (retire_may_advance(worker) || step_may_close(worker))
+		return true;
 	for (size_t i = 0; i < all->n_cases; i++)
 		if (all->cases[i].kind != WEIR_CASE_FD && case_is_ready(worker, &all->cases[i]))
 			return true;
 	return false;
+}
+
+static void request_room(struct wait_request *request, uint64_t need_bytes)
+{
+	if (!(request->events & ARM_SPACE) || need_bytes < request->need_bytes)
+		request->need_bytes = need_bytes;
+	request->events |= ARM_SPACE;
 }
 
 /* What the neighbours have to ring for: the smallest room that would help. */
@@ -166,13 +176,13 @@ static void request_lanes(struct worker *worker, const struct cases *all, struct
 		if (one->kind == WEIR_CASE_RECV)
 			request->events |= ARM_DATA;
 		/* An ordered stage may wait for room for the end of a run. */
-		if (one->kind == WEIR_CASE_SEND || (one->kind == WEIR_CASE_RECV && worker->ordered)) {
-			request->need_bytes = !(request->events & ARM_SPACE) || need < request->need_bytes ?
-						      need :
-						      request->need_bytes;
-			request->events |= ARM_SPACE;
-		}
+		if (one->kind == WEIR_CASE_SEND || (one->kind == WEIR_CASE_RECV && worker->ordered))
+			request_room(request, need);
 	}
+	if (retire_need_bytes(worker))
+		request_room(request, retire_need_bytes(worker));
+	if (worker->step.closed != worker->outputs_ended) /* put off until every lane is empty */
+		request_room(request, worker->outputs[0].lanes[0].lane.capacity_bytes);
 }
 
 int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns)

@@ -20,6 +20,7 @@
 
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/retire.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
 
@@ -165,9 +166,33 @@ int step_end(struct worker *worker)
 	return 0;
 }
 
+/* Of the outputs that are closed: those whose lanes do not say so and may. */
+static uint64_t outputs_to_end(const struct worker *worker)
+{
+	uint64_t outputs = worker->step.closed & ~worker->outputs_ended;
+
+	for (uint32_t i = 0; outputs >> i; i++)
+		if ((outputs >> i & 1) && !retire_edge_is_drained(&worker->outputs[i]))
+			outputs &= ~(UINT64_C(1) << i);
+	return outputs;
+}
+
+bool step_may_close(const struct worker *worker)
+{
+	return outputs_to_end(worker) != 0;
+}
+
+void step_close(struct worker *worker)
+{
+	uint64_t outputs = outputs_to_end(worker);
+
+	if (outputs)
+		turn_close_outputs(worker, outputs);
+	worker->outputs_ended |= outputs;
+}
+
 int step_commit(struct worker *worker)
 {
-	uint64_t closed = worker->cursor.outputs_closed;
 	int r;
 
 	worker->phase = PHASE_NONE;
@@ -177,10 +202,8 @@ int step_commit(struct worker *worker)
 		return r;
 	worker->step.n_complete = 0;
 	worker->taken_bytes = 0;
-	if (closed != worker->outputs_ended) {
-		turn_close_outputs(worker, closed & ~worker->outputs_ended);
-		worker->outputs_ended = closed;
-	}
+	worker->step.closed = worker->cursor.outputs_closed;
+	step_close(worker);
 	return 0;
 }
 

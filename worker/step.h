@@ -27,6 +27,14 @@ void step_drop(struct worker *worker);
 /* Between steps: complete ones take effect. Calls the stage's flush(). Returns 0, or what flush() said: then nothing was committed. */
 int step_commit(struct worker *worker);
 
+/*
+ * The ends of outputs that weir_close() has closed are put off while a worker behind them may be given up and holds items: it would
+ * be too late to move those. True if one could be told now; step_commit() does it.
+ */
+bool step_may_close(const struct worker *worker);
+/* Behind a commit, and at attach: tells their readers. */
+void step_close(struct worker *worker);
+
 /* Between steps: begins a turn: the clock is read, the next input and lane have the first word. */
 void step_turn(struct worker *worker);
 

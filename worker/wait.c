@@ -254,7 +254,9 @@ static bool turn_may_go_on(struct worker *worker, const void *data)
 	if ((request->events & ARM_DATA) && (input_next(worker, &input) != INPUT_E_EMPTY || worker->changed != changed))
 		return true;
 	/* Inside a callback nobody could move a lane: waking up for it would be a busy loop. */
-	if (worker->phase == PHASE_NONE && !worker->retiring && retire_is_due(worker))
+	if (worker->retiring)
+		return retire_has_room(worker);
+	if (worker->phase == PHASE_NONE && !worker->settled && retire_is_due(worker))
 		return true;
 	if (worker->handing_over)
 		return admission_handed_over(worker);

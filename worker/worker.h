@@ -61,10 +61,13 @@ struct output_edge {
 	const struct heritage_edge *heritage;
 	struct output_lane *lanes;
 	uint32_t n_lanes;
-	bool plain;         /* any lane will do, and the stage may write into it: worker/window.c */
-	bool closed;        /* by weir_close(): in the step at work, or before */
-	uint32_t next;      /* round-robin */
-	uint32_t turn_lane; /* order none: lane of this turn; NO_LANE: not chosen yet */
+	uint32_t n_retired; /* lanes behind those: of slots that were given up */
+	uint64_t
+		retire_need_bytes; /* of the next record to be moved out of those, for want of room; 0: nothing waits */
+	bool plain;                /* any lane will do, and the stage may write into it: worker/window.c */
+	bool closed;               /* by weir_close(): in the step at work, or before */
+	uint32_t next;             /* round-robin */
+	uint32_t turn_lane;        /* order none: lane of this turn; NO_LANE: not chosen yet */
 	uint64_t run_opened_ns;
 	uint32_t item_records; /* of the item in hand, not yet counted */
 	uint64_t item_bytes;
@@ -133,6 +136,7 @@ struct step {
 	uint32_t n_complete; /* steps since the last commit */
 	uint32_t batch;      /* ... at which there is another */
 	uint64_t closing;    /* outputs that weir_close() closes with this step */
+	uint64_t closed;     /* ... has closed, for all that is committed */
 	size_t next_case;    /* of a select: the first to be looked at */
 	uint32_t n_unpolled; /* selects since its descriptors were looked at */
 };
@@ -178,10 +182,11 @@ struct worker {
 	uint64_t taken_bytes, turn_bytes; /* of lane, by this turn in the general way; a turn's share */
 	bool changed;                     /* there is something to commit */
 	struct step step;
-	uint64_t outputs_ended;    /* of cursor.outputs_closed: those whose lanes say so */
+	uint64_t outputs_ended;    /* of step.closed: those whose lanes say so */
 	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
 	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */
 	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
+	bool settled;              /* nothing is sent any more, and no lane will ever have to move */
 	uint32_t turns_to_left;    /* until the next look whether anybody still listens */
 
 	enum phase phase;
