@@ -20,6 +20,7 @@
 
 #include "common/base/error.h"
 #include "worker/channel_priv.h"
+#include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/retire.h"
 #include "worker/turn_priv.h"
@@ -49,14 +50,19 @@ static int channel_drained(struct worker *worker)
 	return r ? channel_over(worker, r) : WEIR_CLOSED;
 }
 
-/* Between steps: complete ones take effect, and what a slot that was given up has left moves to the others. Returns 0, what is over. */
+/*
+ * Between steps: complete ones take effect, and whatever the neighbours want done between turns is done. Returns 0; WEIR_CLOSED: nobody
+ * listens to this source any more; what is over.
+ */
 static int channel_commit(struct worker *worker)
 {
-	int r = step_commit(worker);
+	int heard = leave_look(worker), r = leave_tidy(worker);
 
 	if (r == 0)
+		r = step_commit(worker);
+	if (r == 0)
 		r = retire_advance(worker);
-	return channel_over(worker, r);
+	return r ? channel_over(worker, r) : heard;
 }
 
 int channel_step(struct worker *worker)
@@ -69,7 +75,7 @@ int channel_step(struct worker *worker)
 	order = board_order_of(worker->board, worker->heritage.slot);
 	if (order >= BOARD_CANCEL)
 		return channel_cancelled(worker);
-	if (worker->stage.role == WEIR_SOURCE && order >= BOARD_DRAIN)
+	if (worker->stage.role == WEIR_SOURCE && (order >= BOARD_DRAIN || worker->unheard))
 		return channel_drained(worker);
 	if (!step_is_due(worker))
 		return 0;
@@ -82,6 +88,21 @@ int channel_step(struct worker *worker)
 static int channel_next(struct worker *worker, uint32_t input, struct input *ret_input)
 {
 	return input == WEIR_ANY_INPUT ? input_next(worker, ret_input) : input_next_of(worker, input, ret_input);
+}
+
+/* Takes what is not for the stage: the end of a run, an item of an input that it has left. */
+static int channel_skip(struct worker *worker, const struct input *next)
+{
+	if (next->header.kind == ITEM_RUN_END) {
+		if (worker->ordered && output_run_end(worker, next->header.ticket) != 0)
+			return CHANNEL_NOTHING;
+	} else if (leave_has_left(worker, next->edge)) {
+		leave_discard(worker, &(struct weir_item){ .size_bytes = next->header.size_bytes });
+	} else {
+		return CHANNEL_ITEM;
+	}
+	input_take(worker, next);
+	return 0;
 }
 
 int channel_take(struct worker *worker, uint32_t input)
@@ -99,13 +120,13 @@ int channel_take(struct worker *worker, uint32_t input)
 			return WEIR_PEER_LOST;
 		if (r != 0)
 			return channel_over(worker, WEIR_FAILED);
-		if (next.header.kind == ITEM_RUN_END) {
-			if (worker->ordered && output_run_end(worker, next.header.ticket) != 0)
-				return CHANNEL_NOTHING;
-			input_take(worker, &next);
+		r = channel_skip(worker, &next);
+		if (r == CHANNEL_NOTHING)
+			return r;
+		if (r == CHANNEL_ITEM)
+			r = step_begin(worker, &next);
+		else
 			continue;
-		}
-		r = step_begin(worker, &next);
 		if (r != STEP_E_GIVEN_UP)
 			return channel_over(worker, r);
 	}

@@ -8,7 +8,10 @@
 #include "worker/input.h"
 #include "worker/step.h"
 
-enum { CHANNEL_NOTHING = 101 }; /* nothing now: neither an item nor an end */
+enum {
+	CHANNEL_NOTHING = 101, /* nothing now: neither an item nor an end */
+	CHANNEL_ITEM = 102,    /* something for the stage */
+};
 
 /* Before each call: 0, -EPERM outside of run(), or what ended the stage. */
 static inline int channel_enter(const struct worker *worker)
@@ -36,7 +39,10 @@ int channel_take(struct worker *worker, uint32_t input);
 /* True if channel_take() would not say CHANNEL_NOTHING. Changes nothing but need_bytes. */
 bool channel_has(struct worker *worker, uint32_t input);
 
-/* Nothing is ready, and somebody will wait or try again: complete steps take effect. in_step: all but the one at work. */
+/*
+ * Nothing is ready, and somebody will wait or try again: complete steps take effect. in_step: all but the one at work. Returns 0;
+ * WEIR_CLOSED: nobody listens to this source any more; or what is over.
+ */
 int channel_pause(struct worker *worker, bool in_step);
 
 /*

@@ -22,6 +22,8 @@
 #include <errno.h>
 
 #include "common/base/error.h"
+#include "worker/input.h"
+#include "worker/output.h"
 #include "worker/turn.h"
 
 #define TURNS_BETWEEN_LOOKS 16u
@@ -83,17 +85,33 @@ void leave_discard(struct worker *worker, const struct weir_item *item)
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 }
 
-static bool nobody_listens(const struct worker *worker)
+static bool is_left(const struct output_edge *edge)
 {
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)                /* without the retired ones */
-			if (!load_acquire(&worker->outputs[i].lanes[j].lane.peer->left)) /* [L7] mate: leave_announce */
-				return false;
-	return worker->n_outputs > 0;
+	for (uint32_t i = 0; i < edge->n_lanes; i++)                /* without the retired ones */
+		if (!load_acquire(&edge->lanes[i].lane.peer->left)) /* [L7] mate: leave_announce */
+			return false;
+	return true;
 }
 
-int leave_follow(struct worker *worker)
+/* What the stage has closed itself does not count; if that is all, it goes on for what it does besides. */
+static bool nobody_listens(const struct worker *worker)
 {
+	bool some_left = false;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		if (worker->cursor.outputs_closed >> i & 1)
+			continue;
+		if (!is_left(&worker->outputs[i]))
+			return false;
+		some_left = true;
+	}
+	return some_left;
+}
+
+int leave_look(struct worker *worker)
+{
+	if (worker->unheard)
+		return worker->stage.role == WEIR_SOURCE ? WEIR_CLOSED : 0;
 	if (worker->turns_to_left) {
 		worker->turns_to_left--;
 		return 0;
@@ -101,8 +119,55 @@ int leave_follow(struct worker *worker)
 	worker->turns_to_left = TURNS_BETWEEN_LOOKS;
 	if (!nobody_listens(worker))
 		return 0;
+	worker->unheard = true;
 	if (worker->stage.role == WEIR_SOURCE)
 		return WEIR_CLOSED;
 	leave_ask(worker, WEIR_ALL_INPUTS);
-	return worker->leaving ? turn_commit(worker) : 0;
+	return 0;
+}
+
+int leave_follow(struct worker *worker)
+{
+	int r = leave_look(worker);
+
+	return r == 0 && worker->leaving ? turn_commit(worker) : r;
+}
+
+/* ---- run() ---- */
+
+/* The next record of the inputs that are left, if one lies there. Returns 0, INPUT_E_EMPTY, INPUT_E_BROKEN. */
+static int next_unwanted(struct worker *worker, struct input *ret_input)
+{
+	for (uint32_t i = 0; worker->cursor.inputs_left >> i; i++) {
+		int r = leave_has_left(worker, i) ? input_next_of(worker, i, ret_input) : INPUT_E_EMPTY;
+
+		if (r == 0 || r == INPUT_E_BROKEN)
+			return r;
+	}
+	return INPUT_E_EMPTY;
+}
+
+bool leave_has_work(struct worker *worker)
+{
+	struct input input;
+
+	return worker->cursor.inputs_left && next_unwanted(worker, &input) != INPUT_E_EMPTY;
+}
+
+int leave_tidy(struct worker *worker)
+{
+	struct input input;
+	int r = worker->cursor.inputs_left ? 0 : INPUT_E_EMPTY;
+
+	while (r == 0) {
+		r = next_unwanted(worker, &input);
+		/* The end of a run that can't be passed on now: later. */
+		if (r == 0 && input.header.kind == ITEM_RUN_END && worker->ordered)
+			r = output_run_end(worker, input.header.ticket) == 0 ? 0 : INPUT_E_EMPTY;
+		else if (r == 0 && input.header.kind != ITEM_RUN_END)
+			leave_discard(worker, &(struct weir_item){ .size_bytes = input.header.size_bytes });
+		if (r == 0)
+			input_take(worker, &input);
+	}
+	return r == INPUT_E_BROKEN ? WEIR_FAILED : 0;
 }

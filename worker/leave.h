@@ -26,3 +26,12 @@ void leave_discard(struct worker *worker, const struct weir_item *item);
  * and then, and after every sleep. Returns 0; WEIR_CLOSED: nobody listens to this source, which ends; or what the commit said.
  */
 int leave_follow(struct worker *worker);
+/* The same, but what an operator leaves is for the caller to commit. */
+int leave_look(struct worker *worker);
+
+/*
+ * A stage with a loop of its own need not ask for inputs that it has left: between steps what lies there is discarded for it; the caller
+ * commits. Returns 0; WEIR_FAILED: a lane is broken. has_work: true if that would do something.
+ */
+int leave_tidy(struct worker *worker);
+bool leave_has_work(struct worker *worker);

@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "worker/channel_priv.h"
+#include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/retire.h"
 #include "worker/turn_priv.h"
@@ -27,6 +28,7 @@
 struct cases {
 	struct weir_case *cases;
 	size_t n_cases;
+	bool in_step;
 };
 
 static bool never_fits(const struct worker *worker, const struct weir_case *one)
@@ -151,7 +153,7 @@ static bool any_is_ready(struct worker *worker, const void *data)
 {
 	const struct cases *all = data;
 
-	if (retire_may_advance(worker) || step_may_close(worker))
+	if (retire_may_advance(worker) || step_may_close(worker) || (!all->in_step && leave_has_work(worker)))
 		return true;
 	for (size_t i = 0; i < all->n_cases; i++)
 		if (all->cases[i].kind != WEIR_CASE_FD && case_is_ready(worker, &all->cases[i]))
@@ -179,6 +181,8 @@ static void request_lanes(struct worker *worker, const struct cases *all, struct
 		if (one->kind == WEIR_CASE_SEND || (one->kind == WEIR_CASE_RECV && worker->ordered))
 			request_room(request, need);
 	}
+	if (worker->cursor.inputs_left && !all->in_step)
+		request->events |= ARM_DATA;
 	if (retire_need_bytes(worker))
 		request_room(request, retire_need_bytes(worker));
 	if (worker->step.closed != worker->outputs_ended) /* put off until every lane is empty */
@@ -187,7 +191,7 @@ static void request_lanes(struct worker *worker, const struct cases *all, struct
 
 int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns)
 {
-	struct cases all = { cases, n_cases };
+	struct cases all = { cases, n_cases, in_step };
 	struct pollfd fds[WEIR_CASES_MAX];
 	struct wait_request request = { .is_over = any_is_ready,
 					.data = &all,
@@ -235,7 +239,7 @@ int channel_select(struct weir_context *context, struct weir_case *cases, size_t
 		   size_t *ret_case)
 {
 	struct worker *worker = worker_of(context);
-	struct cases all = { cases, n_cases };
+	struct cases all = { .cases = cases, .n_cases = n_cases };
 	bool receives, in_step, polled = false;
 	int r = channel_enter(worker);
 

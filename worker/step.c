@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/retire.h"
@@ -79,6 +80,7 @@ static void step_undo(struct worker *worker)
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		worker->outputs[i].closed = worker->cursor.outputs_closed >> i & 1;
 	worker->step.closing = 0;
+	leave_forget(worker);
 }
 
 void step_drop(struct worker *worker)

@@ -188,6 +188,7 @@ struct worker {
 	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
 	bool settled;              /* nothing is sent any more, and no lane will ever have to move */
 	uint32_t turns_to_left;    /* until the next look whether anybody still listens */
+	bool unheard;              /* nobody does, and nobody will */
 
 	enum phase phase;
 	bool produce_wanted;

@@ -42,7 +42,8 @@ uint32_t weir_inputs(const struct weir_context *context);
 
 /*
  * The next item of an input, or of any of them, fairly. The item is in hand until the next receive, and *ret_item valid so long.
- * With order: fifo items come in order, and runs are kept together for the stage; it sees nothing of them. May wait.
+ * With order: fifo items come in order, and runs are kept together for the stage; it sees nothing of them. May wait. An input that was
+ * left (weir_leave(), or because every reader of this operator has left) gives nothing but its end.
  * Returns WEIR_OK; WEIR_CLOSED: these inputs have ended, and everything was received; WEIR_PEER_LOST: the same, but at least
  * one of their producers was given up, so something may be missing; WEIR_WOULD_BLOCK; WEIR_EXPIRED; WEIR_CANCELLED; WEIR_FAILED.
  */
@@ -54,7 +55,8 @@ WEIR_MUST_CHECK int weir_recv(struct weir_context *context, uint32_t input, uint
  * wait for room; complete steps are committed before that.
  * Returns WEIR_OK; WEIR_WOULD_BLOCK, WEIR_EXPIRED: no room, nothing was sent; WEIR_TOO_LARGE: never fits, see
  * weir_item_size_max(); WEIR_FULL: the lane is full of what this step has sent, so no waiting would help; WEIR_CLOSED: weir_close()
- * was called, or (sources) the pipeline drains: all that was sent before is committed, return from run(); WEIR_CANCELLED; WEIR_FAILED.
+ * was called, or (sources) the pipeline drains or every reader has left: all that was sent before is committed, return from run();
+ * WEIR_CANCELLED; WEIR_FAILED.
  */
 WEIR_MUST_CHECK int weir_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
 			      uint64_t deadline_ns);
@@ -85,7 +87,8 @@ struct weir_case {
  * ready they are looked at once in 64 calls. Without cases it waits for the deadline.
  * Returns WEIR_OK with *ret_case; WEIR_CLOSED or WEIR_PEER_LOST (RECV: this input has ended; SEND: weir_close() was called),
  * WEIR_TOO_LARGE or WEIR_FULL (SEND: no waiting would help), each with *ret_case: make that case WEIR_CASE_NONE, or leave;
- * and with WEIR_NO_CASE: WEIR_WOULD_BLOCK, WEIR_EXPIRED, WEIR_CLOSED (sources: the pipeline drains), WEIR_CANCELLED, WEIR_FAILED.
+ * and with WEIR_NO_CASE: WEIR_WOULD_BLOCK, WEIR_EXPIRED, WEIR_CLOSED (sources: the pipeline drains, or every reader has left),
+ * WEIR_CANCELLED, WEIR_FAILED.
  */
 WEIR_MUST_CHECK int weir_select(struct weir_context *context, struct weir_case *cases, size_t n_cases,
 				uint64_t deadline_ns, size_t *ret_case);
