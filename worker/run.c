@@ -7,14 +7,15 @@
  *            \-- FAILED, -errno --> the step at work is dropped, complete ones count
  *            \-- CANCELLED -------> the same, if there is an order to cancel
  *
- * Throwing away: a stage that has enough must not leave its producers waiting for room for ever. Items that come then are taken and
- * counted as cancelled, until the inputs end. An ordered stage goes on passing ends of runs meanwhile, so that those who merge
- * behind it miss none, and closes afterwards.
+ * Throwing away: a stage that has enough must not leave its producers waiting for room for ever. It leaves its inputs, so that they
+ * stop; what still comes is taken and counted as unwanted, until the inputs end. An ordered stage goes on passing ends of runs
+ * meanwhile, so that those who merge behind it miss none, and closes afterwards.
  */
 #include "worker/run.h"
 
 #include <stdio.h>
 
+#include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -69,11 +70,8 @@ static int run_stage(struct worker *worker)
 
 static int discard_record(struct worker *worker, const struct input *input)
 {
-	if (input->header.kind != ITEM_RUN_END) {
-		worker->cursor.ledger[LEDGER_CANCELLED]++;
-		worker->cursor.ledger[LEDGER_TAKEN]++;
-		counter_add(worker, COUNTER_BYTES_IN, input->header.size_bytes);
-	}
+	if (input->header.kind != ITEM_RUN_END)
+		leave_discard(worker, &(struct weir_item){ .size_bytes = input->header.size_bytes });
 	while (input->header.kind == ITEM_RUN_END && worker->ordered &&
 	       output_run_end(worker, input->header.ticket) == OUTPUT_E_FULL) {
 		int r = turn_commit(worker);
@@ -119,12 +117,23 @@ static int run_discard(struct worker *worker)
 	return r;
 }
 
+/* Nothing can come any more. */
+static bool run_has_ended(struct worker *worker)
+{
+	struct input input;
+	int r = worker->n_inputs ? input_next(worker, &input) : INPUT_E_CLOSED;
+
+	return r == INPUT_E_CLOSED || r == INPUT_E_LOST;
+}
+
 static int run_finish(struct worker *worker, enum cursor_end end)
 {
 	int r;
 
 	if (!worker->cursor.finished) {
 		output_end_runs(worker, OUTPUT_RUNS_ALL);
+		if (!run_has_ended(worker))
+			leave_ask(worker, WEIR_ALL_INPUTS);
 		worker->cursor.finished = end;
 		worker->changed = true;
 		r = turn_commit(worker);

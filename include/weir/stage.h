@@ -123,7 +123,7 @@ struct weir_stage {
 	/*
 	 * Instead of process(), produce(), end_run() and finish(): the stage's own loop, with the calls of weir/channel.h. Called
 	 * once a worker, begins where the cursor says. flush() is called as with process(). Returns WEIR_OK or WEIR_CLOSED: the end of the
-	 * stream, the outputs close, what still comes in is thrown away and counted as cancelled; WEIR_CANCELLED; WEIR_PEER_LOST or
+	 * stream, the outputs close, the inputs are left (weir_leave()); WEIR_CANCELLED; WEIR_PEER_LOST or
 	 * WEIR_FAILED: the stage has failed; negative errno: a new worker goes on behind the last committed step.
 	 */
 	int (*run)(struct weir_context *context, void *state);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An operator with a loop of its own. It passes items on, and shows what process() can't do: it notices that nothing comes (idle), and
- * closes one output while the others go on (first). Items that begin with '!' are rejected.
+ * closes one output while the others go on (first), and it can have enough (stop). Items that begin with '!' are rejected.
  */
 #include <stdint.h>
 #include <string.h>
@@ -46,7 +46,9 @@ static int relay_item(struct weir_context *context, const struct weir_item *item
 static int relay_run(struct weir_context *context, void *state)
 {
 	uint64_t idle_ns = (uint64_t)weir_option_integer(context, "idle"),
-		 first = (uint64_t)weir_option_integer(context, "first");
+		 first = (uint64_t)weir_option_integer(context, "first"),
+		 stop = (uint64_t)weir_option_integer(context, "stop");
+	const struct relay_cursor *cursor = weir_cursor(context);
 	struct weir_item item;
 	int r;
 
@@ -57,7 +59,7 @@ static int relay_run(struct weir_context *context, void *state)
 			r = relay_item(context, &item, first);
 		else if (r == WEIR_EXPIRED)
 			r = weir_send(context, WEIR_ALL_OUTPUTS, "idle", strlen("idle"), WEIR_FOREVER);
-	} while (r == WEIR_OK);
+	} while (r == WEIR_OK && (!stop || cursor->n_items < stop));
 	return r;
 }
 
@@ -73,6 +75,13 @@ static const struct weir_option options[] = {
 	  .minimum = 0,
 	  .maximum = INT64_MAX,
 	  .summary = "close the first output after so many items; 0: never",
+	  .example = "10" },
+	{ .name = "stop",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "0",
+	  .minimum = 0,
+	  .maximum = INT64_MAX,
+	  .summary = "return from run() after so many items; 0: at the end",
 	  .example = "10" },
 };
 

@@ -32,6 +32,24 @@ assert_exit 0 weir run --json spec.yaml
 assert_eq "$(wc -l <first) $(wc -l <all)" "10 5000" "lines for each"
 assert_eq "$(final stderr unwanted)" 4990 "what came after the tenth"
 
+# Stages with a loop of their own: an endless source is told, an operator passes it on, and one that has enough just returns.
+cat >spec.yaml <<YAML
+pipeline: loops
+stages:
+  - {name: numbers, plugin: $WEIR_BUILD/tests/plugins/count.so, count: 1000000000}
+  - {name: relay, plugin: $WEIR_BUILD/tests/plugins/relay.so}
+  - {name: ten, operator: take, count: 10}
+  - {name: show, sink: file, path: ten}
+YAML
+assert_exit 0 timeout 60 weir run --json spec.yaml
+seq 10 >expected
+assert_file_equal ten expected "ten through a run() operator"
+assert_eq "$(final stderr delivered) $(final stderr balanced)" "10 true" "ledger of a run() operator"
+assert_exit 0 timeout 60 weir run --json --set stages.relay.stop=100 --set stages.ten.count=1000 spec.yaml
+seq 100 >expected
+assert_file_equal ten expected "a hundred, then run() returns"
+assert_eq "$(final stderr cancelled) $(final stderr balanced)" "0 true" "ledger of a run() that returns"
+
 # Killed at random: take's own count, the leaving and the end of the source are all exactly once.
 cat >spec.yaml <<'YAML'
 pipeline: taken
