@@ -56,7 +56,7 @@ static int input_peek(struct worker *worker, const struct input_edge *edge, uint
 	case LANE_E_CLOSED:
 		return input_count_end(worker, from) ? INPUT_E_EMPTY : INPUT_E_CLOSED;
 	case LANE_E_LOST:
-		return INPUT_E_LOST;
+		return input_count_end(worker, from) ? INPUT_E_EMPTY : INPUT_E_LOST;
 	default:
 		return input_broken(worker, edge, lane, "its records make no sense");
 	}

@@ -103,7 +103,7 @@ static int fill(struct hold *hold, struct lane_in *lane)
 		}
 		lane->tail_cached = tail;
 		if (p == tail)
-			return closed ? LANE_E_CLOSED : LANE_E_EMPTY;
+			return lane_end(closed);
 		r = copy_record(hold, lane, p, tail - p);
 		if (r == LANE_E_BROKEN)
 			return r;

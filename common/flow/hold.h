@@ -26,15 +26,15 @@ struct hold {
 /* Reader, after lane_in_attach: takes up what the generation before has left. Returns 0, LANE_E_BROKEN. */
 int hold_attach(struct hold *hold, struct lane_in *lane);
 /*
- * Reader: as lane_in_peek(); lane->next is the record's position. LANE_E_CLOSED only once hold_gap() is 0. LANE_E_EMPTY also while
- * what was taken is not committed. Wait-free.
+ * Reader: as lane_in_peek(); lane->next is the record's position. LANE_E_CLOSED and LANE_E_LOST are final once hold_end() is 0.
+ * LANE_E_EMPTY also while what was taken is not committed. Wait-free.
  */
 int hold_peek(struct hold *hold, struct lane_in *lane, struct item_header *ret_header, const void **ret_payload);
 /* Reader: steps over the record just peeked. Returns how many records before it were overwritten. */
 uint64_t hold_advance(struct hold *hold, struct lane_in *lane);
 /*
- * Reader, behind LANE_E_CLOSED: steps over the end of the lane. Returns how many records were overwritten and are not counted yet; 0:
- * nothing to do.
+ * Reader, behind LANE_E_CLOSED or LANE_E_LOST: steps over the end of the lane. Returns how many records were overwritten and are not
+ * counted yet; 0: nothing to do.
  */
 uint64_t hold_end(struct hold *hold, struct lane_in *lane);
 /* Reader: the turn is committed. */

@@ -164,9 +164,7 @@ int lane_in_refresh(struct lane_in *lane)
 		prefetch_to_read(lane->data + (lane->next & (lane->capacity_bytes - 1)) + LANE_LINE_BYTES);
 		return 0;
 	}
-	if (closed == LANE_OPEN)
-		return LANE_E_EMPTY;
-	return closed == LANE_CLOSED_LOST ? LANE_E_LOST : LANE_E_CLOSED;
+	return lane_end(closed);
 }
 
 /* The word with the fields that are checked is loaded once: what was checked is what is used. */

@@ -86,7 +86,15 @@ void lane_out_close(struct lane_out *lane);
  * Returns 0, LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_LOST, LANE_E_BROKEN. Wait-free.
  */
 int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const void **ret_payload);
-/* Consumer: looks at the producer's line again. Returns 0 if something lies at `next`; LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_BROKEN. */
+/* What nothing to read means: LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_LOST. `closed` was loaded before the tail. */
+static inline int lane_end(uint32_t closed)
+{
+	return closed == LANE_OPEN ? LANE_E_EMPTY : closed == LANE_CLOSED_LOST ? LANE_E_LOST : LANE_E_CLOSED;
+}
+/*
+ * Consumer: looks at the producer's line again. Returns 0 if something lies at `next`; LANE_E_EMPTY, LANE_E_CLOSED, LANE_E_LOST,
+ * LANE_E_BROKEN.
+ */
 int lane_in_refresh(struct lane_in *lane);
 /*
  * Consumer: asks for the two lines that lie 1 KiB behind this place of the lane, if so much is left. Where a record begins is known only

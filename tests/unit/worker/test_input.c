@@ -130,6 +130,35 @@ static void test_kept_runs_go_where_their_ticket_says(void **state)
 	rig_deinit(&rig);
 }
 
+/* full: drop-old. What a producer overwrote before it was given up is counted before the reader hears of its end. */
+static void test_a_lane_that_drops_says_that_its_producer_is_lost(void **state)
+{
+	_Alignas(64) static unsigned char record[RIG_LANE_SIZE];
+	struct input_lane *lane;
+	struct input input;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig.producers[0].heritage.outputs[0].full = HERITAGE_FULL_DROP_OLD;
+	lane = &rig.consumers[0].inputs[0].lanes[0];
+	lane->hold.record = (struct hold_record *)(void *)record;
+	assert_int_equal(hold_attach(&lane->hold, &lane->lane), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "kept"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "overwritten"), 0);
+	rig_commit(&rig.producers[0]);
+	assert_string_equal(rig_take(&rig.consumers[0]), "kept");
+	rig_commit(&rig.consumers[0]);
+	store_release(&rig.producers[0].segment.writers[0].low, rig.producers[0].outputs[0].lanes[0].lane.tail);
+	store_release(&rig.producers[0].segment.writers[0].closed, LANE_CLOSED_LOST);
+	assert_int_equal(input_next(&rig.consumers[0], &input), INPUT_E_EMPTY); /* one to be counted first */
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(rig.consumers[0].cursor.ledger[LEDGER_DROPPED_OLD], 1);
+	assert_int_equal(input_next(&rig.consumers[0], &input), INPUT_E_LOST);
+	lane->hold.record = NULL;
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_an_empty_run_is_only_its_end),
 		cmocka_unit_test(test_a_missing_run_is_found),
 		cmocka_unit_test(test_kept_runs_go_where_their_ticket_says),
+		cmocka_unit_test(test_a_lane_that_drops_says_that_its_producer_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,19 @@ static void test_a_gap_at_the_end(void **state)
 	free(ends);
 }
 
+/* The producer was given up: no clean end, and what it overwrote last still counts first. */
+static void test_a_lost_producer_is_no_clean_end(void **state)
+{
+	struct ends *ends = make();
+	uint64_t dropped;
+
+	(void)state;
+	store_release(&ends->writer.closed, LANE_CLOSED_LOST);
+	assert_int_equal(take(ends, &dropped), -LANE_E_LOST);
+	assert_int_equal(hold_end(&ends->hold, &ends->in), 0);
+	free(ends);
+}
+
 static void test_nonsense(void **state)
 {
 	struct ends *ends = make();
@@ -242,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_committed_stays),
 		cmocka_unit_test(test_the_hold_outlives_its_worker),
 		cmocka_unit_test(test_a_gap_at_the_end),
+		cmocka_unit_test(test_a_lost_producer_is_no_clean_end),
 		cmocka_unit_test(test_nonsense),
 	};
 
