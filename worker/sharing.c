@@ -189,6 +189,8 @@ int sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes
 		struct output_edge *edge = &worker->outputs[i];
 		int r;
 
+		if (edge->closed)
+			continue;
 		places[i] = (struct place){ .edge = edge, .by_reference = is_held && edge->heritage->references };
 		r = place_choose(worker, &shared, &places[i]);
 		if (r != 0)
@@ -209,7 +211,7 @@ int sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes
 		}
 	}
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		if (place_push(worker, &shared, &places[i]) != 0)
+		if (!worker->outputs[i].closed && place_push(worker, &shared, &places[i]) != 0)
 			return OUTPUT_E_BROKEN;
 	worker->item_emitted++;
 	worker->reserved.output = NO_LANE;

@@ -47,6 +47,11 @@ int step_begin(struct worker *worker, const struct input *input)
 		.input = input->edge,
 		.attempt = turn_attempts(worker, input, position),
 	};
+	if (input->header.kind == ITEM_REFERENCE) {
+		r = turn_follow(worker, input, &step->item);
+		if (r != 0)
+			return r;
+	}
 	if (step->item.attempt >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &step->item);
 		if (r != 0)

@@ -25,3 +25,18 @@ for kills in no yes; do
 done
 echo "$(cat kills) kills, $(restarts stderr) restarts"
 [ "$(cat kills)" -ge 5 ] || fail "only $(cat kills) kills: the run is too short to mean anything"
+
+# A stage with a loop of its own reads what it refers to, too, and sends nothing more to an output that it has closed.
+cat >loop.yaml <<YAML
+pipeline: loop
+stages:
+  - {name: numbers, source: generate, count: 2000, text: '{n} ', size: 8000}
+  - {name: plain, from: numbers, sink: file, path: plain}
+  - {name: relay, from: numbers, plugin: $WEIR_BUILD/tests/plugins/relay.so, first: 10}
+  - {name: first, from: relay, sink: file, path: first}
+  - {name: all, from: relay, sink: file, path: all}
+YAML
+assert_exit 0 weir run --json loop.yaml
+assert_file_equal all plain "what the loop has read"
+head -n 10 plain | cmp - first >&2 || fail "more or less than ten items in the output that was closed"
+assert_eq "$(final stderr balanced) $(final stderr in_flight)" "true 0" "ledger of the loop"
