@@ -15,6 +15,9 @@
  * complete items wait for this turn's commit the answer is "wait", which commits them, and the next look finds out whether
  * the reader is behind. Without that a large batch into a small lane would be dropped in front of an idle reader.
  *
+ * A stage with a loop of its own meets its reader where a step ends, in the call that begins the next one: the send itself could not
+ * wait, for what it sent takes effect with its step, whose item and cursor are still being worked on (docs/decisions/0011).
+ *
  * A rendezvous needs no word of its own. The reader's `done` at the writer's tail says that everything is done and committed.
  * Several items that a stage makes of one go over together: they take effect together, so nobody could do one before the other.
  */
@@ -29,6 +32,7 @@
 #include "common/base/must.h"
 #include "worker/dead_letter.h"
 #include "worker/key.h"
+#include "worker/retire.h"
 #include "worker/wait.h"
 
 /* Where the complete items end: behind it lies only what the item in hand has built. */
@@ -193,8 +197,11 @@ int admission_hand_over(struct worker *worker)
 	if (!worker->rendezvous || admission_handed_over(worker))
 		return 0;
 	worker->handing_over = true;
-	while (r == 0 && !admission_handed_over(worker))
+	while (r == 0 && !admission_handed_over(worker)) {
 		r = wait_sleep(worker, ARM_SPACE, 1);
+		if (r == 0)
+			r = retire_check(worker); /* of another edge: else it would wake us again and again */
+	}
 	worker->handing_over = false;
 	return r;
 }

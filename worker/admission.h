@@ -55,5 +55,10 @@ bool admission_lane_empty(const struct worker *worker, const struct output_lane 
 
 /* True if every rendezvous lane's committed items are done and committed by their reader. Reads the readers' lines. Wait-free. */
 bool admission_handed_over(const struct worker *worker);
-/* Waits for that, at the start of a turn or of a step. Returns 0, WEIR_CANCELLED, -errno. */
+/* Waits for that, at the start of a turn. Returns 0, WEIR_CANCELLED, what retire_move() says, -errno. */
 int admission_hand_over(struct worker *worker);
+/* The same for the start of a step: whether one may be begun. One look at a flag if there is no such edge. */
+static inline bool admission_has_met(const struct worker *worker)
+{
+	return !worker->rendezvous || admission_handed_over(worker);
+}

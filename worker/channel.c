@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "worker/admission.h"
 #include "worker/channel_priv.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -171,7 +172,7 @@ int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline
 		return error_origin(-EINVAL);
 	r = channel_step(worker);
 	while (r == 0) {
-		r = channel_take(worker, input);
+		r = admission_has_met(worker) ? channel_take(worker, input) : CHANNEL_NOTHING;
 		if (__builtin_expect(r == 0, 1)) {
 			*ret_item = worker->step.item;
 			return 0;
@@ -246,6 +247,14 @@ static int channel_await_room(struct worker *worker, uint32_t output, size_t siz
 	return r < 0 ? channel_over(worker, r) : r;
 }
 
+/* A source begins a step with each send, and so not before its readers at a rendezvous are done with the last one. */
+static int channel_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+{
+	if (worker->stage.role == WEIR_SOURCE && !admission_has_met(worker))
+		return OUTPUT_E_FULL;
+	return output_push(worker, output, data, size_bytes);
+}
+
 int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
 		 uint64_t deadline_ns)
 {
@@ -257,7 +266,7 @@ int channel_send(struct weir_context *context, uint32_t output, const void *data
 	if (!worker->step.has_item)
 		worker->context.accepted_ns = worker_now_ns(worker);
 	while (r == 0) {
-		switch (output_push(worker, output, data, size_bytes)) {
+		switch (channel_push(worker, output, data, size_bytes)) {
 		case 0:
 			return 0;
 		case OUTPUT_E_FULL:

@@ -16,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "worker/admission.h"
 #include "worker/channel_priv.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -29,6 +30,7 @@ struct cases {
 	struct weir_case *cases;
 	size_t n_cases;
 	bool in_step;
+	bool meeting; /* the next step waits for the readers at a rendezvous */
 };
 
 static bool never_fits(const struct worker *worker, const struct weir_case *one)
@@ -155,6 +157,8 @@ static bool any_is_ready(struct worker *worker, const void *data)
 
 	if (retire_may_advance(worker) || step_may_close(worker) || (!all->in_step && leave_has_work(worker)))
 		return true;
+	if (all->meeting)
+		return admission_handed_over(worker);
 	for (size_t i = 0; i < all->n_cases; i++)
 		if (all->cases[i].kind != WEIR_CASE_FD && case_is_ready(worker, &all->cases[i]))
 			return true;
@@ -171,7 +175,9 @@ static void request_room(struct wait_request *request, uint64_t need_bytes)
 /* What the neighbours have to ring for: the smallest room that would help. */
 static void request_lanes(struct worker *worker, const struct cases *all, struct wait_request *request)
 {
-	for (size_t i = 0; i < all->n_cases; i++) {
+	if (all->meeting)
+		request_room(request, 1);
+	for (size_t i = 0; !all->meeting && i < all->n_cases; i++) {
 		const struct weir_case *one = &all->cases[i];
 		uint64_t need = one->kind == WEIR_CASE_SEND ? item_record_size(one->size_bytes) : item_record_size(0);
 
@@ -191,7 +197,7 @@ static void request_lanes(struct worker *worker, const struct cases *all, struct
 
 int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns)
 {
-	struct cases all = { cases, n_cases, in_step };
+	struct cases all = { cases, n_cases, in_step, !in_step && !admission_has_met(worker) };
 	struct pollfd fds[WEIR_CASES_MAX];
 	struct wait_request request = { .is_over = any_is_ready,
 					.data = &all,
@@ -207,11 +213,11 @@ int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases
 	if (!in_step)
 		request.wake_ns = deadline_earlier(request.wake_ns, output_runs_due_ns(worker));
 	request_lanes(worker, &all, &request);
-	for (size_t i = 0; i < n_cases; i++)
+	for (size_t i = 0; !all.meeting && i < n_cases; i++)
 		if (cases[i].kind == WEIR_CASE_FD)
 			fds[request.n_fds++] = (struct pollfd){ .fd = cases[i].fd, .events = cases[i].events };
 	r = wait_for_request(worker, &request);
-	for (size_t i = n_cases; i-- > 0;)
+	for (size_t i = n_cases; request.n_fds && i-- > 0;)
 		if (cases[i].kind == WEIR_CASE_FD)
 			cases[i].revents = fds[--request.n_fds].revents;
 	return r;
@@ -224,7 +230,7 @@ static int select_wait(struct worker *worker, struct cases *all, bool in_step, u
 
 	if (r != 0)
 		return r;
-	r = poll_now(all->cases, all->n_cases);
+	r = in_step || admission_has_met(worker) ? poll_now(all->cases, all->n_cases) : 0;
 	if (r != 0)
 		return r > 0 ? 0 : channel_over(worker, r);
 	r = channel_sleep(worker, all->cases, all->n_cases, in_step, deadline_ns);
@@ -258,7 +264,8 @@ int channel_select(struct weir_context *context, struct weir_case *cases, size_t
 	else if (worker_cancelled(worker))
 		r = worker->emit_refused = WEIR_CANCELLED;
 	while (r == 0) {
-		r = look(worker, cases, n_cases, polled, ret_case);
+		r = in_step || admission_has_met(worker) ? look(worker, cases, n_cases, polled, ret_case) :
+							   CHANNEL_NOTHING;
 		if (r != CHANNEL_NOTHING)
 			return r;
 		r = select_wait(worker, &all, in_step, deadline_ns);

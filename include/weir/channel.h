@@ -10,6 +10,7 @@
  * effect together with the received item, all of it or nothing. A receive is weir_recv(), or weir_select() with a WEIR_CASE_RECV; it
  * ends the step before it, also when it brings no item. What is done while no item is in hand (after a deadline, after the end of an
  * input) is a step too. A source's step ends where its next weir_send() or weir_select() begins: send, then move the cursor.
+ * With capacity: 0 behind it a step begins only once the readers have committed what the last one sent: until then nothing is ready.
  * The runtime commits whole steps only: when a batch of them is full, when nothing is ready, and before it waits.
  *
  * A failed send (WEIR_FULL, WEIR_TOO_LARGE, WEIR_CANCELLED) can not be overlooked: the step fails or is dropped with the next receive,
