@@ -97,7 +97,8 @@ bool admission_gives_up(const struct worker *worker, const struct output_edge *e
 	if (!admission_never_waits(edge))
 		return false;
 	/* With a flush() nothing can be committed while an item is in hand. */
-	if (worker->stage.flush && worker->phase != PHASE_PRODUCE)
+	if (worker->stage.flush && worker->phase != PHASE_PRODUCE &&
+	    (worker->phase != PHASE_RUN || worker->stage.role != WEIR_SOURCE))
 		return true;
 	for (uint32_t i = 0; i < edge->n_lanes; i++)
 		if (complete_end(worker, &edge->lanes[i]) != edge->lanes[i].lane.tail)

@@ -236,6 +236,9 @@ static int channel_await_room(struct worker *worker, uint32_t output, size_t siz
 		return r;
 	if (!source && !output_possible(worker, worker->need_bytes))
 		return channel_refuse(worker, WEIR_FULL);
+	/* Readers had time, and an edge that never waits could not tell before the commit whether it was full of us. */
+	if (admission_has_met(worker) && output_room(worker, worker->need_bytes))
+		return 0;
 	r = channel_sleep(worker, &room, 1, !source, deadline_ns);
 	if (r == WEIR_CANCELLED)
 		return source ? channel_cancelled(worker) : channel_refuse(worker, r);
@@ -248,11 +251,21 @@ static int channel_await_room(struct worker *worker, uint32_t output, size_t siz
 }
 
 /* A source begins a step with each send, and so not before its readers at a rendezvous are done with the last one. */
-static int channel_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+static enum output_code channel_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
 {
 	if (worker->stage.role == WEIR_SOURCE && !admission_has_met(worker))
 		return OUTPUT_E_FULL;
 	return output_push(worker, output, data, size_bytes);
+}
+
+/* It waits no longer; what has come of it. */
+static int channel_sent(struct worker *worker, uint32_t output, int status)
+{
+	if (status == WEIR_TOO_LARGE)
+		return channel_refuse(worker, status);
+	if (status != WEIR_OK)
+		return channel_over(worker, status);
+	return worker->stage.role == WEIR_SOURCE && admission_refused(worker, output) ? WEIR_REJECTED : WEIR_OK;
 }
 
 int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
@@ -266,17 +279,11 @@ int channel_send(struct weir_context *context, uint32_t output, const void *data
 	if (!worker->step.has_item)
 		worker->context.accepted_ns = worker_now_ns(worker);
 	while (r == 0) {
-		switch (channel_push(worker, output, data, size_bytes)) {
-		case 0:
-			return 0;
-		case OUTPUT_E_FULL:
-			r = channel_await_room(worker, output, size_bytes, deadline_ns);
-			break;
-		case OUTPUT_E_TOO_LARGE:
-			return channel_refuse(worker, WEIR_TOO_LARGE);
-		default:
-			return channel_over(worker, WEIR_FAILED);
-		}
+		enum output_code code = channel_push(worker, output, data, size_bytes);
+
+		if (code != OUTPUT_E_FULL)
+			return channel_sent(worker, output, output_status(code));
+		r = channel_await_room(worker, output, size_bytes, deadline_ns);
 	}
 	return r;
 }

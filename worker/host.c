@@ -17,23 +17,6 @@
 #include "worker/wait.h"
 #include "worker/window.h"
 
-/* What a push came to, in the stage's words. */
-static int host_status(int r)
-{
-	switch (r) {
-	case 0:
-		return WEIR_OK;
-	case OUTPUT_E_FULL:
-		return WEIR_FULL;
-	case OUTPUT_E_TOO_LARGE:
-		return WEIR_TOO_LARGE;
-	case OUTPUT_E_UNRESERVED:
-		return error_origin(-EINVAL);
-	default:
-		return WEIR_FAILED;
-	}
-}
-
 /* A record that produce() has built is an item of its own. WEIR_REJECTED: it went nowhere, and a source should know. */
 static int host_produced(struct worker *worker, uint32_t output)
 {
@@ -60,7 +43,7 @@ struct emission {
 	void **ret_payload;           /* ... or only room, to be filled */
 };
 
-static int host_try(struct worker *worker, const struct emission *emission)
+static enum output_code host_try(struct worker *worker, const struct emission *emission)
 {
 	if (emission->ret_payload)
 		return output_reserve(worker, emission->output, emission->size_bytes, emission->ret_payload);
@@ -83,14 +66,14 @@ static int host_place(struct worker *worker, const struct emission *emission)
 		return WEIR_FULL;
 	}
 	for (;;) {
-		int r = host_try(worker, emission);
+		enum output_code code = host_try(worker, emission);
+		int r;
 
-		worker->full = worker->full || (r == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
-		if (r == 0 || r == OUTPUT_E_BROKEN || worker->phase == PHASE_PRODUCE)
-			return host_status(r);
-		if (r == OUTPUT_E_FULL)
-			turn_commit_complete(worker);
-		if (r == OUTPUT_E_TOO_LARGE || !output_possible(worker, worker->need_bytes))
+		worker->full = worker->full || (code == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
+		if (code != OUTPUT_E_FULL || worker->phase == PHASE_PRODUCE)
+			return output_status(code);
+		turn_commit_complete(worker);
+		if (!output_possible(worker, worker->need_bytes))
 			return WEIR_TOO_LARGE;
 		r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
 		if (r != 0)
@@ -177,7 +160,7 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		output = 0;
-	r = host_status(output_push_reserved(worker, output, size_bytes));
+	r = output_status(output_push_reserved(worker, output, size_bytes));
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, output);
 	return host_refuse(worker, r);

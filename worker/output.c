@@ -9,9 +9,11 @@
  * Nothing here is visible to anyone before the commit. Two marks make undoing cheap: per lane, where the complete items
  * end; per edge, what the item in hand has added.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/admission.h"
 #include "worker/credit.h"
@@ -19,6 +21,24 @@
 #include "worker/pins.h"
 #include "worker/sharing.h"
 #include "worker/window.h"
+
+int output_status(enum output_code code)
+{
+	switch (code) { /* no default: the compiler has the last word */
+	case OUTPUT_DONE:
+		return WEIR_OK;
+	case OUTPUT_E_FULL:
+		return WEIR_FULL;
+	case OUTPUT_E_TOO_LARGE:
+		return WEIR_TOO_LARGE;
+	case OUTPUT_E_BROKEN:
+		return WEIR_FAILED;
+	case OUTPUT_E_UNRESERVED:
+		return error_origin(-EINVAL);
+	}
+	must(!"a code of output.h");
+	return WEIR_FAILED;
+}
 
 static struct cursor_output *output_cursor(struct worker *worker, const struct output_edge *edge)
 {
@@ -68,8 +88,8 @@ static uint32_t output_only_lane(const struct worker *worker, const struct outpu
  * The lane of the next record; for free edges another one if the first choice is full. NO_LANE: none, and the edge does not wait.
  * Of an edge with a key key_lane must be known.
  */
-int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
-		  void **ret_payload)
+enum output_code output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
+			       void **ret_payload)
 {
 	uint32_t lane = output_only_lane(worker, edge);
 	bool any_lane = edge->heritage->order == HERITAGE_ORDER_NONE && !edge->key;
@@ -150,14 +170,14 @@ void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane
 }
 
 /* What has to be waited for, after a push that found no room. */
-static int output_no_room(struct worker *worker, uint32_t output, size_t size_bytes, int r)
+static enum output_code output_no_room(struct worker *worker, uint32_t output, size_t size_bytes, enum output_code r)
 {
 	worker->need_bytes = item_record_size(size_bytes);
 	worker->need_output = output;
 	return r;
 }
 
-int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+enum output_code output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
 {
 	uint32_t first = output == WEIR_ALL_OUTPUTS ? 0 : output,
 		 end = output == WEIR_ALL_OUTPUTS ? worker->n_outputs : output + 1;
@@ -196,7 +216,8 @@ int output_push(struct worker *worker, uint32_t output, const void *data, size_t
 }
 
 /* Before the key is known: room in every lane that it may lead to. key_lane is the one that has none, for whoever waits. */
-static int output_choose_all(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane)
+static enum output_code output_choose_all(struct worker *worker, struct output_edge *edge, size_t size_bytes,
+					  uint32_t *ret_lane)
 {
 	uint32_t unused_lane;
 	void *unused;
@@ -211,7 +232,7 @@ static int output_choose_all(struct worker *worker, struct output_edge *edge, si
 	return 0;
 }
 
-int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload)
+enum output_code output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload)
 {
 	int r;
 
@@ -228,7 +249,7 @@ int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, vo
 }
 
 /* What lies in the scratch can now be looked at; whatever lane it belongs to, there is room, or it is skipped. */
-static int output_push_scratch(struct worker *worker, struct output_edge *edge, size_t size_bytes)
+static enum output_code output_push_scratch(struct worker *worker, struct output_edge *edge, size_t size_bytes)
 {
 	const void *data = worker->reserved.scratch;
 	void *payload;
@@ -247,7 +268,7 @@ static int output_push_scratch(struct worker *worker, struct output_edge *edge, 
 	return 0;
 }
 
-int output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes)
+enum output_code output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes)
 {
 	if (output != worker->reserved.output || size_bytes > worker->reserved.size_bytes)
 		return OUTPUT_E_UNRESERVED;

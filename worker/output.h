@@ -4,19 +4,25 @@
 
 #include "worker/worker.h"
 
-enum {
+/* What became of an item. The type is what makes output_status() complete: a code that it does not know is no program. */
+enum output_code {
+	OUTPUT_DONE = 0,
 	OUTPUT_E_FULL = 1,      /* no room now in worker->need_bytes' worth of lane */
 	OUTPUT_E_TOO_LARGE = 2, /* never */
-	OUTPUT_E_UNRESERVED = 4,
-	OUTPUT_E_BROKEN = 3, /* the consumer's numbers make no sense; worker->reason says which */
+	OUTPUT_E_BROKEN =
+		3, /* the consumer's numbers make no sense, or a dead letter can't be kept; worker->reason says which */
+	OUTPUT_E_UNRESERVED = 4, /* nothing that large was reserved there */
 };
+
+/* The same in a stage's words: WEIR_OK, WEIR_FULL, WEIR_TOO_LARGE, WEIR_FAILED, -EINVAL. */
+int output_status(enum output_code code);
 
 /*
  * Puts a copy of the payload behind the tail of one lane of the edge, or of every edge (WEIR_ALL_OUTPUTS; a large one is shared):
  * all or none.
  * Returns 0, OUTPUT_E_*. Wait-free.
  */
-int output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes);
+enum output_code output_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes);
 
 /* The lane that an edge without order uses in this turn, chosen now if it has not been. */
 uint32_t output_turn_lane(struct output_edge *edge);
@@ -28,9 +34,9 @@ void output_adopt(struct worker *worker, struct output_lane *lane, uint64_t lane
  * Room for a record of size_bytes in one lane of an edge, at *ret_payload; output_push_reserved() builds the record around what was
  * put there. Returns as output_push(). At most one reservation stands; whatever pushes ends it.
  */
-int output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload);
-/* Returns 0, or OUTPUT_E_UNRESERVED. */
-int output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes);
+enum output_code output_reserve(struct worker *worker, uint32_t output, size_t size_bytes, void **ret_payload);
+/* Returns as output_push(), or OUTPUT_E_UNRESERVED. */
+enum output_code output_push_reserved(struct worker *worker, uint32_t output, size_t size_bytes);
 
 /* True if the turn has built its share of a lane: an eighth. */
 bool output_turn_full(const struct worker *worker);
@@ -39,8 +45,8 @@ bool output_turn_full(const struct worker *worker);
  * The two halves of it, for one edge (sharing.c). choose: a lane with room for a record of that payload, and where the payload goes; push
  * or forget it. Returns 0, OUTPUT_E_*. build: the record, whose payload is there; size_bytes: of the item, also for a reference.
  */
-int output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
-		  void **ret_payload);
+enum output_code output_choose(struct worker *worker, struct output_edge *edge, size_t size_bytes, uint32_t *ret_lane,
+			       void **ret_payload);
 void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane, enum item_kind kind,
 		  size_t size_bytes);
 

@@ -41,7 +41,7 @@ static struct output_lane *lane_of(const struct place *place)
 	return &place->edge->lanes[place->lane];
 }
 
-static int place_choose(struct worker *worker, const struct shared *shared, struct place *place)
+static enum output_code place_choose(struct worker *worker, const struct shared *shared, struct place *place)
 {
 	size_t size_bytes = place->by_reference ? sizeof(shared->reference) : shared->size_bytes;
 	int r;
@@ -63,7 +63,7 @@ static int place_choose(struct worker *worker, const struct shared *shared, stru
 }
 
 /* Returns 0, or OUTPUT_E_BROKEN with worker->reason. */
-static int place_push(struct worker *worker, const struct shared *shared, const struct place *place)
+static enum output_code place_push(struct worker *worker, const struct shared *shared, const struct place *place)
 {
 	if (place->lane == NO_LANE) /* full, and the edge does not wait */
 		return admission_skip(worker, place->edge, shared->data, shared->size_bytes) ? OUTPUT_E_BROKEN : 0;
@@ -147,7 +147,7 @@ bool sharing_wanted(const struct worker *worker, size_t size_bytes)
 	return worker->pins && size_bytes >= REFERENCE_SIZE_MIN;
 }
 
-int sharing_forward(struct worker *worker, uint32_t output, const struct weir_item *item)
+enum output_code sharing_forward(struct worker *worker, uint32_t output, const struct weir_item *item)
 {
 	uint32_t first = output == WEIR_ALL_OUTPUTS ? 0 : output,
 		 end = output == WEIR_ALL_OUTPUTS ? worker->n_outputs : output + 1;
@@ -176,7 +176,7 @@ int sharing_forward(struct worker *worker, uint32_t output, const struct weir_it
 	return 0;
 }
 
-int sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes)
+enum output_code sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes)
 {
 	struct place places[CURSOR_EDGES_MAX];
 	struct shared shared = { .data = data, .size_bytes = size_bytes };

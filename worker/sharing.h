@@ -8,10 +8,10 @@
  * Passes the item in hand on, to one edge or all of them: by reference where the edge carries references, as a copy elsewhere.
  * All or none. Returns as output_push() does. Wait-free.
  */
-int sharing_forward(struct worker *worker, uint32_t output, const struct weir_item *item);
+enum output_code sharing_forward(struct worker *worker, uint32_t output, const struct weir_item *item);
 
 /* Puts a payload behind the tail of one lane of each edge: written into the first, referred to from those that carry references. */
-int sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes);
+enum output_code sharing_broadcast(struct worker *worker, const void *data, size_t size_bytes);
 
 /* Whether sharing pays: large enough, and somebody could refer to it. */
 bool sharing_wanted(const struct worker *worker, size_t size_bytes);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 
 #include "rig.h"
@@ -222,6 +223,16 @@ static void test_room_is_wanted_only_where_the_item_goes(void **state)
 	rig_deinit(&rig);
 }
 
+static void test_every_code_is_an_outcome(void **state)
+{
+	(void)state;
+	assert_int_equal(output_status(OUTPUT_DONE), WEIR_OK);
+	assert_int_equal(output_status(OUTPUT_E_FULL), WEIR_FULL);
+	assert_int_equal(output_status(OUTPUT_E_TOO_LARGE), WEIR_TOO_LARGE);
+	assert_int_equal(output_status(OUTPUT_E_BROKEN), WEIR_FAILED);
+	assert_int_equal(output_status(OUTPUT_E_UNRESERVED), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_a_dealt_run_stays_in_one_lane_and_ends_with_the_turn),
 		cmocka_unit_test(test_a_run_of_a_given_size_spans_turns_and_workers),
 		cmocka_unit_test(test_a_run_that_waits_too_long_is_due),
+		cmocka_unit_test(test_every_code_is_an_outcome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,55 @@ static void test_a_source_that_fails_has_handed_on_what_it_sent(void **state)
 	rig_deinit(&rig);
 }
 
+static enum heritage_full full;
+
+/* An edge that never waits says so at once, to a try as well; what is complete is committed before that: its reader had a chance. */
+static int run_full(struct weir_context *context, void *state)
+{
+	static const char large[1800];
+	int over = full == HERITAGE_FULL_REJECT ? WEIR_REJECTED : WEIR_OK;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(weir_send(context, 0, large, sizeof(large), WEIR_NOW), WEIR_OK);
+	assert_int_equal(weir_send(context, 0, large, sizeof(large), WEIR_NOW), over);
+	assert_int_equal(weir_send(context, 0, large, sizeof(large), clock_now_ns() + NS_PER_S), over);
+	assert_int_equal(weir_send(context, WEIR_ALL_OUTPUTS, large, sizeof(large), WEIR_FOREVER), over);
+	assert_string_equal(seen(), "");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(weir_send(context, 0, large, sizeof(large), WEIR_NOW), WEIR_OK);
+	return WEIR_OK;
+}
+
+static int flush_nothing(struct weir_context *context, void *state)
+{
+	(void)context, (void)state;
+	return WEIR_OK;
+}
+
+static void test_a_source_is_told_what_a_full_lane_refuses(void **state)
+{
+	static const enum heritage_full fulls[] = { HERITAGE_FULL_REJECT, HERITAGE_FULL_DROP_NEW };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const struct weir_stage stage = { .role = WEIR_SOURCE,
+						  .run = run_full,
+						  .flush = i < 2 ? NULL : flush_nothing };
+		const uint64_t *ledger = rig.producers[0].cursor.ledger;
+
+		full = fulls[i % 2];
+		rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+		rig_employ(&rig, &rig.producers[0], &stage);
+		rig.producers[0].heritage.outputs[0].full = full;
+		assert_int_equal(run_loop(&rig.producers[0]), 0);
+		assert_int_equal(ledger[LEDGER_ACCEPTED], 6);
+		assert_int_equal(ledger[LEDGER_EMITTED], 6);
+		assert_int_equal(ledger[full == HERITAGE_FULL_REJECT ? LEDGER_REFUSED : LEDGER_DROPPED_NEW], 3);
+		rig_deinit(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_an_ordered_stage_passes_ends_of_runs_on_and_sees_none),
 		cmocka_unit_test(test_a_source_that_has_to_drain_is_told_so_by_send),
 		cmocka_unit_test(test_a_source_that_fails_has_handed_on_what_it_sent),
+		cmocka_unit_test(test_a_source_is_told_what_a_full_lane_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
