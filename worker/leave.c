@@ -14,6 +14,9 @@
  * it, never leads, so a worker killed before the commit wants the rest of the item's turn again, and one killed between the two
  * says it at attach.
  *
+ * A loop could keep itself alive: what feeds back is read by the loop's own head. So on a loop leaving is told along the way ahead, by
+ * those who go on (LANE_LEFT_BEYOND): when all who read from it outside have left, the head hears of it from all that it feeds, and leaves.
+ *
  * `left` shares a cache line with `done`, which the reader writes all the time: so a producer looks every 16th turn, and after
  * each sleep, for the ring of one that leaves ends any sleep. A producer only ever learns it late; it can't learn it wrongly.
  */
@@ -72,7 +75,7 @@ void leave_announce(struct worker *worker)
 		for (uint32_t j = 0; leave_has_left(worker, i) && j < worker->inputs[i].n_lanes; j++) {
 			struct input_lane *lane = &worker->inputs[i].lanes[j];
 
-			store_release(&lane->lane.reader->left, 1); /* [L7] mate: nobody_listens */
+			store_release(&lane->lane.reader->left, LANE_LEFT); /* [L7] mate: edge_says */
 			fence_seq_cst(); /* [L7] visible before the ring; an awake producer finds the ring at its next sleep */
 			doorbell_ring(lane->peer->doorbell.fd);
 		}
@@ -85,31 +88,67 @@ void leave_discard(struct worker *worker, const struct weir_item *item)
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 }
 
-static bool is_left(const struct output_edge *edge)
+/* What several lanes, or edges, say together. LANE_NO_EXIT has nothing to say. */
+static enum lane_left said_by_both(enum lane_left a, enum lane_left b)
 {
-	for (uint32_t i = 0; i < edge->n_lanes; i++)                /* without the retired ones */
-		if (!load_acquire(&edge->lanes[i].lane.peer->left)) /* [L7] mate: leave_announce */
-			return false;
-	return true;
+	if (a == LANE_WANTED || b == LANE_WANTED)
+		return LANE_WANTED;
+	if (a == b)
+		return a;
+	return LANE_LEFT_BEYOND;
+}
+
+/* Without the retired lanes. The way back says nothing, unless the head has left. */
+static enum lane_left edge_says(const struct output_edge *edge)
+{
+	enum lane_left says = LANE_LEFT;
+
+	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+		uint32_t left = load_acquire(&edge->lanes[i].lane.peer->left); /* [L7] mate: leave_announce */
+
+		if (left > LANE_LEFT) /* nonsense: it wants something */
+			left = LANE_WANTED;
+		if (edge->heritage->feedback && left != LANE_LEFT)
+			left = LANE_NO_EXIT;
+		says = i ? said_by_both(says, (enum lane_left)left) : (enum lane_left)left;
+	}
+	return says;
 }
 
 /* What the stage has closed itself does not count; if that is all, it goes on for what it does besides. */
-static bool nobody_listens(const struct worker *worker)
+static enum lane_left outputs_say(const struct worker *worker)
 {
-	bool some_left = false;
+	enum lane_left says = LANE_WANTED;
+	bool first = true;
 
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		if (worker->cursor.outputs_closed >> i & 1)
 			continue;
-		if (!is_left(&worker->outputs[i]))
-			return false;
-		some_left = true;
+		says = first ? edge_says(&worker->outputs[i]) : said_by_both(says, edge_says(&worker->outputs[i]));
+		first = false;
 	}
-	return some_left;
+	return says;
+}
+
+/* On a loop, not at its head: this stage goes on, and who feeds it hears what is behind it. */
+static void pass_on(struct worker *worker, enum lane_left says)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++) {
+			struct input_lane *lane = &worker->inputs[i].lanes[j];
+
+			if (load_relaxed(&lane->lane.reader->left) >= says)
+				continue;
+			store_release(&lane->lane.reader->left, says); /* [L7] mate: edge_says */
+			fence_seq_cst();
+			doorbell_ring(lane->peer->doorbell.fd);
+		}
 }
 
 int leave_look(struct worker *worker)
 {
+	enum lane_left says;
+
 	if (worker->unheard)
 		return worker->stage.role == WEIR_SOURCE ? WEIR_CLOSED : 0;
 	if (worker->turns_to_left) {
@@ -117,8 +156,13 @@ int leave_look(struct worker *worker)
 		return 0;
 	}
 	worker->turns_to_left = TURNS_BETWEEN_LOOKS;
-	if (!nobody_listens(worker))
+	says = outputs_say(worker);
+	if (says == LANE_WANTED || (says == LANE_NO_EXIT && worker->loop))
 		return 0;
+	if (says != LANE_LEFT && !worker->loop) {
+		pass_on(worker, says);
+		return 0;
+	}
 	worker->unheard = true;
 	if (worker->stage.role == WEIR_SOURCE)
 		return WEIR_CLOSED;

@@ -26,6 +26,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/must.h"
+#include "worker/leave.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -181,7 +182,8 @@ int loop_next(struct worker *worker, struct input *ret_input)
 	if (r == 0 || r == INPUT_E_BROKEN || loop->over)
 		return r;
 	r = next_of(worker, true, ret_input);
-	if (r == 0 && !may_enter(worker, item_record_size(ret_input->header.size_bytes))) {
+	if (r == 0 && !leave_has_left(worker, ret_input->edge) &&
+	    !may_enter(worker, item_record_size(ret_input->header.size_bytes))) {
 		loop->waits = true;
 		return INPUT_E_EMPTY;
 	}
@@ -199,7 +201,7 @@ void loop_take(struct worker *worker, const struct input *input)
 	struct loop *loop = worker->loop;
 	uint64_t record_bytes = item_record_size(input->header.size_bytes);
 
-	if (is_outside(worker, input->edge))
+	if (is_outside(worker, input->edge) && !leave_has_left(worker, input->edge))
 		loop->let_in_bytes += record_bytes;
 	if (record_bytes > loop->largest_bytes)
 		loop->largest_bytes = record_bytes;

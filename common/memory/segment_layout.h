@@ -120,12 +120,21 @@ struct cursor {
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
 };
 
+/* What a reader says of a lane. It never takes one back that is further down here. */
+enum lane_left {
+	LANE_WANTED = 0,
+	LANE_NO_EXIT = 1, /* on a loop: behind this reader nobody reads who is not on the loop */
+	LANE_LEFT_BEYOND =
+		2,     /* on a loop: it goes on, but of those who are behind it and not on the loop all have left */
+	LANE_LEFT = 3, /* it wants nothing more, and discards what still comes */
+};
+
 /* One per input lane. */
 struct lane_reader {
 	atomic_u64 done;         /* processed and committed */
 	atomic_u64 free;         /* the producer may overwrite below this; <= done, but for lanes with a hold */
 	atomic_u64 done_ordinal; /* lanes with a hold: records that done has passed; moves with it */
-	atomic_u32 left;         /* 1: the reader wants nothing more of this lane, and discards what still comes */
+	atomic_u32 left;         /* enum lane_left */
 	uint32_t reserved;
 	uint8_t pad[32];
 };

@@ -61,6 +61,34 @@ rm -f out
 assert_exit 3 timeout 60 weir run --json late.yaml
 assert_eq "$(wc -l <out) $(final stderr cancelled) $(final stderr balanced)" "100 50 true" "what comes too late"
 
+# Somebody behind the loop has enough: that reaches the endless source, whichever stage the exit is at.
+rm -f out
+cat >enough.yaml <<YAML
+pipeline: enough
+stages:
+  - {name: numbers, source: generate, text: '{n} 0'}
+  - {name: head, from: [numbers, {stage: again, credit: 64}], plugin: $plugins/unlucky.so, worker: 63}
+  - {name: middle, exec: [cat], block: 8KiB, block_wait: 5ms, workers: 2}
+  - {name: again, plugin: $plugins/again.so, workers: 2}
+  - {name: some, from: again, operator: take, count: 1000}
+  - {name: done, sink: file, path: out}
+YAML
+assert_exit 0 timeout 60 weir run --json enough.yaml
+assert_eq "$(cut -d' ' -f2 out | grep -c '^3$') $(final stderr delivered) $(final stderr balanced)" "1000 1000 true" "enough of a loop"
+rm -f out
+cat >early.yaml <<YAML
+pipeline: early
+stages:
+  - {name: numbers, source: generate, text: '{n}'}
+  - {name: head, from: [numbers, {stage: back, credit: 64}], plugin: $plugins/unlucky.so, worker: 63}
+  - {name: middle, from: head, plugin: $plugins/unlucky.so, worker: 63}
+  - {name: back, from: middle, exec: [sed, -n, 's/7$/8/p'], block: 4KiB, block_wait: 5ms}
+  - {name: some, from: middle, operator: take, count: 1000}
+  - {name: done, sink: file, path: out}
+YAML
+assert_exit 0 timeout 60 weir run --json early.yaml
+assert_eq "$(wc -l <out) $(final stderr delivered) $(final stderr balanced)" "1000 1000 true" "an exit before the way back"
+
 # Items that end inside of the loop, where nobody tells the head.
 rm -f out
 assert_exit 0 weir run --json --set stages.again.lose=2 spec.yaml

@@ -10,6 +10,7 @@
 #include "rig.h"
 #include "worker/host.h"
 #include "worker/leave.h"
+#include "worker/loop.h"
 #include "worker/turn.h"
 
 static unsigned n_calls, leave_at, reject_at;
@@ -46,7 +47,7 @@ static void push(struct rig *rig, const char *text)
 
 static bool is_left(const struct rig *rig)
 {
-	return load_relaxed(&rig->relay.segment.readers[0].left) == 1;
+	return load_relaxed(&rig->relay.segment.readers[0].left) == LANE_LEFT;
 }
 
 static bool has_rung(const struct rig *rig, uint32_t slot)
@@ -133,7 +134,7 @@ static void test_an_operator_that_nobody_listens_to_leaves_too(void **state)
 	begin(&rig, 0);
 	assert_int_equal(leave_follow(&rig.relay), 0);
 	assert_false(is_left(&rig));
-	store_relaxed(&rig.consumers[0].segment.readers[0].left, 1);
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, LANE_LEFT);
 	for (int i = 0; i < 100 && !is_left(&rig); i++) /* it looks now and then */
 		assert_int_equal(leave_follow(&rig.relay), 0);
 	assert_true(is_left(&rig));
@@ -142,6 +143,80 @@ static void test_an_operator_that_nobody_listens_to_leaves_too(void **state)
 	assert_int_equal(turn_loop(&rig.relay), 0);
 	assert_int_equal(n_calls, 0);
 	assert_int_equal(rig.relay.cursor.ledger[LEDGER_UNWANTED], 2);
+	rig_deinit(&rig);
+}
+
+/* On a loop: what lies beyond is told on, and only the head leaves for it. */
+static void test_on_a_loop_it_is_passed_on_to_the_head(void **state)
+{
+	static struct heritage_loop_lane lanes[1] = {
+		{ .producer = 0, .consumer = HERITAGE_SELF, .capacity_bytes = RIG_LANE_SIZE }
+	};
+	atomic_u32 *below, *said;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, 0);
+	below = &rig.consumers[0].segment.readers[0].left;
+	said = &rig.relay.segment.readers[0].left;
+	rig.relay.heritage.outputs[0].feedback = true; /* nobody but the head reads behind it */
+	assert_int_equal(leave_follow(&rig.relay), 0);
+	assert_int_equal(load_relaxed(said), LANE_NO_EXIT);
+	assert_true(has_rung(&rig, 0));
+	rig.relay.heritage.outputs[0].feedback = false;
+	for (enum lane_left left = LANE_NO_EXIT; left <= LANE_LEFT; left++) {
+		store_relaxed(below, left);
+		rig.relay.turns_to_left = 0;
+		assert_int_equal(leave_follow(&rig.relay), 0);
+		assert_int_equal(load_relaxed(said), left);
+		assert_int_equal(rig.relay.cursor.inputs_left, left == LANE_LEFT);
+	}
+	rig_deinit(&rig);
+
+	begin(&rig, 0);
+	rig.relay.heritage.loop_lanes = lanes;
+	rig.relay.heritage.n_loop_lanes = 1;
+	loop_attach(&rig.relay);
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, LANE_NO_EXIT);
+	assert_int_equal(leave_follow(&rig.relay), 0);
+	assert_false(is_left(&rig)); /* a loop that has no exit may be there for what its stages do */
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, LANE_LEFT_BEYOND);
+	rig.relay.turns_to_left = 0;
+	assert_int_equal(leave_follow(&rig.relay), 0);
+	assert_true(is_left(&rig));
+	loop_detach(&rig.relay);
+	rig.relay.heritage.loop_lanes = NULL;
+	rig.relay.heritage.n_loop_lanes = 0;
+	rig_deinit(&rig);
+}
+
+/* A way back and an exit: the exit decides. Nonsense of a neighbour's is no leaving. */
+static void test_the_way_back_keeps_nobody(void **state)
+{
+	static const struct weir_stage none = { .role = WEIR_OPERATOR };
+	struct heritage_edge back;
+	struct worker *worker;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 1, 2, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	worker = &rig.producers[0];
+	rig_employ(&rig, worker, &none);
+	back = *worker->outputs[1].heritage;
+	back.feedback = true;
+	worker->outputs[1].heritage = &back;
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, 77);
+	assert_int_equal(leave_follow(worker), 0);
+	assert_false(worker->unheard);
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, LANE_LEFT);
+	worker->turns_to_left = 0;
+	assert_int_equal(leave_follow(worker), 0);
+	assert_false(worker->unheard); /* it is passed on, the head has the word */
+	store_relaxed(&rig.consumers[1].segment.readers[0].left, LANE_LEFT); /* now the head has left */
+	worker->turns_to_left = 0;
+	assert_int_equal(leave_follow(worker), 0);
+	assert_true(worker->unheard);
+	worker->outputs[1].heritage = worker->outputs[0].heritage;
 	rig_deinit(&rig);
 }
 
@@ -166,10 +241,10 @@ static void test_a_source_ends_only_when_every_reader_has_left(void **state)
 	producer->stage = endless;
 	rig.board->order = BOARD_RUN;
 	producer->order_seen = BOARD_RUN;
-	store_relaxed(&rig.consumers[0].segment.readers[0].left, 1);
+	store_relaxed(&rig.consumers[0].segment.readers[0].left, LANE_LEFT);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(leave_follow(producer), 0);
-	store_relaxed(&rig.consumers[1].segment.readers[0].left, 1);
+	store_relaxed(&rig.consumers[1].segment.readers[0].left, LANE_LEFT);
 	assert_int_equal(turn_loop(producer), 0);
 	assert_int_equal(producer->cursor.finished, CURSOR_END_CLEAN);
 	assert_int_equal(weir_leave(&producer->context, 0), -EINVAL);
@@ -184,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_a_failed_item_takes_it_back),
 		cmocka_unit_test(test_the_next_generation_says_it_again),
 		cmocka_unit_test(test_an_operator_that_nobody_listens_to_leaves_too),
+		cmocka_unit_test(test_on_a_loop_it_is_passed_on_to_the_head),
+		cmocka_unit_test(test_the_way_back_keeps_nobody),
 		cmocka_unit_test(test_a_source_ends_only_when_every_reader_has_left),
 	};
 

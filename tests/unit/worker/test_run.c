@@ -58,7 +58,7 @@ static void test_who_has_enough_does_not_block_its_producers(void **state)
 	assert_int_equal(LEDGER_OF(TAKEN), 3);
 	assert_int_equal(LEDGER_OF(UNWANTED), 2);
 	assert_int_equal(LEDGER_OF(CANCELLED), 0);
-	assert_int_equal(load_relaxed(&rig.relay.segment.readers[0].left), 1); /* so that they stop */
+	assert_int_equal(load_relaxed(&rig.relay.segment.readers[0].left), LANE_LEFT); /* so that they stop */
 	rig_deinit(&rig);
 }
 

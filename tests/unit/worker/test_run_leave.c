@@ -7,7 +7,7 @@
 
 static bool wants_nothing(const struct worker *worker, uint32_t reader)
 {
-	return load_acquire(&worker->segment.readers[reader].left) == 1;
+	return load_acquire(&worker->segment.readers[reader].left) == LANE_LEFT;
 }
 
 static bool has_rung(uint32_t slot)
@@ -19,7 +19,7 @@ static bool has_rung(uint32_t slot)
 
 static void leave(struct worker *reader)
 {
-	store_release(&reader->segment.readers[0].left, 1);
+	store_release(&reader->segment.readers[0].left, LANE_LEFT);
 }
 
 /* ---- nobody listens ---- */

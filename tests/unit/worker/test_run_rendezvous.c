@@ -229,7 +229,7 @@ static void *reader_leaves(void *data)
 {
 	(void)data;
 	usleep(20000);
-	store_release(&rig.consumers[0].segment.readers[0].left, 1);
+	store_release(&rig.consumers[0].segment.readers[0].left, LANE_LEFT);
 	doorbell_ring(rig.doorbells[0]);
 	for (int i = 0; i < 100; i++) {
 		usleep(1000);
