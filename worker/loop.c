@@ -18,6 +18,9 @@
  * round and nothing found: there is nothing (twice, where a worker was retired: is_quiet()). Then the head ends, closes, and closing
  * goes round as everywhere.
  *
+ * Where stages do put more in than they take out, the loop fills up and stands still, each waiting for room at the next, round to the head,
+ * which no longer takes what comes back. That can't be undone, as nothing may be dropped; but the head can see it, and says it.
+ *
  * Nobody rings the head when items leave the loop elsewhere, so while it waits for that it looks by itself, ever more rarely.
  */
 #include "worker/loop.h"
@@ -32,6 +35,7 @@
 
 #define LOOK_NS_MIN NS_PER_MS
 #define LOOK_NS_MAX (64 * NS_PER_MS)
+#define STANDSTILL_NS (5 * NS_PER_S) /* without any move: then it is worth a word */
 
 struct loop_lane {
 	const atomic_u64 *tail, *done;
@@ -50,6 +54,10 @@ struct loop {
 	bool looked, waits;     /* in this turn; nothing to take, but there may be without a ring */
 	bool quiet;             /* nothing feeds the head any more, and the loop was seen to be empty: it stays so */
 	bool over;              /* the head has ended */
+
+	uint64_t moved;    /* sum of all positions, when it was last seen to change ... */
+	uint64_t moved_ns; /* ... at that time */
+	bool said;         /* that it stands still since then */
 };
 
 /* ---- looking ---- */
@@ -255,6 +263,81 @@ uint64_t loop_look_ns(const struct worker *worker, uint64_t now_ns)
 	pause_ns = loop->look_ns;
 	loop->look_ns = pause_ns * 2 < LOOK_NS_MAX ? pause_ns * 2 : LOOK_NS_MAX;
 	return now_ns + pause_ns;
+}
+
+/* ---- standing still ---- */
+
+/* All that has ever gone into the loop's lanes, and out of them. */
+static uint64_t positions(const struct loop *loop)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < loop->n_lanes; i++)
+		sum += load_relaxed(loop->lanes[i].tail) + load_relaxed(loop->lanes[i].done);
+	return sum;
+}
+
+/* Asleep for room, or for want of input: not at work, nor waiting for something outside. */
+static bool all_wait(const struct loop *loop)
+{
+	for (uint32_t i = 0; i < loop->n_lanes; i++) {
+		uint32_t state = loop->lanes[i].consumer ?
+					 load_relaxed(&loop->lanes[i].consumer->segment.status->state) :
+					 WORKER_STATE_WAIT_SPACE;
+
+		if (state != WORKER_STATE_WAIT_SPACE && state != WORKER_STATE_WAIT_DATA)
+			return false;
+	}
+	return true;
+}
+
+/* The way back that holds the most. */
+static const struct input_edge *fullest_back(const struct worker *worker, uint64_t *ret_bytes)
+{
+	const struct input_edge *fullest = NULL;
+
+	*ret_bytes = 0;
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		const struct input_edge *edge = &worker->inputs[i];
+		uint64_t bytes = 0;
+
+		for (uint32_t j = 0; edge->heritage->feedback && j < edge->n_lanes; j++)
+			bytes += load_acquire(&edge->lanes[j].lane.peer->tail) - edge->lanes[j].lane.done; /* [L1] */
+		if (bytes > *ret_bytes) {
+			*ret_bytes = bytes;
+			fullest = edge;
+		}
+	}
+	return fullest;
+}
+
+bool loop_stands_still(struct worker *worker, uint64_t now_ns)
+{
+	struct loop *loop = worker->loop;
+	uint64_t moved = positions(loop), bytes;
+	const struct input_edge *back;
+
+	if (moved != loop->moved || !loop->moved_ns) {
+		loop->moved = moved;
+		loop->moved_ns = now_ns;
+		loop->said = false;
+		return false;
+	}
+	if (loop->said || now_ns - loop->moved_ns < STANDSTILL_NS || !all_wait(loop))
+		return false;
+	back = fullest_back(worker, &bytes);
+	if (!back)
+		return false;
+	loop->said = true;
+	weir_log(
+		WEIR_LOG_ERROR,
+		"the loop stands still for %llu s: this stage, its head, waits for room to '%s', while %llu bytes that have come "
+		"back from '%s' wait for it, and every stage between waits too. If no stage behind the loop is slow, stages "
+		"on it put more into it than they take out: filter there, or give it larger lanes (lane:)",
+		(unsigned long long)((now_ns - loop->moved_ns) / NS_PER_S),
+		worker->outputs[worker->need_output < worker->n_outputs ? worker->need_output : 0].heritage->peer_stage,
+		(unsigned long long)bytes, back->heritage->peer_stage);
+	return true;
 }
 
 /* ---- birth ---- */

@@ -20,5 +20,10 @@ void loop_take(struct worker *worker, const struct input *input);
  * it, counted as cancelled, until the ways back are closed. Returns 0; WEIR_CANCELLED; WEIR_FAILED; what the commit said.
  */
 int loop_end(struct worker *worker);
+/*
+ * The head has slept for room: has anything on its loop moved? Says once what it looks like if nothing has for some seconds, though
+ * items have come back that the head can't take. Returns whether it did.
+ */
+bool loop_stands_still(struct worker *worker, uint64_t now_ns);
 /* When to look again though nobody rings: items that leave the loop elsewhere make room without a word. 0: no need. */
 uint64_t loop_look_ns(const struct worker *worker, uint64_t now_ns);

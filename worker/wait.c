@@ -221,6 +221,8 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	if (rounds)
 		spin_failed(&worker->spin, rounds, slept_ns);
 	wait_count(worker, request->events, slept_ns, wait_bound(worker, request, slept_ns));
+	if (worker->loop && request->events & ARM_SPACE)
+		(void)loop_stands_still(worker, worker->now_ns);
 	return r;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items are "NAME COUNT ...": the count goes up by one. Below `rounds` the item goes to the first output, the way back; then to the second.
- * Of every `lose`-th item (0: of none) nothing comes out after its first round. At the end of the input `late` items go back.
+ * Items are "NAME COUNT ...": the count goes up by one. Below `rounds` the item goes to the first output, the way back; then to the
+ * second. Of every `lose`-th item (0: of none) nothing comes out after its first round; `copies` of the others go round. At the end of
+ * the input `late` items go back.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +39,15 @@ static int again_process(struct weir_context *context, void *state, const struct
 	if (lose && count == 0 && name % lose == 0)
 		return WEIR_OK;
 	snprintf(next, sizeof(next), "%" PRIu64 " %" PRIu64 "%s", name, count + 1, text + at);
-	return weir_emit(context, count + 1 < rounds ? 0 : 1, next, strlen(next));
+	if (count + 1 >= rounds)
+		return weir_emit(context, 1, next, strlen(next));
+	for (int64_t i = weir_option_integer(context, "copies"); i > 0; i--) {
+		int r = weir_emit(context, 0, next, strlen(next));
+
+		if (r != 0)
+			return r;
+	}
+	return WEIR_OK;
 }
 
 static int again_finish(struct weir_context *context, void *state)
@@ -63,6 +72,12 @@ static const struct weir_option options[] = {
 	  .fallback = "0",
 	  .maximum = INT64_MAX,
 	  .summary = "which items end in the loop" },
+	{ .name = "copies",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "1",
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary = "how often an item that goes round does so" },
 	{ .name = "late",
 	  .type = WEIR_TYPE_INTEGER,
 	  .fallback = "0",

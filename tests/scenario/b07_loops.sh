@@ -89,6 +89,29 @@ YAML
 assert_exit 0 timeout 60 weir run --json early.yaml
 assert_eq "$(wc -l <out) $(final stderr delivered) $(final stderr balanced)" "1000 1000 true" "an exit before the way back"
 
+# A stage that sends two items round for each that it takes: no room is enough, so the loop stands still. It must say so, and end when told to.
+cat >growing.yaml <<YAML
+pipeline: growing
+grace: 1s
+drain: 1s
+stages:
+  - {name: numbers, source: generate, text: '{n} 0'}
+  - {name: head, from: [numbers, {stage: again, credit: 64}], plugin: $plugins/unlucky.so, worker: 63, lane: 64KiB}
+  - {name: again, plugin: $plugins/again.so, rounds: 1000000, copies: 2, lane: 64KiB}
+  - {name: done, from: again, sink: file, path: out}
+YAML
+rm -f out
+weir run --json growing.yaml 2>stderr &
+run=$!
+wait_until 60 grep -q "stands still" stderr
+assert_contains stderr "waits for room to 'again'"
+assert_contains stderr "come back from 'again'"
+kill -INT "$run"
+wait "$run"
+status=$?
+[ "$status" = 4 ] || { cat stderr >&2; fail "exit code $status of a loop that stands still"; }
+assert_eq "$(final stderr balanced)" true "ledger of a loop that stands still"
+
 # Items that end inside of the loop, where nobody tells the head.
 rm -f out
 assert_exit 0 weir run --json --set stages.again.lose=2 spec.yaml

@@ -119,11 +119,38 @@ static void test_the_end_needs_closed_sources_and_an_empty_loop(void **state)
 	end(&rig);
 }
 
+/* Items have come back, the head can't take them, and nothing moves: said once, until something has moved. */
+static void test_a_loop_that_stands_still_is_named(void **state)
+{
+	struct heritage_edge ahead = { .peer_stage = (char *)(uintptr_t) "next" };
+	struct output_edge output = { .heritage = &ahead };
+	struct rig rig;
+	struct worker *head = begin(&rig);
+	struct output_edge *none = head->outputs;
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	head->outputs = &output;
+	assert_false(loop_stands_still(head, now_ns));
+	assert_false(loop_stands_still(head, now_ns += 100 * NS_PER_S)); /* nothing has come back: no loop's fault */
+	give(&rig.producers[1], "back");
+	assert_false(loop_stands_still(head, now_ns));
+	assert_false(loop_stands_still(head, now_ns + 4 * NS_PER_S));
+	assert_true(loop_stands_still(head, now_ns + 6 * NS_PER_S));
+	assert_false(loop_stands_still(head, now_ns + 60 * NS_PER_S));
+	give(&rig.producers[1], "again");
+	assert_false(loop_stands_still(head, now_ns += 61 * NS_PER_S));
+	assert_true(loop_stands_still(head, now_ns + 6 * NS_PER_S));
+	head->outputs = none;
+	end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes_back_goes_first),
 		cmocka_unit_test(test_the_gate_leaves_half_of_a_lane_free),
+		cmocka_unit_test(test_a_loop_that_stands_still_is_named),
 		cmocka_unit_test(test_the_end_needs_closed_sources_and_an_empty_loop),
 	};
 
