@@ -250,12 +250,22 @@ static int channel_await_room(struct worker *worker, uint32_t output, size_t siz
 	return r < 0 ? channel_over(worker, r) : r;
 }
 
+/* What a stage wants to put into an output. */
+struct sending {
+	uint32_t output;
+	size_t size_bytes;
+	const void *data;   /* copied ... */
+	void **ret_payload; /* ... or only room, to be filled */
+};
+
 /* A source begins a step with each send, and so not before its readers at a rendezvous are done with the last one. */
-static enum output_code channel_push(struct worker *worker, uint32_t output, const void *data, size_t size_bytes)
+static enum output_code channel_try(struct worker *worker, const struct sending *sending)
 {
 	if (worker->stage.role == WEIR_SOURCE && !admission_has_met(worker))
 		return OUTPUT_E_FULL;
-	return output_push(worker, output, data, size_bytes);
+	return sending->ret_payload ?
+		       output_reserve(worker, sending->output, sending->size_bytes, sending->ret_payload) :
+		       output_push(worker, sending->output, sending->data, sending->size_bytes);
 }
 
 /* It waits no longer; what has come of it. */
@@ -268,24 +278,51 @@ static int channel_sent(struct worker *worker, uint32_t output, int status)
 	return worker->stage.role == WEIR_SOURCE && admission_refused(worker, output) ? WEIR_REJECTED : WEIR_OK;
 }
 
-int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
-		 uint64_t deadline_ns)
+static int channel_place(struct worker *worker, const struct sending *sending, uint64_t deadline_ns)
 {
-	struct worker *worker = worker_of(context);
-	int r = channel_may_send(worker, output);
+	int r = channel_may_send(worker, sending->output);
 
-	if (r == 0 && channel_is_closed(worker, output))
+	if (r == 0 && channel_is_closed(worker, sending->output))
 		return WEIR_CLOSED;
 	if (!worker->step.has_item)
 		worker->context.accepted_ns = worker_now_ns(worker);
 	while (r == 0) {
-		enum output_code code = channel_push(worker, output, data, size_bytes);
+		enum output_code code = channel_try(worker, sending);
 
 		if (code != OUTPUT_E_FULL)
-			return channel_sent(worker, output, output_status(code));
-		r = channel_await_room(worker, output, size_bytes, deadline_ns);
+			return channel_sent(worker, sending->output, output_status(code));
+		r = channel_await_room(worker, sending->output, sending->size_bytes, deadline_ns);
 	}
 	return r;
+}
+
+int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		 uint64_t deadline_ns)
+{
+	const struct sending sending = { .output = output, .size_bytes = size_bytes, .data = data };
+
+	return channel_place(worker_of(context), &sending, deadline_ns);
+}
+
+int channel_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
+{
+	const struct sending sending = { .output = output, .size_bytes = size_bytes, .ret_payload = ret_payload };
+
+	return channel_place(worker_of(context), &sending, WEIR_FOREVER);
+}
+
+int channel_push(struct weir_context *context, uint32_t output, size_t size_bytes)
+{
+	struct worker *worker = worker_of(context);
+	enum output_code code;
+	int r = channel_enter(worker);
+
+	if (r != 0)
+		return r;
+	code = output_push_reserved(worker, output, size_bytes);
+	if (code == OUTPUT_E_UNRESERVED)
+		return channel_refuse(worker, output_status(code));
+	return channel_sent(worker, output, output_status(code));
 }
 
 int channel_close(struct weir_context *context, uint32_t output)
@@ -307,6 +344,8 @@ int channel_close(struct weir_context *context, uint32_t output)
 		if (output == WEIR_ALL_OUTPUTS || output == i) {
 			worker->step.closing |= worker->outputs[i].closed ? 0 : UINT64_C(1) << i;
 			worker->outputs[i].closed = true;
+			if (worker->reserved.output == i)
+				worker->reserved.output = NO_LANE;
 		}
 	return 0;
 }

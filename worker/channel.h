@@ -12,6 +12,9 @@ uint32_t channel_inputs(const struct weir_context *context);
 int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item);
 int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
 		 uint64_t deadline_ns);
+/* weir_reserve() and weir_push() inside run(). */
+int channel_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload);
+int channel_push(struct weir_context *context, uint32_t output, size_t size_bytes);
 int channel_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
 		   size_t *ret_case);
 int channel_close(struct weir_context *context, uint32_t output);

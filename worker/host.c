@@ -145,6 +145,8 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 		emission.output = 0;
 	if (emission.output >= worker->n_outputs)
 		return error_origin(-EINVAL);
+	if (worker->phase == PHASE_RUN)
+		return channel_reserve(context, emission.output, size_bytes, ret_payload);
 	r = host_check_phase(worker);
 	if (r < 0)
 		return r;
@@ -160,6 +162,8 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		output = 0;
+	if (worker->phase == PHASE_RUN)
+		return channel_push(context, output, size_bytes);
 	r = output_status(output_push_reserved(worker, output, size_bytes));
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, output);

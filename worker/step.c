@@ -31,6 +31,7 @@ void step_open(struct worker *worker)
 	worker->emit_refused = 0;
 	worker->step.fate = WEIR_OK;
 	worker->step.closing = 0;
+	worker->reserved.output = NO_LANE;
 }
 
 int step_begin(struct worker *worker, const struct input *input)

@@ -46,7 +46,9 @@ uint32_t weir_inputs(const struct weir_context *context);
  * With order: fifo items come in order, and runs are kept together for the stage; it sees nothing of them. May wait. An input that was
  * left (weir_leave(), or because every reader of this operator has left) gives nothing but its end.
  * Returns WEIR_OK; WEIR_CLOSED: these inputs have ended, and everything was received; WEIR_PEER_LOST: the same, but at least
- * one of their producers was given up, so something may be missing; WEIR_WOULD_BLOCK; WEIR_EXPIRED; WEIR_CANCELLED; WEIR_FAILED.
+ * one of their producers was given up, so something may be missing: return it (a pipeline that loses a stage is cancelled, and a
+ * reader hears that first unless it looks in between; a worker whose siblings do its items, on_failure: degrade, ends cleanly);
+ * WEIR_WOULD_BLOCK; WEIR_EXPIRED; WEIR_CANCELLED; WEIR_FAILED.
  */
 WEIR_MUST_CHECK int weir_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns,
 			      struct weir_item *ret_item);

@@ -128,6 +128,53 @@ static void test_the_calls_belong_into_run(void **state)
 	rig_deinit(&rig);
 }
 
+static int run_reserves(struct weir_context *context, void *state)
+{
+	void *room;
+
+	(void)state;
+	assert_int_equal(receive(context, "a"), WEIR_OK);
+	assert_int_equal(weir_reserve(context, WEIR_ALL_OUTPUTS, 100, &room), WEIR_OK);
+	memcpy(room, "in place", 8);
+	assert_int_equal(weir_select(context, NULL, 0, clock_now_ns() + NS_PER_MS, &(size_t){ 0 }), WEIR_EXPIRED);
+	assert_int_equal(weir_push(context, 0, 8), WEIR_OK);
+	assert_int_equal(receive(context, "b"), WEIR_OK);
+	assert_int_equal(weir_reserve(context, 0, 1, &room), WEIR_OK);
+	assert_int_equal(receive(context, "c"), WEIR_OK); /* a step of its own: what was reserved is gone */
+	assert_string_equal(seen(), "-");
+	assert_int_equal(weir_push(context, 0, 1), -EINVAL);
+	weir_reject(context, "its output is not there");
+	assert_int_equal(receive(context, "d"), WEIR_OK);
+	assert_int_equal(weir_reserve(context, 0, 1, &room), WEIR_OK);
+	assert_int_equal(weir_close(context, 0), WEIR_OK);
+	assert_int_equal(weir_push(context, 0, 1), -EINVAL);
+	assert_int_equal(weir_reserve(context, 0, 1, &room), WEIR_CLOSED);
+	weir_reject(context, "nor here");
+	assert_int_equal(receive(context, "e"), WEIR_OK);
+	assert_int_equal(weir_reserve(context, 0, RIG_LANE_SIZE, &room), WEIR_TOO_LARGE);
+	assert_int_equal(receive(context, ""), WEIR_FAILED); /* overlooked */
+	return WEIR_OK;
+}
+
+static void test_what_is_built_in_place_belongs_to_its_step(void **state)
+{
+	char folder[64], path[80];
+
+	(void)state;
+	chain(run_reserves);
+	letters(folder, path);
+	for (const char *text = "abcde"; *text; text++)
+		push((char[]){ *text, '\0' });
+	end_input();
+	assert_int_equal(run_loop(&rig.relay), WEIR_FAILED);
+	assert_string_equal(seen(), "in place");
+	assert_string_equal(seen(), "-");
+	assert_int_equal(LEDGER_OF(EMITTED), 1);
+	assert_int_equal(LEDGER_OF(REJECTED_IN), 2);
+	letters_end(folder, path);
+	rig_deinit(&rig);
+}
+
 /* ---- order ---- */
 
 static int run_ordered(struct weir_context *context, void *state)
@@ -279,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_who_has_enough_does_not_block_its_producers),
 		cmocka_unit_test(test_what_is_no_outcome_of_run_fails_the_stage),
 		cmocka_unit_test(test_the_calls_belong_into_run),
+		cmocka_unit_test(test_what_is_built_in_place_belongs_to_its_step),
 		cmocka_unit_test(test_an_ordered_stage_passes_ends_of_runs_on_and_sees_none),
 		cmocka_unit_test(test_a_source_that_has_to_drain_is_told_so_by_send),
 		cmocka_unit_test(test_a_source_that_fails_has_handed_on_what_it_sent),
