@@ -58,7 +58,7 @@ int seat_retire(struct seat *seat, const char *why)
 
 	if (r != 0)
 		return r;
-	store_release(&board->slots[seat->slot].retired, 1);                       /* [B2] mate: retire_move */
+	store_release(&board->slots[seat->slot].retired, 1);                       /* [B2] mate: move_edges */
 	store_release(&board->retirements, load_relaxed(&board->retirements) + 1); /* [B2] mate: retire_is_due */
 	seat_must_move(seat, SEAT_EVENT_RETIRE);
 	seat_log(seat, WEIR_LOG_ERROR,
