@@ -140,7 +140,7 @@ static void pass_on(struct worker *worker, enum lane_left says)
 			if (load_relaxed(&lane->lane.reader->left) >= says)
 				continue;
 			store_release(&lane->lane.reader->left, says); /* [L7] mate: edge_says */
-			fence_seq_cst(); /* [L7] visible before the ring */
+			fence_seq_cst();                               /* [L7] visible before the ring */
 			doorbell_ring(lane->peer->doorbell.fd);
 		}
 }
