@@ -142,7 +142,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
 	edge->plain = from->order == HERITAGE_ORDER_NONE && !edge->key && from->full == HERITAGE_FULL_BLOCK &&
-		      !from->rendezvous && !from->feedback;
+		      !from->rendezvous;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct output_lane *output = &edge->lanes[i];
@@ -261,7 +261,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
 	worker->n_processors = count_processors();
-	worker->plain_input = worker->n_inputs && !worker->loop && !worker->ordered && !worker->cursor.inputs_left;
+	worker->plain_input = worker->n_inputs && !worker->ordered && !worker->cursor.inputs_left;
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
 	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight;

@@ -87,15 +87,20 @@ static uint32_t credit_used(const struct output_edge *edge, bool look)
 	return n;
 }
 
-uint32_t credit_left(const struct output_edge *edge)
+uint32_t credit_left_of(const struct output_edge *edge, uint32_t n_wanted)
 {
 	uint32_t n;
 
 	if (!edge->credit)
 		return UINT32_MAX;
-	/* The reader's line is worth a look only when the items that are known of use up the credit. */
+	/* The reader's line is worth a look only when the items that are known of leave too little. */
 	n = credit_used(edge, false);
-	if (n >= edge->heritage->credit)
+	if (n + n_wanted > edge->heritage->credit)
 		n = credit_used(edge, true);
 	return n < edge->heritage->credit ? edge->heritage->credit - n : 0;
+}
+
+uint32_t credit_left(const struct output_edge *edge)
+{
+	return credit_left_of(edge, 1);
 }

@@ -16,6 +16,8 @@ void credit_detach(struct output_edge *edge);
 
 /* Items that may still be built before the reader takes some; UINT32_MAX: no limit. Reads the reader's line. */
 uint32_t credit_left(const struct output_edge *edge);
+/* The same, but reads the reader's line only if less than n_wanted would be left without: it may be more than it says. */
+uint32_t credit_left_of(const struct output_edge *edge, uint32_t n_wanted);
 /* True if so many could be built at once, nothing else lying there. */
 static inline bool credit_possible(const struct output_edge *edge, uint32_t n)
 {

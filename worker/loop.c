@@ -204,16 +204,34 @@ int loop_next(struct worker *worker, struct input *ret_input)
 	return loop->quiet ? r : INPUT_E_EMPTY;
 }
 
-void loop_take(struct worker *worker, const struct input *input)
+void loop_took(struct worker *worker, uint64_t record_bytes)
 {
 	struct loop *loop = worker->loop;
-	uint64_t record_bytes = item_record_size(input->header.size_bytes);
 
-	if (is_outside(worker, input->edge) && !leave_has_left(worker, input->edge))
-		loop->let_in_bytes += record_bytes;
 	if (record_bytes > loop->largest_bytes)
 		loop->largest_bytes = record_bytes;
 	loop->look_ns = LOOK_NS_MIN;
+}
+
+void loop_take(struct worker *worker, const struct input *input)
+{
+	uint64_t record_bytes = item_record_size(input->header.size_bytes);
+
+	if (is_outside(worker, input->edge) && !leave_has_left(worker, input->edge))
+		worker->loop->let_in_bytes += record_bytes;
+	loop_took(worker, record_bytes);
+}
+
+bool loop_outside_waits(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		for (uint32_t j = 0; is_outside(worker, i) && j < worker->inputs[i].n_lanes; j++) {
+			const struct lane_in *lane = &worker->inputs[i].lanes[j].lane;
+
+			if (load_relaxed(&lane->peer->tail) != lane->next)
+				return true;
+		}
+	return false;
 }
 
 void loop_begin(struct worker *worker)

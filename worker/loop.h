@@ -15,6 +15,10 @@ void loop_begin(struct worker *worker);
 int loop_next(struct worker *worker, struct input *ret_input);
 /* An item was taken. */
 void loop_take(struct worker *worker, const struct input *input);
+/* Items that came back were taken; record_bytes: the largest one. */
+void loop_took(struct worker *worker, uint64_t record_bytes);
+/* True if something waits outside. A hint. */
+bool loop_outside_waits(const struct worker *worker);
 /*
  * The head has ended and closed: takes what still comes round, which a stage of the loop has emitted at the end of its own input, and drops
  * it, counted as cancelled, until the ways back are closed. Returns 0; WEIR_CANCELLED; WEIR_FAILED; what the commit said.

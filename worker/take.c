@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/words.h"
+#include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/window.h"
 
@@ -62,11 +63,19 @@ static int take_conclude(struct worker *worker, const struct weir_item *item, in
 	return 0;
 }
 
+/* What comes from outside into a loop goes through its head's gate. */
+static bool take_may(const struct worker *worker, const struct input_edge *edge)
+{
+	return !worker->loop || edge->heritage->feedback;
+}
+
 /* What of a lane a turn may take now. */
 struct reach {
 	const unsigned char *data;
 	uint64_t mask, tail, end; /* end: positions from here on are left to the next turn */
 	const atomic_u32 *order_of_all, *order;
+	uint64_t record_max; /* out: the largest that was given to a stage with outputs */
+	bool odd;            /* out: what lies next is not plain data */
 };
 
 static inline bool take_is_cancelled(const struct reach *reach)
@@ -76,7 +85,7 @@ static inline bool take_is_cancelled(const struct reach *reach)
 }
 
 /* The size of the record at `next` if it is plain data that lies there whole, else 0. */
-static inline uint64_t take_look(const struct reach *reach, uint64_t next, struct weir_item *item)
+static inline uint64_t take_look(struct reach *reach, uint64_t next, struct weir_item *item)
 {
 	const unsigned char *record = reach->data + (next & reach->mask);
 	uint64_t left = reach->tail - next, word, record_bytes;
@@ -88,8 +97,10 @@ static inline uint64_t take_look(const struct reach *reach, uint64_t next, struc
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	memcpy(&header, &word, sizeof(word));
 	record_bytes = item_record_size(header.size_bytes);
-	if (word >> 32 != ITEM_DATA || record_bytes > left) /* and no flags */
+	if (word >> 32 != ITEM_DATA || record_bytes > left) { /* and no flags */
+		reach->odd = true;
 		return 0;
+	}
 	item->data = record + sizeof(header);
 	item->size_bytes = header.size_bytes;
 	item->sequence = ((const struct item_header *)record)->sequence;
@@ -115,7 +126,7 @@ static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint6
 }
 
 /* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
-static int take_sink(struct worker *worker, const struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
+static int take_sink(struct worker *worker, struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
 {
 	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
@@ -154,13 +165,13 @@ static int take_sink(struct worker *worker, const struct reach *reach, uint32_t 
  * Items of a stage that emits. What an emit can't put into the window may commit the items before this one: then take_settle() is
  * called for them, from what stands in worker->take at that time.
  */
-static int take_operator(struct worker *worker, const struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
+static int take_operator(struct worker *worker, struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
 {
 	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
 	uint64_t next = take->from->lane.next, n_quiet = take->n_quiet, n_done = take->n_done, size_sum = 0,
-		 record_bytes;
+		 record_bytes, record_max = 0;
 	const uint32_t cursor_bytes = worker->stage.cursor_size_bytes;
 	uint32_t n = 0;
 	int r = 0;
@@ -180,6 +191,7 @@ static int take_operator(struct worker *worker, const struct reach *reach, uint3
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		n++;
 		next += record_bytes;
+		record_max = record_bytes > record_max ? record_bytes : record_max;
 		if (__builtin_expect(status != WEIR_OK || worker->emit_refused, 0)) {
 			r = take_conclude(worker, &item, status);
 			continue;
@@ -194,62 +206,99 @@ static int take_operator(struct worker *worker, const struct reach *reach, uint3
 			output_item_end(worker);
 	}
 	take_settle(worker);
+	reach->record_max = record_max;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
 	*ret_n = r == 0 ? n : 0;
 	return r;
 }
 
-static int take_from(struct worker *worker, struct input_lane *from, uint32_t batch, uint32_t *n)
+/* Takes of what was there at the last look. */
+static int take_known(struct worker *worker, struct input_lane *from, uint64_t turn_end, uint32_t batch, uint32_t *n,
+		      bool *ret_odd)
 {
-	struct lane_in *lane = &from->lane;
-	uint64_t begin = lane->next, turn_end = lane->done + lane_turn_bytes(lane->capacity_bytes);
+	const struct lane_in *lane = &from->lane;
 	struct reach reach = { .data = lane->data,
 			       .mask = lane->capacity_bytes - 1,
+			       .tail = lane->tail_cached,
 			       .order_of_all = &worker->board->order,
 			       .order = &worker->board->slots[worker->heritage.slot].order };
 	uint32_t n_taken;
 	int r;
 
-	if (lane->next == lane->tail_cached && lane_in_refresh(lane) != 0)
-		return 0;
-	reach.tail = lane->tail_cached;
 	reach.end = (int64_t)(reach.tail - turn_end) < (int64_t)sizeof(struct item_header) ?
 			    reach.tail - sizeof(struct item_header) + 1 :
 			    turn_end;
 	worker->take.from = from;
-	take_note_lane(worker->segment.hand, lane);
 	r = worker->n_outputs ? take_operator(worker, &reach, batch - *n, &n_taken) :
 				take_sink(worker, &reach, batch - *n, &n_taken);
 	*n += n_taken;
-	worker->taken_bytes += lane->next - begin;
+	if (worker->loop)
+		loop_took(worker, reach.record_max);
+	*ret_odd = *ret_odd || reach.odd;
 	return r;
 }
 
+/* Looks at the producer's line once at most. */
+static int take_from(struct worker *worker, struct input_lane *from, uint32_t batch, uint32_t *n, bool *ret_odd)
+{
+	struct lane_in *lane = &from->lane;
+	uint64_t begin = lane->next, turn_end = lane->done + lane_turn_bytes(lane->capacity_bytes);
+	bool looks = lane->next == lane->tail_cached;
+	int r = looks ? lane_in_refresh(lane) : 0;
+
+	if (r == 0) {
+		take_note_lane(worker->segment.hand, lane);
+		r = take_known(worker, from, turn_end, batch, n, ret_odd);
+		if (r == 0 && !looks && lane->next == lane->tail_cached && lane_in_refresh(lane) == 0)
+			r = take_known(worker, from, turn_end, batch, n, ret_odd);
+		worker->taken_bytes += lane->next - begin;
+		return r;
+	}
+	*ret_odd = *ret_odd || r == LANE_E_BROKEN;
+	return 0;
+}
+
 /* The lanes of one edge, beginning with its current one. */
-static int take_edge(struct worker *worker, struct input_edge *edge, uint32_t batch, uint32_t *n)
+static int take_edge(struct worker *worker, struct input_edge *edge, uint32_t batch, uint32_t *n, bool *ret_odd)
 {
 	int r = 0;
 
 	for (uint32_t i = 0; i < edge->n_lanes && r == 0 && *n < batch && !worker->produce_wanted; i++) {
-		r = take_from(worker, &edge->lanes[edge->current], batch, n);
+		r = take_from(worker, &edge->lanes[edge->current], batch, n, ret_odd);
 		if (r == 0 && *n < batch)
 			edge->current = edge->current + 1 < edge->n_lanes ? edge->current + 1 : 0;
 	}
 	return r;
 }
 
-int take_plain(struct worker *worker, uint32_t batch, uint32_t *n)
+int take_plain(struct worker *worker, uint32_t batch, uint32_t *n, bool *ret_odd)
 {
 	int r = 0;
 
+	*ret_odd = false;
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
 	worker->phase = PHASE_PROCESS;
 	for (uint32_t i = 0; i < worker->n_inputs && r == 0 && *n < batch && !worker->produce_wanted; i++) {
-		r = take_edge(worker, &worker->inputs[worker->next_input], batch, n);
+		struct input_edge *edge = &worker->inputs[worker->next_input];
+
+		if (take_may(worker, edge))
+			r = take_edge(worker, edge, batch, n, ret_odd);
 		if (r == 0 && *n < batch)
 			worker->next_input = worker->next_input + 1 < worker->n_inputs ? worker->next_input + 1 : 0;
 	}
 	worker->phase = PHASE_NONE;
 	return r;
+}
+
+bool take_lies(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		const struct input_edge *edge = &worker->inputs[i];
+
+		for (uint32_t j = 0; j < edge->n_lanes && take_may(worker, edge); j++)
+			if (load_relaxed(&edge->lanes[j].lane.peer->tail) != edge->lanes[j].lane.next)
+				return true;
+	}
+	return false;
 }

@@ -276,6 +276,7 @@ static bool turn_is_full(const struct worker *worker)
 static int turn_take(struct worker *worker)
 {
 	uint32_t batch = turn_batch(worker), n = 0;
+	bool general = true;
 	int r = 0, committed;
 
 	/* The suspect first: another item that kills too would take its place and its count. */
@@ -286,9 +287,10 @@ static int turn_take(struct worker *worker)
 	worker->taken_bytes = 0;
 	if (worker->plain_input && !worker->suspect_attempts) {
 		window_open(worker);
-		r = take_plain(worker, batch, &n);
+		r = take_plain(worker, batch, &n, &general);
+		general = general || !n || (worker->loop && loop_outside_waits(worker));
 	}
-	for (; n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); n++) {
+	for (; general && n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); n++) {
 		struct input input;
 
 		if (worker_cancelled(worker)) {

@@ -8,10 +8,12 @@
  *
  * Shutting it makes the books agree with what was written: `built`, sequence numbers, the ledger. Everything else (a commit, a record
  * that does not fit, an edge that is not plain) works on the books and shuts the window first. The room is at most an eighth
- * of the lane less what the turn has built already: a turn ends in time for the consumer to work beside the producer.
+ * of the lane less what the turn has built already: a turn ends in time for the consumer to work beside the producer. On a feedback
+ * edge it ends where the credit might.
  */
 #include "worker/window.h"
 
+#include "worker/credit.h"
 #include "worker/output.h"
 
 static void window_close_at(struct worker *worker, unsigned char *next)
@@ -20,12 +22,23 @@ static void window_close_at(struct worker *worker, unsigned char *next)
 	worker->context.limit = next;
 }
 
+/*
+ * The window counts bytes, credit counts items: so it is as long as the smallest items that may still go. The rest of the credit is used up
+ * in the general way. With a flush() what lies behind the tail holds its credit, and a turn ends at the first item.
+ */
+static uint64_t window_credit_bytes(const struct worker *worker, const struct output_edge *edge)
+{
+	if (!edge->credit)
+		return UINT64_MAX;
+	return worker->stage.flush ? 0 : credit_left_of(edge, 1 + edge->heritage->credit / 4) * (uint64_t)sizeof(struct item_header);
+}
+
 void window_open(struct worker *worker)
 {
 	struct window *window = &worker->window;
 	struct output_edge *edge = worker->outputs;
 	struct lane_out *lane;
-	uint64_t turn_bytes, built_bytes, room_bytes;
+	uint64_t turn_bytes, built_bytes, room_bytes, credit_bytes;
 
 	if (window->is_open || !worker->plain_output)
 		return;
@@ -38,6 +51,8 @@ void window_open(struct worker *worker)
 	if (room_bytes < turn_bytes)
 		room_bytes = lane_out_room(lane, true);
 	room_bytes = room_bytes < turn_bytes ? room_bytes : turn_bytes;
+	credit_bytes = window_credit_bytes(worker, edge);
+	room_bytes = room_bytes < credit_bytes ? room_bytes : credit_bytes;
 
 	window->is_open = true;
 	window->begin = lane->data + (lane->built & (lane->capacity_bytes - 1));
