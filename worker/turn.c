@@ -273,11 +273,57 @@ static bool turn_is_full(const struct worker *worker)
 	return worker->taken_bytes >= worker->turn_bytes || (!worker->window.is_open && output_turn_full(worker));
 }
 
+/* One item after the other, whatever they are. Adds to *n how many were taken. */
+static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
+{
+	int r = 0;
+
+	for (; *n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); ++*n) {
+		struct input input;
+
+		if (worker_cancelled(worker))
+			return WEIR_CANCELLED;
+		r = input_next(worker, &input);
+		if (r == INPUT_E_EMPTY || r == INPUT_E_CLOSED)
+			return *n ? 0 : r == INPUT_E_EMPTY ? TURN_IDLE : WEIR_CLOSED;
+		if (r == INPUT_E_BROKEN || r == INPUT_E_LOST)
+			return r == INPUT_E_LOST ? turn_lost(worker) : WEIR_FAILED;
+		r = input.header.kind == ITEM_RUN_END ? turn_run_end(worker, &input) : turn_item(worker, &input);
+	}
+	return r;
+}
+
+/* Returns TURN_IDLE if nothing lay there. */
+static int turn_take_batch(struct worker *worker, uint32_t batch)
+{
+	bool general = true;
+	uint32_t n = 0;
+	int r = 0;
+
+	if (worker->plain_input && !worker->suspect_attempts) {
+		window_open(worker);
+		r = take_plain(worker, batch, &n, &general);
+		general = general || !n || (worker->loop && loop_outside_waits(worker));
+	}
+	return r == 0 && general ? turn_take_any(worker, batch, &n) : r;
+}
+
+/*
+ * Nothing lies there: looks on for a while, with all made ready for an item. True if one has come. Not if there is something to commit:
+ * that must not wait.
+ */
+static bool turn_spin(struct worker *worker)
+{
+	if (!worker->plain_input || worker->suspect_attempts || worker->changed || !wait_for_plain(worker))
+		return false;
+	worker->now_ns = 0;
+	return true;
+}
+
 static int turn_take(struct worker *worker)
 {
-	uint32_t batch = turn_batch(worker), n = 0;
-	bool general = true;
-	int r = 0, committed;
+	uint32_t batch = turn_batch(worker);
+	int r, committed;
 
 	/* The suspect first: another item that kills too would take its place and its count. */
 	if (worker->suspect_attempts)
@@ -285,29 +331,9 @@ static int turn_take(struct worker *worker)
 	else
 		input_rotate(worker);
 	worker->taken_bytes = 0;
-	if (worker->plain_input && !worker->suspect_attempts) {
-		window_open(worker);
-		r = take_plain(worker, batch, &n, &general);
-		general = general || !n || (worker->loop && loop_outside_waits(worker));
-	}
-	for (; general && n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); n++) {
-		struct input input;
-
-		if (worker_cancelled(worker)) {
-			r = WEIR_CANCELLED;
-			break;
-		}
-		r = input_next(worker, &input);
-		if (r == INPUT_E_EMPTY || r == INPUT_E_CLOSED) {
-			r = n ? 0 : r == INPUT_E_EMPTY ? TURN_IDLE : WEIR_CLOSED;
-			break;
-		}
-		if (r == INPUT_E_BROKEN || r == INPUT_E_LOST) {
-			r = r == INPUT_E_LOST ? turn_lost(worker) : WEIR_FAILED;
-			break;
-		}
-		r = input.header.kind == ITEM_RUN_END ? turn_run_end(worker, &input) : turn_item(worker, &input);
-	}
+	do
+		r = turn_take_batch(worker, batch);
+	while (r == TURN_IDLE && turn_spin(worker));
 	/* Also after a failure: what is complete counts, and won't be done again. */
 	committed = turn_commit(worker);
 	return r == 0 || r == TURN_IDLE || r == WEIR_CLOSED ? (committed ? committed : r) : r;

@@ -30,6 +30,7 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/retire.h"
+#include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -157,6 +158,32 @@ static uint32_t wait_rounds(const struct worker *worker, const struct wait_reque
 	return request->events ? spin_rounds(&worker->spin, is_crowded(worker)) : 0;
 }
 
+static bool turn_may_go_on(struct worker *worker, const void *data);
+
+/* An item is what most spinning is for, so its lanes are looked at most often, and nothing lies between its coming and its turn. */
+#define LOOKS_A_ROUND 4u
+#define ROUNDS_A_LOOK_ROUND 4u
+
+bool wait_for_plain(struct worker *worker)
+{
+	const struct wait_request request = { .events = ARM_DATA, .is_over = turn_may_go_on, .data = &request };
+	uint32_t rounds = wait_rounds(worker, &request);
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		for (uint32_t j = 0; j < LOOKS_A_ROUND; j++) {
+			if (take_lies(worker)) {
+				spin_succeeded(&worker->spin);
+				return true;
+			}
+			cpu_relax();
+		}
+		if (i % ROUNDS_A_LOOK_ROUND == 0 && wait_is_over(worker, &request))
+			break;
+	}
+	worker->spun_rounds = rounds;
+	return false;
+}
+
 static bool wait_spin(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
 	for (uint32_t i = 0; i < rounds; i++) {
@@ -228,10 +255,12 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 
 int wait_for_request(struct worker *worker, const struct wait_request *request)
 {
-	uint32_t rounds = wait_rounds(worker, request);
+	uint32_t spun_rounds = request->events & ARM_DATA ? worker->spun_rounds : 0;
+	uint32_t rounds = spun_rounds ? spun_rounds : wait_rounds(worker, request);
 	int r;
 
-	if (wait_spin(worker, request, rounds) || wait_yield(worker, request))
+	worker->spun_rounds = 0;
+	if (wait_spin(worker, request, spun_rounds ? 1 : rounds) || wait_yield(worker, request))
 		return wait_check_order(worker);
 	worker_set_state(worker,
 			 request->events & ARM_DATA && !in_flight_pending(worker) ? WORKER_STATE_WAIT_DATA :

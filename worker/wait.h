@@ -15,6 +15,12 @@
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 
 /*
+ * For a turn that has found nothing: looks again and again, before any sleep, for an item that take_plain() would find. True: one has
+ * come. False: not, or there is something else to see to; the next wait_sleep() for data does not look first.
+ */
+bool wait_for_plain(struct worker *worker);
+
+/*
  * Looks, without sleeping, whether the watch has fired; then produce() is wanted. For a worker that has no reason to sleep. Returns 0,
  * WEIR_CANCELLED, -errno.
  */

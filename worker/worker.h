@@ -199,6 +199,7 @@ struct worker {
 	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
 	struct spin spin;
+	uint32_t spun_rounds;  /* looked for an item already, before the sleep that comes next */
 	uint32_t sleep_ms;     /* bound of the next sleep; 0: none has been yet */
 	uint32_t n_processors; /* that this pipeline may run on */
 	uint32_t order_seen;   /* board order that has been acknowledged */
