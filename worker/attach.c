@@ -138,6 +138,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 	    key_new(from->balance_key, &edge->key, why) != 0)
 		return error_origin(-EINVAL);
 	worker->rendezvous = worker->rendezvous || from->rendezvous;
+	worker->deals_runs = worker->deals_runs || from->order == HERITAGE_ORDER_DEAL;
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;

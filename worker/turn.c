@@ -375,7 +375,7 @@ static int turn_produce(struct worker *worker)
 
 void turn_begin(struct worker *worker)
 {
-	uint64_t due_ns = output_runs_due_ns(worker);
+	uint64_t due_ns = worker->deals_runs ? output_runs_due_ns(worker) : 0;
 
 	worker->now_ns = 0;
 	if (worker->watch.wake_ns && worker_now_ns(worker) >= worker->watch.wake_ns) {

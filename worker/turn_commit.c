@@ -144,7 +144,8 @@ int turn_commit(struct worker *worker)
 			return r;
 	}
 	leaves = leave_collect(worker);
-	output_end_runs(worker, OUTPUT_RUNS_TURN);
+	if (worker->deals_runs)
+		output_end_runs(worker, OUTPUT_RUNS_TURN);
 	turn_publish(worker);
 	if (!worker->in_flight && load_relaxed(&worker->segment.hand->busy)) /* else it is cleared as the item ends */
 		store_release(&worker->segment.hand->busy, 0);               /* [S2] */

@@ -306,7 +306,7 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
 	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
-	uint64_t due_ns = worker->phase == PHASE_NONE ? output_runs_due_ns(worker) : 0;
+	uint64_t due_ns = worker->phase == PHASE_NONE && worker->deals_runs ? output_runs_due_ns(worker) : 0;
 	struct wait_request request = {
 		.events = events,
 		.need_bytes = need_bytes,

@@ -159,6 +159,7 @@ struct worker {
 	uint32_t n_outputs;
 	struct loop *loop; /* this slot is the head of one; NULL: it is not */
 	bool ordered;      /* pass run ends on */
+	bool deals_runs;   /* some output edge is cut into them */
 	bool plain_input;  /* all input edges are plain */
 	bool plain_output; /* one output edge, and it is plain */
 	bool rendezvous;   /* some output edge has capacity: 0 */

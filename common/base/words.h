@@ -16,6 +16,7 @@ static inline void words_copy(void *to, const void *from, size_t size_bytes)
 #ifdef WEIR_EXPLORE /* one step of the explored program instead of dozens that mean the same */
 	memcpy(to, from, size_bytes);
 #else
+#pragma GCC unroll 4
 	for (size_t at = 0; at < size_bytes; at += sizeof(uint64_t)) {
 		uint64_t word;
 
