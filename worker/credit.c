@@ -4,10 +4,10 @@
  * counts its own records, built ones at one end as they come, and at the other those that the reader's `done` has passed.
  *
  *      done             tail     built
- *   -----+----------------+--------+          n records in [from, to): each is looked at twice, once as it
- *       from                      to          comes, once as it goes, and only its size
+ *   -----+----------------+--------+          n records in [from, to), where each ends is noted in private memory: the
+ *       from                      to          reader's processor has the records themselves, and to look at them again is slow
  *
- * An item that is dropped takes its records back: then what is left is counted again. After an attach everything is.
+ * An item that is dropped takes its records back. After an attach what lies there is counted again.
  */
 #include "worker/credit.h"
 
@@ -16,30 +16,34 @@
 
 #include "common/base/must.h"
 
-/* Own records, so their sizes are believed; but not beyond `to`, for a stray pointer of the stage can have hit them. */
-static uint32_t count(const struct lane_out *lane, uint64_t from, uint64_t to)
+static uint64_t *last_end(struct credit *credit)
 {
-	uint32_t n = 0;
-
-	while ((int64_t)(to - from) > 0) {
-		struct item_header header;
-
-		memcpy(&header, lane->data + (from & (lane->capacity_bytes - 1)), sizeof(header));
-		from += item_record_size(header.size_bytes);
-		n++;
-	}
-	return n;
+	return &credit->ends[(credit->first + credit->n - 1) & credit->mask];
 }
 
-/* What has come since. */
+/* More than there is room for can't come, unless a stray pointer of the stage has hit the records' sizes: then the last ones count as one. */
+static void note(struct credit *credit, uint64_t end)
+{
+	credit->n += credit->n <= credit->mask;
+	*last_end(credit) = end;
+	credit->to = end;
+}
+
+/* What has come since, or gone again. Own records, so their sizes are believed; but not beyond `built`. */
 static void count_built(struct credit *credit, const struct lane_out *lane)
 {
-	if ((int64_t)(lane->built - credit->to) < 0) {
-		credit->n = count(lane, credit->from, lane->built);
-	} else {
-		credit->n += count(lane, credit->to, lane->built);
+	while (credit->n && (int64_t)(*last_end(credit) - lane->built) > 0)
+		credit->n--;
+	if ((int64_t)(lane->built - credit->to) < 0)
+		credit->to = lane->built;
+	while (credit->to != lane->built) {
+		uint64_t left = lane->built - credit->to, size_bytes;
+		struct item_header header;
+
+		memcpy(&header, lane->data + (credit->to & (lane->capacity_bytes - 1)), sizeof(header));
+		size_bytes = item_record_size(header.size_bytes);
+		note(credit, credit->to + (size_bytes < left ? size_bytes : left));
 	}
-	credit->to = lane->built;
 }
 
 /* What has gone since: looks at the reader's line. */
@@ -49,8 +53,21 @@ static void count_done(struct credit *credit, const struct lane_out *lane)
 
 	if (done - credit->from > credit->to - credit->from)
 		return; /* makes no sense: the lane will be found broken when its room is asked for */
-	credit->n -= count(lane, credit->from, done);
+	while (credit->n && (int64_t)(credit->ends[credit->first & credit->mask] - done) <= 0) {
+		credit->first++;
+		credit->n--;
+	}
 	credit->from = done;
+}
+
+/* As many as may lie in a lane, a power of two. */
+static uint32_t records_max(const struct output_edge *edge, const struct lane_out *lane)
+{
+	uint32_t n = 1;
+
+	while (n < edge->heritage->credit && n < lane->capacity_bytes / sizeof(struct item_header))
+		n *= 2;
+	return n;
 }
 
 void credit_attach(struct output_edge *edge)
@@ -62,14 +79,20 @@ void credit_attach(struct output_edge *edge)
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
 		const struct lane_out *lane = &edge->lanes[i].lane;
 		uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_apply_these */
+		struct credit *credit = &edge->credit[i];
+		uint32_t n_ends = records_max(edge, lane);
 
-		edge->credit[i].from = edge->credit[i].to =
-			lane->tail - done <= lane->capacity_bytes ? done : lane->tail;
+		credit->from = credit->to = lane->tail - done <= lane->capacity_bytes ? done : lane->tail;
+		credit->ends = calloc(n_ends, sizeof(*credit->ends));
+		must(credit->ends);
+		credit->mask = n_ends - 1;
 	}
 }
 
 void credit_detach(struct output_edge *edge)
 {
+	for (uint32_t i = 0; edge->credit && i < edge->heritage->n_lanes; i++)
+		free(edge->credit[i].ends);
 	free(edge->credit);
 	edge->credit = NULL;
 }

@@ -7,7 +7,8 @@
 /* The records in [from, to) of one lane, as last counted. */
 struct credit {
 	uint64_t from, to;
-	uint32_t n;
+	uint64_t *ends; /* of the records: ends[first & mask] is that of the first; owned */
+	uint32_t first, n, mask;
 };
 
 /* At attach: counts what lies there. Nothing to do for an edge without credit. */
