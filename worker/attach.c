@@ -276,6 +276,7 @@ int worker_attach(struct worker *worker, struct text *why)
 
 void worker_detach(struct worker *worker)
 {
+	sleeper_close(&worker->sleeper);
 	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);

@@ -6,7 +6,7 @@
  *
  *     slept long (nothing to do)                      -> look briefly from now on
  *     slept shortly (a longer look might have caught it) -> try a long look; if that is in vain too and the sleep is short
- *                                                        again, the peer shares our processor: hardly look at all, and
+ *                                                        again, the peer shares our processor: do not look at all, and
  *                                                        try again only after twice as many sleeps
  *     caught while looking                            -> keep it up
  *
@@ -18,7 +18,7 @@
 
 #define ROUNDS_BRIEF 64u
 #define ROUNDS_LONG 1500u
-#define ROUNDS_FEW 4u
+#define ROUNDS_NONE UINT32_MAX
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
 #define YIELDS 4u
@@ -28,6 +28,8 @@ uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
 	uint32_t rounds = spin->rounds ? spin->rounds : ROUNDS_BRIEF;
 
+	if (rounds == ROUNDS_NONE)
+		return 0;
 	return crowded && rounds > ROUNDS_BRIEF ? ROUNDS_BRIEF : rounds;
 }
 
@@ -44,7 +46,7 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 		spin->backoff = spin->backoff < BACKOFF_MAX ? spin->backoff * 2 + 1 : BACKOFF_MAX;
 		spin->skip = spin->backoff;
 	}
-	spin->rounds = slept_ns > SLEPT_SHORTLY_NS ? ROUNDS_BRIEF : spin->skip ? ROUNDS_FEW : ROUNDS_LONG;
+	spin->rounds = slept_ns > SLEPT_SHORTLY_NS ? ROUNDS_BRIEF : spin->skip ? ROUNDS_NONE : ROUNDS_LONG;
 }
 
 uint32_t spin_yields(struct spin *spin, bool crowded)

@@ -6,7 +6,7 @@
  *     armed.need, armed.word = epoch|events  publish (tail, free)
  *     fence seq_cst                          fence seq_cst
  *     look again at everything               armed.word set, and for this? ring once per epoch
- *     poll(doorbell, control, lifeline, ...)
+ *     sleep on the doorbell, ...              (sleeper.c)
  *     armed.word = 0
  *
  * Whichever fence comes first, one of the two sees the other: no wake is lost while both live. A waker that dies between
@@ -14,13 +14,11 @@
  * a bound: a second, more and more while a pipeline is at rest. The loop: clear the doorbell first, look second, sleep
  * last; a ring that comes after the look leaves the eventfd readable.
  */
-#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/error.h"
 #include "common/scope/cause.h"
 #include "worker/admission.h"
 #include "worker/children.h"
@@ -37,9 +35,6 @@
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
 #define SLEEP_MS_MIN 1000
 #define SLEEP_MS_MAX 32000
-#define STAGE_FDS_MAX 64u
-
-enum { FD_DOORBELL, FD_CONTROL, FD_LIFELINE, FD_FIRST_OTHER };
 
 /* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
 static void wait_supervisor_lost(void)
@@ -79,35 +74,34 @@ int wait_check_order(struct worker *worker)
 	return order >= BOARD_CANCEL ? WEIR_CANCELLED : 0;
 }
 
-/* Polls the worker's own descriptors and others; others' revents are copied back. Returns how many of the others are ready, or -errno. */
-static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_others, int timeout_ms)
+static int wait_open(struct worker *worker)
 {
-	struct pollfd fds[FD_FIRST_OTHER + STAGE_FDS_MAX] = {
-		[FD_DOORBELL] = { .fd = worker->heritage.doorbell_fd, .events = POLLIN },
-		[FD_CONTROL] = { .fd = client_fd(worker->client), .events = POLLIN },
-		[FD_LIFELINE] = { .fd = worker->heritage.lifeline_fd, .events = POLLIN },
-	};
-	int n_ready = 0, r;
+	if (worker->sleeper.is_open)
+		return 0;
+	return sleeper_open(&worker->sleeper, worker->heritage.doorbell_fd, client_fd(worker->client),
+			    worker->heritage.lifeline_fd);
+}
+
+/*
+ * Sleeps until something happens to the worker's own descriptors or to others, whose revents are set, at most until until_ns. Returns how
+ * many of the others are ready, or -errno.
+ */
+static int wait_poll(struct worker *worker, struct pollfd *others, size_t n_others, uint64_t now_ns, uint64_t until_ns)
+{
+	int n_ready = 0, r = wait_open(worker);
 
 	wait_control(worker);
-	if (n_others > STAGE_FDS_MAX)
-		return error_origin(-EINVAL);
-	for (size_t i = 0; i < n_others; i++)
-		fds[FD_FIRST_OTHER + i] = others[i];
-	r = poll(fds, FD_FIRST_OTHER + n_others, timeout_ms);
+	if (r == 0)
+		r = n_others ? sleeper_wait_with(&worker->sleeper, others, n_others,
+						 deadline_poll_ms(until_ns, now_ns, INT_MAX), &n_ready) :
+			       sleeper_wait(&worker->sleeper, now_ns, until_ns);
 	if (r < 0)
-		return errno == EINTR ? 0 : error_origin(-errno);
-	if (fds[FD_LIFELINE].revents)
+		return r;
+	if (r & SLEEPER_LIFELINE)
 		wait_supervisor_lost();
-	if (fds[FD_DOORBELL].revents)
-		doorbell_clear(worker->heritage.doorbell_fd);
-	if (fds[FD_CONTROL].revents) {
+	if (r & SLEEPER_CONTROL) {
 		client_rang(worker->client);
 		wait_control(worker);
-	}
-	for (size_t i = 0; i < n_others; i++) {
-		others[i].revents = fds[FD_FIRST_OTHER + i].revents;
-		n_ready += others[i].revents != 0;
 	}
 	return n_ready;
 }
@@ -180,6 +174,7 @@ bool wait_for_plain(struct worker *worker)
 		if (i % ROUNDS_A_LOOK_ROUND == 0 && wait_is_over(worker, &request))
 			break;
 	}
+	worker->spun = true;
 	worker->spun_rounds = rounds;
 	return false;
 }
@@ -229,10 +224,10 @@ static bool wait_bound(struct worker *worker, const struct wait_request *request
 	return missed;
 }
 
-/* Not before it has armed and looked again. Returns what wait_poll() says, 0 if it did not come to that. */
+/* Not before it has armed and looked again; now_ns is the time. Returns what wait_poll() says, 0 if it did not come to that. */
 static int wait_asleep(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
-	uint64_t from_ns, wake_ns, slept_ns;
+	uint64_t from_ns = worker->now_ns, wake_ns, slept_ns;
 	int r;
 
 	wait_arm(worker, request->events, request->need_bytes);
@@ -240,12 +235,12 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 		return 0;
 	if (!worker->sleep_ms)
 		worker->sleep_ms = SLEEP_MS_MIN;
-	from_ns = clock_now_ns();
 	wake_ns = deadline_earlier(request->wake_ns, request->events & ARM_DATA ? loop_look_ns(worker, from_ns) : 0);
-	r = wait_poll(worker, request->fds, request->n_fds, deadline_poll_ms(wake_ns, from_ns, (int)worker->sleep_ms));
+	r = wait_poll(worker, request->fds, request->n_fds, from_ns,
+		      deadline_earlier(wake_ns, from_ns + worker->sleep_ms * NS_PER_MS));
 	worker->now_ns = clock_now_ns();
 	slept_ns = worker->now_ns - from_ns;
-	if (rounds)
+	if (request->events)
 		spin_failed(&worker->spin, rounds, slept_ns);
 	wait_count(worker, request->events, slept_ns, wait_bound(worker, request, slept_ns));
 	if (worker->loop && request->events & ARM_SPACE)
@@ -253,24 +248,28 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	return r;
 }
 
+static enum worker_state wait_state(const struct worker *worker, uint32_t events)
+{
+	if (events & ARM_DATA && !in_flight_pending(worker))
+		return WORKER_STATE_WAIT_DATA;
+	return events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE : WORKER_STATE_WAIT_OUTSIDE;
+}
+
 int wait_for_request(struct worker *worker, const struct wait_request *request)
 {
-	uint32_t spun_rounds = request->events & ARM_DATA ? worker->spun_rounds : 0;
-	uint32_t rounds = spun_rounds ? spun_rounds : wait_rounds(worker, request);
+	bool spun = request->events & ARM_DATA && worker->spun;
+	uint32_t rounds = spun ? worker->spun_rounds : wait_rounds(worker, request);
 	int r;
 
-	worker->spun_rounds = 0;
-	if (wait_spin(worker, request, spun_rounds ? 1 : rounds) || wait_yield(worker, request))
+	worker->spun = false;
+	if ((!spun && wait_spin(worker, request, rounds)) || wait_yield(worker, request))
 		return wait_check_order(worker);
-	worker_set_state(worker,
-			 request->events & ARM_DATA && !in_flight_pending(worker) ? WORKER_STATE_WAIT_DATA :
-			 request->events & ARM_SPACE                              ? WORKER_STATE_WAIT_SPACE :
-										    WORKER_STATE_WAIT_OUTSIDE,
-			 NO_LANE);
+	worker->now_ns = clock_now_ns();
+	worker_set_state_at(worker, wait_state(worker, request->events), NO_LANE, worker->now_ns);
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
 	worker->turns_to_left = 0; /* what woke it may be that its readers have left */
-	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	worker_set_state_at(worker, WORKER_STATE_BUSY, NO_LANE, worker->now_ns);
 	return r < 0 ? r : wait_check_order(worker);
 }
 
@@ -326,7 +325,7 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 int wait_look(struct worker *worker)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
-	int r = watch.fd >= 0 ? wait_poll(worker, &watch, 1, 0) : 0;
+	int r = watch.fd >= 0 ? wait_poll(worker, &watch, 1, 1, 1) : 0; /* no time at all */
 
 	if (r < 0)
 		return r;
@@ -348,7 +347,8 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 			r = WEIR_CANCELLED;
 			break;
 		}
-		r = wait_poll(worker, fds, n_fds, deadline_poll_ms(deadline_ns, now_ns, SLEEP_MS_MIN));
+		r = wait_poll(worker, fds, n_fds, now_ns,
+			      deadline_earlier(deadline_ns, now_ns + SLEEP_MS_MIN * NS_PER_MS));
 		if (r != 0) {
 			r = r > 0 ? 0 : r;
 			break;
@@ -364,5 +364,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 
 int wait_for_start(struct worker *worker)
 {
-	return wait_poll(worker, NULL, 0, SLEEP_MS_MIN);
+	uint64_t now_ns = clock_now_ns();
+
+	return wait_poll(worker, NULL, 0, now_ns, now_ns + SLEEP_MS_MIN * NS_PER_MS);
 }

@@ -20,6 +20,7 @@
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 #include "worker/client.h"
+#include "worker/sleeper.h"
 #include "worker/spin.h"
 
 /* Another slot that shares a lane with this one. */
@@ -200,7 +201,9 @@ struct worker {
 	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
 	struct spin spin;
-	uint32_t spun_rounds;  /* looked for an item already, before the sleep that comes next */
+	bool spun;             /* it has looked for an item already, before the sleep that comes next ... */
+	uint32_t spun_rounds;  /* ... so often */
+	struct sleeper sleeper;
 	uint32_t sleep_ms;     /* bound of the next sleep; 0: none has been yet */
 	uint32_t n_processors; /* that this pipeline may run on */
 	uint32_t order_seen;   /* board order that has been acknowledged */
@@ -235,3 +238,5 @@ static inline bool worker_cancelled(const struct worker *worker)
 
 /* Enters a state on the status line; takes the clock, so not per item. */
 void worker_set_state(struct worker *worker, enum worker_state state, uint32_t lane);
+/* The same for who knows the time. */
+void worker_set_state_at(struct worker *worker, enum worker_state state, uint32_t lane, uint64_t now_ns);
