@@ -249,7 +249,8 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 	if (r == 0) {
 		take_note_lane(worker->segment.hand, lane);
 		r = take_known(worker, from, turn_end, batch, n, ret_odd);
-		if (r == 0 && !looks && lane->next == lane->tail_cached && lane_in_refresh(lane) == 0)
+		if (r == 0 && !looks && *n < batch && !worker->produce_wanted && lane->next == lane->tail_cached &&
+		    lane_in_refresh(lane) == 0)
 			r = take_known(worker, from, turn_end, batch, n, ret_odd);
 		worker->taken_bytes += lane->next - begin;
 		return r;
@@ -307,13 +308,19 @@ static void take_fetch(const struct worker *worker, const struct lane_in *lane)
 	}
 }
 
+/* The producer's line is asked for only if what is known of it says nothing. */
+static bool take_has(const struct lane_in *lane)
+{
+	return lane->next != lane->tail_cached || load_relaxed(&lane->peer->tail) != lane->next;
+}
+
 bool take_lies(const struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_inputs; i++) {
 		const struct input_edge *edge = &worker->inputs[i];
 
 		for (uint32_t j = 0; j < edge->n_lanes && take_may(worker, edge); j++)
-			if (load_relaxed(&edge->lanes[j].lane.peer->tail) != edge->lanes[j].lane.next) {
+			if (take_has(&edge->lanes[j].lane)) {
 				take_fetch(worker, &edge->lanes[j].lane);
 				return true;
 			}

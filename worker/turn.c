@@ -293,31 +293,41 @@ static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
 	return r;
 }
 
-/* Returns TURN_IDLE if nothing lay there. */
+/*
+ * Returns TURN_IDLE if nothing lay there. When the last turn has taken the short way it does not look in the general way too: whoever goes to
+ * sleep looks there once armed, and what that finds is looked for here.
+ */
 static int turn_take_batch(struct worker *worker, uint32_t batch)
 {
-	bool general = true;
+	bool plain = worker->plain_input && !worker->suspect_attempts, general = !plain || worker->look_further;
 	uint32_t n = 0;
 	int r = 0;
 
-	if (worker->plain_input && !worker->suspect_attempts) {
+	if (plain && take_lies(worker)) {
 		window_open(worker);
-		r = take_plain(worker, batch, &n, &general);
-		general = general || !n || (worker->loop && loop_outside_waits(worker));
+		r = take_plain(worker, batch, &n, &worker->look_further);
+		general = !n || worker->look_further || (worker->loop && loop_outside_waits(worker));
 	}
-	return r == 0 && general ? turn_take_any(worker, batch, &n) : r;
+	if (r != 0 || n == batch)
+		return r;
+	if (general || (!n && worker->loop && loop_outside_waits(worker)))
+		return turn_take_any(worker, batch, &n);
+	return n ? 0 : TURN_IDLE;
 }
 
 /*
- * Nothing lies there: looks on for a while, with all made ready for an item. True if one has come. Not if there is something to commit:
- * that must not wait.
+ * Nothing lies there: looks on for a while, with all made ready for an item. Not if there is something to commit: that must not wait. Returns
+ * 0: one has come; WAIT_E_OTHER; TURN_IDLE.
  */
-static bool turn_spin(struct worker *worker)
+static int turn_spin(struct worker *worker)
 {
-	if (!worker->plain_input || worker->suspect_attempts || worker->changed || !wait_for_plain(worker))
-		return false;
+	int r;
+
+	if (!worker->plain_input || worker->suspect_attempts || worker->changed)
+		return TURN_IDLE;
+	r = wait_for_plain(worker);
 	worker->now_ns = 0;
-	return true;
+	return r == WAIT_E_NOTHING ? TURN_IDLE : r;
 }
 
 static int turn_take(struct worker *worker)
@@ -331,9 +341,15 @@ static int turn_take(struct worker *worker)
 	else
 		input_rotate(worker);
 	worker->taken_bytes = 0;
-	do
+	r = turn_take_batch(worker, batch);
+	while (r == TURN_IDLE) {
+		r = turn_spin(worker);
+		if (r != 0)
+			break;
 		r = turn_take_batch(worker, batch);
-	while (r == TURN_IDLE && turn_spin(worker));
+	}
+	if (r == WAIT_E_OTHER) /* the next turn sees to it */
+		r = 0;
 	/* Also after a failure: what is complete counts, and won't be done again. */
 	committed = turn_commit(worker);
 	return r == 0 || r == TURN_IDLE || r == WEIR_CLOSED ? (committed ? committed : r) : r;

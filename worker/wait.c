@@ -31,6 +31,7 @@
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
+#include "worker/window.h"
 
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
 #define SLEEP_MS_MIN 1000
@@ -156,27 +157,32 @@ static bool turn_may_go_on(struct worker *worker, const void *data);
 
 /* An item is what most spinning is for, so its lanes are looked at most often, and nothing lies between its coming and its turn. */
 #define LOOKS_A_ROUND 4u
-#define ROUNDS_A_LOOK_ROUND 4u
+#define ROUNDS_BETWEEN_LOOKS 4u
 
-bool wait_for_plain(struct worker *worker)
+int wait_for_plain(struct worker *worker)
 {
 	const struct wait_request request = { .events = ARM_DATA, .is_over = turn_may_go_on, .data = &request };
 	uint32_t rounds = wait_rounds(worker, &request);
 
+	/* Which of several lanes is the best is found out when there is something to put there. */
+	if (rounds && worker->n_outputs && worker->outputs[0].n_lanes == 1)
+		window_open(worker);
 	for (uint32_t i = 0; i < rounds; i++) {
 		for (uint32_t j = 0; j < LOOKS_A_ROUND; j++) {
 			if (take_lies(worker)) {
 				spin_succeeded(&worker->spin);
-				return true;
+				return 0;
 			}
 			cpu_relax();
 		}
-		if (i % ROUNDS_A_LOOK_ROUND == 0 && wait_is_over(worker, &request))
-			break;
+		if (i % ROUNDS_BETWEEN_LOOKS == 0 && wait_is_over(worker, &request)) {
+			worker->look_further = true;
+			return WAIT_E_OTHER;
+		}
 	}
 	worker->spun = true;
 	worker->spun_rounds = rounds;
-	return false;
+	return WAIT_E_NOTHING;
 }
 
 static bool wait_spin(struct worker *worker, const struct wait_request *request, uint32_t rounds)
@@ -262,6 +268,7 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 	int r;
 
 	worker->spun = false;
+	worker->look_further = true;
 	if ((!spun && wait_spin(worker, request, rounds)) || wait_yield(worker, request))
 		return wait_check_order(worker);
 	worker->now_ns = clock_now_ns();

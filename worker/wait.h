@@ -14,11 +14,16 @@
  */
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 
+enum {
+	WAIT_E_NOTHING = 201, /* the next wait_sleep() for data need not look first */
+	WAIT_E_OTHER = 202,   /* something else to see to */
+};
+
 /*
- * For a turn that has found nothing: looks again and again, before any sleep, for an item that take_plain() would find. True: one has
- * come. False: not, or there is something else to see to; the next wait_sleep() for data does not look first.
+ * For a turn that has found nothing: looks again and again, before any sleep, for an item that take_plain() would find. Returns 0: one has
+ * come; WAIT_E_*.
  */
-bool wait_for_plain(struct worker *worker);
+int wait_for_plain(struct worker *worker);
 
 /*
  * Looks, without sleeping, whether the watch has fired; then produce() is wanted. For a worker that has no reason to sleep. Returns 0,
