@@ -88,8 +88,7 @@ static int collect(struct sleeper *sleeper, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
 	/* Not the C library's, which a thread may be cancelled in: with that come two locked instructions for each call. */
-	int n = (int)syscall(SYS_epoll_pwait, sleeper->epoll_fd, events, EVENTS_MAX, timeout_ms, NULL, 0),
-	    happened = 0;
+	int n = (int)syscall(SYS_epoll_pwait, sleeper->epoll_fd, events, EVENTS_MAX, timeout_ms, NULL, 0), happened = 0;
 
 	if (n < 0)
 		return errno == EINTR ? 0 : error_origin(-errno);

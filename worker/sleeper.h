@@ -30,6 +30,7 @@ int sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns);
  * The same for other descriptors besides, whose revents are set: *ret_n_ready of them. Coarser in time, and dearer, for it asks for
  * all of them each time.
  */
-int sleeper_wait_with(struct sleeper *sleeper, struct pollfd *others, size_t n_others, int timeout_ms, int *ret_n_ready);
+int sleeper_wait_with(struct sleeper *sleeper, struct pollfd *others, size_t n_others, int timeout_ms,
+		      int *ret_n_ready);
 
 #define SLEEPER_OTHERS_MAX 64u

@@ -30,7 +30,9 @@ static uint64_t window_credit_bytes(const struct worker *worker, const struct ou
 {
 	if (!edge->credit)
 		return UINT64_MAX;
-	return worker->stage.flush ? 0 : credit_left_of(edge, 1 + edge->heritage->credit / 4) * (uint64_t)sizeof(struct item_header);
+	return worker->stage.flush ?
+		       0 :
+		       credit_left_of(edge, 1 + edge->heritage->credit / 4) * (uint64_t)sizeof(struct item_header);
 }
 
 void window_open(struct worker *worker)

@@ -201,9 +201,9 @@ struct worker {
 	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
 	struct spin spin;
-	bool look_further;     /* the next turn looks for items in the general way, too */
-	bool spun;             /* it has looked for an item already, before the sleep that comes next ... */
-	uint32_t spun_rounds;  /* ... so often */
+	bool look_further;    /* the next turn looks for items in the general way, too */
+	bool spun;            /* it has looked for an item already, before the sleep that comes next ... */
+	uint32_t spun_rounds; /* ... so often */
 	struct sleeper sleeper;
 	uint32_t sleep_ms;     /* bound of the next sleep; 0: none has been yet */
 	uint32_t n_processors; /* that this pipeline may run on */
