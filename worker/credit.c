@@ -21,7 +21,7 @@ static uint64_t *last_end(struct credit *credit)
 	return &credit->ends[(credit->first + credit->n - 1) & credit->mask];
 }
 
-/* More than there is room for can't come, unless a stray pointer of the stage has hit the records' sizes: then the last ones count as one. */
+/* More than there is room for can't come, unless a stray pointer has hit the records' sizes: then the last ones count as one. */
 static void note(struct credit *credit, uint64_t end)
 {
 	credit->n += credit->n <= credit->mask;

@@ -294,7 +294,7 @@ static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
 }
 
 /*
- * Returns TURN_IDLE if nothing lay there. When the last turn has taken the short way it does not look in the general way too: whoever goes to
+ * Returns TURN_IDLE if nothing lay there. When the last turn has taken the short way it does not look in the general way too: who goes to
  * sleep looks there once armed, and what that finds is looked for here.
  */
 static int turn_take_batch(struct worker *worker, uint32_t batch)
@@ -316,7 +316,7 @@ static int turn_take_batch(struct worker *worker, uint32_t batch)
 }
 
 /*
- * Nothing lies there: looks on for a while, with all made ready for an item. Not if there is something to commit: that must not wait. Returns
+ * Nothing lies there: looks on for a while, with all made ready for an item. Not if something is to be committed: it must not wait. Returns
  * 0: one has come; WAIT_E_OTHER; TURN_IDLE.
  */
 static int turn_spin(struct worker *worker)

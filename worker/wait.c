@@ -11,8 +11,8 @@
  *
  * Whichever fence comes first, one of the two sees the other: no wake is lost while both live. A waker that dies between
  * publishing and ringing is made good by the supervisor, which rings all neighbours after a death; and no sleep is without
- * a bound: a second, more and more while a pipeline is at rest. The loop: clear the doorbell first, look second, sleep
- * last; a ring that comes after the look leaves the eventfd readable.
+ * a bound: a second, more and more while a pipeline is at rest. A ring that comes after the look is kept for the sleep, which
+ * then ends at once (sleeper.c).
  */
 #include <limits.h>
 #include <sched.h>

@@ -7,8 +7,8 @@
  *      word := epoch << 8 | events   [D2]             tail or free := ...   (publish)
  *      fence seq_cst                 [D1]             fence seq_cst         [D1]
  *      look at every lane again                       load word             [D2]
- *      poll(eventfd, at most 1 s)                     if armed for this: write(eventfd)
- *      word := 0; read(eventfd)
+ *      sleep on the eventfd, with a bound             if armed for this: write(eventfd)
+ *      word := 0
  *
  * Each side stores, then loads what the other side stores: without the two fences both loads could see the old value,
  * and the waiter would sleep beside work. The waker's fence is paid once per turn, for all peers together. An epoch
