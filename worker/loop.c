@@ -102,7 +102,7 @@ static uint64_t look_around(struct worker *worker)
 /* Nothing in hand, and nothing to come by itself. */
 static bool is_idle(const struct worker *worker, const struct peer *peer)
 {
-	uint32_t state = load_acquire(&peer->segment.status->state); /* [S3] mate: worker_set_state */
+	uint32_t state = load_acquire(&peer->segment.status->state); /* [S3] mate: worker_set_state_at */
 
 	return is_retired(worker, peer) ||
 	       ((state == WORKER_STATE_WAIT_DATA || state == WORKER_STATE_ENDED) && held_by(worker, peer) == 0);

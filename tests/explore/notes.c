@@ -89,9 +89,10 @@ void note_takes(unsigned slot)
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		uint32_t n = 0;
+		bool odd;
 
 		noting = true;
-		take_plain(worker, 8, &n);
+		take_plain(worker, 8, &n, &odd);
 		turn_commit(worker);
 	}
 	noting = true;
