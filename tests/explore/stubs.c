@@ -6,13 +6,11 @@
 
 #include "common/base/must.h"
 #include "common/base/text.h"
-#include "common/memory/doorbell.h"
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
 #include "worker/children.h"
 #include "worker/dead_letter.h"
 #include "worker/key.h"
-#include "worker/sleeper.h"
 #include "worker/spin.h"
 #include "worker/worker.h"
 
@@ -41,33 +39,6 @@ void stubs_reset(void)
 {
 	while (n_blocks)
 		free(blocks[--n_blocks]);
-}
-
-/* The bell alone, and no time: nobody may have to wait for it. To be told of a ring is to take it back. */
-int sleeper_open(struct sleeper *sleeper, int doorbell_fd, int control_fd, int lifeline_fd)
-{
-	(void)control_fd;
-	(void)lifeline_fd;
-	*sleeper = (struct sleeper){ .is_open = true, .epoll_fd = doorbell_fd };
-	return 0;
-}
-
-int sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns)
-{
-	(void)now_ns;
-	(void)until_ns;
-	explore_poll(sleeper->epoll_fd);
-	doorbell_clear(sleeper->epoll_fd);
-	return SLEEPER_DOORBELL;
-}
-
-int sleeper_wait_with(struct sleeper *sleeper, struct pollfd *others, size_t n_others, int timeout_ms, int *ret_n_ready)
-{
-	(void)others;
-	(void)n_others;
-	(void)timeout_ms;
-	*ret_n_ready = 0;
-	return sleeper_wait(sleeper, 0, 0);
 }
 
 /* The second look of a spin sees what the first saw, and so do all others (explore_relax). */
