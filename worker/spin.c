@@ -21,8 +21,9 @@
 #define ROUNDS_NONE UINT32_MAX
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
-#define YIELDS 4u
+#define YIELDS 16u
 #define AWAY_LONG_NS 100000u
+#define AWAY_LONG_FOR_ROOM_NS 1000000u /* an item that waits is late, room that waits is not */
 
 uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
@@ -49,25 +50,29 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 	spin->rounds = slept_ns > SLEPT_SHORTLY_NS ? ROUNDS_BRIEF : spin->skip ? ROUNDS_NONE : ROUNDS_LONG;
 }
 
-uint32_t spin_yields(struct spin *spin, bool crowded)
+uint32_t spin_yields(struct spin *spin, bool crowded, bool for_room)
 {
+	struct spin_away *away = &spin->away[for_room];
+
 	if (!crowded)
 		return 0;
-	if (spin->yield_skip) {
-		spin->yield_skip--;
+	if (away->skip) {
+		away->skip--;
 		return 0;
 	}
 	return YIELDS;
 }
 
-bool spin_yielded(struct spin *spin, uint64_t away_ns, bool over)
+bool spin_yielded(struct spin *spin, bool for_room, uint64_t away_ns, bool over)
 {
-	if (away_ns > AWAY_LONG_NS) {
-		spin->yield_backoff = spin->yield_backoff < BACKOFF_MAX ? spin->yield_backoff * 2 + 1 : BACKOFF_MAX;
-		spin->yield_skip = spin->yield_backoff;
+	struct spin_away *away = &spin->away[for_room];
+
+	if (away_ns > (for_room ? AWAY_LONG_FOR_ROOM_NS : AWAY_LONG_NS)) {
+		away->backoff = away->backoff < BACKOFF_MAX ? away->backoff * 2 + 1 : BACKOFF_MAX;
+		away->skip = away->backoff;
 		return false;
 	}
 	if (over)
-		spin->yield_backoff /= 2;
+		away->backoff /= 2;
 	return true;
 }

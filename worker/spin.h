@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 struct spin {
-	uint32_t rounds;        /* looks before a sleep; 0: not used yet */
-	uint32_t skip;          /* sleeps still to come before a long spin is tried again */
-	uint32_t backoff;       /* that many, after the next long spin that was in vain */
-	uint32_t yield_skip;    /* sleeps still to come before the processor is given away again */
-	uint32_t yield_backoff; /* about that many, after the next time that somebody kept it */
+	uint32_t rounds;  /* looks before a sleep; 0: not used yet */
+	uint32_t skip;    /* sleeps still to come before a long spin is tried again */
+	uint32_t backoff; /* that many, after the next long spin that was in vain */
+	struct spin_away {
+		uint32_t skip;    /* sleeps still to come before the processor is given away again */
+		uint32_t backoff; /* about that many, after the next time that somebody kept it */
+	} away[2];                /* who waits for data, for room */
 };
 
 /* Looks to make before the next sleep. crowded: more workers live than there are processors for them. Wait-free. */
@@ -21,6 +23,6 @@ void spin_succeeded(struct spin *spin);
 void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns);
 
 /* How often to give the processor away and look again, after those looks and before the sleep. Wait-free. */
-uint32_t spin_yields(struct spin *spin, bool crowded);
+uint32_t spin_yields(struct spin *spin, bool crowded, bool for_room);
 /* It was given away, came back after that time, and then the event had come, or not. Returns whether to go on. */
-bool spin_yielded(struct spin *spin, uint64_t away_ns, bool over);
+bool spin_yielded(struct spin *spin, bool for_room, uint64_t away_ns, bool over);

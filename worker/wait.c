@@ -200,7 +200,8 @@ static bool wait_spin(struct worker *worker, const struct wait_request *request,
 /* Lets others have the processor: one of them may be the peer that this worker waits for. */
 static bool wait_yield(struct worker *worker, const struct wait_request *request)
 {
-	uint32_t n = request->events ? spin_yields(&worker->spin, is_crowded(worker)) : 0;
+	bool for_room = !(request->events & ARM_DATA);
+	uint32_t n = request->events ? spin_yields(&worker->spin, is_crowded(worker), for_room) : 0;
 	uint64_t from_ns = n ? clock_now_ns() : 0;
 
 	while (n--) {
@@ -210,7 +211,7 @@ static bool wait_yield(struct worker *worker, const struct wait_request *request
 		sched_yield();
 		over = wait_is_over(worker, request);
 		now_ns = clock_now_ns();
-		if (!spin_yielded(&worker->spin, now_ns - from_ns, over) || over)
+		if (!spin_yielded(&worker->spin, for_room, now_ns - from_ns, over) || over)
 			return over;
 		from_ns = now_ns;
 	}

@@ -61,15 +61,17 @@ void spin_failed(struct spin *spin, uint32_t rounds, uint64_t slept_ns)
 	(void)slept_ns;
 }
 
-uint32_t spin_yields(struct spin *spin, bool crowded)
+uint32_t spin_yields(struct spin *spin, bool crowded, bool for_room)
 {
+	(void)for_room;
 	(void)spin;
 	(void)crowded;
 	return 0;
 }
 
-bool spin_yielded(struct spin *spin, uint64_t away_ns, bool over)
+bool spin_yielded(struct spin *spin, bool for_room, uint64_t away_ns, bool over)
 {
+	(void)for_room;
 	(void)spin;
 	(void)away_ns;
 	(void)over;

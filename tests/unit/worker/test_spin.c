@@ -75,11 +75,16 @@ static void test_yields_while_peers_have_the_processor(void **state)
 	struct spin spin = { 0 };
 
 	(void)state;
-	assert_int_equal(spin_yields(&spin, false), 0);
-	assert_true(spin_yields(&spin, true) > 0);
-	assert_true(spin_yielded(&spin, SHORT_NS, true));
-	assert_true(spin_yielded(&spin, SHORT_NS, false));
-	assert_true(spin_yields(&spin, true) > 0);
+	assert_int_equal(spin_yields(&spin, false, false), 0);
+	assert_true(spin_yields(&spin, true, false) > 0);
+	assert_true(spin_yielded(&spin, false, SHORT_NS, true));
+	assert_true(spin_yielded(&spin, false, SHORT_NS, false));
+	assert_true(spin_yields(&spin, true, false) > 0);
+	/* Room may wait a little longer than an item, and one knows nothing of the other. */
+	assert_true(spin_yielded(&spin, true, 5 * SHORT_NS, true));
+	assert_false(spin_yielded(&spin, false, 5 * SHORT_NS, true));
+	assert_int_equal(spin_yields(&spin, true, false), 0);
+	assert_true(spin_yields(&spin, true, true) > 0);
 }
 
 static void test_somebody_keeps_the_processor(void **state)
@@ -89,18 +94,18 @@ static void test_somebody_keeps_the_processor(void **state)
 
 	(void)state;
 	for (; n_waits < 10000; n_waits++)
-		if (spin_yields(&spin, true)) {
-			assert_false(spin_yielded(&spin, LONG_NS, n_yields % 2));
+		if (spin_yields(&spin, true, false)) {
+			assert_false(spin_yielded(&spin, false, LONG_NS, n_yields % 2));
 			n_yields++;
 		}
 	assert_in_range(n_yields, 2, 30);
 	/* When it is gone, it does not take as long to believe so. */
-	for (n_waits = 0; !spin_yields(&spin, true); n_waits++)
+	for (n_waits = 0; !spin_yields(&spin, true, false); n_waits++)
 		assert_true(n_waits < 2000);
 	for (uint32_t i = 0; i < 20; i++)
-		assert_true(spin_yielded(&spin, SHORT_NS, true));
-	assert_false(spin_yielded(&spin, LONG_NS, true));
-	for (n_waits = 0; !spin_yields(&spin, true); n_waits++)
+		assert_true(spin_yielded(&spin, false, SHORT_NS, true));
+	assert_false(spin_yielded(&spin, false, LONG_NS, true));
+	for (n_waits = 0; !spin_yields(&spin, true, false); n_waits++)
 		assert_true(n_waits < 2);
 }
 
