@@ -18,6 +18,7 @@
 
 #define ROUNDS_BRIEF 64u
 #define ROUNDS_LONG 1500u
+#define ROUNDS_CROWDED 2u
 #define ROUNDS_NONE UINT32_MAX
 #define BACKOFF_MAX 1024u
 #define SLEPT_SHORTLY_NS 150000u
@@ -31,7 +32,7 @@ uint32_t spin_rounds(const struct spin *spin, bool crowded)
 
 	if (rounds == ROUNDS_NONE)
 		return 0;
-	return crowded && rounds > ROUNDS_BRIEF ? ROUNDS_BRIEF : rounds;
+	return crowded && rounds > ROUNDS_CROWDED ? ROUNDS_CROWDED : rounds;
 }
 
 void spin_succeeded(struct spin *spin)

@@ -45,7 +45,7 @@ static void test_with_too_many_workers_it_looks_briefly(void **state)
 	uint32_t brief = sleep_once(&spin, SHORT_NS);
 
 	(void)state;
-	assert_int_equal(spin_rounds(&spin, true), brief);
+	assert_in_range(spin_rounds(&spin, true), 1, brief);
 }
 
 /* A peer on the same processor: sleeps are short, and no look ever succeeds. The long looks become rare. */
