@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker beside the victim has to be asleep in its poll() with `armed` set when the victim dies, and has to be so again for each of
- * the thousands of images that are judged. So workers are coroutines: the code of worker/ runs on a stack of its own until it calls
- * poll() with a silent doorbell; then the judge goes on. Stack, heap and struct worker of each lie in one arena, which is copied
+ * A worker beside the victim has to be asleep with `armed` set when the victim dies, and has to be so again for each of
+ * the thousands of images that are judged. So workers are coroutines: the code of worker/ runs on a stack of its own until it sleeps
+ * with a silent doorbell; then the judge goes on. Stack, heap and struct worker of each lie in one arena, which is copied
  * away and back.
  *
- *      judge   --resume-->  worker_attach, turn_loop ... wait_sleep -> poll   --switch-->  judge
+ *      judge   --resume-->  worker_attach, turn_loop ... wait_sleep -> sleep  --switch-->  judge
  *                                                                   ^--------resume-------/
  *
  * The linker sends the calls that touch the kernel here (--wrap): inside a coroutine they are answered from the judge's world;
@@ -13,7 +13,6 @@
  */
 #include "tests/crash/actor.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +20,14 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/must.h"
+#include "common/memory/doorbell.h"
 #include "tests/crash/step.h"
 #include "worker/attach.h"
 #include "worker/host.h"
 #include "worker/run.h"
+#include "worker/sleeper.h"
 #include "worker/turn.h"
 #include "worker/worker.h"
 
@@ -39,7 +41,7 @@ struct actor {
 	struct worker worker;
 	uint32_t slot, generation, calls_left; /* calls_left 0: never stopped */
 	bool seated, running, ended, asleep, paused, wake,
-		due; /* due: its poll() would end by itself within a second */
+		due; /* due: its sleep would end by itself within a second */
 	size_t heap_used;
 	_Alignas(16) unsigned char heap[HEAP_SIZE];
 	_Alignas(16) unsigned char stack[STACK_SIZE];
@@ -55,7 +57,7 @@ static const char *wrong;
 
 struct victim {
 	uint64_t hand;
-	bool pauses; /* it stands before a poll(), and its neighbours may act */
+	bool pauses; /* it stands before a sleep, and its neighbours may act */
 	char wrong[128];
 };
 static struct victim *victim; /* shared with its process */
@@ -359,23 +361,47 @@ static void victim_sleeps(void)
 	}
 }
 
-int __real_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms);
-int __wrap_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms);
-int __wrap_poll(struct pollfd *fds, nfds_t n_fds, int timeout_ms)
+/* A coroutine's sleep: its bell alone, and to be told of a ring is to take it back, as in an edge-triggered epoll. */
+static int actor_sleeps(bool may_wait, bool due)
 {
-	int r = __real_poll(fds, n_fds, 0);
+	int doorbell_fd = world_used->doorbells[current->slot];
 
-	if (r != 0 || !timeout_ms || (!current && !victim_worker))
-		return r;
-	if (!current) {
-		victim_sleeps();
-		return __real_poll(fds, n_fds, 0);
+	if (!doorbell_is_rung(doorbell_fd) && may_wait) {
+		current->asleep = true;
+		current->due = due;
+		yield();
+		current->wake = false;
 	}
-	current->asleep = true;
-	current->due = timeout_ms > 0 && timeout_ms < 1000;
-	yield();
-	current->wake = false;
-	return __real_poll(fds, n_fds, 0);
+	if (!doorbell_is_rung(doorbell_fd))
+		return 0;
+	doorbell_clear(doorbell_fd);
+	return SLEEPER_DOORBELL;
+}
+
+int __real_sleeper_open(struct sleeper *sleeper, int doorbell_fd, int control_fd, int lifeline_fd);
+int __wrap_sleeper_open(struct sleeper *sleeper, int doorbell_fd, int control_fd, int lifeline_fd);
+int __wrap_sleeper_open(struct sleeper *sleeper, int doorbell_fd, int control_fd, int lifeline_fd)
+{
+	if (!current)
+		return __real_sleeper_open(sleeper, doorbell_fd, control_fd, lifeline_fd);
+	*sleeper = (struct sleeper){ .is_open = true, .epoll_fd = -1, .timer_fd = -1 };
+	return 0;
+}
+
+int __real_sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns);
+int __wrap_sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns);
+int __wrap_sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns)
+{
+	bool may_wait = until_ns > now_ns;
+	int r;
+
+	if (current)
+		return actor_sleeps(may_wait, may_wait && until_ns - now_ns < NS_PER_S);
+	r = __real_sleeper_wait(sleeper, now_ns, now_ns);
+	if (r != 0 || !may_wait)
+		return r;
+	victim_sleeps();
+	return __real_sleeper_wait(sleeper, now_ns, now_ns);
 }
 
 void *__real_calloc(size_t n, size_t size);

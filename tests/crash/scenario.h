@@ -36,7 +36,7 @@ struct scenario {
 	uint64_t items;      /* each source emits */
 	uint32_t item_bytes; /* about; 0: 16 to 48 */
 	bool endless;        /* then the sources wait: what they gave has to arrive without anything coming after it */
-	bool timers;         /* time passes, for polls that are shorter than a second, when nothing else happens */
+	bool timers;         /* time passes, for sleeps that are shorter than a second, when nothing else happens */
 	uint64_t lane_bytes; /* 0: 4 KiB */
 	uint32_t retired;    /* this slot is retired before the walk; 0: none */
 	uint32_t lost; /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
