@@ -24,6 +24,24 @@ void step_mark(void)
 	kill(self, SIGSTOP);
 }
 
+/* A stop of its own is the mark; one from elsewhere, of somebody who halts the machine's processes for a while, is not. */
+static bool is_mark(pid_t pid)
+{
+	siginfo_t info;
+
+	return ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) == 0 && info.si_pid == pid;
+}
+
+/* Lets it run until it stops for something else than a signal from elsewhere. */
+static bool go_on(pid_t pid, int *status)
+{
+	do
+		if (ptrace(PTRACE_CONT, pid, NULL, NULL) || waitpid(pid, status, 0) != pid || !WIFSTOPPED(*status))
+			return false;
+	while (WSTOPSIG(*status) == SIGCONT || (WSTOPSIG(*status) == SIGSTOP && !is_mark(pid)));
+	return true;
+}
+
 pid_t step_spawn(void (*body)(void *argument), void *argument)
 {
 	pid_t pid = fork();
@@ -40,6 +58,8 @@ pid_t step_spawn(void (*body)(void *argument), void *argument)
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 		return -EPERM;
+	if (WSTOPSIG(status) != SIGTRAP && !is_mark(pid) && !go_on(pid, &status))
+		return -ECHILD;
 	if (WSTOPSIG(status) == SIGSTOP)
 		return pid;
 	step_kill(pid);
@@ -69,7 +89,7 @@ enum step_outcome step_once(pid_t pid)
 	if (WSTOPSIG(status) == SIGTRAP)
 		return STEP_DONE;
 	if (WSTOPSIG(status) == SIGSTOP)
-		return STEP_MARK;
+		return is_mark(pid) ? STEP_MARK : STEP_DONE;
 	if (WSTOPSIG(status) == SIGCONT || WSTOPSIG(status) == SIGWINCH) /* of a terminal: not ours */
 		return STEP_DONE;
 	fprintf(stderr, "crash: the stepped process gets signal %d at %#lx\n", WSTOPSIG(status),
@@ -121,8 +141,9 @@ enum step_outcome step_until(pid_t pid, uint64_t address, uint32_t times)
 			return step;
 		if (step_address(pid) == address)
 			continue;
-		if (ptrace(PTRACE_POKETEXT, pid, address, (word & ~BREAKPOINT_MASK) | BREAKPOINT) ||
-		    ptrace(PTRACE_CONT, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		if (ptrace(PTRACE_POKETEXT, pid, address, (word & ~BREAKPOINT_MASK) | BREAKPOINT))
+			return STEP_GONE;
+		if (!go_on(pid, &status))
 			return STEP_GONE;
 		if (ptrace(PTRACE_POKETEXT, pid, address, word))
 			return STEP_GONE;
