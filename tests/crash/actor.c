@@ -39,9 +39,8 @@
 struct actor {
 	ucontext_t context;
 	struct worker worker;
-	uint32_t slot, generation, calls_left; /* calls_left 0: never stopped */
-	bool seated, running, ended, asleep, paused, wake,
-		due; /* due: its sleep would end by itself within a second */
+	uint32_t slot, generation, calls_left;                  /* calls_left 0: never stopped */
+	bool seated, running, ended, asleep, paused, wake, due; /* due: its sleep would end by itself within a second */
 	size_t heap_used;
 	_Alignas(16) unsigned char heap[HEAP_SIZE];
 	_Alignas(16) unsigned char stack[STACK_SIZE];

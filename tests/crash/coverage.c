@@ -167,6 +167,9 @@ static const char *source_line(const char *path, unsigned number)
 			n = fread(text, 1, (1u << 20) - 1, file);
 		if (file)
 			fclose(file);
+		else
+			fprintf(stderr,
+				"crash: %s: no such source; built elsewhere, and taken from a compiler cache?\n", path);
 		if (text)
 			text[n] = '\0';
 		snprintf(cached_path, sizeof(cached_path), "%s", path);
