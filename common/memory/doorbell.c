@@ -57,16 +57,6 @@ void doorbell_ring(int fd)
 	while (n < 0 && errno == EINTR);
 }
 
-void doorbell_clear(int fd)
-{
-	uint64_t count;
-	ssize_t n;
-
-	do
-		n = read(fd, &count, sizeof(count));
-	while (n < 0 && errno == EINTR);
-}
-
 int doorbell_wake(struct doorbell_peer *peer, uint32_t events, uint64_t room_bytes)
 {
 	uint64_t word = load_acquire(&peer->armed->word); /* [D1] [D2] */

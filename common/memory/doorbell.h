@@ -12,8 +12,6 @@
 int doorbell_open(int *ret_fd);
 /* Rings; never blocks, never fails that anyone could use. Any process. */
 void doorbell_ring(int fd);
-/* Takes all rings back. The waiter, after a wake. */
-void doorbell_clear(int fd);
 
 /* Waker's side of one peer: remembers for which epoch it rang, so that it rings once per sleep. */
 struct doorbell_peer {

@@ -11,6 +11,7 @@
 #include "broker/spec/spec.h"
 #include "common/base/hash.h"
 #include "common/memory/doorbell.h"
+#include "tests/rings.h"
 
 const struct scenario *scenario_now;
 struct plan *world_plan_now;
@@ -213,7 +214,7 @@ void world_copy(struct world *to, const struct world *from)
 {
 	for (uint32_t i = 0; i < world_plan_now->n_slots; i++) {
 		memcpy(words_of(&to->segments[i]), words_of(&from->segments[i]), words_size(&to->segments[i]));
-		doorbell_clear(to->doorbells[i]);
+		rings_forget(to->doorbells[i]);
 		if (doorbell_is_rung(from->doorbells[i]))
 			doorbell_ring(to->doorbells[i]);
 	}

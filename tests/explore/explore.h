@@ -48,6 +48,8 @@ void explore_bulk(const void *base, size_t size_bytes);
 void explore_pause(const void *const *words, unsigned n_words);
 /* Until the descriptor is readable. */
 void explore_poll(int fd);
+/* Takes its rings back: a system call of its own. */
+void explore_hush(int fd);
 /* Until one of the threads in the mask has been killed: its number. -1: all of them have ended. */
 int explore_wait_death(unsigned mask);
 /* The next generation of a dead thread. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker/sleeper.c of the explored world: what the kernel does there is one device of the machine. */
 #include "worker/sleeper.h"
-#include "common/memory/doorbell.h"
 #include "tests/explore/explore.h"
 
 /* The bell alone, and no time: nobody may have to wait for it. To be told of a ring is to take it back. */
@@ -18,7 +17,7 @@ int sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns)
 	(void)now_ns;
 	(void)until_ns;
 	explore_poll(sleeper->epoll_fd);
-	doorbell_clear(sleeper->epoll_fd);
+	explore_hush(sleeper->epoll_fd);
 	return SLEEPER_DOORBELL;
 }
 

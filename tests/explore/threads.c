@@ -17,6 +17,7 @@
 #include "common/flow/commit.h"
 #include "common/flow/lane.h"
 #include "common/memory/doorbell.h"
+#include "tests/rings.h"
 
 #define SLOTS 3u
 #define CAPACITY 1024u
@@ -80,7 +81,7 @@ static void nap(struct worker *worker, uint32_t event)
 		worker->n_sleeps++;
 		if (!poll(&pollfd, 1, SLEEP_MS_MAX) && can_go_on(worker, event))
 			fail("slept beside work", worker);
-		doorbell_clear(doorbells[worker->slot]);
+		rings_forget(doorbells[worker->slot]);
 	}
 	store_relaxed(&armed->word, 0);
 }

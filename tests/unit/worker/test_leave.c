@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rig.h"
+#include "tests/rings.h"
 #include "worker/host.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
@@ -119,7 +120,7 @@ static void test_the_next_generation_says_it_again(void **state)
 	assert_int_equal(weir_leave(&rig.relay.context, 0), 0);
 	assert_int_equal(turn_commit(&rig.relay), 0);
 	store_relaxed(&rig.relay.segment.readers[0].left, 0); /* killed between the commit and the word in the lane */
-	doorbell_clear(rig.doorbells[0]);
+	rings_forget(rig.doorbells[0]);
 	rig_replace_relay(&rig, 1);
 	assert_true(is_left(&rig));
 	assert_true(has_rung(&rig, 0));
