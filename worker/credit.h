@@ -15,9 +15,9 @@ struct credit {
 void credit_attach(struct output_edge *edge);
 void credit_detach(struct output_edge *edge);
 
-/* Items that may still be built before the reader takes some; UINT32_MAX: no limit. Reads the reader's line. */
+/* Items that may still be built before the reader takes some, at least; UINT32_MAX: no limit. 0 is exact. */
 uint32_t credit_left(const struct output_edge *edge);
-/* The same, but reads the reader's line only if less than n_wanted would be left without: it may be more than it says. */
+/* The same; it reads the reader's line only if less than n_wanted would be left without, and is exact then. Else it may be more. */
 uint32_t credit_left_of(const struct output_edge *edge, uint32_t n_wanted);
 /* True if so many could be built at once, nothing else lying there. */
 static inline bool credit_possible(const struct output_edge *edge, uint32_t n)

@@ -95,6 +95,164 @@ static void test_the_next_generation_counts_what_lies_there(void **state)
 	rig_deinit(&rig);
 }
 
+static uint64_t word_of_reader(const struct rig *rig)
+{
+	return load_relaxed(&rig->consumers[0].segment.readers[0].done);
+}
+
+static void set_word_of_reader(struct rig *rig, uint64_t done)
+{
+	store_relaxed(&rig->consumers[0].segment.readers[0].done, done);
+}
+
+static void test_ends_are_remembered_however_often_the_ring_goes_round(void **state)
+{
+	static const char *const texts[] = { "", "1234567", "a text that takes several words", "12345678" };
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 3);
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) { /* the lane goes round too */
+		uint32_t waiting = i < 2 ? i : 2;
+
+		assert_int_equal(rig_push(&rig.producers[0], texts[i % 4]), 0);
+		rig_commit(&rig.producers[0]);
+		assert_int_equal(credit_left_of(edge, 3), 2 - waiting);
+		assert_int_equal(edge->credit[0].n, waiting + 1);
+		if (i < 2)
+			continue;
+		assert_string_equal(rig_take(&rig.consumers[0]), texts[(i - 2) % 4]);
+		rig_commit(&rig.consumers[0]);
+		assert_int_equal(credit_left_of(edge, 3), 1);
+		assert_int_equal(edge->credit[0].from, word_of_reader(&rig));
+	}
+	rig_deinit(&rig);
+}
+
+static void test_a_full_ring_has_an_end_for_each_item(void **state)
+{
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 4);
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(rig_push(&rig.producers[0], "item"), 0);
+	assert_int_equal(credit_left_of(edge, 1), 0);
+	assert_int_equal(edge->credit[0].n, edge->credit[0].mask + 1);
+	rig_commit(&rig.producers[0]);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_string_equal(rig_take(&rig.consumers[0]), "item");
+		rig_commit(&rig.consumers[0]);
+		assert_int_equal(credit_left_of(edge, 4), i + 1);
+	}
+	rig_deinit(&rig);
+}
+
+/* A stray pointer has made one record look like many: no more is noted than there is room for, and it passes. */
+static void test_records_that_make_no_sense_are_not_noted_beyond_the_ring(void **state)
+{
+	static const char zeros[256];
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 2);
+	struct lane_out *lane = &edge->lanes[0].lane;
+
+	(void)state;
+	assert_int_equal(output_push(&rig.producers[0], 0, zeros, sizeof(zeros)), 0);
+	output_item_end(&rig.producers[0]);
+	memset(lane->data + (lane->tail & (lane->capacity_bytes - 1)), 0, sizeof(struct item_header));
+	assert_int_equal(credit_left_of(edge, 2), 0);
+	assert_int_equal(edge->credit[0].n, 2);
+	assert_int_equal(edge->credit[0].to, lane->built);
+	set_word_of_reader(&rig, lane->built);
+	assert_int_equal(credit_left_of(edge, 2), 2);
+	rig_deinit(&rig);
+}
+
+static void test_the_readers_line_is_read_only_when_it_matters(void **state)
+{
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 4);
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rig_push(&rig.producers[0], "item"), 0);
+	rig_commit(&rig.producers[0]);
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(rig_take(&rig.consumers[0]), "item");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(credit_left_of(edge, 2), 2); /* enough, as far as is known */
+	assert_int_equal(credit_left_of(edge, 3), 4);
+	assert_int_equal(credit_left_of(edge, 1), 4); /* known now */
+	rig_deinit(&rig);
+}
+
+static void test_the_end_of_a_dropped_item_is_forgotten(void **state)
+{
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 4);
+
+	(void)state;
+	assert_int_equal(rig_push(&rig.producers[0], "kept"), 0);
+	assert_int_equal(output_push(&rig.producers[0], 0, "dropped", 7), 0);
+	assert_int_equal(output_push(&rig.producers[0], 0, "too", 3), 0);
+	assert_int_equal(credit_left(edge), 1);
+	output_item_drop(&rig.producers[0]);
+	assert_int_equal(rig_push(&rig.producers[0], "longer than what was there before"), 0);
+	rig_commit(&rig.producers[0]);
+	assert_int_equal(credit_left_of(edge, 4), 2);
+	assert_string_equal(rig_take(&rig.consumers[0]), "kept");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(credit_left_of(edge, 4), 3);
+	assert_string_equal(rig_take(&rig.consumers[0]), "longer than what was there before");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(credit_left_of(edge, 4), 4);
+	rig_deinit(&rig);
+}
+
+static void test_after_a_restart_ends_are_found_again(void **state)
+{
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 4);
+
+	(void)state;
+	assert_int_equal(rig_push(&rig.producers[0], "done before"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "1"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "a longer second one"), 0);
+	rig_commit(&rig.producers[0]);
+	assert_string_equal(rig_take(&rig.consumers[0]), "done before");
+	rig_commit(&rig.consumers[0]);
+	credit_detach(edge);
+	credit_attach(edge);
+	assert_int_equal(credit_left_of(edge, 4), 2);
+	assert_string_equal(rig_take(&rig.consumers[0]), "1");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(credit_left_of(edge, 4), 3);
+	assert_string_equal(rig_take(&rig.consumers[0]), "a longer second one");
+	rig_commit(&rig.consumers[0]);
+	assert_int_equal(credit_left_of(edge, 4), 4);
+	rig_deinit(&rig);
+}
+
+/* Who asks for room finds the lane broken; here it is only not believed. */
+static void test_a_done_that_makes_no_sense_gives_no_credit(void **state)
+{
+	struct rig rig;
+	struct output_edge *edge = begin(&rig, 1, 2);
+	const struct lane_out *lane = &edge->lanes[0].lane;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rig_push(&rig.producers[0], "item"), 0);
+	rig_commit(&rig.producers[0]);
+	set_word_of_reader(&rig, lane->tail + ITEM_ALIGNMENT);
+	assert_int_equal(credit_left_of(edge, 2), 0);
+	credit_detach(edge);
+	credit_attach(edge); /* nor are bytes read that it points at */
+	assert_int_equal(credit_left_of(edge, 2), 2);
+	assert_int_equal(edge->credit[0].from, lane->tail);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +260,13 @@ int main(void)
 		cmocka_unit_test(test_a_dropped_item_gives_its_credit_back),
 		cmocka_unit_test(test_one_item_can_not_take_more_than_there_is),
 		cmocka_unit_test(test_the_next_generation_counts_what_lies_there),
+		cmocka_unit_test(test_ends_are_remembered_however_often_the_ring_goes_round),
+		cmocka_unit_test(test_a_full_ring_has_an_end_for_each_item),
+		cmocka_unit_test(test_records_that_make_no_sense_are_not_noted_beyond_the_ring),
+		cmocka_unit_test(test_the_readers_line_is_read_only_when_it_matters),
+		cmocka_unit_test(test_the_end_of_a_dropped_item_is_forgotten),
+		cmocka_unit_test(test_after_a_restart_ends_are_found_again),
+		cmocka_unit_test(test_a_done_that_makes_no_sense_gives_no_credit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
