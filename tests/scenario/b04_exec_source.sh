@@ -5,7 +5,7 @@ pipeline: produce
 stages:
   - name: numbers
     source: exec
-    command: 'seq 1 30000; sleep 1; seq 30001 60000'
+    command: 'seq 1 30000; until [ -e go ]; do sleep 0.05; done; seq 30001 60000'
     resume: rerun
   - {name: write, sink: file, path: out}
 YAML
@@ -22,11 +22,12 @@ half_way() {
 weir run --json spec.yaml 2>stderr &
 wait_until 20 half_way
 kill -KILL "$(source_pid)" || fail "no source to kill"
+touch go
 wait $! || fail "exit code $? after a killed source: $(cat stderr)"
 assert_file_equal out expected
 assert_eq "$(final stderr accepted) $(restarts stderr)" "60000 1" ledger
 
-rm -f out
+rm -f out go
 sed -i 's/rerun/fail/' spec.yaml
 weir run --json spec.yaml 2>stderr &
 wait_until 20 half_way
