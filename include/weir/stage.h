@@ -235,7 +235,7 @@ int weir_complete(struct weir_context *context, uint64_t token, int status);
 /* True once the stage should stop: one load. While draining, sources are simply not called any more. */
 bool weir_cancelled(const struct weir_context *context);
 
-/* CLOCK_MONOTONIC of this turn's start, without a system call. */
+/* CLOCK_MONOTONIC, looked at when it is first asked for in a turn, and after each sleep; without a system call. */
 uint64_t weir_now_ns(const struct weir_context *context);
 
 /* Who am I: stage name, worker index (0..n-1), number of workers, how often this seat was filled (0 = first). */
