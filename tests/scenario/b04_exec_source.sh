@@ -15,13 +15,18 @@ seq 1 60000 >expected
 source_pid() {
 	weir ps produce --json 2>/dev/null | grep -o '"slot":0,"index":0,"pid":[0-9]*' | sed 's/.*://'
 }
+named() {
+	pid=$(source_pid)
+	[ -n "$pid" ]
+}
 half_way() {
 	[ -e out ] && [ "$(wc -l <out)" -ge 30000 ]
 }
 
 weir run --json spec.yaml 2>stderr &
 wait_until 20 half_way
-kill -KILL "$(source_pid)" || fail "no source to kill"
+wait_until 20 named
+kill -KILL "$pid" || fail "no source to kill"
 touch go
 wait $! || fail "exit code $? after a killed source: $(cat stderr)"
 assert_file_equal out expected
@@ -31,7 +36,8 @@ rm -f out go
 sed -i 's/rerun/fail/' spec.yaml
 weir run --json spec.yaml 2>stderr &
 wait_until 20 half_way
-kill -KILL "$(source_pid)" || fail "no source to kill"
+wait_until 20 named
+kill -KILL "$pid" || fail "no source to kill"
 wait $!
 assert_eq $? 3 "exit code with resume: fail"
 head -n 30000 expected >first
