@@ -23,6 +23,7 @@
 #include "common/base/clock.h"
 #include "common/base/must.h"
 #include "common/memory/doorbell.h"
+#include "tests/rings.h"
 #include "tests/crash/step.h"
 #include "worker/attach.h"
 #include "worker/host.h"
@@ -373,7 +374,7 @@ static int actor_sleeps(bool may_wait, bool due)
 	}
 	if (!doorbell_is_rung(doorbell_fd))
 		return 0;
-	doorbell_clear(doorbell_fd);
+	rings_forget(doorbell_fd);
 	return SLEEPER_DOORBELL;
 }
 
