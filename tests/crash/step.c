@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -68,15 +69,14 @@ pid_t step_spawn(void (*body)(void *argument), void *argument)
 
 uint64_t step_address(pid_t pid)
 {
+#ifdef __aarch64__
 	struct user_regs_struct registers;
 	struct iovec all = { .iov_base = &registers, .iov_len = sizeof(registers) };
 
-	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all))
-		return 0;
-#ifdef __aarch64__
-	return registers.pc;
+	return ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all) ? 0 : registers.pc;
 #else
-	return registers.rip;
+	/* one word: this is asked before every step */
+	return (uint64_t)ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user_regs_struct, rip), NULL);
 #endif
 }
 
@@ -96,6 +96,13 @@ enum step_outcome step_once(pid_t pid)
 		(unsigned long)step_address(pid));
 	step_kill(pid);
 	return STEP_GONE;
+}
+
+enum step_outcome step_on(pid_t pid)
+{
+	int status;
+
+	return go_on(pid, &status) && WSTOPSIG(status) == SIGSTOP ? STEP_MARK : STEP_GONE;
 }
 
 #ifdef __x86_64__

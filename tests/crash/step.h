@@ -21,6 +21,8 @@ enum step_outcome step_once(pid_t pid);
  * something else.
  */
 enum step_outcome step_until(pid_t pid, uint64_t address, uint32_t times);
+/* Runs at full speed to its next mark: STEP_MARK or STEP_GONE. */
+enum step_outcome step_on(pid_t pid);
 /* Where the stopped child is: the instruction that it does next. */
 uint64_t step_address(pid_t pid);
 /* Kills with SIGKILL, waits until the kernel says that it is dead. */

@@ -110,18 +110,29 @@ static void judge_both(struct tally *tally, const struct world *image, const cha
 	}
 }
 
-/* The repairer dies at each of its instructions, and another one begins again. */
+/*
+ * The repairer dies at each of its instructions, and another one begins again. It attaches to the segment first, and changes nothing by
+ * that; it detaches and rings at the end. A scenario's first repair is stepped through these, those after it run there and from there on.
+ */
 static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
 {
 	uint32_t slot = scenario_now->victim;
 	enum step_outcome step = STEP_DONE;
+	bool first = !tally->repair_points;
 	uint64_t key, steps = 0;
 
 	world_copy(&scratch, &live);
 	key = world_repair_key(&scratch, slot);
+	if (!first)
+		step = step_until(repairer, (uint64_t)(uintptr_t)repair_run, 1);
+	if (world_repair_key(&scratch, slot) != key)
+		violation(tally, "repair", point, "what attaches to memory has changed it");
 	while (step == STEP_DONE && steps++ < STEPS_WALK_MAX) {
-		coverage_count(step_address(repairer));
-		step = step_once(repairer);
+		uint64_t address = step_address(repairer);
+
+		coverage_count(address);
+		step = !first && address == (uint64_t)(uintptr_t)segment_detach ? step_on(repairer) :
+										  step_once(repairer);
 		tally->repair_points++;
 		if (world_repair_key(&scratch, slot) == key)
 			continue;
