@@ -8,7 +8,7 @@
 enum { PROBE_E_UNUSABLE = 1 };
 
 /*
- * Runs `weir-worker --describe path` (WEIR_WORKER, or beside this program; at most 5 s, blocks). Returns 0 and the description, which
+ * Runs `weir-worker --describe path` (WEIR_WORKER, or beside this program; at most 15 s, blocks). Returns 0 and the description, which
  * stage_description_free() frees; PROBE_E_UNUSABLE, or -errno when it could not be asked, with a sentence appended to *why.
  */
 int probe_describe(const char *path, struct stage_description **ret_description, struct text *why);
