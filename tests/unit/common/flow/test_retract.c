@@ -64,7 +64,7 @@ static void test_a_dead_readers_number_is_believed_in_nothing(void **state)
 static void test_records_arrive_as_they_were(void **state)
 {
 	struct fixture *from = *state, to;
-	uint64_t sequence, cut, last;
+	uint64_t sequence = 0, cut, last;
 	uint32_t size;
 
 	fixture_init(&to);
