@@ -27,14 +27,15 @@ static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane
 	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
-void take_settle(struct worker *worker)
+/* Tells the books what of this lane is done: all before `next`. */
+static void take_tell(struct worker *worker, uint64_t next)
 {
 	struct take *take = &worker->take;
 	uint64_t n_quiet = take->n_quiet - take->n_quiet_told, n_done = take->n_done - take->n_done_told;
 
 	if (!n_quiet && !n_done)
 		return;
-	take->from->lane.next = take->next;
+	take->from->lane.next = next;
 	take->from->touched = true;
 	worker->changed = true;
 	worker->cursor.ledger[worker->ledger_quiet] += n_quiet;
@@ -42,6 +43,12 @@ void take_settle(struct worker *worker)
 	worker->cursor.ledger[LEDGER_TAKEN] += n_quiet + n_done;
 	take->n_quiet_told = take->n_quiet;
 	take->n_done_told = take->n_done;
+}
+
+/* Where the item in hand begins stands in the note. */
+void take_settle(struct worker *worker)
+{
+	take_tell(worker, load_relaxed(&worker->segment.hand->position));
 }
 
 /* Anything but a plain yes. Returns 0 if the turn may go on. */
@@ -69,10 +76,13 @@ static bool take_may(const struct worker *worker, const struct input_edge *edge)
 	return !worker->loop || edge->heritage->feedback;
 }
 
-/* What of a lane a turn may take now. */
+/*
+ * What of a lane a turn may take now. A lane is mapped twice in a row, so all of it lies between two addresses; its positions are these
+ * plus an offset.
+ */
 struct reach {
-	const unsigned char *data;
-	uint64_t mask, tail, end; /* end: positions from here on are left to the next turn */
+	const unsigned char *tail, *end; /* end: records from here on are left to the next turn */
+	uint64_t offset;
 	const atomic_u32 *order_of_all, *order;
 	uint64_t record_max; /* out: the largest that was given to a stage with outputs */
 	bool odd;            /* out: what lies next is not plain data */
@@ -84,15 +94,20 @@ static inline bool take_is_cancelled(const struct reach *reach)
 	return load_acquire(reach->order_of_all) >= BOARD_CANCEL || load_acquire(reach->order) >= BOARD_CANCEL;
 }
 
-/* The size of the record at `next` if it is plain data that lies there whole, else 0. */
-static inline uint64_t take_look(struct reach *reach, uint64_t next, struct weir_item *item)
+static inline uint64_t take_position(const struct reach *reach, const unsigned char *record)
 {
-	const unsigned char *record = reach->data + (next & reach->mask);
-	uint64_t left = reach->tail - next, word, record_bytes;
+	return reach->offset + (uint64_t)(uintptr_t)record;
+}
+
+/* The size of the record if it is plain data that lies there whole, else 0. */
+static inline uint64_t take_look(struct reach *reach, const unsigned char *record, struct weir_item *item)
+{
+	uint64_t left, word, record_bytes;
 	struct item_header header;
 
-	if ((int64_t)(reach->end - next) <= 0)
+	if (record >= reach->end)
 		return 0;
+	left = (uint64_t)(reach->tail - record);
 	lane_prefetch(record, left);
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	memcpy(&header, &word, sizeof(word));
@@ -126,35 +141,34 @@ static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint6
 }
 
 /* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
-static int take_sink(struct worker *worker, struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
+static int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
+		     uint32_t *ret_n)
 {
-	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t next = take->from->lane.next, size_sum = 0, record_bytes;
+	uint64_t size_sum = 0, record_bytes;
 	uint32_t n = 0;
 	int r = 0, status = WEIR_OK;
 
-	while (n < n_wanted && (record_bytes = take_look(reach, next, &item))) {
+	while (n < n_wanted && (record_bytes = take_look(reach, record, &item))) {
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_note(hand, item.sequence, next);
+		take_note(hand, item.sequence, take_position(reach, record));
 		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(status != WEIR_OK || worker->produce_wanted, 0))
 			break;
-		next += record_bytes;
+		record += record_bytes;
 		size_sum += item.size_bytes;
 		n++;
 	}
-	take->next = next;
-	take->n_quiet += n;
+	worker->take.n_quiet += n;
 	*ret_n = n;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
 	if (status == WEIR_OK && !worker->produce_wanted) {
-		take_settle(worker);
+		take_tell(worker, take_position(reach, record));
 		return r;
 	}
 	++*ret_n;
@@ -165,47 +179,46 @@ static int take_sink(struct worker *worker, struct reach *reach, uint32_t n_want
  * Items of a stage that emits. What an emit can't put into the window may commit the items before this one: then take_settle() is
  * called for them, from what stands in worker->take at that time.
  */
-static int take_operator(struct worker *worker, struct reach *reach, uint32_t n_wanted, uint32_t *ret_n)
+static int take_operator(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
+			 uint32_t *ret_n)
 {
 	struct take *take = &worker->take;
 	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t next = take->from->lane.next, n_quiet = take->n_quiet, n_done = take->n_done, size_sum = 0,
-		 record_bytes, record_max = 0;
+	uint64_t size_sum = 0, record_bytes, record_max = 0;
 	const uint32_t cursor_bytes = worker->stage.cursor_size_bytes;
 	uint32_t n = 0;
 	int r = 0;
 
 	while (r == 0 && n < n_wanted && !worker->produce_wanted && !take_is_full(worker) &&
-	       (record_bytes = take_look(reach, next, &item))) {
+	       (record_bytes = take_look(reach, record, &item))) {
 		int status;
 
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_note(hand, item.sequence, next);
+		take_note(hand, item.sequence, take_position(reach, record));
 		words_copy(worker->cursor_before, worker->cursor.stage, cursor_bytes);
 		worker->context.accepted_ns = item.accepted_ns;
 		window_item_begin(worker);
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		n++;
-		next += record_bytes;
+		record += record_bytes;
 		record_max = record_bytes > record_max ? record_bytes : record_max;
 		if (__builtin_expect(status != WEIR_OK || worker->emit_refused, 0)) {
 			r = take_conclude(worker, &item, status);
 			continue;
 		}
-		take->next = next;
-		if (window_item_emitted(worker) || worker->item_emitted)
-			take->n_done = ++n_done;
-		else
-			take->n_quiet = ++n_quiet;
 		size_sum += item.size_bytes;
-		if (worker->item_emitted)
+		if (window_item_emitted(worker) || worker->item_emitted)
+			take->n_done++;
+		else
+			take->n_quiet++;
+		if (__builtin_expect(worker->item_emitted, 0))
 			output_item_end(worker);
 	}
-	take_settle(worker);
+	take_tell(worker, take_position(reach, record));
 	reach->record_max = record_max;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
 	*ret_n = r == 0 ? n : 0;
@@ -217,20 +230,21 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 		      bool *ret_odd)
 {
 	const struct lane_in *lane = &from->lane;
-	struct reach reach = { .data = lane->data,
-			       .mask = lane->capacity_bytes - 1,
-			       .tail = lane->tail_cached,
+	const unsigned char *record = lane->data + (lane->next & (lane->capacity_bytes - 1));
+	uint64_t left = lane->tail_cached - lane->next;
+	int64_t turn_left = (int64_t)(turn_end - lane->next);
+	int64_t header_left = (int64_t)left - (int64_t)sizeof(struct item_header) + 1;
+	struct reach reach = { .tail = record + left,
+			       .end = record + (turn_left < header_left ? turn_left : header_left),
+			       .offset = lane->next - (uint64_t)(uintptr_t)record,
 			       .order_of_all = &worker->board->order,
 			       .order = &worker->board->slots[worker->heritage.slot].order };
 	uint32_t n_taken;
 	int r;
 
-	reach.end = (int64_t)(reach.tail - turn_end) < (int64_t)sizeof(struct item_header) ?
-			    reach.tail - sizeof(struct item_header) + 1 :
-			    turn_end;
 	worker->take.from = from;
-	r = worker->n_outputs ? take_operator(worker, &reach, batch - *n, &n_taken) :
-				take_sink(worker, &reach, batch - *n, &n_taken);
+	r = worker->n_outputs ? take_operator(worker, &reach, record, batch - *n, &n_taken) :
+				take_sink(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;
 	if (worker->loop)
 		loop_took(worker, reach.record_max);

@@ -122,7 +122,6 @@ struct input {
 /* Items that were taken the short way and that the books have still to be told of: worker/take.c. */
 struct take {
 	struct input_lane *from;
-	uint64_t next;            /* position behind them */
 	uint64_t n_quiet, n_done; /* how many ever emitted nothing, something */
 	uint64_t n_quiet_told, n_done_told;
 };
