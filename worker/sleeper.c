@@ -17,7 +17,6 @@
 #include "worker/sleeper.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -123,7 +122,8 @@ int sleeper_wait_with(struct sleeper *sleeper, struct pollfd *others, size_t n_o
 	*ret_n_ready = 0;
 	if (n_others > SLEEPER_OTHERS_MAX)
 		return error_origin(-EINVAL);
-	memcpy(fds + 1, others, n_others * sizeof(*others));
+	for (size_t i = 0; i < n_others; i++)
+		fds[1 + i] = others[i];
 	if (poll(fds, 1 + n_others, timeout_ms) < 0)
 		return errno == EINTR ? 0 : error_origin(-errno);
 	for (size_t i = 0; i < n_others; i++) {

@@ -30,7 +30,7 @@ extern char **environ;
 struct answer {
 	struct text output, complaint;
 	int status; /* of waitpid() */
-	bool late;
+	bool late, endless;
 };
 
 static char *worker_path(void)
@@ -78,8 +78,8 @@ static int spawn(const char *worker, const char *plugin, int output_fd, int comp
 	return -r;
 }
 
-/* Takes what is there. Returns false at the end of the stream, or when it says too much. */
-static bool take(int fd, struct text *text, size_t size_max)
+/* Takes what is there. Returns false at the end of the stream. */
+static bool take(int fd, struct text *text)
 {
 	char buffer[4096];
 	ssize_t n = read(fd, buffer, sizeof(buffer));
@@ -87,10 +87,10 @@ static bool take(int fd, struct text *text, size_t size_max)
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN;
 	text_add_bytes(text, buffer, (size_t)n);
-	return n > 0 && text->length <= size_max;
+	return n > 0;
 }
 
-/* Reads both pipes until they are closed or the time is up. */
+/* Reads both pipes until they are closed, the time is up, or it says too much. */
 static void listen_to(int output_fd, int complaint_fd, uint64_t deadline_ns, struct answer *answer)
 {
 	struct pollfd fds[2] = { { .fd = output_fd, .events = POLLIN }, { .fd = complaint_fd, .events = POLLIN } };
@@ -104,10 +104,14 @@ static void listen_to(int output_fd, int complaint_fd, uint64_t deadline_ns, str
 		}
 		if (poll(fds, 2, deadline_poll_ms(deadline_ns, now_ns, 1000)) <= 0)
 			continue;
-		if (fds[0].revents && !take(fds[0].fd, &answer->output, STAGE_DESCRIPTION_SIZE_MAX))
+		if (fds[0].revents && !take(fds[0].fd, &answer->output))
 			fds[0].fd = -1;
-		if (fds[1].revents && !take(fds[1].fd, &answer->complaint, COMPLAINT_SIZE_MAX))
+		if (fds[1].revents && !take(fds[1].fd, &answer->complaint))
 			fds[1].fd = -1;
+		answer->endless = answer->output.length > STAGE_DESCRIPTION_SIZE_MAX ||
+				  answer->complaint.length > COMPLAINT_SIZE_MAX;
+		if (answer->endless)
+			return;
 	}
 }
 
@@ -116,14 +120,14 @@ static void reap(pid_t pid, uint64_t deadline_ns, struct answer *answer)
 {
 	struct timespec pause = { 0, 2 * (long)NS_PER_MS };
 
-	while (!answer->late && waitpid(pid, &answer->status, WNOHANG) == 0) {
+	while (!answer->late && !answer->endless && waitpid(pid, &answer->status, WNOHANG) == 0) {
 		if (clock_now_ns() >= deadline_ns)
 			answer->late = true;
 		else
 			nanosleep(&pause, NULL);
 	}
 	kill(-pid, SIGKILL); /* and whatever it started */
-	if (answer->late)
+	if (answer->late || answer->endless)
 		while (waitpid(pid, &answer->status, 0) < 0 && errno == EINTR)
 			;
 }
@@ -161,6 +165,8 @@ static void explain(const char *path, const struct answer *answer, struct text *
 
 	if (answer->late)
 		text_printf(why, "plugin '%s' did not say what it is within 15 s", path);
+	else if (answer->endless)
+		text_printf(why, "plugin '%s' says more of itself than anybody needs, and does not end", path);
 	else if (WIFSIGNALED(answer->status))
 		text_printf(why, "plugin '%s' crashed when it was loaded (%s)", path,
 			    strsignal(WTERMSIG(answer->status)));
@@ -187,7 +193,8 @@ static bool options_are_free(const struct weir_stage *stage, const char *path, s
 static int take_answer(const char *path, const struct answer *answer, struct stage_description **ret_description,
 		       struct text *why)
 {
-	bool ended_well = !answer->late && WIFEXITED(answer->status) && WEXITSTATUS(answer->status) == 0;
+	bool ended_well =
+		!answer->late && !answer->endless && WIFEXITED(answer->status) && WEXITSTATUS(answer->status) == 0;
 	struct stage_description *description;
 
 	if (!ended_well ||
@@ -205,7 +212,7 @@ static int take_answer(const char *path, const struct answer *answer, struct sta
 
 int probe_describe(const char *path, struct stage_description **ret_description, struct text *why)
 {
-	struct answer answer = { TEXT_NULL, TEXT_NULL, 0, false };
+	struct answer answer = { TEXT_NULL, TEXT_NULL, 0, false, false };
 	_cleanup_(free) char *worker = NULL, *absolute = realpath(path, NULL);
 	struct stat status;
 	int r;
