@@ -44,13 +44,16 @@ def hops(bench, size, count, lane, hop, n_hops, one_processor):
 
 
 def round_trip(bench, count, think_ns=0, one_processor=False):
-    """source -> ping <-> echo. The source ends with its one item; the loop ends by itself."""
+    """
+    source -> ping <-> echo. The source ends with its one item; the loop ends by itself. On one processor the pipeline as a whole is
+    confined to it: who waits knows then that the other side needs it.
+    """
     there, back = (0, 0) if one_processor else (0, 1)
     return bench.weir_result([
         {"name": "source", "plugin": bench.plugin("source"), "count": 1, **on(True, back)},
         {"name": "ping", "plugin": bench.plugin("ping"), "from": ["source", {"stage": "echo", "credit": 64}], "count": count,
          "think": f"{think_ns}ns", "file": "result.json", **on(True, there)},
-        {"name": "echo", "plugin": bench.plugin("pass"), "from": "ping", **on(True, back)}])
+        {"name": "echo", "plugin": bench.plugin("pass"), "from": "ping", **on(True, back)}], one_processor=one_processor)
 
 
 def receive(bench, count):
