@@ -155,9 +155,12 @@ static uint32_t wait_rounds(const struct worker *worker, const struct wait_reque
 
 static bool turn_may_go_on(struct worker *worker, const void *data);
 
-/* An item is what most spinning is for, so its lanes are looked at most often, and nothing lies between its coming and its turn. */
+/*
+ * An item is what most spinning is for, so its lanes are looked at most often, and nothing lies between its coming and its turn. To look at
+ * all else takes as long as an answer needs to come: so not in the first microseconds.
+ */
 #define LOOKS_A_ROUND 4u
-#define ROUNDS_BETWEEN_LOOKS 4u
+#define ROUNDS_BETWEEN_LOOKS 16u
 
 int wait_for_plain(struct worker *worker)
 {
@@ -175,7 +178,7 @@ int wait_for_plain(struct worker *worker)
 			}
 			cpu_relax();
 		}
-		if (i % ROUNDS_BETWEEN_LOOKS == 0 && wait_is_over(worker, &request)) {
+		if (i % ROUNDS_BETWEEN_LOOKS == ROUNDS_BETWEEN_LOOKS - 1 && wait_is_over(worker, &request)) {
 			worker->look_further = true;
 			return WAIT_E_OTHER;
 		}
