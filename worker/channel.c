@@ -145,6 +145,7 @@ bool channel_has(struct worker *worker, uint32_t input)
 
 int channel_pause(struct worker *worker, bool in_step)
 {
+	turn_release(worker); /* who only tries never sleeps, where this is done otherwise */
 	if (in_step) {
 		turn_commit_complete(worker);
 		step_close(worker);

@@ -92,14 +92,14 @@ enum output_code output_choose(struct worker *worker, struct output_edge *edge, 
 			       void **ret_payload)
 {
 	uint32_t lane = output_only_lane(worker, edge);
-	bool any_lane = edge->heritage->order == HERITAGE_ORDER_NONE && !edge->key;
+	bool any_lane = edge->n_lanes > 1 && lane == NO_LANE; /* as output_room() has it: it must promise no more */
 	int r;
 
 	if (edge->n_lanes == 1 || lane == NO_LANE)
 		lane = output_turn_lane(edge);
 
 	r = credit_left(edge) ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) : LANE_E_FULL;
-	if (r == LANE_E_FULL && !edge->credit && edge->n_lanes > 1 && any_lane)
+	if (r == LANE_E_FULL && !edge->credit && any_lane)
 		for (uint32_t i = 0; r == LANE_E_FULL && i < edge->n_lanes; i++) {
 			lane = lane + 1 < edge->n_lanes ? lane + 1 : 0;
 			r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);

@@ -134,6 +134,38 @@ static void test_a_dealt_run_stays_in_one_lane_and_ends_with_the_turn(void **sta
 	rig_deinit(&rig);
 }
 
+/* What output_room() says and what a push finds must be one: whoever was told that there is room does not sleep. */
+static void test_a_new_run_goes_where_there_is_room(void **state)
+{
+	static const char text[1500];
+	struct rig rig;
+	struct worker *producer = &rig.producers[0];
+
+	(void)state;
+	rig_init(&rig, 1, 2, HERITAGE_ORDER_DEAL, HERITAGE_LEAST_LOADED, false);
+	for (int i = 0; i < 4; i++) { /* runs of one item */
+		assert_int_equal(output_push(producer, 0, text, sizeof(text)), 0);
+		output_item_end(producer);
+		rig_commit(producer);
+	}
+	assert_int_equal(output_push(producer, 0, text, sizeof(text)), OUTPUT_E_FULL);
+	for (uint32_t full = 0; full < 2; full++) {
+		struct worker *consumer = &rig.consumers[1 - full];
+
+		rig_take(consumer);
+		rig_take(consumer);
+		rig_commit(consumer);
+		assert_true(output_room(producer, producer->need_bytes));
+		assert_int_equal(output_push(producer, 0, text, sizeof(text)), 0);
+		output_item_drop(producer);
+		assert_int_equal(output_push(producer, 0, text, sizeof(text)), 0);
+		output_item_end(producer);
+		rig_commit(producer);
+		assert_int_equal(output_push(producer, 0, text, sizeof(text)), OUTPUT_E_FULL);
+	}
+	rig_deinit(&rig);
+}
+
 static void test_a_run_of_a_given_size_spans_turns_and_workers(void **state)
 {
 	struct rig rig;
@@ -243,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_full_in_every_lane_is_full),
 		cmocka_unit_test(test_room_is_wanted_only_where_the_item_goes),
 		cmocka_unit_test(test_a_dealt_run_stays_in_one_lane_and_ends_with_the_turn),
+		cmocka_unit_test(test_a_new_run_goes_where_there_is_room),
 		cmocka_unit_test(test_a_run_of_a_given_size_spans_turns_and_workers),
 		cmocka_unit_test(test_a_run_that_waits_too_long_is_due),
 		cmocka_unit_test(test_every_code_is_an_outcome),

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "hops.h"
+#include "worker/channel_priv.h"
 #include "worker/input.h"
 #include "worker/origins.h"
 #include "worker/output.h"
@@ -215,6 +216,20 @@ static void test_several_outputs_share_one_payload(void **state)
 	hops_deinit(&hops);
 }
 
+static void test_who_only_tries_lets_go_too(void **state)
+{
+	struct hops hops;
+
+	(void)state;
+	hops_init(&hops, fan, 3);
+	put(&hops, 1, SIZE);
+	for (uint32_t slot = 1; slot <= 3; slot++)
+		take(&hops, slot, 1);
+	assert_int_equal(channel_pause(&hops.workers[0], true), 0);
+	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
+	hops_deinit(&hops);
+}
+
 static void test_shared_room_outlives_its_writer(void **state)
 {
 	struct hops hops;
@@ -404,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_next_generation_holds_what_was_emitted),
 		cmocka_unit_test(test_consumer_dies_with_the_item_in_hand),
 		cmocka_unit_test(test_several_outputs_share_one_payload),
+		cmocka_unit_test(test_who_only_tries_lets_go_too),
 		cmocka_unit_test(test_shared_room_outlives_its_writer),
 		cmocka_unit_test(test_diamond),
 		cmocka_unit_test(test_no_place_left_means_a_copy),
