@@ -116,7 +116,7 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 		input->lane.capacity_bytes = lane->capacity_bytes;
 		input->lane.index = lane->own_index;
 		/* until pins_attach() knows what may go */
-		input->lane.held = pins_wanted(&worker->heritage);
+		input->lane.held = pins_wanted(&worker->heritage) && from->full != HERITAGE_FULL_DROP_OLD;
 		input->lane.held_from = load_relaxed(&input->lane.reader->free);
 		if (from->full == HERITAGE_FULL_DROP_OLD) {
 			r = attach_hold(worker, input, lane, from->peer_stage, why);

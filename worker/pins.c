@@ -96,11 +96,19 @@ static struct held_entry *entry_of(const struct held *held, uint32_t number)
 
 /* ---- holding ---- */
 
+/* Where the producer may drop the oldest items nothing is referred to, and `free` runs ahead of `done`: that is the hold's business. */
+static bool has_hold(const struct held *held)
+{
+	return held->input && held->input->hold.record;
+}
+
 static void held_show(const struct held *held)
 {
 	bool any = held->n != 0;
 	uint64_t from = any ? entry_of(held, held->first)->position : 0;
 
+	if (has_hold(held))
+		return;
 	if (held->input) {
 		held->input->lane.held = any;
 		held->input->lane.held_from = from;
@@ -266,7 +274,7 @@ bool pins_release(struct worker *worker)
 		struct held *held = &pins->held[pins->changed[--pins->n_changed]];
 
 		held->changed = false;
-		if (held->input) {
+		if (held->input && !has_hold(held)) {
 			release_input(held->input);
 			released = true;
 		}
@@ -461,7 +469,8 @@ int pins_attach(struct worker *worker, struct text *why)
 		return r;
 	for (uint32_t i = 0; i < pins->n_inputs; i++) {
 		held_show(&pins->held[i]);
-		lane_in_release(&pins->held[i].input->lane);
+		if (!has_hold(&pins->held[i]))
+			lane_in_release(&pins->held[i].input->lane);
 	}
 	return 0;
 }

@@ -230,6 +230,33 @@ static void test_who_only_tries_lets_go_too(void **state)
 	hops_deinit(&hops);
 }
 
+/* full: drop-old before a stage that forwards: what its reader has copied out of the lane is the producer's to overwrite. */
+static void test_room_behind_an_item_in_the_hold_is_not_taken_back(void **state)
+{
+	static uint64_t hold[(sizeof(struct hold_record) + SIZE) / sizeof(uint64_t)];
+	struct text why = { 0 };
+	struct item_header header;
+	const void *payload;
+	struct input_lane *lane;
+	struct hops hops;
+
+	(void)state;
+	hops_init(&hops, chain, 3);
+	put(&hops, 1, SIZE);
+	lane = &hops.workers[1].inputs[0].lanes[0];
+	lane->hold.record = (struct hold_record *)(void *)hold;
+	assert_int_equal(hold_attach(&lane->hold, &lane->lane), 0);
+	assert_int_equal(hold_peek(&lane->hold, &lane->lane, &header, &payload), 0);
+	assert_int_equal(free_of(&hops, 1), RECORD);
+	pins_detach(&hops.workers[1]); /* killed with it in hand: the next generation */
+	assert_int_equal(hold_attach(&lane->hold, &lane->lane), 0);
+	assert_int_equal(pins_attach(&hops.workers[1], &why), 0);
+	assert_int_equal(free_of(&hops, 1), RECORD);
+	lane->hold.record = NULL;
+	text_deinit(&why);
+	hops_deinit(&hops);
+}
+
 static void test_shared_room_outlives_its_writer(void **state)
 {
 	struct hops hops;
@@ -420,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_consumer_dies_with_the_item_in_hand),
 		cmocka_unit_test(test_several_outputs_share_one_payload),
 		cmocka_unit_test(test_who_only_tries_lets_go_too),
+		cmocka_unit_test(test_room_behind_an_item_in_the_hold_is_not_taken_back),
 		cmocka_unit_test(test_shared_room_outlives_its_writer),
 		cmocka_unit_test(test_diamond),
 		cmocka_unit_test(test_no_place_left_means_a_copy),
