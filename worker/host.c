@@ -59,7 +59,9 @@ static enum output_code host_try(struct worker *worker, const struct emission *e
 static int host_place(struct worker *worker, const struct emission *emission)
 {
 	window_shut(worker);
-	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker)) {
+	/* What never fits is told at once: no room would be enough to wait for. */
+	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker) &&
+	    emission->size_bytes <= output_payload_max(worker)) {
 		worker->full = true;
 		worker->need_bytes = item_record_size(emission->size_bytes);
 		worker->need_output = emission->output;

@@ -5,7 +5,9 @@
  */
 #include "worker/outcome.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define STATUSES_MAX 32 /* bits of a set */
 
@@ -32,6 +34,18 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 	return WEIR_FAILED;
 }
 
+void outcome_explain_refusal(struct worker *worker)
+{
+	if (worker->emit_refused == -EINVAL)
+		snprintf(
+			worker->reason, sizeof(worker->reason),
+			"its weir_push() is for more than weir_reserve() gave it, for another output, or for nothing that "
+			"is still reserved; mend the stage");
+	else if (worker->emit_refused < 0)
+		snprintf(worker->reason, sizeof(worker->reason), "an item could not be emitted: %s",
+			 strerror(-worker->emit_refused));
+}
+
 int outcome_after_emits(struct worker *worker, const char *callback, uint32_t outcomes, int status)
 {
 	bool passes_on =
@@ -44,5 +58,6 @@ int outcome_after_emits(struct worker *worker, const char *callback, uint32_t ou
 		snprintf(
 			worker->reason, sizeof(worker->reason),
 			"the outputs of one item do not fit a lane, or the credit of the way back; give the stage behind this one a larger `lane:` or `credit:`");
+	outcome_explain_refusal(worker);
 	return worker->emit_refused == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_FAILED;
 }

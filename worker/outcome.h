@@ -19,3 +19,9 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
  * not lose the output in silence. Returns WEIR_CANCELLED or WEIR_FAILED then.
  */
 int outcome_after_emits(struct worker *worker, const char *callback, uint32_t outcomes, int status);
+
+/*
+ * Puts into worker->reason what an emit of the item in hand has failed of, if that was no outcome but an error: a push of what
+ * was not reserved, or a system call.
+ */
+void outcome_explain_refusal(struct worker *worker);

@@ -13,6 +13,7 @@
  */
 #include "worker/run.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "worker/leave.h"
@@ -29,6 +30,10 @@ static int run_status(struct worker *worker, int status)
 {
 	int over = worker->step.over;
 
+	if (status == -EINVAL && status == worker->emit_refused) { /* no new worker would do better */
+		outcome_explain_refusal(worker);
+		status = WEIR_FAILED;
+	}
 	/* Nobody may overlook a failure, or end cleanly what was cancelled. */
 	if (over == WEIR_FAILED || over < 0 || (over == WEIR_CANCELLED && status != WEIR_FAILED && status >= 0))
 		status = over;

@@ -15,6 +15,7 @@
  */
 #include "worker/step.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,8 +167,10 @@ int step_end(struct worker *worker)
 				worker->reason, sizeof(worker->reason),
 				"what it sent for one item does not fit a lane; give the stage behind this one a larger "
 				"`lane:`, or let this one weir_reject() such items");
+		if (r == -EINVAL)
+			outcome_explain_refusal(worker);
 		step_drop(worker);
-		return r == WEIR_TOO_LARGE || r == WEIR_FULL ? WEIR_FAILED : r;
+		return r == WEIR_TOO_LARGE || r == WEIR_FULL || r == -EINVAL ? WEIR_FAILED : r;
 	}
 	worker->step.has_item = false;
 	step_open(worker);

@@ -237,6 +237,36 @@ static void test_no_room_says_why_and_is_not_overlooked(void **state)
 	rig_deinit(&rig);
 }
 
+static int run_pushes(struct weir_context *context, void *state)
+{
+	bool hands_on = *(bool *)rig.relay.state;
+
+	(void)state;
+	assert_int_equal(receive(context, "a"), WEIR_OK);
+	assert_int_equal(weir_push(context, 0, 1), -EINVAL);
+	if (hands_on)
+		return -EINVAL;
+	assert_int_equal(receive(context, ""), WEIR_FAILED); /* overlooked */
+	return WEIR_OK;
+}
+
+/* No new worker would do better: no error that is tried again. */
+static void test_a_push_of_nothing_fails_the_stage(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		bool hands_on = i != 0;
+
+		chain(run_pushes);
+		rig.relay.state = &hands_on;
+		push("a");
+		assert_int_equal(run_loop(&rig.relay), WEIR_FAILED);
+		assert_non_null(strstr(rig.relay.reason, "weir_push()"));
+		assert_int_equal(LEDGER_OF(TAKEN), 0);
+		rig_deinit(&rig);
+	}
+}
+
 /* ---- items ---- */
 
 static int run_rejects(struct weir_context *context, void *state)
@@ -367,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_drops_the_step_that_could_not_send),
 		cmocka_unit_test(test_a_producer_that_was_given_up_is_no_clean_end),
 		cmocka_unit_test(test_no_room_says_why_and_is_not_overlooked),
+		cmocka_unit_test(test_a_push_of_nothing_fails_the_stage),
 		cmocka_unit_test(test_a_rejected_item_undoes_its_step),
 		cmocka_unit_test(test_rejecting_nothing_is_a_mistake),
 		cmocka_unit_test(test_an_item_that_cost_too_many_workers_is_not_given_again),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rig.h"
+#include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/turn.h"
 #include "worker/window.h"
@@ -205,6 +206,40 @@ static void test_a_push_without_a_reservation_is_refused(void **state)
 	rig_deinit(&rig);
 }
 
+/* A turn that has built its share is ended by the next item, but not by one that no turn could take. */
+static void test_what_never_fits_is_told_at_once(void **state)
+{
+	static const char text[RIG_LANE_SIZE / 4];
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	rig.relay.reserved.output = NO_LANE;
+	rig.relay.phase = PHASE_PRODUCE;
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text)), 0);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text)), WEIR_FULL);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, RIG_LANE_SIZE), WEIR_TOO_LARGE);
+	rig_deinit(&rig);
+}
+
+static void test_a_stage_that_overlooks_it_is_told_why(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	for (int status = 0; status >= -EINVAL; status -= EINVAL) { /* overlooked; handed on */
+		rig.relay.reserved.output = NO_LANE;
+		rig.relay.emit_refused = 0;
+		rig.relay.reason[0] = '\0';
+		rig.relay.phase = PHASE_PROCESS;
+		assert_int_equal(weir_push(&rig.relay.context, 0, 5), -EINVAL);
+		assert_int_equal(outcome_after_emits(&rig.relay, "process", OUTCOMES_ENDING, status), WEIR_FAILED);
+		assert_non_null(strstr(rig.relay.reason, "weir_push()"));
+	}
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +247,8 @@ int main(void)
 		cmocka_unit_test(test_items_built_in_place),
 		cmocka_unit_test(test_a_failed_item_leaves_nothing_in_the_window),
 		cmocka_unit_test(test_a_push_without_a_reservation_is_refused),
+		cmocka_unit_test(test_what_never_fits_is_told_at_once),
+		cmocka_unit_test(test_a_stage_that_overlooks_it_is_told_why),
 	};
 
 	return cmocka_run_group_tests_name("worker.window", tests, NULL, NULL);
