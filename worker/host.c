@@ -166,7 +166,13 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 		output = 0;
 	if (worker->phase == PHASE_RUN)
 		return channel_push(context, output, size_bytes);
-	r = output_status(output_push_reserved(worker, output, size_bytes));
+	r = host_check_phase(worker);
+	if (r < 0)
+		return r;
+	/* A reservation shuts the window: where it is open again, the item that had one is over. */
+	if (r == 0)
+		r = output_status(worker->window.is_open ? OUTPUT_E_UNRESERVED :
+							   output_push_reserved(worker, output, size_bytes));
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, output);
 	return host_refuse(worker, r);

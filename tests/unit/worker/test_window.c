@@ -206,6 +206,30 @@ static void test_a_push_without_a_reservation_is_refused(void **state)
 	rig_deinit(&rig);
 }
 
+/* What another item has reserved, and did not push, is gone: it would be built where the window already stands. */
+static void test_a_reservation_does_not_outlive_its_item(void **state)
+{
+	struct rig rig;
+	void *place;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	rig.relay.reserved.output = NO_LANE;
+	rig.relay.phase = PHASE_PROCESS;
+	window_open(&rig.relay);
+	assert_int_equal(weir_reserve(&rig.relay.context, 0, RIG_LANE_SIZE / 2, &place), 0);
+	window_open(&rig.relay); /* the next item */
+	assert_int_equal(weir_emit(&rig.relay.context, 0, "small", 5), 0);
+	assert_int_equal(weir_push(&rig.relay.context, 0, RIG_LANE_SIZE / 2), -EINVAL);
+	window_shut(&rig.relay);
+	rig.relay.phase = PHASE_FLUSH;
+	assert_int_equal(weir_push(&rig.relay.context, 0, 8), -EPERM);
+	rig_commit(&rig.relay);
+	assert_string_equal(rig_take(&rig.consumers[0]), "small");
+	assert_string_equal(rig_take(&rig.consumers[0]), "-");
+	rig_deinit(&rig);
+}
+
 /* A turn that has built its share is ended by the next item, but not by one that no turn could take. */
 static void test_what_never_fits_is_told_at_once(void **state)
 {
@@ -247,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_items_built_in_place),
 		cmocka_unit_test(test_a_failed_item_leaves_nothing_in_the_window),
 		cmocka_unit_test(test_a_push_without_a_reservation_is_refused),
+		cmocka_unit_test(test_a_reservation_does_not_outlive_its_item),
 		cmocka_unit_test(test_what_never_fits_is_told_at_once),
 		cmocka_unit_test(test_a_stage_that_overlooks_it_is_told_why),
 	};
