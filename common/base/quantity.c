@@ -65,7 +65,11 @@ static int quantity_parse(const char *text, const struct unit *units, int64_t *r
 	for (const struct unit *unit = units; unit->suffix; unit++) {
 		if (strcmp(end, unit->suffix) != 0)
 			continue;
-		value = round(value * unit->factor);
+		value *= unit->factor;
+		/* Half an item is a mistake; half a byte or nanosecond is what binary fractions leave of a good number. */
+		if (units == units_integer && !(fabs(value - round(value)) < 1e-6))
+			return QUANTITY_E_BAD;
+		value = round(value);
 		if (!(fabs(value) < 9.2e18))
 			return QUANTITY_E_BAD;
 		*ret = (int64_t)value;

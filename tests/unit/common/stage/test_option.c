@@ -44,6 +44,10 @@ static void test_quantities(void **state)
 	expect(&integer, "65", 0, "is out of range: expected 1 to 64");
 	expect(&integer, "-1", 0, "is negative");
 	expect(&integer, "4x", 0, "is wrong: expected a whole number such as 100 or 10k");
+	expect(&integer, "1.5", 0, "is wrong: expected a whole number such as 100 or 10k");
+	expect(&free_integer, "1.5k", 1500, NULL);
+	expect(&free_integer, "1.1M", 1100000, NULL);
+	expect(&free_integer, "1.0005k", 0, "is wrong: expected a whole number such as 100 or 10k");
 	expect(&integer, "", 0, "is wrong: expected a whole number such as 100 or 10k");
 	expect(&free_integer, "9223372036854775807", INT64_MAX, NULL);
 	expect(&free_integer, "9223372036854775808", 0, "is wrong: expected a whole number such as 100 or 10k");
