@@ -91,6 +91,12 @@ static int host_refuse(struct worker *worker, int r)
 	return r;
 }
 
+/* In run() it is the call's outcome; elsewhere what was meant for it would be lost without a word. */
+static int host_refuse_output(struct worker *worker)
+{
+	return worker->phase == PHASE_RUN ? error_origin(-EINVAL) : host_refuse(worker, error_origin(-EINVAL));
+}
+
 static int host_check_phase(struct worker *worker)
 {
 	if (worker->phase != PHASE_PRODUCE && worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
@@ -108,7 +114,7 @@ static int host_send(struct worker *worker, const struct emission *emission)
 	int r;
 
 	if (!host_may_emit(worker, emission->output))
-		return error_origin(-EINVAL);
+		return host_refuse_output(worker);
 	if (worker->phase == PHASE_RUN)
 		return channel_send(&worker->context, emission->output,
 				    emission->item ? emission->item->data : emission->data, emission->size_bytes,
@@ -146,7 +152,7 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		emission.output = 0;
 	if (emission.output >= worker->n_outputs)
-		return error_origin(-EINVAL);
+		return host_refuse_output(worker);
 	if (worker->phase == PHASE_RUN)
 		return channel_reserve(context, emission.output, size_bytes, ret_payload);
 	r = host_check_phase(worker);

@@ -39,8 +39,8 @@ void outcome_explain_refusal(struct worker *worker)
 	if (worker->emit_refused == -EINVAL)
 		snprintf(
 			worker->reason, sizeof(worker->reason),
-			"its weir_push() is for more than weir_reserve() gave it, for another output, or for nothing that "
-			"is still reserved; mend the stage");
+			"it emits to an output that it does not have, or its weir_push() is for more than weir_reserve() gave "
+			"it, or for nothing that is still reserved; mend the stage");
 	else if (worker->emit_refused < 0)
 		snprintf(worker->reason, sizeof(worker->reason), "an item could not be emitted: %s",
 			 strerror(-worker->emit_refused));

@@ -134,7 +134,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
  * sources: every lane is full, and the stages behind say full: reject; it is counted, go on with the next). In process(),
  * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
  * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce(). In run() it
- * is weir_send() with WEIR_FOREVER, and says what that says (weir/channel.h).
+ * is weir_send() with WEIR_FOREVER, and says what that says (weir/channel.h). -EINVAL: there is no such output; outside run() the
+ * stage fails then, whatever it returns.
  */
 static inline int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
@@ -150,7 +151,8 @@ static inline int weir_emit(struct weir_context *context, uint32_t output, const
  * *ret_payload, 8-byte aligned, contiguous, the stage's to fill until weir_push(), the next emit or the callback's end (in run():
  * the end of its step, or weir_close()).
  * Nothing is emitted before weir_push(), which takes what was filled: size_bytes may be smaller, 0 too. Returns as weir_emit();
- * weir_push() returns 0, WEIR_REJECTED (as above), WEIR_FAILED, or -EINVAL if nothing that large is reserved in this output.
+ * weir_push() returns 0, WEIR_REJECTED (as above), WEIR_FAILED, or -EINVAL if nothing that large is reserved in this output, and then
+ * the stage fails. (Where one plain output has room, that is not checked: what is pushed then is whatever lies there.)
  */
 static inline int weir_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
 {

@@ -246,6 +246,27 @@ static void test_what_never_fits_is_told_at_once(void **state)
 	rig_deinit(&rig);
 }
 
+/* Otherwise what was meant for it would be lost, and the item counted as filtered. */
+static void test_an_output_that_is_not_there_fails_the_stage(void **state)
+{
+	struct rig rig;
+	void *place;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	for (int reserves = 0; reserves < 2; reserves++) {
+		rig.relay.emit_refused = 0;
+		rig.relay.reason[0] = '\0';
+		rig.relay.phase = PHASE_PROCESS;
+		assert_int_equal(reserves ? weir_reserve(&rig.relay.context, 1, 5, &place) :
+					    weir_emit(&rig.relay.context, 1, "text", 4),
+				 -EINVAL);
+		assert_int_equal(outcome_after_emits(&rig.relay, "process", OUTCOMES_ENDING, WEIR_OK), WEIR_FAILED);
+		assert_non_null(strstr(rig.relay.reason, "an output that it does not have"));
+	}
+	rig_deinit(&rig);
+}
+
 static void test_a_stage_that_overlooks_it_is_told_why(void **state)
 {
 	struct rig rig;
@@ -273,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_a_push_without_a_reservation_is_refused),
 		cmocka_unit_test(test_a_reservation_does_not_outlive_its_item),
 		cmocka_unit_test(test_what_never_fits_is_told_at_once),
+		cmocka_unit_test(test_an_output_that_is_not_there_fails_the_stage),
 		cmocka_unit_test(test_a_stage_that_overlooks_it_is_told_why),
 	};
 
