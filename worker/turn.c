@@ -421,7 +421,7 @@ static int turn_finish(struct worker *worker, enum cursor_end end)
 			return turn_drop(worker, r);
 		output_item_end(worker);
 		worker->produce_wanted = r == WEIR_MORE;
-		r = turn_commit(worker);
+		r = worker->produce_wanted ? turn_commit(worker) : 0; /* else with the end: it is not called again */
 	}
 	while (r == 0 && worker->produce_wanted) {
 		r = turn_produce(worker);

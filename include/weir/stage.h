@@ -112,7 +112,8 @@ struct weir_stage {
 	int (*end_run)(struct weir_context *context, void *state);
 
 	/*
-	 * All inputs are closed and empty: emit what is left. May be NULL.
+	 * All inputs are closed and empty: emit what is left. May be NULL. With 0 that and the end take effect at once. After
+	 * WEIR_MORE produce() goes on; then a next process calls finish() again, and it has to go by the cursor.
 	 * Returns 0, WEIR_MORE, WEIR_CANCELLED, WEIR_FAILED, negative errno.
 	 */
 	int (*finish)(struct weir_context *context, void *state);
