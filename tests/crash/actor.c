@@ -85,7 +85,7 @@ void crash_item(struct weir_context *context, const struct weir_item *item)
 {
 	(void)context;
 	if (victim_worker && item)
-		victim->hand = item->sequence + 1;
+		victim->hand = (uint64_t)item->input << ACTOR_HAND_INPUT_SHIFT | (item->sequence + 1);
 	if (!current || !current->calls_left)
 		return;
 	if (!--current->calls_left) {

@@ -97,13 +97,23 @@ static const struct item_header *record_at(const struct world *world, uint32_t n
 	return NULL;
 }
 
+/* Which input of its consumer. */
+static uint64_t input_of(const struct plan_lane *lane)
+{
+	uint64_t n = 0;
+
+	for (uint32_t edge = 0; edge < lane->edge; edge++)
+		n += world_plan_now->edges[edge].to == world_plan_now->edges[lane->edge].to;
+	return n;
+}
+
 static const char *check_suspect(const struct world *world, const struct judge_case *judged)
 {
 	const struct repair_report *report = &world->seats[scenario_now->victim].death.report;
 
 	if (!report->in_hand)
 		return judged->in_hand && !judged->repair_cut ? "the item in hand is not suspected" : NULL;
-	if (judged->in_hand && report->suspect_sequence != judged->in_hand - 1)
+	if (judged->in_hand && report->suspect_sequence != (judged->in_hand & ACTOR_HAND_SEQUENCE_MASK) - 1)
 		return "another item than the one in hand is suspected";
 	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
 		const struct plan_lane *lane = &world_plan_now->lanes[i];
@@ -111,6 +121,8 @@ static const char *check_suspect(const struct world *world, const struct judge_c
 
 		if (lane->consumer != scenario_now->victim || lane->reader_index != report->suspect_lane)
 			continue;
+		if (judged->in_hand && input_of(lane) != judged->in_hand >> ACTOR_HAND_INPUT_SHIFT)
+			return "the suspect lies in another input than the item in hand";
 		header = record_at(world, i, report->suspect_position);
 		if (!header)
 			return "the suspect's position is that of no item";

@@ -18,7 +18,7 @@ void judge_rewind(void);
 struct judge_case {
 	bool disturbed;   /* the peers act on what they see before the repair */
 	bool repair_cut;  /* a repair has begun already: the item in hand may have been forgotten */
-	uint64_t in_hand; /* 1 + sequence of the item that the victim had certainly in hand; 0: not known */
+	uint64_t in_hand; /* what the victim had certainly in hand, as actor_victim_hand() says it; 0: not known */
 };
 
 /* Makes the judge's world a copy of `image`, repairs, checks, rings, seats the next generation, and lets all finish. */

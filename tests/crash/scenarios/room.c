@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sink takes all that lies in the lane, in one turn; its source sleeps for the room. */
+/* A sink takes all that lies in the lane, one item, in one turn; its source sleeps for the room, and nothing else brings it back. */
 #include "tests/crash/scenario.h"
 
 SCENARIO(room) = {
@@ -11,6 +11,6 @@ SCENARIO(room) = {
 	.victim = 1,
 	.sleeps = 1,
 	.items = 5,
-	.item_bytes = 1000,
+	.item_bytes = 2040,
 	.steps = { { 0, UNTIL_ASLEEP } },
 };
