@@ -163,7 +163,8 @@ static void flip_bits(void *bytes, size_t size_bytes)
 
 static struct commit_operation nonsense(void)
 {
-	uint32_t kind = next_random() % 16 ? (uint32_t)(1 + next_random() % 3) : (uint32_t)next_random() % 9;
+	static const uint32_t kinds[] = { COMMIT_TAIL, COMMIT_RETRACT, COMMIT_CURSOR, COMMIT_DONE };
+	uint32_t kind = next_random() % 16 ? kinds[next_random() % 4] : (uint32_t)next_random() % 9;
 	uint32_t index = kind == COMMIT_CURSOR ? 0 : (uint32_t)(next_random() % (next_random() % 16 ? N_LANES : 9));
 	uint64_t value =
 		kind == COMMIT_CURSOR ? next_random() % 2 : LANE_SIZE + (next_random() % LANE_SIZE & ~UINT64_C(7));
@@ -176,6 +177,7 @@ static void make_image(struct slot *slot, unsigned image)
 	struct segment *segment = &slot->segment;
 	uint64_t *words = words_of(slot);
 	size_t n_words = words_size(slot) / sizeof(*words);
+	uint64_t n_operations;
 
 	memcpy(words, slot->good, words_size(slot));
 	for (unsigned i = 0; i < N_LANES; i++)
@@ -205,8 +207,9 @@ static void make_image(struct slot *slot, unsigned image)
 		break;
 	default: /* a record that is well-formed, and says nonsense */
 		/* behind the last operation that there may be is room up to the end of the page: more of the same */
-		store_relaxed(&segment->record->state, next_random() % (2 * N_LANES + 4));
-		for (unsigned i = 0; i < 2 * N_LANES + 4; i++)
+		n_operations = segment_operations_max(&segment->geometry) + 4;
+		store_relaxed(&segment->record->state, next_random() % n_operations);
+		for (uint64_t i = 0; i < n_operations; i++)
 			segment->record->operations[i] = nonsense();
 		for (unsigned i = 0; i < N_LANES; i++) {
 			store_relaxed(&segment->writers[i].tail, (next_random() % (2 * LANE_SIZE)) & ~UINT64_C(7));
@@ -311,7 +314,7 @@ static void repair_one(struct slot *slot)
 		return;
 	}
 	n_repaired++;
-	assert_true(n_operations <= 2 * (N_LANES + N_LANES) + 1);
+	assert_true(n_operations <= segment_operations_max(&slot->segment.geometry));
 	assert_true(!report.in_hand || report.suspect_lane < N_LANES);
 	assert_int_equal(load_relaxed(&slot->segment.record->state), 0);
 	assert_int_equal(load_relaxed(&slot->segment.armed->word), 0);

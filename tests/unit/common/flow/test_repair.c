@@ -139,7 +139,10 @@ static void test_corrupt_record_touches_nothing(void **state)
 		expect_corrupt(segment, 1, bad[i], good);
 		expect_corrupt(segment, 2, good, bad[i]);
 	}
-	expect_corrupt(segment, 3, good, good);
+	/* one more than there can be, and each of them good */
+	for (uint64_t i = 0; i <= segment_operations_max(&segment->geometry); i++)
+		segment->record->operations[i] = good;
+	expect_corrupt(segment, segment_operations_max(&segment->geometry) + 1, good, good);
 	expect_corrupt(segment, UINT64_MAX, good, good);
 	segment->record->operations[0] = good_flip;
 	segment->record->operations[1] = good;
