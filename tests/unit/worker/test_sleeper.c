@@ -348,6 +348,9 @@ static void test_a_timer_is_not_told(void **state)
 		while (clock_now_ns() < now_ns + 2 * SHORT_NS)
 			usleep(1000);
 		assert_int_equal(with ? sleeper_wait_with(&bed.sleeper, NULL, 0, 0, &n_ready) : look(&bed), 0);
+		now_ns = clock_now_ns();
+		assert_int_equal(sleeper_wait_with(&bed.sleeper, NULL, 0, SHORT_NS / NS_PER_MS, &n_ready), 0);
+		assert_true(clock_now_ns() >= now_ns + SHORT_NS); /* nor does it keep others awake */
 	}
 	end(&bed);
 }
