@@ -94,6 +94,14 @@ void crash_item(struct weir_context *context, const struct weir_item *item)
 	}
 }
 
+void crash_item_in_flight(struct weir_context *context, const struct weir_item *item, bool alone)
+{
+	(void)context;
+	if (victim_worker)
+		victim->hand = alone ? (uint64_t)item->input << ACTOR_HAND_INPUT_SHIFT | (item->sequence + 1) :
+				       ACTOR_HAND_SEVERAL;
+}
+
 void crash_item_over(struct weir_context *context)
 {
 	(void)context;

@@ -30,7 +30,11 @@ void actor_restore_first(void);
 
 /* In the victim's process: attaches and runs; step_mark() at the end of the walk. */
 void actor_be_victim(struct world *world, uint32_t generation);
-/* What the stepped victim has in hand: 1 + its sequence, and above that its input; 0: nothing. In memory that the judge shares. */
+/*
+ * What the stepped victim has in hand: 1 + its sequence, and above that its input; 0: nothing that is sure; ACTOR_HAND_SEVERAL: one of
+ * several in flight. In memory that the judge shares.
+ */
+#define ACTOR_HAND_SEVERAL UINT64_MAX
 #define ACTOR_HAND_INPUT_SHIFT 48u
 #define ACTOR_HAND_SEQUENCE_MASK ((UINT64_C(1) << ACTOR_HAND_INPUT_SHIFT) - 1)
 uint64_t actor_victim_hand(void);

@@ -97,6 +97,40 @@ static const struct item_header *record_at(const struct world *world, uint32_t n
 	return NULL;
 }
 
+/* Its done-bit says so. */
+static bool has_ended(const struct world *world, uint32_t number, uint64_t position)
+{
+	const struct plan_lane *lane = &world_plan_now->lanes[number];
+	const struct segment *segment = &world->segments[lane->consumer];
+	uint64_t at = load_relaxed(&segment->readers[lane->reader_index].done), ordinal;
+	const struct done_bits *bits = segment->done_bits ? &segment->done_bits[lane->reader_index] : NULL;
+	struct item_header header;
+
+	if (!bits)
+		return false;
+	for (ordinal = load_relaxed(&bits->ordinal); at != position; ordinal++) {
+		memcpy(&header, world->lanes[number] + (at & (LANE_SIZE - 1)), sizeof(header));
+		at += item_record_size(header.size_bytes);
+	}
+	return load_relaxed(&bits->words[ordinal % DONE_BITS_WINDOW / 64]) >> (ordinal % 64) & 1;
+}
+
+/* What the next generation will read. */
+static const char *check_noted(const struct world *world)
+{
+	const struct repair_report *report = &world->seats[scenario_now->victim].death.report;
+	const struct board_slot *slot = &world->board->slots[scenario_now->victim];
+
+	if (report->in_hand && (!slot->suspect_attempts || slot->suspect_lane != report->suspect_lane ||
+				slot->suspect_position != report->suspect_position))
+		return "the board names another suspect than the repair";
+	if (slot->suspect_attempts &&
+	    (int64_t)(load_relaxed(&world->segments[scenario_now->victim].readers[slot->suspect_lane].done) -
+		      slot->suspect_position) > 0)
+		return "the board names a suspect that is done";
+	return NULL;
+}
+
 /* Which input of its consumer. */
 static uint64_t input_of(const struct plan_lane *lane)
 {
@@ -111,6 +145,8 @@ static const char *check_suspect(const struct world *world, const struct judge_c
 {
 	const struct repair_report *report = &world->seats[scenario_now->victim].death.report;
 
+	if (judged->in_hand == ACTOR_HAND_SEVERAL)
+		return report->in_hand ? "one of several in flight is suspected" : NULL;
 	if (!report->in_hand)
 		return judged->in_hand && !judged->repair_cut ? "the item in hand is not suspected" : NULL;
 	if (judged->in_hand && report->suspect_sequence != (judged->in_hand & ACTOR_HAND_SEQUENCE_MASK) - 1)
@@ -126,6 +162,8 @@ static const char *check_suspect(const struct world *world, const struct judge_c
 		header = record_at(world, i, report->suspect_position);
 		if (!header)
 			return "the suspect's position is that of no item";
+		if (has_ended(world, i, report->suspect_position))
+			return "the suspect has ended already";
 		/* Between two items of a turn the note is half the old one's: the position counts, the number is for people. */
 		return judged->in_hand && header->sequence != report->suspect_sequence ?
 			       "the suspect is not the item at its position" :
@@ -181,6 +219,8 @@ const char *judge_repair(struct world *world, const struct judge_case *judged)
 		wrong = check_cursors(world);
 	if (!wrong)
 		wrong = check_suspect(world, judged);
+	if (!wrong)
+		wrong = check_noted(world);
 	if (!wrong && scenario_now->check_repaired)
 		wrong = scenario_now->check_repaired(world);
 	return wrong;

@@ -2,6 +2,7 @@
 /* One way through a small pipeline: who is there, what was done before the walk begins, and who is killed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/channel.h>
 #include <weir/stage.h>
@@ -95,6 +96,8 @@ int crash_build(struct weir_context *context, uint32_t output, const void *data,
 
 /* A stage calls it for each item: here the harness may stop it. In the victim: the item is in hand from here on. */
 void crash_item(struct weir_context *context, const struct weir_item *item);
+/* The same of an asynchronous stage, which has been stopped before: alone: no other item is in flight. */
+void crash_item_in_flight(struct weir_context *context, const struct weir_item *item, bool alone);
 /* ... and until here. */
 void crash_item_over(struct weir_context *context);
 /* A stage has seen something that may never be. Static text. */

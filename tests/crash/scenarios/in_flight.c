@@ -24,10 +24,11 @@ static int process(struct weir_context *context, void *state, const struct weir_
 {
 	struct pending *pending = state;
 
-	(void)item;
 	crash_item(context, NULL);
+	crash_item_in_flight(context, item, !pending->n);
 	pending->tokens[pending->n++] = weir_defer(context);
 	weir_watch(context, -1, 0, 1); /* due at once, but not before the turn has ended */
+	crash_item_over(context);
 	return WEIR_PENDING;
 }
 
@@ -44,8 +45,11 @@ static int produce(struct weir_context *context, void *state)
 		crash_item(context, NULL);
 		r = weir_resume(context, token, &item);
 
-		if (r == 0)
+		if (r == 0) {
+			crash_item_in_flight(context, item, pending->n == 1);
 			r = crash_emit(context, 0, item->data, item->size_bytes);
+			crash_item_over(context);
+		}
 		if (r == 0)
 			r = weir_complete(context, token, WEIR_OK);
 		if (r != 0)
