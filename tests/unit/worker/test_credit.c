@@ -8,6 +8,7 @@
 #include "rig.h"
 #include "worker/credit.h"
 #include "worker/output.h"
+#include "worker/window.h"
 
 static struct output_edge *begin(struct rig *rig, uint32_t n_consumers, uint32_t credit)
 {
@@ -92,6 +93,44 @@ static void test_the_next_generation_counts_what_lies_there(void **state)
 	assert_int_equal(credit_left(edge), UINT32_MAX);
 	credit_attach(edge);
 	assert_int_equal(credit_left(edge), 5);
+	rig_deinit(&rig);
+}
+
+static int no_flush(struct weir_context *context, void *state)
+{
+	(void)context;
+	(void)state;
+	return WEIR_OK;
+}
+
+/* Inline emits don't count items: so the window is no longer than the smallest ones that may still go. */
+static void test_the_window_reaches_as_far_as_the_credit(void **state)
+{
+	struct rig rig;
+	struct worker *producer = &rig.producers[0];
+
+	(void)state;
+	begin(&rig, 1, 3);
+	producer->plain_output = true;
+	for (uint64_t left = 3;; left--) {
+		window_open(producer);
+		assert_int_equal(producer->context.limit - producer->context.next, left * sizeof(struct item_header));
+		window_shut(producer);
+		if (!left)
+			break;
+		producer->plain_output = false;
+		assert_int_equal(rig_push(producer, "an item"), 0);
+		producer->plain_output = true;
+	}
+	rig_deinit(&rig);
+
+	begin(&rig, 1, 3);
+	producer->plain_output = true;
+	producer->stage.flush = no_flush; /* an item ends the turn */
+	window_open(producer);
+	assert_ptr_equal(producer->context.limit, producer->context.next);
+	window_shut(producer);
+	producer->stage.flush = NULL;
 	rig_deinit(&rig);
 }
 
@@ -260,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_a_dropped_item_gives_its_credit_back),
 		cmocka_unit_test(test_one_item_can_not_take_more_than_there_is),
 		cmocka_unit_test(test_the_next_generation_counts_what_lies_there),
+		cmocka_unit_test(test_the_window_reaches_as_far_as_the_credit),
 		cmocka_unit_test(test_ends_are_remembered_however_often_the_ring_goes_round),
 		cmocka_unit_test(test_a_full_ring_has_an_end_for_each_item),
 		cmocka_unit_test(test_records_that_make_no_sense_are_not_noted_beyond_the_ring),
