@@ -10,7 +10,8 @@ static int finish(struct weir_context *context, void *state)
 	return crash_emit(context, 0, &last, payload_size(0));
 }
 
-static const struct weir_stage sums_up = CRASH_STAGE(WEIR_OPERATOR, .process = crash_operator_process, .finish = finish);
+static const struct weir_stage sums_up =
+	CRASH_STAGE(WEIR_OPERATOR, .process = crash_operator_process, .finish = finish);
 
 SCENARIO(finishes) = {
 	.name = "finish",
