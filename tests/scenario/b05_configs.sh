@@ -8,7 +8,7 @@ done
 assert_exit 0 weir run "$WEIR_SOURCE/configs/words.yaml" >out
 assert_eq "$(wc -l <out)" 20 "lines of words"
 assert_exit 0 weir run "$WEIR_SOURCE/configs/files.yaml"
-cat /etc/hosts /etc/passwd | LC_ALL=C sort >expected
+cat /etc/group /etc/passwd | LC_ALL=C sort >expected
 LC_ALL=C sort files-all.txt >sorted
 assert_file_equal sorted expected files
 assert_exit 0 weir run "$WEIR_SOURCE/configs/filter.yaml" </etc/passwd >out

@@ -233,16 +233,16 @@ static void test_a_reservation_does_not_outlive_its_item(void **state)
 /* A turn that has built its share is ended by the next item, but not by one that no turn could take. */
 static void test_what_never_fits_is_told_at_once(void **state)
 {
-	static const char text[RIG_LANE_SIZE / 4];
+	static const char text[RIG_LANE_SIZE];
 	struct rig rig;
 
 	(void)state;
 	rig_init_chain(&rig, &says);
 	rig.relay.reserved.output = NO_LANE;
 	rig.relay.phase = PHASE_PRODUCE;
-	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text)), 0);
-	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text)), WEIR_FULL);
-	assert_int_equal(weir_emit(&rig.relay.context, 0, text, RIG_LANE_SIZE), WEIR_TOO_LARGE);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text) / 4), 0);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text) / 4), WEIR_FULL);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, text, sizeof(text)), WEIR_TOO_LARGE);
 	rig_deinit(&rig);
 }
 
