@@ -36,6 +36,7 @@
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
 #define SLEEP_MS_MIN 1000
 #define SLEEP_MS_MAX 32000
+#define SLEEP_GROWTH 4
 
 /* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
 static void wait_supervisor_lost(void)
@@ -147,10 +148,16 @@ static bool is_crowded(const struct worker *worker)
 	return load_relaxed(&worker->board->n_live) > worker->n_processors;
 }
 
+/* It has only woken to see that nothing was missed, so nothing is about to come. */
+static bool is_at_rest(const struct worker *worker)
+{
+	return worker->sleep_ms > SLEEP_MS_MIN;
+}
+
 /* Nobody rings for what lies outside: that is not worth a look before the sleep. */
 static uint32_t wait_rounds(const struct worker *worker, const struct wait_request *request)
 {
-	return request->events ? spin_rounds(&worker->spin, is_crowded(worker)) : 0;
+	return request->events && !is_at_rest(worker) ? spin_rounds(&worker->spin, is_crowded(worker)) : 0;
 }
 
 static bool turn_may_go_on(struct worker *worker, const void *data);
@@ -204,7 +211,8 @@ static bool wait_spin(struct worker *worker, const struct wait_request *request,
 static bool wait_yield(struct worker *worker, const struct wait_request *request)
 {
 	bool for_room = !(request->events & ARM_DATA);
-	uint32_t n = request->events ? spin_yields(&worker->spin, is_crowded(worker), for_room) : 0;
+	uint32_t n =
+		request->events && !is_at_rest(worker) ? spin_yields(&worker->spin, is_crowded(worker), for_room) : 0;
 	uint64_t from_ns = n ? clock_now_ns() : 0;
 
 	while (n--) {
@@ -229,8 +237,9 @@ static bool wait_bound(struct worker *worker, const struct wait_request *request
 
 	if (!ended_by_bound || missed)
 		worker->sleep_ms = SLEEP_MS_MIN;
-	else if (worker->sleep_ms < SLEEP_MS_MAX)
-		worker->sleep_ms *= 2;
+	else
+		worker->sleep_ms =
+			worker->sleep_ms < SLEEP_MS_MAX / SLEEP_GROWTH ? worker->sleep_ms * SLEEP_GROWTH : SLEEP_MS_MAX;
 	return missed;
 }
 

@@ -167,7 +167,7 @@ def add_receive(bench):
 
 
 def add_idle(bench):
-    window_s = 2 if bench.quick else 5
+    window_s = 2 if bench.quick else 20
     for row, key in ((f"weir, {pipelines.IDLE_WORKERS} workers", "workers"), ("weir, its supervisor", "supervisor")):
         bench.add("idle", "% of one processor", row,
                   lambda key=key: {"value": bench.once("idle", lambda: pipelines.idle(bench, window_s))[key]})
