@@ -62,7 +62,7 @@ class Programs:
         return time.monotonic() - begun
 
     def weir(self, words):
-        stage = {"name": "filter", "exec": words, "workers": 2, "order": "fifo", "ok_exit": ["0", "1"], "block": "10MB"}
+        stage = {"name": "filter", "exec": words, "workers": 2, "order": "fifo", "ok_exit": ["0", "1"], "block": "10MiB"}
         return self.bench.weir([{"name": "read", "source": "file", "path": "in"}] + ([stage] if words else []) +
                                [{"name": "write", "sink": "file", "path": "out"}])
 
