@@ -36,7 +36,7 @@
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
 #define SLEEP_MS_MIN 1000
 #define SLEEP_MS_MAX 32000
-#define SLEEP_GROWTH 4
+#define SLEEP_GROWTH 8
 
 /* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
 static void wait_supervisor_lost(void)
