@@ -23,14 +23,16 @@
 
 #define ANSWER_WAIT_NS (15 * NS_PER_S) /* on a machine that is overrun, loading one takes seconds */
 #define COMPLAINT_SIZE_MAX 4096u
+#define TOO_LATE "did not say what it is within 15 s"
+#define TOO_LONG "says more of itself than anybody needs"
 
 extern char **environ;
 
 /* What the child has said, and how it ended. */
 struct answer {
 	struct text output, complaint;
-	int status; /* of waitpid() */
-	bool late, endless;
+	int status;           /* of waitpid() */
+	const char *given_up; /* why it was not heard to its end; NULL: it was */
 };
 
 static char *worker_path(void)
@@ -99,7 +101,7 @@ static void listen_to(int output_fd, int complaint_fd, uint64_t deadline_ns, str
 		uint64_t now_ns = clock_now_ns();
 
 		if (now_ns >= deadline_ns) {
-			answer->late = true;
+			answer->given_up = TOO_LATE;
 			return;
 		}
 		if (poll(fds, 2, deadline_poll_ms(deadline_ns, now_ns, 1000)) <= 0)
@@ -108,10 +110,11 @@ static void listen_to(int output_fd, int complaint_fd, uint64_t deadline_ns, str
 			fds[0].fd = -1;
 		if (fds[1].revents && !take(fds[1].fd, &answer->complaint))
 			fds[1].fd = -1;
-		answer->endless = answer->output.length > STAGE_DESCRIPTION_SIZE_MAX ||
-				  answer->complaint.length > COMPLAINT_SIZE_MAX;
-		if (answer->endless)
+		if (answer->output.length > STAGE_DESCRIPTION_SIZE_MAX ||
+		    answer->complaint.length > COMPLAINT_SIZE_MAX) {
+			answer->given_up = TOO_LONG;
 			return;
+		}
 	}
 }
 
@@ -120,14 +123,14 @@ static void reap(pid_t pid, uint64_t deadline_ns, struct answer *answer)
 {
 	struct timespec pause = { 0, 2 * (long)NS_PER_MS };
 
-	while (!answer->late && !answer->endless && waitpid(pid, &answer->status, WNOHANG) == 0) {
+	while (!answer->given_up && waitpid(pid, &answer->status, WNOHANG) == 0) {
 		if (clock_now_ns() >= deadline_ns)
-			answer->late = true;
+			answer->given_up = TOO_LATE;
 		else
 			nanosleep(&pause, NULL);
 	}
 	kill(-pid, SIGKILL); /* and whatever it started */
-	if (answer->late || answer->endless)
+	if (answer->given_up)
 		while (waitpid(pid, &answer->status, 0) < 0 && errno == EINTR)
 			;
 }
@@ -163,10 +166,8 @@ static void explain(const char *path, const struct answer *answer, struct text *
 	const char *said = text_get(&answer->complaint);
 	int length = (int)strcspn(said, "\n");
 
-	if (answer->late)
-		text_printf(why, "plugin '%s' did not say what it is within 15 s", path);
-	else if (answer->endless)
-		text_printf(why, "plugin '%s' says more of itself than anybody needs, and does not end", path);
+	if (answer->given_up)
+		text_printf(why, "plugin '%s' %s", path, answer->given_up);
 	else if (WIFSIGNALED(answer->status))
 		text_printf(why, "plugin '%s' crashed when it was loaded (%s)", path,
 			    strsignal(WTERMSIG(answer->status)));
@@ -193,8 +194,7 @@ static bool options_are_free(const struct weir_stage *stage, const char *path, s
 static int take_answer(const char *path, const struct answer *answer, struct stage_description **ret_description,
 		       struct text *why)
 {
-	bool ended_well =
-		!answer->late && !answer->endless && WIFEXITED(answer->status) && WEXITSTATUS(answer->status) == 0;
+	bool ended_well = !answer->given_up && WIFEXITED(answer->status) && WEXITSTATUS(answer->status) == 0;
 	struct stage_description *description;
 
 	if (!ended_well ||
@@ -212,7 +212,7 @@ static int take_answer(const char *path, const struct answer *answer, struct sta
 
 int probe_describe(const char *path, struct stage_description **ret_description, struct text *why)
 {
-	struct answer answer = { TEXT_NULL, TEXT_NULL, 0, false, false };
+	struct answer answer = { TEXT_NULL, TEXT_NULL, 0, NULL };
 	_cleanup_(free) char *worker = NULL, *absolute = realpath(path, NULL);
 	struct stat status;
 	int r;
