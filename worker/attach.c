@@ -211,6 +211,16 @@ static uint32_t count_processors(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 }
 
+static int attach_board(struct worker *worker, struct text *why)
+{
+	int r = board_attach(worker->heritage.board_fd, worker->heritage.n_slots, &worker->board);
+
+	if (r == 0)
+		return 0;
+	text_printf(why, "cannot map the board: %s", r < 0 ? strerror(-r) : "it is not what the heritage says");
+	return r > 0 ? error_origin(-EBADMSG) : error_trace(r);
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -232,12 +242,9 @@ int worker_attach(struct worker *worker, struct text *why)
 	r = attach_segment(&worker->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE, "its own", why);
 	if (r < 0)
 		return r;
-	r = board_attach(heritage->board_fd, heritage->n_slots, &worker->board);
-	if (r != 0) {
-		text_printf(why, "cannot map the board: %s", r < 0 ? strerror(-r) : "it is not what the heritage says");
-		return r > 0 ? error_origin(-EBADMSG) : error_trace(r);
-	}
-	r = attach_peers(worker, why);
+	r = attach_board(worker, why);
+	if (r == 0)
+		r = attach_peers(worker, why);
 	if (r == 0)
 		r = attach_edges(worker, why);
 	if (r == 0)
