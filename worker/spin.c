@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Spinning before sleeping. A wake across processors costs tens of microseconds, of which the waker pays a good part; to look for
- * about 30 us first avoids both, if the event comes in that time. It is in vain when nothing comes, and harmful when the
+ * about 100 us first avoids both, if the event comes in that time. It is in vain when nothing comes, and harmful when the
  * peer needs this very processor. Nobody can know beforehand, so each worker learns from its own last waits:
  *
  *     slept long (nothing to do)                      -> look briefly from now on

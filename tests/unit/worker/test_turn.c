@@ -193,6 +193,28 @@ static void test_every_generation_is_rung(void **state)
 	rig_deinit(&rig);
 }
 
+/* A sleep that nothing ended makes the next one longer, and nobody looks on for what is not about to come. A ring ends the rest. */
+static void test_who_is_at_rest_goes_back_to_sleep_at_once(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init_chain(&rig, &answering);
+	rig.relay.plain_input = true;
+	assert_int_equal(wait_for_plain(&rig.relay), WAIT_E_NOTHING);
+	assert_true(rig.relay.spun_rounds > 0);
+	rings_forget(rig.doorbells[1]);
+	assert_int_equal(wait_sleep(&rig.relay, ARM_DATA, 0), 0);
+	assert_true(rig.relay.sleep_ms > 1000);
+	assert_int_equal(wait_for_plain(&rig.relay), WAIT_E_NOTHING);
+	assert_int_equal(rig.relay.spun_rounds, 0);
+	doorbell_ring(rig.doorbells[1]);
+	assert_int_equal(wait_sleep(&rig.relay, ARM_DATA, 0), 0);
+	assert_int_equal(wait_for_plain(&rig.relay), WAIT_E_NOTHING);
+	assert_true(rig.relay.spun_rounds > 0);
+	rig_deinit(&rig);
+}
+
 static int source_fails(struct weir_context *context, void *state)
 {
 	(void)state;
@@ -236,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_a_watch_of_a_stage_without_produce_is_harmless),
 		cmocka_unit_test(test_no_callback_wakes_up_for_a_run_that_it_can_not_end),
 		cmocka_unit_test(test_every_generation_is_rung),
+		cmocka_unit_test(test_who_is_at_rest_goes_back_to_sleep_at_once),
 		cmocka_unit_test(test_a_failed_source_stays_failed),
 	};
 
