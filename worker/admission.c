@@ -43,7 +43,7 @@ static uint64_t complete_end(const struct worker *worker, const struct output_la
 
 bool admission_lane_empty(const struct worker *worker, const struct output_lane *lane)
 {
-	return load_acquire(&lane->lane.peer->done) == complete_end(worker, lane); /* [L4] mate: commit_apply_these */
+	return load_acquire(&lane->lane.peer->done) == complete_end(worker, lane); /* [L4] mate: commit_store */
 }
 
 int admission_reserve(const struct worker *worker, const struct output_edge *edge, uint32_t lane, size_t size_bytes,

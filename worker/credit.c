@@ -49,7 +49,7 @@ static void count_built(struct credit *credit, const struct lane_out *lane)
 /* What has gone since: looks at the reader's line. */
 static void count_done(struct credit *credit, const struct lane_out *lane)
 {
-	uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_apply_these */
+	uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_store */
 
 	if (done - credit->from > credit->to - credit->from)
 		return; /* makes no sense: the lane will be found broken when its room is asked for */
@@ -78,7 +78,7 @@ void credit_attach(struct output_edge *edge)
 	must(edge->credit);
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
 		const struct lane_out *lane = &edge->lanes[i].lane;
-		uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_apply_these */
+		uint64_t done = load_acquire(&lane->peer->done); /* [L4] mate: commit_store */
 		struct credit *credit = &edge->credit[i];
 		uint32_t n_ends = records_max(edge, lane);
 

@@ -80,9 +80,9 @@ static uint64_t held_by(const struct worker *worker, const struct peer *peer)
 
 static uint64_t filled(const struct loop_lane *lane)
 {
-	uint64_t done = load_acquire(lane->done); /* [L4] mate: commit_apply_these */
+	uint64_t done = load_acquire(lane->done); /* [L4] mate: commit_store */
 
-	return load_acquire(lane->tail) - done; /* [L6] mate: commit_apply_these */
+	return load_acquire(lane->tail) - done; /* [L6] mate: commit_store */
 }
 
 static uint64_t look_around(struct worker *worker)

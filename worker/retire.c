@@ -218,7 +218,7 @@ bool retire_edge_is_drained(const struct output_edge *edge)
 	for (uint32_t i = 0; edge->heritage->movable && i < edge->n_lanes + edge->n_retired; i++) {
 		const struct lane_out *lane = &edge->lanes[i].lane;
 
-		if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_apply_these */
+		if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_store */
 			return false;
 	}
 	return true;

@@ -13,10 +13,8 @@ static int count_lane(const struct supervisor *supervisor, const struct plan_lan
 {
 	const struct seat *producer = &supervisor->seats[lane->producer],
 			  *consumer = &supervisor->seats[lane->consumer];
-	uint64_t tail =
-		load_acquire(&producer->segment.writers[lane->writer_index].tail); /* [L1] mate: commit_apply_these */
-	uint64_t done =
-		load_acquire(&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_apply_these */
+	uint64_t tail = load_acquire(&producer->segment.writers[lane->writer_index].tail); /* [L1] mate: commit_store */
+	uint64_t done = load_acquire(&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_store */
 	unsigned char *data;
 	int r;
 

@@ -80,10 +80,10 @@ static void take_queues(const struct supervisor *supervisor, struct view *view)
 		const struct seat *producer = &supervisor->seats[lane->producer],
 				  *consumer = &supervisor->seats[lane->consumer];
 		struct view_stage *stage = &view->stages[consumer->stage_number];
-		uint64_t done = load_acquire(
-			&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_apply_these */
+		uint64_t done =
+			load_acquire(&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_store */
 		uint64_t filled = load_acquire(&producer->segment.writers[lane->writer_index].tail) -
-				  done; /* [L6] mate: commit_apply_these */
+				  done; /* [L6] mate: commit_store */
 
 		stage->queue_bytes += filled <= lane->capacity_bytes ? filled : lane->capacity_bytes;
 		stage->queue_capacity_bytes += lane->capacity_bytes;

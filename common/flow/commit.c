@@ -5,7 +5,7 @@
  *      worker                                             supervisor, after the kernel has proved the worker dead
  *      ------                                             -------------------------------------------------------
  *      cursor -> the copy that does not count             state 0: nothing of the turn counts. The items are still in
- *      operations (kind, index, value) -> record                   the input lanes; the next generation takes them.
+ *      operations (kind, word, value)  -> record                   the input lanes; the next generation takes them.
  *      state := n                        [C1]  COMMITTED  state n: apply the n operations (again), state := 0.
  *      tails, flips, bits, dones := ...  [L1 C2 I1 L4]
  *      state := 0                        [C1]  IDLE
@@ -26,6 +26,7 @@
 #include "common/base/must.h"
 #include "common/base/words.h"
 #include "common/flow/commit_priv.h"
+#include "common/observe/ledger.h"
 
 #define SNAPSHOT_ATTEMPTS 8
 
@@ -33,6 +34,7 @@ void commit_init(struct commit *commit, struct segment *segment)
 {
 	commit->segment = segment;
 	commit->n_operations = 0;
+	commit->last_kind = 0;
 	commit->capacity = (uint32_t)segment_operations_max(&segment->geometry);
 	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
 	/* What earlier generations have moved stands before anything that this one writes: their own fences were theirs alone. */
@@ -47,77 +49,91 @@ void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_ou
 	commit->cursor_stage_bytes = stage_size_bytes;
 }
 
-static void copy_cursor(const struct commit *commit, struct cursor *to, const struct cursor *from)
+/*
+ * Word by word what changes in every turn (words.h), the rest as it comes: what else is in the ledger, and what is said once in a
+ * stream's life.
+ */
+static inline void copy_cursor(const struct commit *commit, struct cursor *to, const struct cursor *from)
 {
-	words_copy(to, from, offsetof(struct cursor, expected));
+	static_assert(LEDGER_REJECTED_IN == 7 && offsetof(struct cursor, sequence) == sizeof(from->ledger),
+		      "what every turn changes comes first");
+#ifdef WEIR_EXPLORE /* one step of the explored program, as in words_copy() */
+	(void)commit;
+	memcpy(to, from, sizeof(*to));
+#else
+	words_copy(to->ledger, from->ledger, LEDGER_REJECTED_IN * sizeof(from->ledger[0]));
+	memcpy(&to->ledger[LEDGER_REJECTED_IN], &from->ledger[LEDGER_REJECTED_IN],
+	       (LEDGER_MAX - LEDGER_REJECTED_IN) * sizeof(from->ledger[0]));
+	to->sequence = from->sequence;
+	memcpy(&to->finished, &from->finished, offsetof(struct cursor, expected) - offsetof(struct cursor, finished));
 	words_copy(to->expected, from->expected, commit->cursor_inputs * sizeof(from->expected[0]));
-	words_copy(to->outputs, from->outputs, commit->cursor_outputs * sizeof(from->outputs[0]));
+	for (uint32_t i = 0; i < commit->cursor_outputs; i++)
+		words_copy(&to->outputs[i], &from->outputs[i], sizeof(from->outputs[i]));
 	words_copy(to->stage, from->stage, commit->cursor_stage_bytes);
+#endif
 }
 
-static void add(struct commit *commit, enum commit_kind kind, uint32_t index, uint64_t value)
+static inline void add(struct commit *commit, enum commit_kind kind, atomic_u64 *word, uint64_t value)
 {
 	struct commit_record *record = commit->segment->record;
-	uint32_t n = commit->n_operations;
+	struct commit_operation *operation = &record->operations[commit->n_operations];
 
 	if (!WEIR_COMMIT_RECORD) {
-		const struct commit_operation one = { .kind = kind, .index = index, .value = value };
-
-		commit_apply_these(commit->segment, &one, 1);
+		commit_store(word, value);
 		return;
 	}
-	must(n < commit->capacity && (!n || record->operations[n - 1].kind <= kind));
+	must(commit->n_operations < commit->capacity && commit->last_kind <= kind);
 	if (WEIR_MUTANT == MUTANT_COMMITTED_EARLY)
-		store_release(&record->state, n + 1);
-	record->operations[n].kind = kind;
-	record->operations[n].index = index;
-	record->operations[n].value = value;
-	commit->n_operations = n + 1;
+		store_release(&record->state, commit->n_operations + 1);
+	operation->kind = kind;
+	operation->word = commit_word(commit->segment, word);
+	operation->value = value;
+	commit->n_operations++;
+	commit->last_kind = kind;
 }
 
 void commit_add_tail(struct commit *commit, const struct lane_out *lane)
 {
-	must(lane->index < commit->segment->geometry.n_writers);
-	add(commit, COMMIT_TAIL, lane->index, lane->built);
+	add(commit, COMMIT_TAIL, &lane->writer->tail, lane->built);
 }
 
 void commit_add_retract(struct commit *commit, const struct lane_out *lane, uint64_t cut)
 {
-	must(lane->index < commit->segment->geometry.n_writers && lane->built == lane->tail &&
-	     lane->tail - cut <= lane->capacity_bytes);
-	add(commit, COMMIT_RETRACT, lane->index, cut);
+	must(lane->built == lane->tail && lane->tail - cut <= lane->capacity_bytes);
+	add(commit, COMMIT_RETRACT, &lane->writer->tail, cut);
 }
 
 void commit_add_done(struct commit *commit, const struct lane_in *lane)
 {
-	commit_add_done_at(commit, lane->index, lane->next);
+	add(commit, COMMIT_DONE, &lane->reader->done, lane->next);
 }
 
-void commit_add_done_at(struct commit *commit, uint32_t reader, uint64_t position)
+void commit_add_done_at(struct commit *commit, const struct lane_in *lane, uint64_t position)
 {
-	must(reader < commit->segment->geometry.n_readers);
-	add(commit, COMMIT_DONE, reader, position);
+	add(commit, COMMIT_DONE, &lane->reader->done, position);
 }
 
 void commit_add_bits(struct commit *commit, uint32_t reader, uint32_t word, uint64_t value)
 {
-	must(commit->segment->done_bits && reader < commit->segment->geometry.n_readers && word < DONE_BITS_STRIDE);
+	struct done_bits *bits = &commit->segment->done_bits[reader];
+
+	must(commit->segment->done_bits && reader < commit->segment->geometry.n_readers && word <= DONE_BITS_ORDINAL);
 	if (WEIR_MUTANT == MUTANT_BITS_OUTSIDE && word != DONE_BITS_ORDINAL)
-		store_release(&commit->segment->done_bits[reader].words[word], value);
+		store_release(&bits->words[word], value);
 	else if (WEIR_MUTANT == MUTANT_ORDINAL_FORGOTTEN && word == DONE_BITS_ORDINAL)
 		return;
 	else
-		add(commit, COMMIT_BITS, reader * DONE_BITS_STRIDE + word, value);
+		add(commit, COMMIT_BITS, word == DONE_BITS_ORDINAL ? &bits->ordinal : &bits->words[word], value);
 }
 
 void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal)
 {
-	add(commit, COMMIT_TAIL, commit->segment->geometry.n_writers + lane->index, ordinal);
+	add(commit, COMMIT_TAIL, &lane->writer->tail_ordinal, ordinal);
 }
 
 void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, uint64_t ordinal)
 {
-	add(commit, COMMIT_DONE, commit->segment->geometry.n_readers + lane->index, ordinal);
+	add(commit, COMMIT_DONE, &lane->reader->done_ordinal, ordinal);
 }
 
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
@@ -127,7 +143,7 @@ void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
 	uint64_t flips = load_relaxed(&segment->cursor_switch->flips) + other_copy;
 
 	copy_cursor(commit, &segment->cursors[flips & 1], cursor); /* [C2] before flips */
-	add(commit, COMMIT_CURSOR, 0, flips);
+	add(commit, COMMIT_CURSOR, &segment->cursor_switch->flips, flips);
 }
 
 void commit_publish(struct commit *commit)
@@ -146,17 +162,18 @@ void commit_publish(struct commit *commit)
 	store_release(state, 0); /* [C1] mate: repair_run */
 	fence_release(); /* [C1] [C2] before the next record, and before the copy that no longer counts is written */
 	commit->n_operations = 0;
+	commit->last_kind = 0;
 }
 
 const struct cursor *cursor_current(const struct segment *segment)
 {
-	return &segment->cursors[load_acquire(&segment->cursor_switch->flips) & 1]; /* [C2] mate: commit_apply_these */
+	return &segment->cursors[load_acquire(&segment->cursor_switch->flips) & 1]; /* [C2] mate: commit_store */
 }
 
 int cursor_snapshot(const struct segment *segment, struct cursor *ret_cursor)
 {
 	for (int attempt = 0; attempt < SNAPSHOT_ATTEMPTS; attempt++) {
-		uint64_t flips = load_acquire(&segment->cursor_switch->flips); /* [C2] mate: commit_apply_these */
+		uint64_t flips = load_acquire(&segment->cursor_switch->flips); /* [C2] mate: commit_store */
 		struct cursor copy;
 
 		memcpy(&copy, &segment->cursors[flips & 1], sizeof(copy));

@@ -10,6 +10,7 @@
 struct commit {
 	struct segment *segment; /* own, writable; borrowed */
 	uint32_t n_operations;
+	uint32_t last_kind; /* of them; 0: none yet */
 	uint32_t capacity;
 	uint32_t cursor_inputs, cursor_outputs, cursor_stage_bytes; /* what of the cursor is in use */
 };
@@ -33,7 +34,7 @@ void commit_add_cursor(struct commit *commit, const struct cursor *cursor);
  * behind what has been taken. The bits of all lanes come before the first done.
  */
 void commit_add_bits(struct commit *commit, uint32_t reader, uint32_t word, uint64_t value);
-void commit_add_done_at(struct commit *commit, uint32_t reader, uint64_t position);
+void commit_add_done_at(struct commit *commit, const struct lane_in *lane, uint64_t position);
 
 /*
  * Makes everything collected take effect, atomically with respect to the death of this process, in the order in which

@@ -2,7 +2,6 @@
 /* The second half of a commit, shared by the worker that makes it and the supervisor that finishes it. */
 #pragma once
 
-#include "common/base/must.h"
 #include "common/memory/segment.h"
 
 /* tests/crash compiles this folder once for each error it plants, to prove that its walk would find it. 0: none. */
@@ -29,56 +28,27 @@ enum mutant {
 	MUTANT_ORDINAL_FORGOTTEN = 22, /* the number of the record at `done` does not move with it */
 };
 
-/* The word that a COMMIT_BITS operation names; its index has been checked. */
-static inline atomic_u64 *done_bits_word(struct segment *segment, uint32_t index)
+/* How an operation names a word of its segment: by the number of words before it. */
+static inline uint32_t commit_word(const struct segment *segment, const atomic_u64 *word)
 {
-	struct done_bits *bits = &segment->done_bits[index / DONE_BITS_STRIDE];
-	uint32_t word = index % DONE_BITS_STRIDE;
-
-	return word == DONE_BITS_ORDINAL ? &bits->ordinal : &bits->words[word];
+	return (uint32_t)((size_t)((const unsigned char *)word - segment->base) / sizeof(*word));
 }
 
-/* Applies n operations. Each is one store of an absolute value, so doing it again changes nothing. */
-static inline void commit_apply_these(struct segment *segment, const struct commit_operation *operation, uint64_t n)
+/* One operation takes effect: a word that other processes read gets its new value. */
+static inline void commit_store(atomic_u64 *word, uint64_t value)
 {
-	const struct commit_operation *end = operation + n;
-
-	for (; operation < end; operation++) {
-		uint32_t index = operation->index;
-		uint64_t value = operation->value;
-
-		switch (operation->kind) {
-		case COMMIT_TAIL:
-			if (index < segment->geometry.n_writers)
-				store_release(&segment->writers[index].tail, value); /* [L1] mate: lane_in_refresh */
-			else
-				store_release(&segment->writers[index - segment->geometry.n_writers].tail_ordinal,
-					      value); /* [L1] mate: hold_end */
-			break;
-		case COMMIT_RETRACT: /* its reader is dead for good: only who sums lanes sees this */
-			store_release(&segment->writers[index].tail, value); /* [L6] mate: take_queues */
-			break;
-		case COMMIT_CURSOR:
-			store_release(&segment->cursor_switch->flips, value); /* [C2] mate: cursor_snapshot */
-			break;
-		case COMMIT_BITS:
-			store_release(done_bits_word(segment, index), value); /* [I1] mate: census_lane_with_bits */
-			break;
-		case COMMIT_DONE:
-			if (index < segment->geometry.n_readers)
-				store_release(&segment->readers[index].done, value); /* [L4] mate: take_queues */
-			else
-				store_release(&segment->readers[index - segment->geometry.n_readers].done_ordinal,
-					      value); /* [L4] mate: count_lane */
-			break;
-		default:
-			unreachable_because("operations are written by commit.c or checked by repair.c");
-		}
-	}
+	store_release(word, value); /* [L1] [L6] [C2] [I1] [L4] */
 }
 
-/* The first n of the record, which its reader has checked or its writer has just written. */
+/*
+ * Applies the first n operations of the record, which its reader has checked or its writer has just written, in the order of their kinds.
+ * Each is one store of an absolute value, so doing it again changes nothing.
+ */
 static inline void commit_apply(struct segment *segment, uint64_t n)
 {
-	commit_apply_these(segment, segment->record->operations, n);
+	atomic_u64 *words = (atomic_u64 *)(void *)segment->base;
+	const struct commit_operation *operation = segment->record->operations;
+
+	for (const struct commit_operation *end = operation + n; operation < end; operation++)
+		commit_store(&words[operation->word], operation->value);
 }

@@ -111,7 +111,7 @@ static uint64_t head_position(const struct done_window *window)
 void done_window_collect_done(const struct done_window *window, struct commit *commit)
 {
 	if (window->head != window->ordinal)
-		commit_add_done_at(commit, window->lane->index, head_position(window));
+		commit_add_done_at(commit, window->lane, head_position(window));
 }
 
 bool done_window_settle(struct done_window *window)

@@ -89,7 +89,7 @@ static int fill(struct hold *hold, struct lane_in *lane)
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
 		uint32_t closed = load_acquire(&lane->peer->closed); /* [L3] mate: lane_out_close */
 		uint64_t low = load_acquire(&lane->peer->low);       /* [L5] mate: lane_out_drop */
-		uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_apply_these */
+		uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_store */
 		uint64_t p = load_relaxed(&lane->reader->free);
 		int r;
 
@@ -149,7 +149,7 @@ uint64_t hold_advance(struct hold *hold, struct lane_in *lane)
 uint64_t hold_end(struct hold *hold, struct lane_in *lane)
 {
 	/* `closed` was seen before tail was read: both are final. */
-	uint64_t ordinal = load_acquire(&lane->peer->tail_ordinal); /* [L1] mate: commit_apply_these */
+	uint64_t ordinal = load_acquire(&lane->peer->tail_ordinal); /* [L1] mate: commit_store */
 
 	if (ordinal == hold->done_ordinal)
 		return 0;

@@ -153,7 +153,7 @@ void lane_out_close(struct lane_out *lane)
 int lane_in_refresh(struct lane_in *lane)
 {
 	uint32_t closed = load_acquire(&lane->peer->closed); /* [L3] mate: lane_out_close */
-	uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_apply_these */
+	uint64_t tail = load_acquire(&lane->peer->tail);     /* [L1] mate: commit_store */
 
 	if (tail - lane->done > lane->capacity_bytes || tail - lane->next > lane->capacity_bytes ||
 	    tail % ITEM_ALIGNMENT)

@@ -34,40 +34,82 @@ static bool position_precedes(uint64_t before, uint64_t after, uint64_t data_byt
 	return before - after <= data_bytes && !(after % ITEM_ALIGNMENT);
 }
 
-static bool operation_valid(const struct segment *segment, const struct commit_operation *operation)
+static bool ordinal_follows(uint64_t before, uint64_t after)
+{
+	return (int64_t)(after - before) >= 0;
+}
+
+/* Which of n structs, that begin at off_first and lie one behind the other, holds the word, and where in it. */
+static bool find_struct(uint32_t word, uint64_t off_first, size_t struct_bytes, uint32_t n, uint32_t *ret_index,
+			uint32_t *ret_offset)
+{
+	uint64_t behind_bytes = (uint64_t)word * sizeof(uint64_t) - off_first;
+
+	*ret_index = (uint32_t)(behind_bytes / struct_bytes);
+	*ret_offset = (uint32_t)(behind_bytes % struct_bytes);
+	return behind_bytes / struct_bytes < n; /* also false for a word before them */
+}
+
+static bool tail_valid(const struct segment *segment, const struct commit_operation *operation)
 {
 	const struct segment_geometry *geometry = &segment->geometry;
-	uint32_t index = operation->index;
+	uint64_t value = operation->value;
+	uint32_t i, offset;
 
+	if (!find_struct(operation->word, geometry->off_writers, sizeof(struct lane_writer), geometry->n_writers, &i,
+			 &offset))
+		return false;
+	if (operation->kind == COMMIT_RETRACT)
+		return offset == offsetof(struct lane_writer, tail) &&
+		       position_precedes(load_relaxed(&segment->writers[i].tail), value,
+					 geometry->size_bytes - geometry->off_data);
+	if (offset == offsetof(struct lane_writer, tail_ordinal))
+		return geometry->drops && ordinal_follows(load_relaxed(&segment->writers[i].tail_ordinal), value);
+	return offset == offsetof(struct lane_writer, tail) &&
+	       position_follows(load_relaxed(&segment->writers[i].tail), value);
+}
+
+static bool done_valid(const struct segment *segment, const struct commit_operation *operation)
+{
+	const struct segment_geometry *geometry = &segment->geometry;
+	uint64_t value = operation->value;
+	uint32_t i, offset;
+
+	if (!find_struct(operation->word, geometry->off_readers, sizeof(struct lane_reader), geometry->n_readers, &i,
+			 &offset))
+		return false;
+	if (offset == offsetof(struct lane_reader, done_ordinal))
+		return geometry->holds && ordinal_follows(load_relaxed(&segment->readers[i].done_ordinal), value);
+	return offset == offsetof(struct lane_reader, done) &&
+	       position_follows(load_relaxed(&segment->readers[i].done), value);
+}
+
+static bool bits_valid(const struct segment *segment, const struct commit_operation *operation)
+{
+	const struct segment_geometry *geometry = &segment->geometry;
+	uint32_t i, offset;
+
+	if (!geometry->off_done_bits || !find_struct(operation->word, geometry->off_done_bits, sizeof(struct done_bits),
+						     geometry->n_readers, &i, &offset))
+		return false;
+	if (offset == offsetof(struct done_bits, ordinal))
+		return operation->value - load_relaxed(&segment->done_bits[i].ordinal) <= DONE_BITS_WINDOW;
+	return offset >= offsetof(struct done_bits, words);
+}
+
+static bool operation_valid(const struct segment *segment, const struct commit_operation *operation)
+{
 	switch (operation->kind) {
 	case COMMIT_TAIL:
-		if (geometry->drops && index >= geometry->n_writers &&
-		    index - geometry->n_writers < geometry->n_writers)
-			return (int64_t)(operation->value -
-					 load_relaxed(&segment->writers[index - geometry->n_writers].tail_ordinal)) >=
-			       0;
-		return index < geometry->n_writers &&
-		       position_follows(load_relaxed(&segment->writers[index].tail), operation->value);
 	case COMMIT_RETRACT:
-		return index < geometry->n_writers &&
-		       position_precedes(load_relaxed(&segment->writers[index].tail), operation->value,
-					 geometry->size_bytes - geometry->off_data);
+		return tail_valid(segment, operation);
 	case COMMIT_CURSOR:
-		return !index && operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
+		return operation->word == commit_word(segment, &segment->cursor_switch->flips) &&
+		       operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
 	case COMMIT_BITS:
-		if (!geometry->off_done_bits || index >= (uint64_t)geometry->n_readers * DONE_BITS_STRIDE)
-			return false;
-		return index % DONE_BITS_STRIDE != DONE_BITS_ORDINAL ||
-		       operation->value - load_relaxed(&segment->done_bits[index / DONE_BITS_STRIDE].ordinal) <=
-			       DONE_BITS_WINDOW;
+		return bits_valid(segment, operation);
 	case COMMIT_DONE:
-		if (geometry->holds && index >= geometry->n_readers &&
-		    index - geometry->n_readers < geometry->n_readers)
-			return (int64_t)(operation->value -
-					 load_relaxed(&segment->readers[index - geometry->n_readers].done_ordinal)) >=
-			       0;
-		return index < geometry->n_readers &&
-		       position_follows(load_relaxed(&segment->readers[index].done), operation->value);
+		return done_valid(segment, operation);
 	default:
 		return false;
 	}
@@ -77,9 +119,12 @@ static bool record_valid(const struct segment *segment, uint64_t n)
 {
 	if (n > segment_operations_max(&segment->geometry))
 		return false;
-	for (uint64_t i = 0; i < n; i++)
-		if (!operation_valid(segment, &segment->record->operations[i]))
+	for (uint64_t i = 0; i < n; i++) {
+		const struct commit_operation *operation = &segment->record->operations[i];
+
+		if (!operation_valid(segment, operation) || (i && operation[-1].kind > operation->kind))
 			return false;
+	}
 	return true;
 }
 
@@ -138,13 +183,13 @@ static bool has_ended(const struct done_bits *bits, uint64_t ordinal, uint64_t n
 {
 	return bits && number < DONE_BITS_WINDOW &&
 	       load_acquire(&bits->words[(ordinal + number) % DONE_BITS_WINDOW / 64]) >> ((ordinal + number) % 64) &
-		       1; /* [I1] mate: commit_apply_these */
+		       1; /* [I1] mate: commit_store */
 }
 
 int census_lane_with_bits(const unsigned char *data, uint64_t capacity_bytes, uint64_t done, uint64_t tail,
 			  const struct done_bits *bits, uint64_t *ret_items)
 {
-	uint64_t items = 0, ordinal = bits ? load_acquire(&bits->ordinal) : 0; /* [I1] mate: commit_apply_these */
+	uint64_t items = 0, ordinal = bits ? load_acquire(&bits->ordinal) : 0; /* [I1] mate: commit_store */
 
 	if (tail - done > capacity_bytes || done % ITEM_ALIGNMENT || tail % ITEM_ALIGNMENT)
 		return REPAIR_E_CORRUPT;

@@ -54,7 +54,7 @@ void segment_plan_asynchronous(struct segment_geometry *ret, uint32_t slot, uint
 /* Operations that one commit may have: every word that it can move, once. */
 static inline uint64_t segment_operations_max(const struct segment_geometry *geometry)
 {
-	uint64_t bits = geometry->off_done_bits ? (uint64_t)geometry->n_readers * DONE_BITS_STRIDE : 0;
+	uint64_t bits = geometry->off_done_bits ? (uint64_t)geometry->n_readers * (DONE_BITS_WORDS + 1) : 0;
 
 	return 2 * ((uint64_t)geometry->n_readers + geometry->n_writers) + 1 + bits;
 }

@@ -26,7 +26,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 2u
+#define SEGMENT_LAYOUT_VERSION 3u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -146,8 +146,7 @@ struct lane_reader {
  */
 #define DONE_BITS_WINDOW 4096u
 #define DONE_BITS_WORDS (DONE_BITS_WINDOW / 64)
-#define DONE_BITS_ORDINAL DONE_BITS_WORDS      /* in operations: the number of the word `ordinal` */
-#define DONE_BITS_STRIDE (DONE_BITS_WORDS + 1) /* operations: index = reader * STRIDE + word */
+#define DONE_BITS_ORDINAL DONE_BITS_WORDS /* to commit_add_bits(): the word `ordinal` */
 struct done_bits {
 	atomic_u64 ordinal;
 	atomic_u64 given; /* end of the last record that was given to the stage */
@@ -179,8 +178,7 @@ enum commit_kind {
 };
 struct commit_operation {
 	uint32_t kind; /* enum commit_kind */
-	uint32_t
-		index; /* lane writer, or lane reader; n_writers or n_readers more: its ordinal; cursor: 0; bits: DONE_BITS_STRIDE */
+	uint32_t word; /* that gets the value: how many words of the segment lie before it */
 	uint64_t value;
 };
 struct commit_record {

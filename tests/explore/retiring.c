@@ -7,6 +7,7 @@
 #include "tests/explore/real.h"
 #include "worker/input.h"
 #include "worker/loop.h"
+#include "common/flow/commit_priv.h"
 #include "worker/retire.h"
 #include "worker/wait.h"
 
@@ -24,7 +25,11 @@ void retire_prepare(void)
 
 	real_reset();
 	world_fill(PRODUCER, 0, 0, 2);
-	record->operations[0] = (struct commit_operation){ .kind = COMMIT_DONE, .index = 0, .value = at(1) };
+	record->operations[0] = (struct commit_operation){
+		.kind = COMMIT_DONE,
+		.word = commit_word(&world_segments[DEAD], &world_segments[DEAD].readers[0].done),
+		.value = at(1),
+	};
 	store_relaxed(&record->state, 1);
 }
 

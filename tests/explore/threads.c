@@ -185,6 +185,7 @@ static void prepare(struct worker *worker, unsigned slot, uint64_t base, uint64_
 {
 	*worker = (struct worker){ .slot = slot, .batch = 1 + slot * 2, .n_items = n_items };
 	worker->segment = (struct segment){ .geometry = { .slot = slot, .n_readers = 1, .n_writers = 1 },
+					    .base = (unsigned char *)&slots[slot],
 					    .armed = &slots[slot].armed,
 					    .cursor_switch = &slots[slot].cursor_switch,
 					    .cursors = slots[slot].cursors,

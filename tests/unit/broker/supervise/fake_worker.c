@@ -342,7 +342,7 @@ static void act_once(struct fake *fake)
 		raise(SIGKILL);
 	}
 	if (acts(fake, "senseless") && first) {
-		fake->segment.record->operations[0] = (struct commit_operation){ .kind = COMMIT_TAIL, .index = 77 };
+		fake->segment.record->operations[0] = (struct commit_operation){ .kind = COMMIT_TAIL, .word = 77 };
 		store_release(&fake->segment.record->state, 1);
 		raise(SIGKILL);
 	}

@@ -32,8 +32,8 @@ static int setup(void **state)
 	assert_int_equal(segment_create(&geometry, "weir-slot", &slot.fd), 0);
 	assert_int_equal(segment_attach(&slot.segment, slot.fd, &geometry, SEGMENT_WRITE), 0);
 	for (uint32_t i = 0; i < N_LANES; i++) {
-		slot.out[i].index = i;
-		slot.in[i].index = i;
+		slot.out[i].writer = &slot.segment.writers[i];
+		slot.in[i].reader = &slot.segment.readers[i];
 	}
 	*state = &slot;
 	return 0;
@@ -129,12 +129,7 @@ static void test_repair_finishes_from_any_prefix(void **state)
 		for (uint64_t i = 0; i < prefix; i++) {
 			const struct commit_operation *operation = &segment->record->operations[i];
 
-			if (operation->kind == COMMIT_TAIL)
-				store_release(&segment->writers[operation->index].tail, operation->value);
-			else if (operation->kind == COMMIT_DONE)
-				store_release(&segment->readers[operation->index].done, operation->value);
-			else
-				store_release(&segment->cursor_switch->flips, operation->value);
+			store_release(&((atomic_u64 *)(void *)segment->base)[operation->word], operation->value);
 		}
 		assert_int_equal(repair_run(segment, &report), 0);
 		assert_true(report.applied);

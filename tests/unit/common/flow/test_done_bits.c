@@ -11,6 +11,7 @@
 #include "common/flow/done_bits.h"
 #include "common/flow/repair.h"
 #include "tests/unit/common/flow/fixture.h"
+#include "tests/unit/common/flow/operation.h"
 
 struct bench {
 	struct fixture lane;
@@ -236,28 +237,33 @@ static void test_repair_applies_bits(void **state)
 
 static void test_repair_refuses_what_is_no_word(void **state)
 {
-	static const struct commit_operation bad[] = {
-		{ COMMIT_BITS, DONE_BITS_STRIDE, 1 },
-		{ COMMIT_BITS, UINT32_MAX, 1 },
-		{ COMMIT_BITS, DONE_BITS_ORDINAL, DONE_BITS_WINDOW + 1 },
-		{ COMMIT_BITS, DONE_BITS_ORDINAL, UINT64_MAX },
-	};
 	struct repair_report report;
 	struct bench bench;
 
 	(void)state;
 	bench_init(&bench, 0, 0);
+	struct segment *segment = &bench.lane.consumer;
+	const struct commit_operation bad[] = {
+		operation_of(segment, COMMIT_BITS, WORD_BITS, 1, 1),
+		operation_of(segment, COMMIT_BITS, WORD_BITS, UINT32_MAX, 1),
+		operation_of(segment, COMMIT_BITS, WORD_DONE, 0, 1),
+		operation_of(segment, COMMIT_BITS, WORD_ORDINAL, 0, DONE_BITS_WINDOW + 1),
+		operation_of(segment, COMMIT_BITS, WORD_ORDINAL, 0, UINT64_MAX),
+		{ COMMIT_BITS, word_number(segment, WORD_ORDINAL, 0) + 1, 1 }, /* `given` is no fact */
+		{ COMMIT_BITS, word_number(segment, WORD_BITS, 0) + DONE_BITS_WORDS, 1 },
+	};
+
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		bench.lane.consumer.record->operations[0] = bad[i];
 		store_release(&bench.lane.consumer.record->state, 1);
 		assert_int_equal(repair_run(&bench.lane.consumer, &report), REPAIR_E_CORRUPT);
 	}
 	bench.lane.consumer.record->operations[0] =
-		(struct commit_operation){ COMMIT_BITS, DONE_BITS_ORDINAL, DONE_BITS_WINDOW };
+		operation_of(segment, COMMIT_BITS, WORD_ORDINAL, 0, DONE_BITS_WINDOW);
 	store_release(&bench.lane.consumer.record->state, 1);
 	assert_int_equal(repair_run(&bench.lane.consumer, &report), 0);
 	/* the producer has none */
-	bench.lane.producer.record->operations[0] = (struct commit_operation){ COMMIT_BITS, 0, 1 };
+	bench.lane.producer.record->operations[0] = operation_of(&bench.lane.producer, COMMIT_BITS, WORD_BITS, 0, 1);
 	store_release(&bench.lane.producer.record->state, 1);
 	assert_int_equal(repair_run(&bench.lane.producer, &report), REPAIR_E_CORRUPT);
 	store_release(&bench.lane.producer.record->state, 0);

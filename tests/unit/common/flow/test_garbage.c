@@ -18,6 +18,7 @@
 #include "common/flow/commit.h"
 #include "common/flow/repair.h"
 #include "tests/unit/common/flow/fixture.h"
+#include "tests/unit/common/flow/operation.h"
 
 #define N_LANES 2u
 #define N_IMAGES 300000u
@@ -122,10 +123,10 @@ static void make_good(struct slot *slot)
 		store_relaxed(&segment->writers[i].tail, position);
 		store_relaxed(&segment->readers[i].done, 128);
 		store_relaxed(&segment->readers[i].free, 64);
-		segment->record->operations[i] = (struct commit_operation){ COMMIT_TAIL, i, position };
-		segment->record->operations[N_LANES + 1 + i] = (struct commit_operation){ COMMIT_DONE, i, 256 };
+		segment->record->operations[i] = operation_of(segment, COMMIT_TAIL, WORD_TAIL, i, position);
+		segment->record->operations[N_LANES + 1 + i] = operation_of(segment, COMMIT_DONE, WORD_DONE, i, 256);
 	}
-	segment->record->operations[N_LANES] = (struct commit_operation){ COMMIT_CURSOR, 0, 1 };
+	segment->record->operations[N_LANES] = operation_of(segment, COMMIT_CURSOR, WORD_FLIPS, 0, 1);
 	store_relaxed(&segment->record->state, 2 * N_LANES + 1);
 	store_relaxed(&segment->hand->busy, 1);
 	store_relaxed(&segment->hand->position, 256);
@@ -161,15 +162,24 @@ static void flip_bits(void *bytes, size_t size_bytes)
 		((unsigned char *)bytes)[next_random() % size_bytes] ^= (unsigned char)(1u << next_random() % 8);
 }
 
-static struct commit_operation nonsense(void)
+/* What comes after an operation of kind `after`, in the order of kinds mostly. */
+static struct commit_operation nonsense(const struct segment *segment, uint32_t after)
 {
 	static const uint32_t kinds[] = { COMMIT_TAIL, COMMIT_RETRACT, COMMIT_CURSOR, COMMIT_DONE };
-	uint32_t kind = next_random() % 16 ? kinds[next_random() % 4] : (uint32_t)next_random() % 9;
-	uint32_t index = kind == COMMIT_CURSOR ? 0 : (uint32_t)(next_random() % (next_random() % 16 ? N_LANES : 9));
-	uint64_t value =
-		kind == COMMIT_CURSOR ? next_random() % 2 : LANE_SIZE + (next_random() % LANE_SIZE & ~UINT64_C(7));
+	static const enum word words[] = { [COMMIT_TAIL] = WORD_TAIL,
+					   [COMMIT_RETRACT] = WORD_TAIL,
+					   [COMMIT_CURSOR] = WORD_FLIPS,
+					   [COMMIT_BITS] = WORD_FREE,
+					   [COMMIT_DONE] = WORD_DONE };
+	uint32_t kind = next_random() % 16 ? kinds[next_random() % 4] : (uint32_t)next_random() % 9, index;
+	uint64_t value;
 
-	return (struct commit_operation){ kind, index, next_random() % 16 ? value : edge_number() };
+	if (next_random() % 16 && kind < after)
+		kind = after;
+	index = kind == COMMIT_CURSOR ? 0 : (uint32_t)(next_random() % (next_random() % 16 ? N_LANES : 9));
+	value = kind == COMMIT_CURSOR ? next_random() % 2 : LANE_SIZE + (next_random() % LANE_SIZE & ~UINT64_C(7));
+	return operation_of(segment, kind, next_random() % 64 && kind <= COMMIT_DONE ? words[kind] : WORD_FREE, index,
+			    next_random() % 16 ? value : edge_number());
 }
 
 static void make_image(struct slot *slot, unsigned image)
@@ -210,7 +220,8 @@ static void make_image(struct slot *slot, unsigned image)
 		n_operations = segment_operations_max(&segment->geometry) + 4;
 		store_relaxed(&segment->record->state, next_random() % n_operations);
 		for (uint64_t i = 0; i < n_operations; i++)
-			segment->record->operations[i] = nonsense();
+			segment->record->operations[i] =
+				nonsense(segment, i ? segment->record->operations[i - 1].kind : 0);
 		for (unsigned i = 0; i < N_LANES; i++) {
 			store_relaxed(&segment->writers[i].tail, (next_random() % (2 * LANE_SIZE)) & ~UINT64_C(7));
 			store_relaxed(&segment->readers[i].free, (next_random() % LANE_SIZE) & ~UINT64_C(7));

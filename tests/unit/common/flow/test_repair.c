@@ -9,6 +9,7 @@
 
 #include "common/flow/repair.h"
 #include "tests/unit/common/flow/fixture.h"
+#include "tests/unit/common/flow/operation.h"
 
 #define N_IMAGES 10000
 
@@ -117,28 +118,42 @@ static void expect_corrupt(struct segment *segment, uint64_t n, struct commit_op
 static void test_corrupt_record_touches_nothing(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct commit_operation good = { COMMIT_DONE, 0, 8064 }, good_flip = { COMMIT_CURSOR, 0, 1 };
-	static const struct commit_operation bad[] = {
-		{ 0, 0, 0 },
-		{ COMMIT_BITS, 0, 0 }, /* it has none */
-		{ UINT32_MAX, 0, 8064 },
-		{ COMMIT_TAIL, 0, 64 }, /* a consumer has no writers */
-		{ COMMIT_DONE, 1, 8064 },
-		{ COMMIT_DONE, UINT32_MAX, 8064 },
-		{ COMMIT_DONE, 0, 7992 }, /* backwards */
-		{ COMMIT_DONE, 0, 8068 }, /* not aligned */
-		{ COMMIT_CURSOR, 0, 2 },
-		{ COMMIT_CURSOR, 1, 1 },
-		{ COMMIT_CURSOR, 0, UINT64_MAX },
-	};
 	struct segment *segment = &fixture->consumer;
+	const struct commit_operation good = operation_of(segment, COMMIT_DONE, WORD_DONE, 0, 8064),
+				      good_flip = operation_of(segment, COMMIT_CURSOR, WORD_FLIPS, 0, 1);
+	const struct {
+		uint32_t kind;
+		enum word word;
+		uint32_t index;
+		uint64_t value;
+	} bad[] = {
+		{ 0, WORD_DONE, 0, 8064 },
+		{ COMMIT_BITS, WORD_BITS, 0, 0 }, /* it has none */
+		{ UINT32_MAX, WORD_DONE, 0, 8064 },
+		{ COMMIT_TAIL, WORD_TAIL, 0, 64 }, /* a consumer has no writers */
+		{ COMMIT_TAIL, WORD_DONE, 0, 8064 },
+		{ COMMIT_DONE, WORD_DONE, 1, 8064 },
+		{ COMMIT_DONE, WORD_DONE, UINT32_MAX, 8064 },
+		{ COMMIT_DONE, WORD_FREE, 0, 8064 },
+		{ COMMIT_DONE, WORD_FLIPS, 0, 8064 }, /* before them */
+		{ COMMIT_DONE, WORD_DONE, 0, 7992 },  /* backwards */
+		{ COMMIT_DONE, WORD_DONE, 0, 8068 },  /* not aligned */
+		{ COMMIT_CURSOR, WORD_FLIPS, 0, 2 },
+		{ COMMIT_CURSOR, WORD_FLIPS, 1, 1 },
+		{ COMMIT_CURSOR, WORD_DONE, 0, 1 },
+		{ COMMIT_CURSOR, WORD_FLIPS, 0, UINT64_MAX },
+	};
 	struct repair_report report;
 
 	store_release(&segment->readers[0].done, 8000);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		expect_corrupt(segment, 1, bad[i], good);
-		expect_corrupt(segment, 2, good, bad[i]);
+		const struct commit_operation one =
+			operation_of(segment, bad[i].kind, bad[i].word, bad[i].index, bad[i].value);
+
+		expect_corrupt(segment, 1, one, good);
+		expect_corrupt(segment, 2, good_flip, one);
 	}
+	expect_corrupt(segment, 2, good, good_flip); /* each is good, their order is not */
 	/* one more than there can be, and each of them good */
 	for (uint64_t i = 0; i <= segment_operations_max(&segment->geometry); i++)
 		segment->record->operations[i] = good;
@@ -155,13 +170,15 @@ static void test_corrupt_record_touches_nothing(void **state)
 static void test_a_tail_goes_back_by_no_more_than_the_lanes_hold(void **state)
 {
 	struct fixture *fixture = *state;
-	static const struct commit_operation bad[] = {
-		{ COMMIT_RETRACT, 0, 8008 },            /* ahead */
-		{ COMMIT_RETRACT, 0, 7996 },            /* not aligned */
-		{ COMMIT_RETRACT, 0, 8000 - 4096 - 8 }, /* further than the lane is large */
-		{ COMMIT_RETRACT, 1, 7000 },
-	};
 	struct segment *segment = &fixture->producer;
+	const struct commit_operation bad[] = {
+		operation_of(segment, COMMIT_RETRACT, WORD_TAIL, 0, 8008), /* ahead */
+		operation_of(segment, COMMIT_RETRACT, WORD_TAIL, 0, 7996), /* not aligned */
+		operation_of(segment, COMMIT_RETRACT, WORD_TAIL, 0,
+			     8000 - 4096 - 8), /* further than the lane is large */
+		operation_of(segment, COMMIT_RETRACT, WORD_TAIL, 1, 7000),
+		operation_of(segment, COMMIT_RETRACT, WORD_TAIL_ORDINAL, 0, 0),
+	};
 	struct repair_report report;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -171,7 +188,7 @@ static void test_a_tail_goes_back_by_no_more_than_the_lanes_hold(void **state)
 		assert_int_equal(repair_run(segment, &report), REPAIR_E_CORRUPT);
 		assert_int_equal(load_relaxed(&segment->writers[0].tail), 8000);
 	}
-	segment->record->operations[0] = (struct commit_operation){ COMMIT_RETRACT, 0, 6400 };
+	segment->record->operations[0] = operation_of(segment, COMMIT_RETRACT, WORD_TAIL, 0, 6400);
 	for (int i = 0; i < 2; i++) { /* again, after a repair that was cut: the same */
 		store_release(&segment->record->state, 1);
 		assert_int_equal(repair_run(segment, &report), 0);
@@ -205,9 +222,11 @@ static void test_free_of_a_lane_with_a_hold(void **state)
 static void test_ordinals(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct commit_operation done = { COMMIT_DONE, 0, 64 }, ordinal = { COMMIT_DONE, 1, 5 },
-				      back = { COMMIT_DONE, 1, 4 }, beyond = { COMMIT_DONE, 2, 6 };
 	struct segment *segment = &fixture->consumer;
+	const struct commit_operation done = operation_of(segment, COMMIT_DONE, WORD_DONE, 0, 64),
+				      ordinal = operation_of(segment, COMMIT_DONE, WORD_DONE_ORDINAL, 0, 5),
+				      back = operation_of(segment, COMMIT_DONE, WORD_DONE_ORDINAL, 0, 4),
+				      beyond = operation_of(segment, COMMIT_DONE, WORD_DONE_ORDINAL, 1, 6);
 	struct repair_report report;
 
 	expect_corrupt(segment, 2, done, ordinal);
@@ -223,7 +242,7 @@ static void test_ordinals(void **state)
 	expect_corrupt(segment, 2, done, beyond);
 
 	segment = &fixture->producer;
-	expect_corrupt(segment, 1, (struct commit_operation){ COMMIT_TAIL, 1, 7 }, done);
+	expect_corrupt(segment, 1, operation_of(segment, COMMIT_TAIL, WORD_TAIL_ORDINAL, 0, 7), done);
 	segment->geometry.drops = true;
 	store_release(&segment->record->state, 1);
 	assert_int_equal(repair_run(segment, &report), 0);
@@ -248,11 +267,10 @@ static void test_repair_survives_garbage(void **state)
 		if (image % 8)
 			store_relaxed(&segment->record->state, next_random(&seed) % 4);
 		for (unsigned i = 0; i < 2 && image % 4; i++)
-			segment->record->operations[i] = (struct commit_operation){
-				(uint32_t)(next_random(&seed) % (COMMIT_DONE + 1)),
-				(uint32_t)(next_random(&seed) % 2),
-				load_relaxed(&segment->readers[0].done) + next_random(&seed) % 64,
-			};
+			segment->record->operations[i] = operation_of(
+				segment, (uint32_t)(next_random(&seed) % (COMMIT_DONE + 1)),
+				next_random(&seed) % 2 ? WORD_DONE : WORD_FLIPS, (uint32_t)(next_random(&seed) % 2),
+				load_relaxed(&segment->readers[0].done) + next_random(&seed) % 64);
 		if (repair_run(segment, &report)) {
 			corrupt++;
 			continue;
