@@ -113,6 +113,7 @@ static int host_send(struct worker *worker, const struct emission *emission)
 {
 	int r;
 
+	worker->asked = true;
 	if (!host_may_emit(worker, emission->output))
 		return host_refuse_output(worker);
 	if (worker->phase == PHASE_RUN)
@@ -149,6 +150,7 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 	struct emission emission = { .output = output, .size_bytes = size_bytes, .ret_payload = ret_payload };
 	int r;
 
+	worker->asked = true;
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		emission.output = 0;
 	if (emission.output >= worker->n_outputs)
@@ -168,6 +170,7 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 	struct worker *worker = worker_of(context);
 	int r;
 
+	worker->asked = true;
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		output = 0;
 	if (worker->phase == PHASE_RUN)
@@ -281,6 +284,7 @@ static int host_leave(struct weir_context *context, uint32_t input)
 
 static void host_produce_next(struct weir_context *context)
 {
+	worker_of(context)->asked = true;
 	worker_of(context)->produce_wanted = worker_of(context)->stage.produce != NULL;
 }
 

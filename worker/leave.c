@@ -44,8 +44,10 @@ int leave_ask(struct worker *worker, uint32_t input)
 		return error_origin(-EINVAL);
 	worker->leaving |= wanted & ~worker->cursor.inputs_left;
 	worker->changed = worker->changed || worker->leaving;
-	if (worker->leaving && worker->plain_input) /* ends the turn, also on the short way */
+	if (worker->leaving && worker->plain_input) { /* ends the turn, also on the short way */
+		worker->asked = true;
 		worker->produce_wanted = true;
+	}
 	return 0;
 }
 

@@ -70,6 +70,22 @@ static int take_conclude(struct worker *worker, const struct weir_item *item, in
 	return 0;
 }
 
+/* An item that has asked the runtime for something, or of which the stage has said something else than a plain yes. */
+static int take_end(struct worker *worker, const struct weir_item *item, int status)
+{
+	worker->asked = false;
+	if (status != WEIR_OK || worker->emit_refused)
+		return take_conclude(worker, item, status);
+	if (window_item_emitted(worker) || worker->item_emitted)
+		worker->take.n_done++;
+	else
+		worker->take.n_quiet++;
+	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
+	if (worker->item_emitted)
+		output_item_end(worker);
+	return 0;
+}
+
 /* What comes from outside into a loop goes through its head's gate. */
 static bool take_may(const struct worker *worker, const struct input_edge *edge)
 {
@@ -91,7 +107,7 @@ struct reach {
 static inline bool take_is_cancelled(const struct reach *reach)
 {
 	/* [B1] mate: order_everybody */
-	return load_acquire(reach->order_of_all) >= BOARD_CANCEL || load_acquire(reach->order) >= BOARD_CANCEL;
+	return (load_acquire(reach->order_of_all) | load_acquire(reach->order)) >= BOARD_CANCEL;
 }
 
 static inline uint64_t take_position(const struct reach *reach, const unsigned char *record)
@@ -100,27 +116,32 @@ static inline uint64_t take_position(const struct reach *reach, const unsigned c
 }
 
 /* The size of the record if it is plain data that lies there whole, else 0. */
-static inline uint64_t take_look(struct reach *reach, const unsigned char *record, struct weir_item *item)
+static inline uint64_t take_look(struct reach *reach, const unsigned char *record, uint64_t *ret_size_bytes)
 {
 	uint64_t left, word, record_bytes;
-	struct item_header header;
 
 	if (record >= reach->end)
 		return 0;
 	left = (uint64_t)(reach->tail - record);
 	lane_prefetch(record, left);
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
-	memcpy(&header, &word, sizeof(word));
-	record_bytes = item_record_size(header.size_bytes);
+	*ret_size_bytes = word & UINT32_MAX;
+	record_bytes = item_record_size(*ret_size_bytes);
 	if (word >> 32 != ITEM_DATA || record_bytes > left) { /* and no flags */
 		reach->odd = true;
 		return 0;
 	}
-	item->data = record + sizeof(header);
-	item->size_bytes = header.size_bytes;
-	item->sequence = ((const struct item_header *)record)->sequence;
-	item->accepted_ns = ((const struct item_header *)record)->accepted_ns;
 	return record_bytes;
+}
+
+static inline void take_fill(struct weir_item *item, const unsigned char *record, uint64_t size_bytes)
+{
+	const struct item_header *header = (const struct item_header *)record;
+
+	item->data = record + sizeof(*header);
+	item->size_bytes = size_bytes;
+	item->sequence = header->sequence;
+	item->accepted_ns = header->accepted_ns;
 }
 
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
@@ -134,9 +155,9 @@ static inline bool take_is_full(struct worker *worker)
 	return false;
 }
 
-static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint64_t position)
+static inline void take_note(struct segment_hand *hand, const unsigned char *record, uint64_t position)
 {
-	store_relaxed(&hand->sequence, sequence);
+	store_relaxed(&hand->sequence, ((const struct item_header *)record)->sequence);
 	store_relaxed(&hand->position, position);
 }
 
@@ -144,30 +165,31 @@ static inline void take_note(struct segment_hand *hand, uint64_t sequence, uint6
 static int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
 		     uint32_t *ret_n)
 {
-	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t size_sum = 0, record_bytes;
-	uint32_t n = 0;
+	uint64_t size_sum = 0, size_bytes, record_bytes;
+	uint32_t n_left = n_wanted;
 	int r = 0, status = WEIR_OK;
 
-	while (n < n_wanted && (record_bytes = take_look(reach, record, &item))) {
+	worker->asked = false;
+	while (n_left && (record_bytes = take_look(reach, record, &size_bytes))) {
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_note(hand, item.sequence, take_position(reach, record));
+		take_fill(&item, record, size_bytes);
+		take_note(worker->segment.hand, record, take_position(reach, record));
 		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		status = worker->stage.process(&worker->context, worker->state, &item);
-		if (__builtin_expect(status != WEIR_OK || worker->produce_wanted, 0))
+		if (__builtin_expect(status | worker->asked, 0))
 			break;
 		record += record_bytes;
-		size_sum += item.size_bytes;
-		n++;
+		size_sum += size_bytes;
+		n_left--;
 	}
-	worker->take.n_quiet += n;
-	*ret_n = n;
+	worker->take.n_quiet += n_wanted - n_left;
+	*ret_n = n_wanted - n_left;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
-	if (status == WEIR_OK && !worker->produce_wanted) {
+	if (status == WEIR_OK && !worker->asked) {
 		take_tell(worker, take_position(reach, record));
 		return r;
 	}
@@ -176,52 +198,53 @@ static int take_sink(struct worker *worker, struct reach *reach, const unsigned 
 }
 
 /*
- * Items of a stage that emits. What an emit can't put into the window may commit the items before this one: then take_settle() is
- * called for them, from what stands in worker->take at that time.
+ * A stage that emits. What an emit can't put into the window may commit the items before this one: then take_settle() is called for
+ * them, from what stands in worker->take at that time. Whatever an item has done beside what the window holds, it has asked the
+ * runtime for (worker->asked): so most need but one look.
  */
 static int take_operator(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
 			 uint32_t *ret_n)
 {
-	struct take *take = &worker->take;
-	struct segment_hand *hand = worker->segment.hand;
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t size_sum = 0, record_bytes, record_max = 0;
+	uint64_t size_sum = 0, size_bytes, record_bytes, record_max = 0;
 	const uint32_t cursor_bytes = worker->stage.cursor_size_bytes;
-	uint32_t n = 0;
+	uint32_t n_left = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
 	int r = 0;
 
-	while (r == 0 && n < n_wanted && !worker->produce_wanted && !take_is_full(worker) &&
-	       (record_bytes = take_look(reach, record, &item))) {
+	*ret_n = n_wanted;
+	worker->asked = false;
+	while (n_left && (record_bytes = take_look(reach, record, &size_bytes))) {
 		int status;
 
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_note(hand, item.sequence, take_position(reach, record));
+		take_fill(&item, record, size_bytes);
+		take_note(worker->segment.hand, record, take_position(reach, record));
 		words_copy(worker->cursor_before, worker->cursor.stage, cursor_bytes);
 		worker->context.accepted_ns = item.accepted_ns;
 		window_item_begin(worker);
 		status = worker->stage.process(&worker->context, worker->state, &item);
-		n++;
+		n_left--;
 		record += record_bytes;
 		record_max = record_bytes > record_max ? record_bytes : record_max;
-		if (__builtin_expect(status != WEIR_OK || worker->emit_refused, 0)) {
-			r = take_conclude(worker, &item, status);
+		if (__builtin_expect(!(status | worker->asked), 1)) {
+			if (window_item_emitted(worker))
+				worker->take.n_done++;
+			else
+				worker->take.n_quiet++;
+			size_sum += size_bytes;
 			continue;
 		}
-		size_sum += item.size_bytes;
-		if (window_item_emitted(worker) || worker->item_emitted)
-			take->n_done++;
-		else
-			take->n_quiet++;
-		if (__builtin_expect(worker->item_emitted, 0))
-			output_item_end(worker);
+		r = take_end(worker, &item, status);
+		if (r != 0 || worker->produce_wanted || take_is_full(worker))
+			break;
 	}
 	take_tell(worker, take_position(reach, record));
 	reach->record_max = record_max;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
-	*ret_n = r == 0 ? n : 0;
+	*ret_n = r == 0 ? *ret_n - n_left : 0;
 	return r;
 }
 

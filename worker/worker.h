@@ -176,6 +176,7 @@ struct worker {
 	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */
 	struct window window;
 	struct take take;
+	bool asked; /* by the callback at work: for something that may end the short way (worker/take.c) */
 	struct reserved reserved;
 	uint64_t item_number;             /* counts items, to tell marks apart */
 	uint32_t item_emitted;            /* records pushed for the item in hand */

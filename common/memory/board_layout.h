@@ -9,15 +9,16 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 2u
+#define BOARD_LAYOUT_VERSION 3u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
 enum board_order {
 	BOARD_HOLD = 0, /* not everybody is ready yet */
 	BOARD_RUN = 1,
-	BOARD_DRAIN = 2,  /* sources: take nothing more in; the rest: until the inputs close */
-	BOARD_CANCEL = 3, /* finish the item in hand or drop it uncommitted; commit; leave */
+	BOARD_DRAIN = 2, /* sources: take nothing more in; the rest: until the inputs close */
+	/* Finish the item in hand or drop it uncommitted; commit; leave. A bit of its own: worker/take.c looks at two orders at once. */
+	BOARD_CANCEL = 4,
 };
 
 struct board_slot {
