@@ -38,6 +38,15 @@ static int sink_open(struct weir_context *context, void **ret_state)
 	return 0;
 }
 
+/* Apart: a place for the clock's answer on the stack would cost every item a check of that stack. */
+static __attribute__((noinline, cold)) void sink_note_time(struct sink *state)
+{
+	if (state->n_taken == state->n_warm_up)
+		state->begun_ns = message_now_ns();
+	else
+		state->ended_ns = message_now_ns();
+}
+
 static int sink_process(struct weir_context *context, void *data, const struct weir_item *item)
 {
 	struct sink *state = data;
@@ -58,10 +67,8 @@ static int sink_process(struct weir_context *context, void *data, const struct w
 		state->sum += message[at];
 	state->sequences += sequence;
 	state->n_taken++;
-	if (state->n_taken == state->n_warm_up)
-		state->begun_ns = message_now_ns();
-	else if (state->n_taken == state->count)
-		state->ended_ns = message_now_ns();
+	if (state->n_taken == state->n_warm_up || state->n_taken == state->count)
+		sink_note_time(state);
 	return 0;
 }
 
