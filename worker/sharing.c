@@ -111,6 +111,14 @@ static struct shared record_at(const struct worker *worker, const struct input_e
 	};
 }
 
+/* A lane is mapped twice in a row: whoever takes several records at once sees those behind its end in the second half. */
+static bool is_payload(const struct weir_item *item, const struct shared *shared, const struct lane_in *lane)
+{
+	const unsigned char *data = shared->data;
+
+	return item->data == data || item->data == data + lane->capacity_bytes;
+}
+
 /*
  * Finds the record of the item in hand, whose place has been noted in case that a suspect is to be named. Returns false if `item`
  * is not that one, or may not be referred to.
@@ -136,10 +144,10 @@ static bool find_in_hand(struct worker *worker, const struct weir_item *item, st
 		const void *record_payload = ret->data;
 
 		ret->reference = reference_read(record_payload);
-		if (origins_resolve(worker, record_payload, &ret->data, &ret->size_bytes) != 0)
-			return false;
+		return origins_resolve(worker, record_payload, &ret->data, &ret->size_bytes) == 0 &&
+		       item->data == ret->data && item->size_bytes == ret->size_bytes;
 	}
-	return item->data == ret->data && item->size_bytes == ret->size_bytes;
+	return is_payload(item, ret, lane) && item->size_bytes == ret->size_bytes;
 }
 
 bool sharing_wanted(const struct worker *worker, size_t size_bytes)

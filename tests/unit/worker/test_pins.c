@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "common/flow/reference.h"
 #include "hops.h"
 #include "worker/channel_priv.h"
 #include "worker/input.h"
@@ -15,6 +16,7 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/sharing.h"
+#include "worker/take.h"
 #include "worker/turn.h"
 
 #define SIZE 8192u
@@ -350,6 +352,48 @@ static void test_no_place_left_means_a_copy(void **state)
 	hops_deinit(&hops);
 }
 
+static int forward_process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state;
+	return weir_forward(context, 0, item);
+}
+
+/* A turn that goes over the end of a lane sees what lies behind it at other addresses than a look from its begin does. */
+static void test_items_on_both_sides_of_the_end_of_a_lane(void **state)
+{
+	const uint64_t record = item_record_size(REFERENCE_SIZE_MIN);
+	const struct lane_in *taken, *passed_on;
+	unsigned n_around = 0;
+	struct worker *worker;
+	struct hops hops;
+
+	(void)state;
+	hops_init(&hops, chain, 2);
+	worker = &hops.workers[1];
+	worker->stage.process = forward_process;
+	taken = &worker->inputs[0].lanes[0].lane;
+	passed_on = &hops.workers[2].inputs[0].lanes[0].lane;
+	for (unsigned turn = 0; turn < 200; turn++) {
+		uint64_t end = taken->next | (HOPS_LANE_SIZE - 1);
+		uint32_t n = 0;
+		bool odd;
+
+		put(&hops, turn, REFERENCE_SIZE_MIN);
+		put(&hops, turn, REFERENCE_SIZE_MIN);
+		assert_int_equal(take_plain(worker, 8, &n, &odd), 0);
+		assert_int_equal(n, 2);
+		hops_commit(&hops, 1);
+		n_around += taken->next - record > end;
+		take(&hops, 2, (int)turn);
+		take(&hops, 2, (int)turn);
+		assert_int_equal(passed_on->next, 2 * (turn + 1) * REFERENCE_RECORD); /* no copy among them */
+		turn_release(worker);
+		assert_int_equal(free_of(&hops, 1), 2 * (turn + 1) * record);
+	}
+	assert_true(n_around > 4);
+	hops_deinit(&hops);
+}
+
 /* Only what lies where the note says, and is what it says, is passed on; bytes from elsewhere are copied. */
 static void test_another_item_is_copied(void **state)
 {
@@ -451,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_shared_room_outlives_its_writer),
 		cmocka_unit_test(test_diamond),
 		cmocka_unit_test(test_no_place_left_means_a_copy),
+		cmocka_unit_test(test_items_on_both_sides_of_the_end_of_a_lane),
 		cmocka_unit_test(test_another_item_is_copied),
 		cmocka_unit_test(test_nonsense_is_a_broken_lane),
 		cmocka_unit_test(test_scribbled_lanes_are_refused),
