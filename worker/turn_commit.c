@@ -80,6 +80,25 @@ static void turn_collect(struct worker *worker)
 				turn_collect_done(worker, &worker->inputs[i].lanes[j]);
 }
 
+/* Whose producer waits not only for room: at a rendezvous, and for credit, it is `done` that counts. */
+static bool is_awaited_done(const struct input_edge *edge)
+{
+	return edge->heritage->rendezvous || edge->heritage->feedback;
+}
+
+/*
+ * Room goes back. To a producer that gets none, because all that was taken is held, it is not worth a ring: each costs two changes of
+ * process, and it would find nothing.
+ */
+static void turn_give_back(const struct input_edge *edge, struct input_lane *lane)
+{
+	bool moved = lane_in_release(&lane->lane);
+
+	hold_settle(&lane->hold);
+	if (moved || !lane->lane.held || is_awaited_done(edge))
+		turn_touch(lane->peer, ARM_SPACE, lane_in_room(&lane->lane));
+}
+
 /* After the commit: private positions follow, room goes back, and whoever sleeps for it will be rung. */
 static void turn_settle(struct worker *worker)
 {
@@ -104,11 +123,8 @@ static void turn_settle(struct worker *worker)
 			if (!lane->touched)
 				continue;
 			lane->touched = false;
-			if (!turn_settle_done(worker, &lane->lane))
-				continue;
-			lane_in_release(&lane->lane);
-			hold_settle(&lane->hold);
-			turn_touch(lane->peer, ARM_SPACE, lane_in_room(&lane->lane));
+			if (turn_settle_done(worker, &lane->lane))
+				turn_give_back(&worker->inputs[i], lane);
 		}
 }
 
