@@ -23,7 +23,9 @@
  *                                     every input lane where its `free` is, until the consumer has freed all that stood there
  *
  * Who waits for data while it holds pins is armed for space too (wait.c), or the chain stalls: its producer waits for room, it for data,
- * and its consumer, which has just freed everything, for more.
+ * and its consumer, which has just freed everything, for more. To be woken for that costs more than to pass an item on. So the first
+ * of a chain, while its producer has room for long, is armed for being asked instead: a producer that goes to sleep for
+ * room rings such readers. Further down nobody could ask: who waits there is the first one's producer.
  */
 #include "worker/pins.h"
 
@@ -38,6 +40,11 @@
 
 #ifndef PINS_MAX       /* tests/crash makes do with a few */
 #define PINS_MAX 1024u /* power of two; per lane */
+#endif
+#ifdef WEIR_EXPLORE /* its lanes have room for one item */
+#define STAY_PART 1u
+#else
+#define STAY_PART 4u /* of a lane that may stay held while nobody asks for it */
 #endif
 #define ALL_INPUTS UINT32_MAX
 
@@ -65,6 +72,7 @@ struct held {
 	struct held_entry *entries;
 	uint32_t first, n;
 	bool changed; /* listed in pins.changed */
+	bool patient; /* an input whose producer sleeps when it lacks room, and asks then: see pins_may_stay() */
 	struct input_lane *input;
 	struct output_lane *output;
 };
@@ -297,6 +305,36 @@ bool pins_in_inputs(const struct worker *worker)
 	return false;
 }
 
+/* ---- asleep ---- */
+
+bool pins_may_stay(const struct worker *worker)
+{
+	const struct pins *pins = worker->pins;
+
+	for (uint32_t i = 0; pins_any(worker) && i < pins->n_inputs; i++) {
+		const struct held *held = &pins->held[i];
+		const struct lane_in *lane = held->n ? &held->input->lane : NULL;
+
+		if (lane &&
+		    (!held->patient || lane_in_room(lane) < lane->capacity_bytes - lane->capacity_bytes / STAY_PART))
+			return false;
+	}
+	return true;
+}
+
+bool pins_are_awaited(const struct worker *worker)
+{
+	const struct pins *pins = worker->pins;
+
+	for (uint32_t i = 0; pins_any(worker) && i < pins->n_inputs; i++) {
+		const struct held *held = &pins->held[i];
+
+		if (held->n && load_acquire(&held->input->peer->doorbell.armed->word) & ARM_SPACE) /* [D1] */
+			return true;
+	}
+	return false;
+}
+
 /* ---- attach ---- */
 
 static int lane_is_broken(const struct output_edge *edge, uint32_t lane, struct text *why)
@@ -408,6 +446,8 @@ static void list_lanes(struct worker *worker)
 			struct input_lane *lane = &worker->inputs[i].lanes[j];
 
 			pins->held[lane->lane.index].input = lane;
+			pins->held[lane->lane.index].patient = !worker->inputs[i].heritage->references &&
+							       worker->inputs[i].heritage->full == HERITAGE_FULL_BLOCK;
 		}
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {

@@ -39,3 +39,10 @@ bool pins_release(struct worker *worker);
 /* Whether anything is held; whether it is in input lanes. */
 bool pins_any(const struct worker *worker);
 bool pins_in_inputs(const struct worker *worker);
+
+/*
+ * Whether what is held in input lanes may stay held while this worker sleeps for data, though its readers free it: every producer has
+ * plenty of room left, and waits for it if that is not enough. pins_are_awaited(): one of them does. Wait-free.
+ */
+bool pins_may_stay(const struct worker *worker);
+bool pins_are_awaited(const struct worker *worker);

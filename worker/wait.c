@@ -115,19 +115,40 @@ static bool wait_is_over(struct worker *worker, const struct wait_request *reque
 	       request->is_over(worker, request->data);
 }
 
-/*
- * With pins, room in an output lane is also what this worker's producers, or its own shared lanes, may be waiting for: the least of
- * it will do, since it says nothing of the size of what is held.
- */
 static void wait_arm(struct worker *worker, uint32_t events, uint64_t need_bytes)
 {
-	if (pins_in_inputs(worker) || (events & ARM_SPACE && pins_any(worker))) {
-		events |= ARM_SPACE;
-		need_bytes = 1;
-	}
 	store_relaxed(&worker->segment.armed->need_bytes, need_bytes);
 	store_release(&worker->segment.armed->word, ++worker->armed_epoch << 8 | events); /* W1 [D2] */
 	fence_seq_cst();                                                                  /* [D1] mate: turn_wake */
+}
+
+/*
+ * With pins, room in an output lane is also what this worker's producers, or its own shared lanes, may be waiting for: the least of
+ * it will do, since it says nothing of the size of what is held. While no producer can be short of room it is enough to be asked:
+ * either the producer, which arms, fences and looks for whom to ask, sees us armed for that, or we see that it is armed.
+ */
+static void wait_arm_with_pins(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	bool holds = pins_in_inputs(worker);
+
+	if (holds && events == ARM_DATA && pins_may_stay(worker)) {
+		wait_arm(worker, events | ARM_WANTED, 0);
+		if (!pins_are_awaited(worker))
+			return;
+	}
+	if (holds || (events & ARM_SPACE && pins_any(worker)))
+		wait_arm(worker, events | ARM_SPACE, 1);
+	else
+		wait_arm(worker, events, need_bytes);
+}
+
+/* Rings the readers that hold room until they are asked for it. Not before this worker is armed. */
+static void wait_ask_for_room(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			if (doorbell_wake(&worker->outputs[i].lanes[j].peer->doorbell, ARM_WANTED, 0))
+				counter_add(worker, COUNTER_WAKES, 1);
 }
 
 static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns, bool backstop)
@@ -249,9 +270,11 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	uint64_t from_ns = worker->now_ns, wake_ns, slept_ns;
 	int r;
 
-	wait_arm(worker, request->events, request->need_bytes);
+	wait_arm_with_pins(worker, request->events, request->need_bytes);
 	if (wait_is_over(worker, request))
 		return 0;
+	if (request->events & ARM_SPACE)
+		wait_ask_for_room(worker);
 	if (!worker->sleep_ms)
 		worker->sleep_ms = SLEEP_MS_MIN;
 	wake_ns = deadline_earlier(request->wake_ns, request->events & ARM_DATA ? loop_look_ns(worker, from_ns) : 0);

@@ -64,7 +64,7 @@ int doorbell_wake(struct doorbell_peer *peer, uint32_t events, uint64_t room_byt
 
 	if (!wanted || word == peer->rung_word)
 		return 0;
-	if (!(wanted & ARM_DATA) && room_bytes < load_relaxed(&peer->armed->need_bytes))
+	if (wanted == ARM_SPACE && room_bytes < load_relaxed(&peer->armed->need_bytes))
 		return 0;
 	peer->rung_word = word;
 	doorbell_ring(peer->fd);

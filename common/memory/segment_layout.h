@@ -50,6 +50,7 @@ struct segment_header {
 /* What the worker sleeps for. `word` is 0 while it is awake, else epoch << 8 | ARM_* bits. */
 #define ARM_DATA 1u
 #define ARM_SPACE 2u
+#define ARM_WANTED 4u /* that somebody goes to sleep for room, some of which it holds */
 struct segment_armed {
 	atomic_u64 word;
 	atomic_u64 need_bytes; /* ARM_SPACE: room wanted in a lane */

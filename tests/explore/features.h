@@ -27,6 +27,9 @@ void retire_sum(unsigned thread);
 /* passing.c: 0 -> 1 -> 2, and 1 passes references on. */
 void pass_relay(unsigned slot);
 void pass_consume(unsigned slot);
+/* The same with real sleeps. */
+void pass_relay_asleep(unsigned slot);
+void pass_consume_asleep(unsigned slot);
 void pass_supervise(unsigned thread);
 const char *pass_end(void);
 

@@ -13,6 +13,8 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/turn.h"
+#include "worker/turn_priv.h"
+#include "worker/wait.h"
 
 static void forward(struct worker *worker, const struct input *input)
 {
@@ -89,6 +91,73 @@ void pass_relay(unsigned slot)
 		explore_pause(wait_for + 2, 1);
 }
 
+/* The same with its real sleeps: with what it holds it sleeps until it is asked for room. */
+void pass_relay_asleep(unsigned slot)
+{
+	struct worker *worker = attach_relay(slot);
+	struct input input;
+	int r;
+
+	while ((r = input_next(worker, &input)) != INPUT_E_CLOSED) {
+		if (r == INPUT_E_BROKEN)
+			explore_fail("the relay finds its lane broken");
+		if (r == INPUT_E_EMPTY) {
+			wait_sleep(worker, ARM_DATA, 0);
+			continue;
+		}
+		forward(worker, &input);
+		input_take(worker, &input);
+		worker->cursor.ledger[LEDGER_TAKEN]++;
+		real_stage_cursor(worker);
+		turn_commit(worker);
+	}
+	turn_close(worker);
+	turn_linger(worker);
+}
+
+/* Checks what a reference in slot 2's lane says of slot 0's. */
+static void check_reference(struct item_header *header, const void *payload, uint64_t sequence)
+{
+	const struct reference_lane origin = { .data = world_lane_to(0, 0, 1).data,
+					       .capacity_bytes = world_settings.capacity };
+	struct item_reference reference;
+
+	if (header->kind != ITEM_REFERENCE)
+		explore_fail("the reader finds its lane broken");
+	reference = reference_read(payload);
+	if (reference_resolve(&reference, &origin, &payload))
+		explore_fail("a reference makes no sense");
+	header->size_bytes = (uint32_t)reference.size_bytes;
+	item_check(header, payload, sequence);
+}
+
+void pass_consume_asleep(unsigned slot)
+{
+	struct real_place *place = real_attach(slot, slot - 1, slot - 1);
+	struct worker *worker = &place->worker;
+	struct input input;
+	int r;
+
+	real_add_input(place);
+	place->input_lanes[0].lane.capacity_bytes = LANE_MAX;
+	while ((r = input_next(worker, &input)) != INPUT_E_CLOSED) {
+		struct item_header header = input.header;
+
+		if (r == INPUT_E_BROKEN)
+			explore_fail("the reader finds its lane broken");
+		if (r == INPUT_E_EMPTY) {
+			wait_sleep(worker, ARM_DATA, 0);
+			continue;
+		}
+		check_reference(&header, input.payload, worker->cursor.sequence);
+		input_take(worker, &input);
+		worker->cursor.ledger[LEDGER_TAKEN]++;
+		worker->cursor.sequence++;
+		real_stage_cursor(worker);
+		turn_commit(worker);
+	}
+}
+
 struct end {
 	struct segment *segment;
 	struct lane_in in;
@@ -100,17 +169,13 @@ static struct end end;
 
 void pass_consume(unsigned slot)
 {
-	struct reference_lane origin = { .data = world_lane_to(0, 0, 1).data,
-					 .capacity_bytes = world_settings.capacity };
-
 	end = (struct end){ .segment = &world_segments[slot], .in = world_lane_from(slot, slot - 1, 0) };
 	end.in.capacity_bytes = LANE_MAX;
 	lane_in_rewind(&end.in);
 	end.cursor = *cursor_current(end.segment);
 	commit_init(&end.commit, end.segment);
 	for (;;) {
-		struct item_header header;
-		struct item_reference reference;
+		struct item_header header, checked;
 		const void *payload;
 		int r = lane_in_peek(&end.in, &header, &payload);
 
@@ -120,14 +185,11 @@ void pass_consume(unsigned slot)
 			explore_pause((const void *[]){ &end.in.peer->tail, &end.in.peer->closed }, 2);
 			continue;
 		}
-		if (r == LANE_E_BROKEN || header.kind != ITEM_REFERENCE)
+		if (r == LANE_E_BROKEN)
 			explore_fail("the reader finds its lane broken");
-		reference = reference_read(payload);
-		if (reference_resolve(&reference, &origin, &payload))
-			explore_fail("a reference makes no sense");
+		checked = header;
+		check_reference(&checked, payload, end.cursor.sequence++);
 		lane_in_advance(&end.in, &header);
-		header.size_bytes = (uint32_t)reference.size_bytes;
-		item_check(&header, payload, end.cursor.sequence++);
 		memset(end.cursor.stage, (int)end.cursor.sequence, sizeof(end.cursor.stage));
 		end.cursor.ledger[LEDGER_TAKEN]++;
 		commit_add_cursor(&end.commit, &end.cursor);

@@ -150,6 +150,21 @@ static void setup_pass(void)
 		.see = { SEE_TAIL | SEE_CLOSED, SEE_FREE | SEE_TAIL | SEE_CLOSED, SEE_FREE } });
 }
 
+static void setup_ask(void)
+{
+	stubs_reset();
+	real_reset();
+	world_reset(&(struct world_settings){ .items = 2,
+					      .batch = 1,
+					      .capacity = RECORD_SIZE,
+					      .see = { SEE_TAIL | SEE_CLOSED | SEE_ARMED,
+						       SEE_FREE | SEE_TAIL | SEE_CLOSED | SEE_ARMED,
+						       SEE_FREE | SEE_ARMED } });
+	/* the first item has been emitted: whoever begins, there is something to pass on, and no room for the second */
+	world_fill(0, 0, 0, 1);
+	((struct cursor *)(uintptr_t)world_cursor(0))->sequence = 1;
+}
+
 static void setup_asynchronous(void)
 {
 	world_reset(&(struct world_settings){ .items = 3,
@@ -324,6 +339,15 @@ const struct explore_program programs[] = {
 		       { "consumer", pass_consume, false } },
 	  .n_threads = 3,
 	  .preemptions = 2,
+	  .at_end = pass_end },
+	{ .name = "ask_for_room",
+	  .what = "who holds room sleeps until it is asked for it",
+	  .setup = setup_ask,
+	  .threads = { { "source", real_produce, false },
+		       { "relay", pass_relay_asleep, false },
+		       { "sink", pass_consume_asleep, false } },
+	  .n_threads = 3,
+	  .preemptions = 0,
 	  .at_end = pass_end },
 	{ .name = "drop_old",
 	  .what = "a producer overwrites what its reader copies",

@@ -14,7 +14,8 @@
  * forwarder likes; a copy carries its bytes with it.
  *
  * Who has pins sleeps for space as well, and looks behind the arming whether a pin can go; else the origin sleeps for room, the
- * forwarder for data and the sink for data, for ever. Waking is as in doorbell.pml, without its fences and needs.
+ * forwarder for data and the sink for data, for ever. Waking is as in doorbell.pml, without its fences and needs. The first forwarder may
+ * keep its pins instead until the origin asks for them, unless the origin sleeps for room already.
  *
  * Commits are one step; `free` follows in another.
  *
@@ -29,6 +30,7 @@
  * case reach_barrier     | assert   | safety   | -DREACH=3 -DDEATHS=1
  * case reach_left_pinned | assert   | safety   | -DREACH=4
  * case reach_woken_free  | assert   | safety   | -DREACH=5
+ * case reach_asked       | assert   | safety   | -DREACH=6
  * case repair_sets_free  | assert   | safety   | -DREPAIR_SETS_FREE -DDEATHS=1
  * case pins_forgotten    | assert   | safety   | -DPINS_FORGOTTEN -DDEATHS=1
  * case free_with_done    | assert   | safety   | -DFREE_WITH_DONE
@@ -37,6 +39,8 @@
  * case armed_for_data    | deadlock | safety   | -DARMED_FOR_DATA
  * case pins_not_looked_at| deadlock | safety   | -DPINS_NOT_LOOKED_AT
  * case release_unrung    | deadlock | safety   | -DRELEASE_UNRUNG
+ * case not_asked         | deadlock | safety   | -DNOT_ASKED
+ * case asker_not_seen    | deadlock | safety   | -DASKER_NOT_SEEN
  */
 #ifndef DEATHS
 #define DEATHS 0
@@ -59,6 +63,7 @@
 #define SINK (HOPS + 1)
 #define DATA 1
 #define SPACE 2
+#define WANTED 4 /* to be asked for room */
 #define COPY(item) (128 + (item)) /* a record with its bytes; else the position in lane 0 */
 #define MIN(a, b) ((a) < (b) -> (a) : (b))
 
@@ -114,7 +119,13 @@ attach:
 			atomic {
 				if
 				:: tail[0] - free[0] < CAPACITY
-				:: else -> armed[0] = SPACE; doze(0); armed[0] = 0
+				:: else ->
+					armed[0] = SPACE;
+#ifndef NOT_ASKED
+					ring(1, WANTED);
+#endif
+					doze(0);
+					armed[0] = 0
 				fi
 			}
 		:: tail[0] == ITEMS -> break
@@ -186,6 +197,11 @@ inline release(me)
 #else
 #define SPACE_TOO(me) (HAS_PINS(me) -> SPACE : 0)
 #endif
+#ifdef ASKER_NOT_SEEN
+#define NOBODY_ASKS true
+#else
+#define NOBODY_ASKS !(armed[0] & SPACE)
+#endif
 #ifdef PINS_NOT_LOOKED_AT
 #define LOOK(me) false
 #else
@@ -244,7 +260,15 @@ attach:
 					:: LOOK(me)
 					:: else ->
 						armed[me] = (tail[me - 1] > done[me - 1] -> SPACE : DATA | SPACE_TOO(me));
+						if
+						:: me == 1 && armed[me] == (DATA | SPACE) && NOBODY_ASKS -> armed[me] = DATA | WANTED
+						:: true
+						fi;
 						doze(me);
+						if
+						:: armed[me] & WANTED && armed[0] & SPACE -> REACHED(6)
+						:: else
+						fi;
 						armed[me] = 0;
 						if
 						:: tail[me - 1] == done[me - 1] && PIN_CAN_GO(me) -> REACHED(5)

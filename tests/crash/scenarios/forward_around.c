@@ -32,11 +32,12 @@ SCENARIO(forward_around) = {
 		"  - {name: through, exec: [cat]}\n"
 		"  - {name: to, sink: discard}\n",
 	.stages = { [1] = &passes },
-	.items = 4,
+	.items = 3,
 	.item_bytes = 4200,
 	.lane_bytes = 65536,
 	.position = 65536 - 4096,
 	.victim = 1,
+	.endless = true, /* so it sleeps beside what it holds */
 	.interludes = 2,
 	.steps = { { 0, UNTIL_ASLEEP } },
 };

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "common/flow/reference.h"
 #include "hops.h"
@@ -76,60 +75,6 @@ static void test_chain_copies_nothing_and_holds_the_room(void **state)
 	assert_int_equal(free_of(&hops, 1), RECORD);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
 	assert_false(pins_any(&hops.workers[1]));
-	hops_deinit(&hops);
-}
-
-/* Whether somebody has rung since the last call. */
-static bool was_rung(struct hops *hops, uint32_t slot)
-{
-	uint64_t n;
-
-	return read(hops->doorbells[slot], &n, sizeof(n)) == sizeof(n);
-}
-
-/* As a worker that is about to sleep for the least room. */
-static void arm_for_space(struct hops *hops, uint32_t slot, uint64_t epoch)
-{
-	store_relaxed(&hops->workers[slot].segment.armed->need_bytes, 1);
-	store_release(&hops->workers[slot].segment.armed->word, epoch << 8 | ARM_SPACE);
-	(void)was_rung(hops, slot);
-}
-
-static void test_producer_is_rung_when_room_comes_back_and_not_before(void **state)
-{
-	struct heritage_edge *edge;
-	struct hops hops;
-
-	(void)state;
-	hops_init(&hops, chain, 2);
-	edge = &hops.workers[1].heritage.inputs[0];
-	arm_for_space(&hops, 0, 1);
-	put(&hops, 1, SIZE);
-	pass(&hops, 1, 1); /* all of it is held */
-	assert_false(was_rung(&hops, 0));
-	put(&hops, 2, 100);
-	pass(&hops, 1, 2);
-	assert_false(was_rung(&hops, 0));
-	take(&hops, 2, 1);
-	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), RECORD + item_record_size(100));
-	assert_true(was_rung(&hops, 0));
-	put(&hops, 3, 100);
-	arm_for_space(&hops, 0, 2);
-	pass(&hops, 1, 3);
-	assert_true(was_rung(&hops, 0));
-	/* what is done and not free is what these wait for */
-	edge->rendezvous = true;
-	arm_for_space(&hops, 0, 3);
-	put(&hops, 4, SIZE);
-	pass(&hops, 1, 4);
-	assert_true(was_rung(&hops, 0));
-	edge->rendezvous = false;
-	edge->feedback = true;
-	arm_for_space(&hops, 0, 4);
-	put(&hops, 5, SIZE);
-	pass(&hops, 1, 5);
-	assert_true(was_rung(&hops, 0));
 	hops_deinit(&hops);
 }
 
@@ -539,7 +484,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain_copies_nothing_and_holds_the_room),
-		cmocka_unit_test(test_producer_is_rung_when_room_comes_back_and_not_before),
 		cmocka_unit_test(test_small_items_are_copied),
 		cmocka_unit_test(test_what_lies_before_a_held_item_is_freed),
 		cmocka_unit_test(test_dropped_item_holds_nothing),
