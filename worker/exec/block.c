@@ -8,7 +8,7 @@
  *     spool 1    free                 free                   [0, output) needed           free
  *     on death   goes on collecting   runs (again)           goes on emitting             -
  *
- * - flush() writes behind n only, and the commit then moves n: bytes behind n are nobody's.
+ * - Items are put behind n, and the turn's commit then moves n: bytes behind n are nobody's.
  * - RUN begins by cutting spool 0 to n (what a dead generation wrote behind it) and spool 1 to nothing, and only once
  *   RUN itself is committed: then the block before, with its output, is committed as over.
  * - EMIT begins only once it is committed, so collecting the next block never overwrites one that would be run again.
@@ -29,7 +29,6 @@
 #include "common/base/must.h"
 #include "common/base/quantity.h"
 #include "worker/exec/options.h"
-#include "worker/exec/spool.h"
 
 #define BLOCK_BYTES_FALLBACK (UINT64_C(1024) * 1024)
 #define BLOCK_WAIT_NS_FALLBACK NS_PER_S
@@ -50,6 +49,7 @@ static int block_read_size(struct block *block, struct weir_context *context)
 		return 0;
 	if (!strcmp(size, "all")) {
 		block->size_bytes = UINT64_MAX;
+		block->input_bound_bytes = block->spool_bytes;
 		block->wait_ns = 0;
 		return 0;
 	}
@@ -73,14 +73,13 @@ int block_init(struct block *block, struct weir_context *context, bool has_outpu
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	int r;
 
-	*block = (struct block){ .child = CHILD_NULL, .output_fd = -1 };
+	*block = (struct block){ .child = CHILD_NULL, .input = SPOOL_MAP_NULL, .output_fd = -1 };
 	block->cursor = weir_cursor(context);
 	block->committed = *block->cursor;
-	block->input_fd = weir_spool(context, 0);
+	block->input.fd = weir_spool(context, 0);
 	if (has_output)
 		block->output_fd = weir_spool(context, 1);
-	block->separator = exec_option_mode(context, "join") == SPLIT_STANZAS ? "\n\n" : "\n";
-	block->separator_bytes = strlen(block->separator);
+	block->separator_bytes = exec_option_mode(context, "join") == SPLIT_STANZAS ? 2 : 1;
 	block->wait_ns = exec_option_number(context, "block_wait", BLOCK_WAIT_NS_FALLBACK);
 	block->spool_bytes = exec_option_spool(context);
 	r = program_init(&block->program, context, &why);
@@ -94,7 +93,7 @@ int block_init(struct block *block, struct weir_context *context, bool has_outpu
 void block_deinit(struct block *block)
 {
 	child_stop(&block->child);
-	buffer_deinit(&block->pending);
+	spool_map_deinit(&block->input);
 	program_deinit(&block->program);
 }
 
@@ -103,28 +102,52 @@ static void block_set_complete(struct block *block)
 	block->cursor->phase = BLOCK_RUN;
 }
 
+static int block_all_is_too_long(const struct block *block, struct weir_context *context)
+{
+	weir_fail(context,
+		  "block: all has grown past the spool of %llu bytes; raise the stage's spool:, or give block: a size",
+		  (unsigned long long)block->spool_bytes);
+	return WEIR_FAILED;
+}
+
+static bool block_is_clear_of_committed(const struct block *block)
+{
+	return block->committed.number == block->cursor->number || block->committed.phase == BLOCK_EMIT ||
+	       !block->committed.n_items;
+}
+
+static void block_begin(struct block *block)
+{
+	must(block_is_clear_of_committed(block));
+	block->cursor->opened_ns = clock_now_ns();
+}
+
+static void block_put(struct block *block, const struct weir_item *item, uint64_t at)
+{
+	unsigned char *to = block->input.data + at;
+
+	if (item->size_bytes)
+		memcpy(to, item->data, item->size_bytes);
+	for (size_t i = 0; i < block->separator_bytes; i++)
+		to[item->size_bytes + i] = '\n';
+}
+
 int block_add(struct block *block, struct weir_context *context, const struct weir_item *item)
 {
 	struct block_cursor *cursor = block->cursor;
-	size_t added_bytes = item->size_bytes + block->separator_bytes;
-	uint64_t filled = cursor->input_bytes + block->pending.length + added_bytes;
+	uint64_t filled = cursor->input_bytes + item->size_bytes + block->separator_bytes;
 	int r;
 
 	must(cursor->phase == BLOCK_COLLECT);
-	if (filled > block->spool_bytes && block->size_bytes == UINT64_MAX) {
-		weir_fail(
-			context,
-			"block: all has grown past the spool of %llu bytes; raise the stage's spool:, or give block: a size",
-			(unsigned long long)block->spool_bytes);
-		return WEIR_FAILED;
-	}
-	r = buffer_reserve(&block->pending, added_bytes);
+	if (filled > block->spool_bytes && block->size_bytes == UINT64_MAX)
+		return block_all_is_too_long(block, context);
+	r = spool_map_reserve(&block->input, filled, block->input_bound_bytes);
 	if (r)
 		return r;
-	buffer_add(&block->pending, item->data, item->size_bytes);
-	buffer_add(&block->pending, block->separator, block->separator_bytes);
 	if (!cursor->n_items)
-		cursor->opened_ns = clock_now_ns();
+		block_begin(block);
+	block_put(block, item, cursor->input_bytes);
+	cursor->input_bytes = filled;
 	cursor->n_items++;
 	cursor->payload_bytes += item->size_bytes;
 	if (cursor->payload_bytes >= block->size_bytes ||
@@ -135,25 +158,10 @@ int block_add(struct block *block, struct weir_context *context, const struct we
 	return WEIR_HELD;
 }
 
-static bool block_is_clear_of_committed(const struct block *block)
-{
-	return block->committed.number == block->cursor->number || block->committed.phase == BLOCK_EMIT ||
-	       !block->committed.n_items;
-}
-
 int block_flush(struct block *block, struct weir_context *context)
 {
 	struct block_cursor *cursor = block->cursor;
-	int r;
 
-	if (block->pending.length) {
-		must(block_is_clear_of_committed(block));
-		r = spool_write(block->input_fd, cursor->input_bytes, block->pending.data, block->pending.length);
-		if (r)
-			return r;
-		cursor->input_bytes += block->pending.length;
-		block->pending.length = 0;
-	}
 	block->committed = *cursor;
 	if (cursor->phase == BLOCK_COLLECT && cursor->n_items && block->wait_ns)
 		weir_watch(context, -1, 0, cursor->opened_ns + block->wait_ns);
@@ -184,7 +192,7 @@ int block_check_wait(struct block *block, struct weir_context *context)
 bool block_is_committed(const struct block *block)
 {
 	return block->committed.phase == block->cursor->phase && block->committed.number == block->cursor->number &&
-	       block->committed.input_bytes == block->cursor->input_bytes && !block->pending.length;
+	       block->committed.input_bytes == block->cursor->input_bytes;
 }
 
 void block_end(struct block *block, struct weir_context *context)
@@ -192,6 +200,7 @@ void block_end(struct block *block, struct weir_context *context)
 	uint64_t number = block->cursor->number + 1;
 
 	weir_settle(context, block->cursor->n_items);
+	spool_map_check(&block->input); /* a program can open its stdin once more, and cut it */
 	*block->cursor = (struct block_cursor){ .number = number };
 }
 
@@ -203,9 +212,9 @@ static int block_spawn(struct block *block, struct weir_context *context, int st
 	_cleanup_(close) int in = -1, out = -1;
 	int r;
 
-	r = spool_truncate(block->input_fd, block->cursor->input_bytes);
+	r = spool_map_cut(&block->input, block->cursor->input_bytes);
 	if (!r)
-		r = spool_reopen(block->input_fd, O_RDONLY, &in);
+		r = spool_reopen(block->input.fd, O_RDONLY, &in);
 	if (!r && stdout_fd < 0)
 		r = spool_truncate(block->output_fd, 0);
 	if (!r && stdout_fd < 0)

@@ -10,9 +10,9 @@
 #include <weir/stage.h>
 
 #include "common/stage/exec_block.h"
-#include "worker/exec/buffer.h"
 #include "worker/exec/child.h"
 #include "worker/exec/program.h"
+#include "worker/exec/spool.h"
 #include "worker/split.h"
 
 enum block_phase {
@@ -38,14 +38,13 @@ struct block {
 	struct child child;
 	struct block_cursor *cursor;   /* the runtime's */
 	struct block_cursor committed; /* as it was at the last flush: what a next generation would find, or newer */
-	struct buffer pending;         /* items not yet in spool 0 */
-	int input_fd, output_fd;       /* spools; output_fd -1: a sink */
-	const char *separator;
-	size_t separator_bytes;
-	uint64_t size_bytes;        /* complete at so many payload bytes; UINT64_MAX: only at the end */
-	uint64_t wait_ns;           /* complete so long after its first item; 0: never */
-	uint64_t spool_bytes;       /* bound of a spool */
-	uint64_t input_bound_bytes; /* complete at so much input, with separators: empty items have no payload */
+	struct spool_map input;        /* spool 0 */
+	int output_fd;                 /* spool 1; -1: a sink */
+	size_t separator_bytes;        /* newlines behind each item */
+	uint64_t size_bytes;           /* complete at so many payload bytes; UINT64_MAX: only at the end */
+	uint64_t wait_ns;              /* complete so long after its first item; 0: never */
+	uint64_t spool_bytes;          /* bound of a spool */
+	uint64_t input_bound_bytes;    /* complete at so much input, with separators: empty items have no payload */
 };
 
 /*
@@ -58,7 +57,7 @@ void block_deinit(struct block *block);
 
 /* As the stage's process(): adds the item. WEIR_HELD, WEIR_FAILED, -errno. */
 int block_add(struct block *block, struct weir_context *context, const struct weir_item *item);
-/* As the stage's flush(): what was added goes into the spool, and the cursor with it. */
+/* As the stage's flush(): what was added stands in the spool, and the cursor is what will be committed. */
 int block_flush(struct block *block, struct weir_context *context);
 /* As the stage's end_run() and finish(): the block is complete, if there is one. WEIR_MORE or 0. */
 int block_complete(struct block *block);
@@ -72,5 +71,5 @@ bool block_is_committed(const struct block *block);
  * 0, WEIR_CANCELLED, WEIR_FAILED after weir_fail(), -errno. No program runs afterwards.
  */
 int block_run(struct block *block, struct weir_context *context, int stdout_fd);
-/* The block is over: its items are settled, collecting begins anew. */
+/* The block is over, and no program runs: its items are settled, collecting begins anew. */
 void block_end(struct block *block, struct weir_context *context);

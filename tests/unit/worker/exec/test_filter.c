@@ -110,6 +110,46 @@ static void test_sized_block_ends_with_spool(void **state)
 	exec_deinit(&host);
 }
 
+/* Blocks of many pages, each larger than the one before, and items that end one page behind its bound. */
+static void test_blocks_of_any_size(void **state)
+{
+	static char text[100001];
+	struct fake_host host;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	start(&host, COMMAND("wc", "-c"));
+	fake_host_option_string(&host, "block", "1000000");
+	fake_host_option_number(&host, "spool", 2000000);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (int n = 3; n < 14; n += 5) {
+		for (int i = 0; i < n; i++)
+			assert_int_equal(exec_item(&host, text, i % 2 == 0), 0);
+		assert_true(spool_length(host.spool_fds[0]) <= 2000000 + (int64_t)sizeof(text));
+		if (fake_host_end_run(&host) == WEIR_MORE) {
+			assert_int_equal(fake_host_turn_end(&host), 0);
+			assert_int_equal(exec_produce(&host), 0);
+		}
+	}
+	assert_int_equal(exec_finish(&host), 0);
+	exec_assert_output(&host, "300003\n800008\n1000010\n300003\n");
+	exec_deinit(&host);
+}
+
+/* No signal when the block after that is gathered. */
+static void test_a_program_that_cuts_its_input(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	start(&host, SHELL("wc -c; : >/dev/stdin"));
+	assert_int_equal(fake_host_open(&host), 0);
+	feed(&host, 0, 40);
+	assert_int_equal(exec_finish(&host), 0);
+	exec_assert_output(&host, "110\n110\n110\n110\n");
+	exec_deinit(&host);
+}
+
 static void test_nothing_in_nothing_run(void **state)
 {
 	struct fake_host host;
@@ -402,6 +442,7 @@ static void test_kill_between_callbacks(void **state)
 static void test_kill_after_spool_write(void **state)
 {
 	struct fake_host host;
+	char behind[7];
 
 	(void)state;
 	start(&host, COMMAND("cat"));
@@ -411,7 +452,8 @@ static void test_kill_after_spool_write(void **state)
 	for (int i = 0; i < 3; i++)
 		fake_host_process(&host, "rubbish", 7);
 	assert_int_equal(fake_host_flush(&host), 0);
-	assert_true(spool_length(host.spool_fds[0]) > 44);
+	assert_int_equal(pread(host.spool_fds[0], behind, sizeof(behind), 44), sizeof(behind));
+	assert_memory_equal(behind, "rubbish", sizeof(behind));
 	exec_kill(&host);
 	assert_int_equal(fake_host_open(&host), 0);
 	assert_int_equal(exec_finish(&host), 0);
@@ -468,6 +510,8 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_all_beyond_spool),
 		cmocka_unit_test(test_sized_block_ends_with_spool),
+		cmocka_unit_test(test_blocks_of_any_size),
+		cmocka_unit_test(test_a_program_that_cuts_its_input),
 		cmocka_unit_test(test_nothing_in_nothing_run),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_block_wait),
