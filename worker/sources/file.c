@@ -20,7 +20,7 @@
 #include "worker/sources/file_list.h"
 #include "worker/sources/line_feed.h"
 
-#define BUDGET 64u
+#define BUDGET 1024u /* a turn ends before that, when it has built its share of a lane */
 
 struct file_cursor {
 	uint64_t started;               /* 1: what follows is set */
