@@ -142,8 +142,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
-	edge->plain = from->order == HERITAGE_ORDER_NONE && !edge->key && from->full == HERITAGE_FULL_BLOCK &&
-		      !from->rendezvous;
+	edge->plain = !edge->key && from->full == HERITAGE_FULL_BLOCK && !from->rendezvous;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct output_lane *output = &edge->lanes[i];
@@ -221,6 +220,16 @@ static int attach_board(struct worker *worker, struct text *why)
 	return r > 0 ? error_origin(-EBADMSG) : error_trace(r);
 }
 
+/* A merged edge says itself which lane its run lies in; another one must have one lane only. */
+static bool attach_brings_runs(const struct worker *worker)
+{
+	const struct input_edge *edge = &worker->inputs[0];
+
+	return worker->n_inputs == 1 && !worker->loop && !worker->in_flight && !worker->cursor.inputs_left &&
+	       edge->heritage->full != HERITAGE_FULL_DROP_OLD &&
+	       (edge->heritage->merge || (worker->ordered && edge->n_lanes == 1));
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -272,6 +281,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->plain_input = worker->n_inputs && !worker->ordered && !worker->cursor.inputs_left;
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
+	worker->runs_input = attach_brings_runs(worker);
 	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;

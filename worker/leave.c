@@ -36,6 +36,11 @@ static uint64_t all_inputs(const struct worker *worker)
 	return (UINT64_C(1) << worker->n_inputs) - 1;
 }
 
+static bool takes_short_way(const struct worker *worker)
+{
+	return worker->plain_input || worker->runs_input;
+}
+
 int leave_ask(struct worker *worker, uint32_t input)
 {
 	uint64_t wanted = input == WEIR_ALL_INPUTS ? all_inputs(worker) : UINT64_C(1) << (input & 63);
@@ -44,7 +49,7 @@ int leave_ask(struct worker *worker, uint32_t input)
 		return error_origin(-EINVAL);
 	worker->leaving |= wanted & ~worker->cursor.inputs_left;
 	worker->changed = worker->changed || worker->leaving;
-	if (worker->leaving && worker->plain_input) { /* ends the turn, also on the short way */
+	if (worker->leaving && takes_short_way(worker)) { /* ends the turn, also on the short way */
 		worker->asked = true;
 		worker->produce_wanted = true;
 	}
@@ -53,7 +58,7 @@ int leave_ask(struct worker *worker, uint32_t input)
 
 void leave_forget(struct worker *worker)
 {
-	if (worker->leaving && worker->plain_input)
+	if (worker->leaving && takes_short_way(worker))
 		worker->produce_wanted = worker->stage.produce != NULL;
 	worker->leaving = 0;
 }
@@ -62,9 +67,9 @@ bool leave_collect(struct worker *worker)
 {
 	bool leaves = worker->leaving != 0;
 
-	if (leaves && worker->plain_input) {
+	if (leaves && takes_short_way(worker)) {
 		worker->produce_wanted = worker->stage.produce != NULL;
-		worker->plain_input = false; /* what is discarded goes the general way */
+		worker->plain_input = worker->runs_input = false; /* what is discarded goes the general way */
 	}
 	worker->cursor.inputs_left |= worker->leaving;
 	worker->leaving = 0;

@@ -156,8 +156,7 @@ void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane
 		.size_bytes = kind == ITEM_REFERENCE ? sizeof(struct item_reference) : (uint32_t)size_bytes,
 		.kind = kind,
 		.sequence = worker->cursor.sequence + worker->item_emitted,
-		.ticket = edge->heritage->order == HERITAGE_ORDER_KEEP ? worker->cursor.expected[0] :
-									 output_cursor(worker, edge)->ticket,
+		.ticket = output_ticket(worker, edge),
 		.accepted_ns = worker->context.accepted_ns,
 	};
 
@@ -298,26 +297,60 @@ static void output_close_run(struct worker *worker, struct output_edge *edge)
 	worker->changed = true;
 }
 
+void output_run_add(struct worker *worker, struct output_edge *edge, uint32_t lane, uint32_t n, uint64_t size_bytes)
+{
+	struct cursor_output *run = output_cursor(worker, edge);
+
+	if (edge->heritage->order != HERITAGE_ORDER_DEAL)
+		return;
+	if (!run->run_records)
+		edge->run_opened_ns = worker_now_ns(worker);
+	run->target = lane;
+	run->run_records += n;
+	run->run_bytes += size_bytes;
+	if ((edge->heritage->run_bytes && run->run_bytes >= edge->heritage->run_bytes) ||
+	    (edge->heritage->run_records && run->run_records >= edge->heritage->run_records))
+		output_close_run(worker, edge);
+}
+
+uint64_t output_run_room(const struct worker *worker, const struct output_edge *edge)
+{
+	const struct heritage_edge *limits = edge->heritage;
+	const struct cursor_output *run = &worker->cursor.outputs[edge - worker->outputs];
+	uint64_t by_bytes = limits->run_bytes ? limits->run_bytes - run->run_bytes : UINT64_MAX,
+		 by_records = limits->run_records ?
+				      (limits->run_records - run->run_records - 1) * (uint64_t)item_record_size(0) :
+				      UINT64_MAX;
+
+	if (limits->order != HERITAGE_ORDER_DEAL)
+		return UINT64_MAX;
+	/* In whole words, as records are: beside its end the window would have no end. */
+	return (by_bytes < by_records ? by_bytes : by_records) & ~(uint64_t)(ITEM_ALIGNMENT - 1);
+}
+
+uint64_t output_ticket(const struct worker *worker, const struct output_edge *edge)
+{
+	return edge->heritage->order == HERITAGE_ORDER_KEEP ? worker->cursor.expected[0] :
+							      worker->cursor.outputs[edge - worker->outputs].ticket;
+}
+
+uint32_t output_window_lane(const struct worker *worker, struct output_edge *edge)
+{
+	uint32_t only = edge->n_lanes > 1 ? output_only_lane(worker, edge) : NO_LANE;
+
+	return only != NO_LANE ? only : output_turn_lane(edge);
+}
+
 void output_item_end(struct worker *worker)
 {
 	for (uint32_t i = 0; worker->item_emitted && i < worker->n_outputs; i++) {
 		struct output_edge *edge = &worker->outputs[i];
-		struct cursor_output *run = output_cursor(worker, edge);
 
 		admission_item_end(worker, edge);
 		if (!edge->item_records)
 			continue;
 		worker->cursor.ledger[LEDGER_EMITTED] += edge->item_records;
-		if (edge->heritage->order == HERITAGE_ORDER_DEAL) {
-			if (!run->run_records)
-				edge->run_opened_ns = worker_now_ns(worker);
-			run->target = edge->item_lane;
-			run->run_records += edge->item_records;
-			run->run_bytes += edge->item_bytes;
-			if ((edge->heritage->run_bytes && run->run_bytes >= edge->heritage->run_bytes) ||
-			    (edge->heritage->run_records && run->run_records >= edge->heritage->run_records))
-				output_close_run(worker, edge);
-		}
+		output_run_add(worker, edge, edge->item_lane, edge->item_records, edge->item_bytes);
 		edge->item_records = 0;
 		edge->item_bytes = 0;
 		worker->changed = true;

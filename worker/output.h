@@ -26,6 +26,14 @@ enum output_code output_push(struct worker *worker, uint32_t output, const void 
 
 /* The lane that an edge without order uses in this turn, chosen now if it has not been. */
 uint32_t output_turn_lane(struct output_edge *edge);
+/* The lane that the next item of an edge without a key goes to if there is room: where its run must go, else that of the turn. */
+uint32_t output_window_lane(const struct worker *worker, struct output_edge *edge);
+/* The ticket of what is built there now; 0 on edges without order. */
+uint64_t output_ticket(const struct worker *worker, const struct output_edge *edge);
+/* Bytes of lane, in whole words, that items may take and be sure that their run has not reached its size. */
+uint64_t output_run_room(const struct worker *worker, const struct output_edge *edge);
+/* DEAL: n complete items have gone to this lane; ends the run if it has reached its size. Nothing happens on other edges. */
+void output_run_add(struct worker *worker, struct output_edge *edge, uint32_t lane, uint32_t n, uint64_t size_bytes);
 /* Takes over what the item in hand has built behind `built` by itself: n records of lane_bytes in all. */
 void output_adopt(struct worker *worker, struct output_lane *lane, uint64_t lane_bytes, uint32_t n,
 		  uint64_t size_bytes);

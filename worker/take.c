@@ -2,11 +2,12 @@
 /*
  * The short way. What turn.c does for any item costs some hundred instructions: runs, merges, marks, several outputs, suspects.
  * None of that concerns an item that comes by a plain edge while no suspect is about, so here it costs a look at the
- * header, a note of what is in hand, the stage's own work, and three sums.
+ * header, a note of what is in hand, the stage's own work, and three sums. Nor does it concern one that is neither the first nor the
+ * end of its run: all of a run lies in one lane, and has one ticket, which is compared with the kind of the record.
  *
  * The same promises hold: the note is written before the stage is called, the books (lane.next, the ledger) change after it has
- * said WEIR_OK and before anything can be committed. What waits to be told to them stands in worker->take: a commit in the middle of
- * an item, and whatever is not a plain WEIR_OK, calls take_settle() first, and finds them as turn.c would have them.
+ * said WEIR_OK or WEIR_HELD and before anything can be committed. What waits to be told to them stands in worker->take: a commit in
+ * the middle of an item, and whatever is neither of the two, calls take_settle() first, and finds them as turn.c would have them.
  */
 #include "worker/take.h"
 
@@ -31,18 +32,21 @@ static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane
 static void take_tell(struct worker *worker, uint64_t next)
 {
 	struct take *take = &worker->take;
-	uint64_t n_quiet = take->n_quiet - take->n_quiet_told, n_done = take->n_done - take->n_done_told;
+	uint64_t n_quiet = take->n_quiet - take->n_quiet_told, n_done = take->n_done - take->n_done_told,
+		 n_held = take->n_held - take->n_held_told;
 
-	if (!n_quiet && !n_done)
+	if (!n_quiet && !n_done && !n_held)
 		return;
 	take->from->lane.next = next;
 	take->from->touched = true;
 	worker->changed = true;
 	worker->cursor.ledger[worker->ledger_quiet] += n_quiet;
 	worker->cursor.ledger[worker->ledger_done] += n_done;
-	worker->cursor.ledger[LEDGER_TAKEN] += n_quiet + n_done;
+	worker->cursor.ledger[LEDGER_HELD] += n_held;
+	worker->cursor.ledger[LEDGER_TAKEN] += n_quiet + n_done + n_held;
 	take->n_quiet_told = take->n_quiet;
 	take->n_done_told = take->n_done;
+	take->n_held_told = take->n_held;
 }
 
 /* Where the item in hand begins stands in the note. */
@@ -101,7 +105,8 @@ struct reach {
 	uint64_t offset;
 	const atomic_u32 *order_of_all, *order;
 	uint64_t record_max; /* out: the largest that was given to a stage with outputs */
-	bool odd;            /* out: what lies next is not plain data */
+	uint64_t ticket;     /* of the run at work; 0 where there are none */
+	bool odd;            /* out: what lies next is not plain data, or not of this run */
 };
 
 static inline bool take_is_cancelled(const struct reach *reach)
@@ -115,10 +120,10 @@ static inline uint64_t take_position(const struct reach *reach, const unsigned c
 	return reach->offset + (uint64_t)(uintptr_t)record;
 }
 
-/* The size of the record if it is plain data that lies there whole, else 0. */
+/* The size of the record if it is plain data of the run at work that lies there whole, else 0. */
 static inline uint64_t take_look(struct reach *reach, const unsigned char *record, uint64_t *ret_size_bytes)
 {
-	uint64_t left, word, record_bytes;
+	uint64_t left, word, ticket, record_bytes;
 
 	if (record >= reach->end)
 		return 0;
@@ -127,7 +132,8 @@ static inline uint64_t take_look(struct reach *reach, const unsigned char *recor
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	*ret_size_bytes = word & UINT32_MAX;
 	record_bytes = item_record_size(*ret_size_bytes);
-	if (word >> 32 != ITEM_DATA || record_bytes > left) { /* and no flags */
+	ticket = ((const struct item_header *)record)->ticket;
+	if (((word >> 32 ^ ITEM_DATA) | (ticket ^ reach->ticket)) || record_bytes > left) { /* and no flags */
 		reach->odd = true;
 		return 0;
 	}
@@ -237,6 +243,11 @@ static int take_operator(struct worker *worker, struct reach *reach, const unsig
 			size_sum += size_bytes;
 			continue;
 		}
+		if (status == WEIR_HELD && !worker->asked) { /* of who gathers, nearly every one */
+			worker->take.n_held++;
+			size_sum += size_bytes;
+			continue;
+		}
 		r = take_end(worker, &item, status);
 		if (r != 0 || worker->produce_wanted || take_is_full(worker))
 			break;
@@ -261,13 +272,15 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 			       .end = record + (turn_left < header_left ? turn_left : header_left),
 			       .offset = lane->next - (uint64_t)(uintptr_t)record,
 			       .order_of_all = &worker->board->order,
-			       .order = &worker->board->slots[worker->heritage.slot].order };
+			       .order = &worker->board->slots[worker->heritage.slot].order,
+			       .ticket = worker->cursor.expected[worker->next_input] };
 	uint32_t n_taken;
 	int r;
 
 	worker->take.from = from;
-	r = worker->n_outputs ? take_operator(worker, &reach, record, batch - *n, &n_taken) :
-				take_sink(worker, &reach, record, batch - *n, &n_taken);
+	/* A sink that may produce() holds items back, as an operator does. */
+	r = worker->n_outputs || worker->stage.produce ? take_operator(worker, &reach, record, batch - *n, &n_taken) :
+							 take_sink(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;
 	if (worker->loop)
 		loop_took(worker, reach.record_max);
@@ -309,14 +322,33 @@ static int take_edge(struct worker *worker, struct input_edge *edge, uint32_t ba
 	return r;
 }
 
+static void take_begin(struct worker *worker)
+{
+	worker->emit_refused = 0;
+	worker->reason[0] = '\0';
+	worker->phase = PHASE_PROCESS;
+}
+
+int take_run(struct worker *worker, uint32_t batch, uint32_t *n)
+{
+	struct input_edge *edge = &worker->inputs[0];
+	bool odd = false;
+	int r;
+
+	if (edge->heritage->merge && !edge->in_run)
+		return 0;
+	take_begin(worker);
+	r = take_from(worker, &edge->lanes[edge->current], batch, n, &odd);
+	worker->phase = PHASE_NONE;
+	return r;
+}
+
 int take_plain(struct worker *worker, uint32_t batch, uint32_t *n, bool *ret_odd)
 {
 	int r = 0;
 
 	*ret_odd = false;
-	worker->emit_refused = 0;
-	worker->reason[0] = '\0';
-	worker->phase = PHASE_PROCESS;
+	take_begin(worker);
 	for (uint32_t i = 0; i < worker->n_inputs && r == 0 && *n < batch && !worker->produce_wanted; i++) {
 		struct input_edge *edge = &worker->inputs[worker->next_input];
 

@@ -11,6 +11,11 @@
  * lane has something that only the general way can take.
  */
 int take_plain(struct worker *worker, uint32_t batch, uint32_t *n, bool *ret_odd);
+/*
+ * The same for a stage with one input that brings runs: items of the run at work, wherever it lies. Its end, and the first item of a run,
+ * are left to the general way. Returns as take_plain().
+ */
+int take_run(struct worker *worker, uint32_t batch, uint32_t *n);
 /* True if take_plain() would find something. A hint: orders nothing. */
 bool take_lies(const struct worker *worker);
 

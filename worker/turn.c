@@ -195,9 +195,11 @@ static int turn_item(struct worker *worker, const struct input *input)
 		turn_note_hand(worker, input, position);
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 		worker->context.accepted_ns = item.accepted_ns;
+		if (worker->cursor.expected[input->edge] != input->header.ticket)
+			window_shut(worker); /* another run */
+		worker->cursor.expected[input->edge] = input->header.ticket;
 		window_open(worker);
 		window_item_begin(worker);
-		worker->cursor.expected[input->edge] = input->header.ticket;
 		worker->emit_refused = 0;
 		worker->reason[0] = '\0';
 		worker->phase = PHASE_PROCESS;
@@ -294,6 +296,27 @@ static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
 }
 
 /*
+ * Of runs: what lies there of the run at work goes the short way, its end and the first item of the next one the general way. Returns
+ * TURN_IDLE if nothing lay there.
+ */
+static int turn_take_runs(struct worker *worker, uint32_t batch)
+{
+	uint32_t n = 0, before;
+	int r;
+
+	do {
+		before = n;
+		window_open(worker);
+		r = take_run(worker, batch, &n);
+		if (r == 0 && n < batch)
+			r = turn_take_any(worker, n + 1, &n);
+		/* A commit in the middle may have been the one with which the stage leaves. */
+	} while (r == 0 && n < batch && n != before && worker->runs_input && !worker->produce_wanted &&
+		 !turn_is_full(worker));
+	return r;
+}
+
+/*
  * Returns TURN_IDLE if nothing lay there. When the last turn has taken the short way it does not look in the general way too: who goes to
  * sleep looks there once armed, and what that finds is looked for here.
  */
@@ -303,6 +326,8 @@ static int turn_take_batch(struct worker *worker, uint32_t batch)
 	uint32_t n = 0;
 	int r = 0;
 
+	if (worker->runs_input && !worker->suspect_attempts)
+		return turn_take_runs(worker, batch);
 	if (plain && take_lies(worker)) {
 		window_open(worker);
 		r = take_plain(worker, batch, &n, &worker->look_further);

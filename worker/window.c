@@ -9,7 +9,8 @@
  * Shutting it makes the books agree with what was written: `built`, sequence numbers, the ledger. Everything else (a commit, a record
  * that does not fit, an edge that is not plain) works on the books and shuts the window first. The room is at most an eighth
  * of the lane less what the turn has built already: a turn ends in time for the consumer to work beside the producer. On a feedback
- * edge it ends where the credit might.
+ * edge it ends where the credit might, on one that deals runs where the run might: the item that ends it goes the general way. All
+ * that is in a window has one ticket, for whatever ends a run shuts it first.
  */
 #include "worker/window.h"
 
@@ -40,11 +41,11 @@ void window_open(struct worker *worker)
 	struct window *window = &worker->window;
 	struct output_edge *edge = worker->outputs;
 	struct lane_out *lane;
-	uint64_t turn_bytes, built_bytes, room_bytes, credit_bytes;
+	uint64_t turn_bytes, built_bytes, room_bytes, credit_bytes, run_bytes;
 
 	if (window->is_open || !worker->plain_output)
 		return;
-	window->lane = output_turn_lane(edge);
+	window->lane = output_window_lane(worker, edge);
 	lane = &edge->lanes[window->lane].lane;
 	built_bytes = lane->built - lane->tail;
 	turn_bytes = lane_turn_bytes(lane->capacity_bytes);
@@ -55,12 +56,15 @@ void window_open(struct worker *worker)
 	room_bytes = room_bytes < turn_bytes ? room_bytes : turn_bytes;
 	credit_bytes = window_credit_bytes(worker, edge);
 	room_bytes = room_bytes < credit_bytes ? room_bytes : credit_bytes;
+	run_bytes = output_run_room(worker, edge);
+	room_bytes = room_bytes < run_bytes ? room_bytes : run_bytes;
 
 	window->is_open = true;
 	window->begin = lane->data + (lane->built & (lane->capacity_bytes - 1));
 	window_close_at(worker, window->begin);
 	worker->context.limit += room_bytes;
 	worker->context.sequence = worker->cursor.sequence;
+	worker->context.ticket = output_ticket(worker, edge);
 	worker->context.size_bytes = 0;
 	window_item_begin(worker);
 }
@@ -75,6 +79,9 @@ static void window_count(struct worker *worker, struct lane_out *lane)
 	worker->cursor.ledger[LEDGER_EMITTED] += n;
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED] += n;
+	if (n)
+		output_run_add(worker, worker->outputs, worker->window.lane, (uint32_t)n,
+			       worker->window.item_size_bytes);
 }
 
 void window_shut(struct worker *worker)
@@ -96,7 +103,9 @@ void window_shut(struct worker *worker)
 				     (uint32_t)(worker->context.sequence - window->item_sequence),
 				     worker->context.size_bytes - window->item_size_bytes);
 		counter_add(worker, COUNTER_BYTES_OUT, worker->context.size_bytes);
-		worker->outputs[0].turn_lane = window->lane;
+		worker->outputs[0].item_lane = window->lane;
+		if (worker->outputs[0].heritage->order == HERITAGE_ORDER_NONE)
+			worker->outputs[0].turn_lane = window->lane;
 		output->touched = true;
 		worker->changed = true;
 	}

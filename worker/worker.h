@@ -65,7 +65,7 @@ struct output_edge {
 	uint32_t n_retired; /* lanes behind those: of slots that were given up */
 	uint64_t
 		retire_need_bytes; /* of the next record to be moved out of those, for want of room; 0: nothing waits */
-	bool plain;                /* any lane will do, and the stage may write into it: worker/window.c */
+	bool plain;                /* the stage may write into its lane: worker/window.c */
 	bool closed;               /* by weir_close(): in the step at work, or before */
 	uint32_t next;             /* round-robin */
 	uint32_t turn_lane;        /* order none: lane of this turn; NO_LANE: not chosen yet */
@@ -122,8 +122,8 @@ struct input {
 /* Items that were taken the short way and that the books have still to be told of: worker/take.c. */
 struct take {
 	struct input_lane *from;
-	uint64_t n_quiet, n_done; /* how many ever emitted nothing, something */
-	uint64_t n_quiet_told, n_done_told;
+	uint64_t n_quiet, n_done, n_held; /* how many ever emitted nothing, something, and are held */
+	uint64_t n_quiet_told, n_done_told, n_held_told;
 };
 
 /* run(): what the stage does from one receive to the next. */
@@ -161,6 +161,7 @@ struct worker {
 	bool ordered;      /* pass run ends on */
 	bool deals_runs;   /* some output edge is cut into them */
 	bool plain_input;  /* all input edges are plain */
+	bool runs_input;   /* one input edge, and it brings runs, which are else plain: worker/take.c */
 	bool plain_output; /* one output edge, and it is plain */
 	bool rendezvous;   /* some output edge has capacity: 0 */
 	bool handing_over; /* asleep until the readers of those have committed */

@@ -2,7 +2,7 @@
 /*
  * How an item leaves a stage: copied, or built in place.
  *
- * A stage with one plain output writes straight into the lane, through a window that the runtime opens for each turn:
+ * A stage with one output, plain or ordered, writes straight into the lane, through a window that the runtime opens for each turn:
  *
  *      context.next            context.limit
  *        v                       v
@@ -33,6 +33,7 @@ struct weir_context {
 	uint64_t sequence;    /* number of the next item */
 	uint64_t accepted_ns; /* of what is emitted now */
 	uint64_t size_bytes;  /* of the payloads in the window */
+	uint64_t ticket;      /* of the run that the window's items belong to; 0 where there are no runs */
 };
 
 #define WEIR_ALL_OUTPUTS UINT32_MAX
@@ -111,16 +112,16 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
 	unsigned char *record = context->next;
 	const uint32_t size = (uint32_t)size_bytes;
 	const uint16_t kind = WEIR_RECORD_DATA;
-	const uint64_t none = 0;
+	const uint16_t no_flags = 0;
 	const size_t record_size_bytes = sizeof(struct weir_record) + ((size_bytes + 7) & ~(size_t)7);
 
 	/* Field by field: a header that is put together elsewhere and then copied waits for its own stores. */
 	memcpy(record + offsetof(struct weir_record, size_bytes), &size, sizeof(size));
 	memcpy(record + offsetof(struct weir_record, kind), &kind, sizeof(kind));
-	memcpy(record + offsetof(struct weir_record, flags), &none, sizeof(kind));
-	memcpy(record + offsetof(struct weir_record, sequence), &context->sequence, sizeof(none));
-	memcpy(record + offsetof(struct weir_record, ticket), &none, sizeof(none));
-	memcpy(record + offsetof(struct weir_record, accepted_ns), &context->accepted_ns, sizeof(none));
+	memcpy(record + offsetof(struct weir_record, flags), &no_flags, sizeof(no_flags));
+	memcpy(record + offsetof(struct weir_record, sequence), &context->sequence, sizeof(context->sequence));
+	memcpy(record + offsetof(struct weir_record, ticket), &context->ticket, sizeof(context->ticket));
+	memcpy(record + offsetof(struct weir_record, accepted_ns), &context->accepted_ns, sizeof(context->accepted_ns));
 	context->sequence++;
 	context->size_bytes += size_bytes;
 	context->next = record + record_size_bytes;
