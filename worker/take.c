@@ -120,10 +120,10 @@ static inline uint64_t take_position(const struct reach *reach, const unsigned c
 	return reach->offset + (uint64_t)(uintptr_t)record;
 }
 
-/* The size of the record if it is plain data of the run at work that lies there whole, else 0. */
-static inline uint64_t take_look(struct reach *reach, const unsigned char *record, uint64_t *ret_size_bytes)
+/* The size of the record if it is plain data (of the run at work) that lies there whole, else 0. */
+static inline uint64_t take_look(struct reach *reach, const unsigned char *record, bool runs, uint64_t *ret_size_bytes)
 {
-	uint64_t left, word, ticket, record_bytes;
+	uint64_t left, word, odd, record_bytes;
 
 	if (record >= reach->end)
 		return 0;
@@ -132,22 +132,31 @@ static inline uint64_t take_look(struct reach *reach, const unsigned char *recor
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	*ret_size_bytes = word & UINT32_MAX;
 	record_bytes = item_record_size(*ret_size_bytes);
-	ticket = ((const struct item_header *)record)->ticket;
-	if (((word >> 32 ^ ITEM_DATA) | (ticket ^ reach->ticket)) || record_bytes > left) { /* and no flags */
+	odd = word >> 32 ^ ITEM_DATA; /* and no flags */
+	if (runs)
+		odd |= ((const struct item_header *)record)->ticket ^ reach->ticket;
+	if (odd || record_bytes > left) {
 		reach->odd = true;
 		return 0;
 	}
 	return record_bytes;
 }
 
-static inline void take_fill(struct weir_item *item, const unsigned char *record, uint64_t size_bytes)
+/* Notes what the stage gets in hand next, and makes an item of it. */
+static inline void take_present(struct worker *worker, const struct reach *reach, const unsigned char *record,
+				uint64_t size_bytes, struct weir_item *item)
 {
 	const struct item_header *header = (const struct item_header *)record;
+	struct segment_hand *hand = worker->segment.hand;
+	const uint64_t sequence = header->sequence;
 
+	store_relaxed(&hand->sequence, sequence);
+	store_relaxed(&hand->position, take_position(reach, record));
 	item->data = record + sizeof(*header);
 	item->size_bytes = size_bytes;
-	item->sequence = header->sequence;
+	item->sequence = sequence;
 	item->accepted_ns = header->accepted_ns;
+	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 }
 
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
@@ -161,15 +170,16 @@ static inline bool take_is_full(struct worker *worker)
 	return false;
 }
 
-static inline void take_note(struct segment_hand *hand, const unsigned char *record, uint64_t position)
-{
-	store_relaxed(&hand->sequence, ((const struct item_header *)record)->sequence);
-	store_relaxed(&hand->position, position);
-}
+/* The two loops below are compiled once for runs and once without: what is asked of each item counts. */
+#ifdef __OPTIMIZE__
+#define EACH_FOR_ITSELF inline __attribute__((always_inline))
+#else
+#define EACH_FOR_ITSELF
+#endif
 
 /* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
-static int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
-		     uint32_t *ret_n)
+static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record,
+				     uint32_t n_wanted, bool runs, uint32_t *ret_n)
 {
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
 	uint64_t size_sum = 0, size_bytes, record_bytes;
@@ -177,14 +187,12 @@ static int take_sink(struct worker *worker, struct reach *reach, const unsigned 
 	int r = 0, status = WEIR_OK;
 
 	worker->asked = false;
-	while (n_left && (record_bytes = take_look(reach, record, &size_bytes))) {
+	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_fill(&item, record, size_bytes);
-		take_note(worker->segment.hand, record, take_position(reach, record));
-		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+		take_present(worker, reach, record, size_bytes, &item);
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(status | worker->asked, 0))
 			break;
@@ -208,27 +216,24 @@ static int take_sink(struct worker *worker, struct reach *reach, const unsigned 
  * them, from what stands in worker->take at that time. Whatever an item has done beside what the window holds, it has asked the
  * runtime for (worker->asked): so most need but one look.
  */
-static int take_operator(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
-			 uint32_t *ret_n)
+static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *reach, const unsigned char *record,
+					 uint32_t n_wanted, bool runs, uint32_t *ret_n)
 {
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
 	uint64_t size_sum = 0, size_bytes, record_bytes, record_max = 0;
-	const uint32_t cursor_bytes = worker->stage.cursor_size_bytes;
 	uint32_t n_left = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
 	int r = 0;
 
 	*ret_n = n_wanted;
 	worker->asked = false;
-	while (n_left && (record_bytes = take_look(reach, record, &size_bytes))) {
+	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
 		int status;
 
 		if (take_is_cancelled(reach)) {
 			r = WEIR_CANCELLED;
 			break;
 		}
-		take_fill(&item, record, size_bytes);
-		take_note(worker->segment.hand, record, take_position(reach, record));
-		words_copy(worker->cursor_before, worker->cursor.stage, cursor_bytes);
+		take_present(worker, reach, record, size_bytes, &item);
 		worker->context.accepted_ns = item.accepted_ns;
 		window_item_begin(worker);
 		status = worker->stage.process(&worker->context, worker->state, &item);
@@ -259,6 +264,19 @@ static int take_operator(struct worker *worker, struct reach *reach, const unsig
 	return r;
 }
 
+/* A sink that may produce() holds items back, as an operator does. */
+static int take_all(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
+		    uint32_t *ret_n)
+{
+	const bool operates = worker->n_outputs || worker->stage.produce;
+
+	if (worker->runs_input)
+		return operates ? take_operator(worker, reach, record, n_wanted, true, ret_n) :
+				  take_sink(worker, reach, record, n_wanted, true, ret_n);
+	return operates ? take_operator(worker, reach, record, n_wanted, false, ret_n) :
+			  take_sink(worker, reach, record, n_wanted, false, ret_n);
+}
+
 /* Takes of what was there at the last look. */
 static int take_known(struct worker *worker, struct input_lane *from, uint64_t turn_end, uint32_t batch, uint32_t *n,
 		      bool *ret_odd)
@@ -278,9 +296,7 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 	int r;
 
 	worker->take.from = from;
-	/* A sink that may produce() holds items back, as an operator does. */
-	r = worker->n_outputs || worker->stage.produce ? take_operator(worker, &reach, record, batch - *n, &n_taken) :
-							 take_sink(worker, &reach, record, batch - *n, &n_taken);
+	r = take_all(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;
 	if (worker->loop)
 		loop_took(worker, reach.record_max);
