@@ -206,13 +206,31 @@ void block_end(struct block *block, struct weir_context *context)
 
 /* ---- running ---- */
 
+/* An earlier run of the program may have cut what it was given, which is then gone. Returns 0, WEIR_FAILED, -errno. */
+static int block_check_input(struct block *block, struct weir_context *context)
+{
+	int64_t length = spool_length(block->input.fd);
+
+	if (length < 0)
+		return (int)length;
+	if ((uint64_t)length >= block->cursor->input_bytes)
+		return 0;
+	weir_fail(
+		context,
+		"'%s' has cut its own standard input to %lld of %llu bytes, so its block can't be run again; let it only read",
+		block->program.title, (long long)length, (unsigned long long)block->cursor->input_bytes);
+	return WEIR_FAILED;
+}
+
 static int block_spawn(struct block *block, struct weir_context *context, int stdout_fd)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	_cleanup_(close) int in = -1, out = -1;
 	int r;
 
-	r = spool_map_cut(&block->input, block->cursor->input_bytes);
+	r = block_check_input(block, context);
+	if (!r)
+		r = spool_map_cut(&block->input, block->cursor->input_bytes);
 	if (!r)
 		r = spool_reopen(block->input.fd, O_RDONLY, &in);
 	if (!r && stdout_fd < 0)

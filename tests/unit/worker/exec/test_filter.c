@@ -150,6 +150,23 @@ static void test_a_program_that_cuts_its_input(void **state)
 	exec_deinit(&host);
 }
 
+/* Run again it would be given zeros, and nobody would know. */
+static void test_a_cut_input_is_not_run_again(void **state)
+{
+	struct fake_host host;
+	int r = 0;
+
+	(void)state;
+	start(&host, SHELL("cat; : >/dev/stdin; false"));
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint32_t i = 0; i < 10 && !r; i++)
+		r = exec_item(&host, "0123456789", false);
+	assert_int_equal(r, WEIR_FAILED);
+	assert_non_null(strstr(host.reason, "standard input"));
+	assert_int_equal(fake_host_items(&host), 0);
+	exec_deinit(&host);
+}
+
 static void test_nothing_in_nothing_run(void **state)
 {
 	struct fake_host host;
@@ -512,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_sized_block_ends_with_spool),
 		cmocka_unit_test(test_blocks_of_any_size),
 		cmocka_unit_test(test_a_program_that_cuts_its_input),
+		cmocka_unit_test(test_a_cut_input_is_not_run_again),
 		cmocka_unit_test(test_nothing_in_nothing_run),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_block_wait),
