@@ -13,6 +13,7 @@
 #include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/sharing.h"
+#include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 #include "worker/window.h"
@@ -250,8 +251,10 @@ static void host_reject(struct weir_context *context, const char *reason)
 static void host_settle(struct weir_context *context, uint64_t n_items)
 {
 	struct worker *worker = worker_of(context);
-	uint64_t *ledger = worker->cursor.ledger, n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
+	uint64_t *ledger = worker->cursor.ledger, n;
 
+	take_settle(worker); /* it may be some that were held in this very turn */
+	n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
 	ledger[LEDGER_HELD] -= n;
 	ledger[worker->stage.role == WEIR_SINK ? LEDGER_DELIVERED : LEDGER_CONSUMED] += n;
 	worker->changed = true;

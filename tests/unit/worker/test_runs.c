@@ -261,6 +261,37 @@ static void test_held_items_are_counted(void **state)
 	rig_deinit(&rig);
 }
 
+/* Holds two, and is done with them, and with the third, at the third. */
+static int stage_gather(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state, (void)item;
+	if (++n_given % 3)
+		return WEIR_HELD;
+	weir_settle(context, 2);
+	return WEIR_OK;
+}
+
+static void test_items_held_in_the_same_turn_are_settled(void **state)
+{
+	struct worker *consumer;
+	struct rig rig;
+
+	(void)state;
+	seat_sink(&rig, WEIR_SINK);
+	consumer = &rig.consumers[0];
+	consumer->context.host = &worker_host;
+	consumer->stage.process = stage_gather;
+	consumer->stage.produce = stage_nothing;
+	push_through_window(&rig.producers[0], 0, "abcdefgh");
+	assert_string_equal(rig_take(consumer), "a");
+	assert_int_equal(take(consumer, 8), 7);
+	assert_int_equal(consumer->cursor.ledger[LEDGER_HELD], 1);
+	assert_int_equal(consumer->cursor.ledger[LEDGER_DELIVERED], 6);
+	assert_int_equal(consumer->cursor.ledger[LEDGER_TAKEN], 7);
+	rig_commit(consumer);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_only_the_run_at_work_is_taken),
 		cmocka_unit_test(test_another_ticket_is_left_alone),
 		cmocka_unit_test(test_held_items_are_counted),
+		cmocka_unit_test(test_items_held_in_the_same_turn_are_settled),
 	};
 
 	return cmocka_run_group_tests_name("worker.runs", tests, NULL, NULL);
