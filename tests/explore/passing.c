@@ -63,6 +63,15 @@ static struct worker *attach_relay(unsigned slot)
 	return worker;
 }
 
+static void pass_one(struct worker *worker, const struct input *input)
+{
+	forward(worker, input);
+	input_take(worker, input);
+	worker->cursor.ledger[LEDGER_TAKEN]++;
+	real_stage_cursor(worker);
+	turn_commit(worker);
+}
+
 void pass_relay(unsigned slot)
 {
 	struct worker *worker = attach_relay(slot);
@@ -80,11 +89,7 @@ void pass_relay(unsigned slot)
 			explore_pause(wait_for, 3);
 			continue;
 		}
-		forward(worker, &input);
-		input_take(worker, &input);
-		worker->cursor.ledger[LEDGER_TAKEN]++;
-		real_stage_cursor(worker);
-		turn_commit(worker);
+		pass_one(worker, &input);
 	}
 	lane_out_close(&worker->outputs[0].lanes[0].lane);
 	while (turn_release(worker), pins_in_inputs(worker)) /* as turn_linger() */
@@ -105,11 +110,7 @@ void pass_relay_asleep(unsigned slot)
 			wait_sleep(worker, ARM_DATA, 0);
 			continue;
 		}
-		forward(worker, &input);
-		input_take(worker, &input);
-		worker->cursor.ledger[LEDGER_TAKEN]++;
-		real_stage_cursor(worker);
-		turn_commit(worker);
+		pass_one(worker, &input);
 	}
 	turn_close(worker);
 	turn_linger(worker);

@@ -286,3 +286,26 @@ uint64_t hops_room(struct hops *hops, uint32_t slot, uint32_t edge)
 {
 	return lane_out_room(&hops->workers[slot].outputs[edge].lanes[0].lane, true);
 }
+
+void hops_must_put(struct hops *hops, unsigned number, size_t size_bytes)
+{
+	assert_int_equal(hops_put(hops, 0, number, size_bytes), 0);
+	hops_commit(hops, 0);
+}
+
+void hops_must_pass(struct hops *hops, uint32_t slot, int number)
+{
+	assert_int_equal(hops_pass(hops, slot), number);
+	hops_commit(hops, slot);
+}
+
+void hops_must_take(struct hops *hops, uint32_t slot, int number)
+{
+	assert_int_equal(hops_take(hops, slot), number);
+	hops_commit(hops, slot);
+}
+
+uint64_t hops_free(const struct hops *hops, uint32_t slot)
+{
+	return load_relaxed(&hops->workers[slot].segment.readers[0].free);
+}

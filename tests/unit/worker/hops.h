@@ -44,3 +44,10 @@ void hops_commit(struct hops *hops, uint32_t slot);
 bool hops_pushed_reference(struct hops *hops, uint32_t slot, uint32_t edge);
 /* Room in output `edge` of a worker, as its consumer has told; bytes. */
 uint64_t hops_room(struct hops *hops, uint32_t slot, uint32_t edge);
+
+/* The same, each with a commit of its own and asserted: what goes in, is passed on, or taken, is item `number`. */
+void hops_must_put(struct hops *hops, unsigned number, size_t size_bytes);
+void hops_must_pass(struct hops *hops, uint32_t slot, int number);
+void hops_must_take(struct hops *hops, uint32_t slot, int number);
+/* How far a slot has given back the room of its first input lane. */
+uint64_t hops_free(const struct hops *hops, uint32_t slot);

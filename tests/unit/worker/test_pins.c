@@ -27,52 +27,29 @@ static const uint32_t chain[][2] = { { 0, 1 }, { 1, 2 }, { 2, 3 } };
 static const uint32_t fan[][2] = { { 0, 1 }, { 0, 2 }, { 0, 3 } };
 static const uint32_t diamond[][2] = { { 0, 1 }, { 0, 2 }, { 1, 3 }, { 2, 3 } };
 
-static uint64_t free_of(struct hops *hops, uint32_t slot)
-{
-	return load_relaxed(&hops->workers[slot].segment.readers[0].free);
-}
-
-static void put(struct hops *hops, unsigned number, size_t size_bytes)
-{
-	assert_int_equal(hops_put(hops, 0, number, size_bytes), 0);
-	hops_commit(hops, 0);
-}
-
-static void pass(struct hops *hops, uint32_t slot, int number)
-{
-	assert_int_equal(hops_pass(hops, slot), number);
-	hops_commit(hops, slot);
-}
-
-static void take(struct hops *hops, uint32_t slot, int number)
-{
-	assert_int_equal(hops_take(hops, slot), number);
-	hops_commit(hops, slot);
-}
-
 static void test_chain_copies_nothing_and_holds_the_room(void **state)
 {
 	struct hops hops;
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
-	pass(&hops, 1, 1);
+	hops_must_put(&hops, 1, SIZE);
+	hops_must_pass(&hops, 1, 1);
 	assert_true(hops_pushed_reference(&hops, 1, 0));
-	pass(&hops, 2, 1);
+	hops_must_pass(&hops, 2, 1);
 	assert_true(hops_pushed_reference(&hops, 2, 0));
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE - RECORD);
-	assert_int_equal(free_of(&hops, 1), 0);
-	assert_int_equal(free_of(&hops, 2), 0);
+	assert_int_equal(hops_free(&hops, 1), 0);
+	assert_int_equal(hops_free(&hops, 2), 0);
 	assert_true(pins_in_inputs(&hops.workers[1]));
-	take(&hops, 3, 1);
+	hops_must_take(&hops, 3, 1);
 	/* hop by hop, each from the next one's `free` */
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), 0);
+	assert_int_equal(hops_free(&hops, 1), 0);
 	turn_release(&hops.workers[2]);
-	assert_int_equal(free_of(&hops, 2), REFERENCE_RECORD);
+	assert_int_equal(hops_free(&hops, 2), REFERENCE_RECORD);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), RECORD);
+	assert_int_equal(hops_free(&hops, 1), RECORD);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
 	assert_false(pins_any(&hops.workers[1]));
 	hops_deinit(&hops);
@@ -84,12 +61,12 @@ static void test_small_items_are_copied(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, 4095);
-	pass(&hops, 1, 1);
-	assert_int_equal(free_of(&hops, 1), item_record_size(4095));
+	hops_must_put(&hops, 1, 4095);
+	hops_must_pass(&hops, 1, 1);
+	assert_int_equal(hops_free(&hops, 1), item_record_size(4095));
 	assert_false(pins_any(&hops.workers[1]));
-	put(&hops, 2, 4096);
-	pass(&hops, 1, 2);
+	hops_must_put(&hops, 2, 4096);
+	hops_must_pass(&hops, 1, 2);
 	assert_true(pins_any(&hops.workers[1]));
 	hops_deinit(&hops);
 }
@@ -100,21 +77,21 @@ static void test_what_lies_before_a_held_item_is_freed(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, 100);
-	put(&hops, 2, SIZE);
-	put(&hops, 3, 100);
-	pass(&hops, 1, 1);
-	pass(&hops, 1, 2);
-	pass(&hops, 1, 3);
-	assert_int_equal(free_of(&hops, 1), item_record_size(100));
-	pass(&hops, 2, 1);
-	pass(&hops, 2, 2);
-	take(&hops, 3, 1);
-	take(&hops, 3, 2);
+	hops_must_put(&hops, 1, 100);
+	hops_must_put(&hops, 2, SIZE);
+	hops_must_put(&hops, 3, 100);
+	hops_must_pass(&hops, 1, 1);
+	hops_must_pass(&hops, 1, 2);
+	hops_must_pass(&hops, 1, 3);
+	assert_int_equal(hops_free(&hops, 1), item_record_size(100));
+	hops_must_pass(&hops, 2, 1);
+	hops_must_pass(&hops, 2, 2);
+	hops_must_take(&hops, 3, 1);
+	hops_must_take(&hops, 3, 2);
 	turn_release(&hops.workers[2]);
 	turn_release(&hops.workers[1]);
 	/* the third is a copy further down: nothing of the lane is needed any more */
-	assert_int_equal(free_of(&hops, 1), 2 * item_record_size(100) + RECORD);
+	assert_int_equal(hops_free(&hops, 1), 2 * item_record_size(100) + RECORD);
 	hops_deinit(&hops);
 }
 
@@ -124,9 +101,9 @@ static void test_dropped_item_holds_nothing(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
-	put(&hops, 2, SIZE);
-	pass(&hops, 1, 1);
+	hops_must_put(&hops, 1, SIZE);
+	hops_must_put(&hops, 2, SIZE);
+	hops_must_pass(&hops, 1, 1);
 	{
 		struct worker *worker = &hops.workers[1];
 		struct weir_item item = { .size_bytes = SIZE };
@@ -142,10 +119,10 @@ static void test_dropped_item_holds_nothing(void **state)
 		input_take(worker, &input);
 		hops_commit(&hops, 1);
 	}
-	take(&hops, 2, 1);
+	hops_must_take(&hops, 2, 1);
 	assert_int_equal(hops_take(&hops, 2), -1);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), 2 * RECORD);
+	assert_int_equal(hops_free(&hops, 1), 2 * RECORD);
 	assert_false(pins_any(&hops.workers[1]));
 	hops_deinit(&hops);
 }
@@ -156,26 +133,26 @@ static void test_next_generation_holds_what_was_emitted(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
-	pass(&hops, 1, 1);
-	put(&hops, 2, SIZE);
-	pass(&hops, 1, 2);
-	put(&hops, 3, SIZE);
+	hops_must_put(&hops, 1, SIZE);
+	hops_must_pass(&hops, 1, 1);
+	hops_must_put(&hops, 2, SIZE);
+	hops_must_pass(&hops, 1, 2);
+	hops_must_put(&hops, 3, SIZE);
 	assert_int_equal(hops_pass(&hops, 1), 3); /* not committed */
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(hops_replace(&hops, 1), 0);
-		assert_int_equal(free_of(&hops, 1), 0);
+		assert_int_equal(hops_free(&hops, 1), 0);
 	}
-	take(&hops, 2, 1);
+	hops_must_take(&hops, 2, 1);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), 0); /* the barrier stands at the end */
-	pass(&hops, 1, 3);
-	take(&hops, 2, 2);
+	assert_int_equal(hops_free(&hops, 1), 0); /* the barrier stands at the end */
+	hops_must_pass(&hops, 1, 3);
+	hops_must_take(&hops, 2, 2);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), 2 * RECORD);
-	take(&hops, 2, 3);
+	assert_int_equal(hops_free(&hops, 1), 2 * RECORD);
+	hops_must_take(&hops, 2, 3);
 	assert_int_equal(hops_replace(&hops, 1), 0);
-	assert_int_equal(free_of(&hops, 1), 3 * RECORD);
+	assert_int_equal(hops_free(&hops, 1), 3 * RECORD);
 	hops_deinit(&hops);
 }
 
@@ -185,17 +162,17 @@ static void test_consumer_dies_with_the_item_in_hand(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 7, SIZE);
-	pass(&hops, 1, 7);
+	hops_must_put(&hops, 7, SIZE);
+	hops_must_pass(&hops, 1, 7);
 	assert_int_equal(hops_pass(&hops, 2), 7);
 	assert_int_equal(hops_replace(&hops, 2), 0);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), 0);
-	pass(&hops, 2, 7);
+	assert_int_equal(hops_free(&hops, 1), 0);
+	hops_must_pass(&hops, 2, 7);
 	assert_int_equal(hops_replace(&hops, 2), 0);
 	assert_int_equal(hops_replace(&hops, 1), 0);
 	assert_int_equal(hops_replace(&hops, 0), 0);
-	take(&hops, 3, 7);
+	hops_must_take(&hops, 3, 7);
 	hops_deinit(&hops);
 }
 
@@ -205,13 +182,13 @@ static void test_several_outputs_share_one_payload(void **state)
 
 	(void)state;
 	hops_init(&hops, fan, 3);
-	put(&hops, 1, SIZE);
+	hops_must_put(&hops, 1, SIZE);
 	assert_true(hops_pushed_reference(&hops, 0, 1));
 	assert_true(hops_pushed_reference(&hops, 0, 2));
-	take(&hops, 1, 1);
-	take(&hops, 2, 1);
+	hops_must_take(&hops, 1, 1);
+	hops_must_take(&hops, 2, 1);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE - RECORD); /* 3 has not read it */
-	take(&hops, 3, 1);
+	hops_must_take(&hops, 3, 1);
 	turn_release(&hops.workers[0]);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
 	assert_false(pins_any(&hops.workers[0]));
@@ -224,9 +201,9 @@ static void test_who_only_tries_lets_go_too(void **state)
 
 	(void)state;
 	hops_init(&hops, fan, 3);
-	put(&hops, 1, SIZE);
+	hops_must_put(&hops, 1, SIZE);
 	for (uint32_t slot = 1; slot <= 3; slot++)
-		take(&hops, slot, 1);
+		hops_must_take(&hops, slot, 1);
 	assert_int_equal(channel_pause(&hops.workers[0], true), 0);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
 	hops_deinit(&hops);
@@ -244,16 +221,16 @@ static void test_room_behind_an_item_in_the_hold_is_not_taken_back(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
+	hops_must_put(&hops, 1, SIZE);
 	lane = &hops.workers[1].inputs[0].lanes[0];
 	lane->hold.record = (struct hold_record *)(void *)hold;
 	assert_int_equal(hold_attach(&lane->hold, &lane->lane), 0);
 	assert_int_equal(hold_peek(&lane->hold, &lane->lane, &header, &payload), 0);
-	assert_int_equal(free_of(&hops, 1), RECORD);
+	assert_int_equal(hops_free(&hops, 1), RECORD);
 	pins_detach(&hops.workers[1]); /* killed with it in hand: the next generation */
 	assert_int_equal(hold_attach(&lane->hold, &lane->lane), 0);
 	assert_int_equal(pins_attach(&hops.workers[1], &why), 0);
-	assert_int_equal(free_of(&hops, 1), RECORD);
+	assert_int_equal(hops_free(&hops, 1), RECORD);
 	lane->hold.record = NULL;
 	text_deinit(&why);
 	hops_deinit(&hops);
@@ -266,23 +243,23 @@ static void test_shared_room_outlives_its_writer(void **state)
 	(void)state;
 	hops_init(&hops, fan, 3);
 	for (unsigned i = 1; i <= 4; i++)
-		put(&hops, i, SIZE);
+		hops_must_put(&hops, i, SIZE);
 	for (unsigned i = 1; i <= 4; i++)
-		take(&hops, 1, (int)i); /* frees the lane that the payloads lie in */
-	take(&hops, 2, 1);
-	take(&hops, 2, 2);
-	take(&hops, 3, 1);
+		hops_must_take(&hops, 1, (int)i); /* frees the lane that the payloads lie in */
+	hops_must_take(&hops, 2, 1);
+	hops_must_take(&hops, 2, 2);
+	hops_must_take(&hops, 3, 1);
 	assert_int_equal(hops_replace(&hops, 0), 0);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE - 3 * RECORD); /* 3 still has 2, 3 and 4 before it */
 	for (unsigned i = 5; i <= 7; i++)
-		put(&hops, i, SIZE);
+		hops_must_put(&hops, i, SIZE);
 	assert_int_equal(hops_put(&hops, 0, 8, 2 * SIZE), OUTPUT_E_FULL);
 	for (unsigned i = 2; i <= 7; i++)
-		take(&hops, 3, (int)i);
+		hops_must_take(&hops, 3, (int)i);
 	for (unsigned i = 3; i <= 7; i++)
-		take(&hops, 2, (int)i);
+		hops_must_take(&hops, 2, (int)i);
 	for (unsigned i = 5; i <= 7; i++)
-		take(&hops, 1, (int)i);
+		hops_must_take(&hops, 1, (int)i);
 	turn_release(&hops.workers[0]);
 	assert_int_equal(hops_room(&hops, 0, 0), HOPS_LANE_SIZE);
 	hops_deinit(&hops);
@@ -296,9 +273,9 @@ static void test_diamond(void **state)
 	(void)state;
 	hops_init(&hops, diamond, 4);
 	for (unsigned round = 0; round < 200; round++) {
-		put(&hops, round % 250, SIZE);
-		pass(&hops, 1, (int)(round % 250));
-		pass(&hops, 2, (int)(round % 250));
+		hops_must_put(&hops, round % 250, SIZE);
+		hops_must_pass(&hops, 1, (int)(round % 250));
+		hops_must_pass(&hops, 2, (int)(round % 250));
 		for (unsigned i = 0; i < 2; i++) {
 			int number = hops_take(&hops, 3);
 
@@ -326,7 +303,7 @@ static void test_no_place_left_means_a_copy(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 9, SIZE);
+	hops_must_put(&hops, 9, SIZE);
 	worker = &hops.workers[1];
 	assert_int_equal(input_next(worker, &input), 0);
 	item.data = input.payload;
@@ -348,7 +325,7 @@ static void test_no_place_left_means_a_copy(void **state)
 	hops_commit(&hops, 2);
 	turn_release(worker);
 	assert_false(pins_any(worker));
-	assert_int_equal(free_of(&hops, 1), RECORD);
+	assert_int_equal(hops_free(&hops, 1), RECORD);
 	hops_deinit(&hops);
 }
 
@@ -378,17 +355,17 @@ static void test_items_on_both_sides_of_the_end_of_a_lane(void **state)
 		uint32_t n = 0;
 		bool odd;
 
-		put(&hops, turn, REFERENCE_SIZE_MIN);
-		put(&hops, turn, REFERENCE_SIZE_MIN);
+		hops_must_put(&hops, turn, REFERENCE_SIZE_MIN);
+		hops_must_put(&hops, turn, REFERENCE_SIZE_MIN);
 		assert_int_equal(take_plain(worker, 8, &n, &odd), 0);
 		assert_int_equal(n, 2);
 		hops_commit(&hops, 1);
 		n_around += taken->next - record > end;
-		take(&hops, 2, (int)turn);
-		take(&hops, 2, (int)turn);
+		hops_must_take(&hops, 2, (int)turn);
+		hops_must_take(&hops, 2, (int)turn);
 		assert_int_equal(passed_on->next, 2 * (turn + 1) * REFERENCE_RECORD); /* no copy among them */
 		turn_release(worker);
-		assert_int_equal(free_of(&hops, 1), 2 * (turn + 1) * record);
+		assert_int_equal(hops_free(&hops, 1), 2 * (turn + 1) * record);
 	}
 	assert_true(n_around > 4);
 	hops_deinit(&hops);
@@ -405,7 +382,7 @@ static void test_another_item_is_copied(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
+	hops_must_put(&hops, 1, SIZE);
 	worker = &hops.workers[1];
 	assert_int_equal(input_next(worker, &input), 0);
 	assert_int_equal(sharing_forward(worker, 0, &item), 0); /* nothing is in hand */
@@ -471,12 +448,12 @@ static void test_scribbled_lanes_are_refused(void **state)
 
 	(void)state;
 	hops_init(&hops, chain, 3);
-	put(&hops, 1, SIZE);
-	pass(&hops, 1, 1);
+	hops_must_put(&hops, 1, SIZE);
+	hops_must_pass(&hops, 1, 1);
 	lane = &hops.workers[1].outputs[0].lanes[0].lane;
 	lane->data[4] = 77; /* kind */
 	assert_int_equal(hops_replace(&hops, 1), -EBADMSG);
-	assert_int_equal(free_of(&hops, 1), 0);
+	assert_int_equal(hops_free(&hops, 1), 0);
 	hops_deinit(&hops);
 }
 

@@ -17,28 +17,6 @@
 #define RECORD (SIZE + sizeof(struct item_header))
 
 static const uint32_t chain[][2] = { { 0, 1 }, { 1, 2 }, { 2, 3 } };
-static uint64_t free_of(struct hops *hops, uint32_t slot)
-{
-	return load_relaxed(&hops->workers[slot].segment.readers[0].free);
-}
-
-static void put(struct hops *hops, unsigned number, size_t size_bytes)
-{
-	assert_int_equal(hops_put(hops, 0, number, size_bytes), 0);
-	hops_commit(hops, 0);
-}
-
-static void pass(struct hops *hops, uint32_t slot, int number)
-{
-	assert_int_equal(hops_pass(hops, slot), number);
-	hops_commit(hops, slot);
-}
-
-static void take(struct hops *hops, uint32_t slot, int number)
-{
-	assert_int_equal(hops_take(hops, slot), number);
-	hops_commit(hops, slot);
-}
 
 /* Whether somebody has rung since the last call. */
 static bool was_rung(struct hops *hops, uint32_t slot)
@@ -65,31 +43,31 @@ static void test_producer_is_rung_when_room_comes_back_and_not_before(void **sta
 	hops_init(&hops, chain, 2);
 	edge = &hops.workers[1].heritage.inputs[0];
 	arm_for_space(&hops, 0, 1);
-	put(&hops, 1, SIZE);
-	pass(&hops, 1, 1); /* all of it is held */
+	hops_must_put(&hops, 1, SIZE);
+	hops_must_pass(&hops, 1, 1); /* all of it is held */
 	assert_false(was_rung(&hops, 0));
-	put(&hops, 2, 100);
-	pass(&hops, 1, 2);
+	hops_must_put(&hops, 2, 100);
+	hops_must_pass(&hops, 1, 2);
 	assert_false(was_rung(&hops, 0));
-	take(&hops, 2, 1);
+	hops_must_take(&hops, 2, 1);
 	turn_release(&hops.workers[1]);
-	assert_int_equal(free_of(&hops, 1), RECORD + item_record_size(100));
+	assert_int_equal(hops_free(&hops, 1), RECORD + item_record_size(100));
 	assert_true(was_rung(&hops, 0));
-	put(&hops, 3, 100);
+	hops_must_put(&hops, 3, 100);
 	arm_for_space(&hops, 0, 2);
-	pass(&hops, 1, 3);
+	hops_must_pass(&hops, 1, 3);
 	assert_true(was_rung(&hops, 0));
 	/* what is done and not free is what these wait for */
 	edge->rendezvous = true;
 	arm_for_space(&hops, 0, 3);
-	put(&hops, 4, SIZE);
-	pass(&hops, 1, 4);
+	hops_must_put(&hops, 4, SIZE);
+	hops_must_pass(&hops, 1, 4);
 	assert_true(was_rung(&hops, 0));
 	edge->rendezvous = false;
 	edge->feedback = true;
 	arm_for_space(&hops, 0, 4);
-	put(&hops, 5, SIZE);
-	pass(&hops, 1, 5);
+	hops_must_put(&hops, 5, SIZE);
+	hops_must_pass(&hops, 1, 5);
 	assert_true(was_rung(&hops, 0));
 	hops_deinit(&hops);
 }
@@ -119,11 +97,11 @@ static void test_a_quarter_of_a_lane_may_stay_held_if_its_producer_asks(void **s
 	assert_true(pins_may_stay(worker));
 	for (unsigned i = 0; i < 4; i++) {
 		assert_true(pins_may_stay(worker));
-		put(&hops, i, REFERENCE_SIZE_MIN);
-		pass(&hops, 1, (int)i);
+		hops_must_put(&hops, i, REFERENCE_SIZE_MIN);
+		hops_must_pass(&hops, 1, (int)i);
 	}
 	assert_false(pins_may_stay(worker)); /* with their headers that is more */
-	take(&hops, 2, 0);
+	hops_must_take(&hops, 2, 0);
 	turn_release(worker);
 	assert_true(pins_may_stay(worker));
 	set_input(&hops, 1, false, HERITAGE_FULL_DROP_NEW); /* it does not wait */
