@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/base/prefetch.h"
 #include "common/base/words.h"
 #include "common/flow/commit_priv.h"
 #include "common/observe/ledger.h"
@@ -94,6 +95,8 @@ static inline void add(struct commit *commit, enum commit_kind kind, atomic_u64 
 
 void commit_add_tail(struct commit *commit, const struct lane_out *lane)
 {
+	/* The reader holds this line. It is on its way while the rest of the record is written. */
+	prefetch_to_write(&lane->writer->tail);
 	add(commit, COMMIT_TAIL, &lane->writer->tail, lane->built);
 }
 
