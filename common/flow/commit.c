@@ -118,9 +118,10 @@ void commit_add_done_at(struct commit *commit, const struct lane_in *lane, uint6
 
 void commit_add_bits(struct commit *commit, uint32_t reader, uint32_t word, uint64_t value)
 {
-	struct done_bits *bits = &commit->segment->done_bits[reader];
+	struct done_bits *bits = commit->segment->done_bits;
 
-	must(commit->segment->done_bits && reader < commit->segment->geometry.n_readers && word <= DONE_BITS_ORDINAL);
+	must(bits && reader < commit->segment->geometry.n_readers && word <= DONE_BITS_ORDINAL);
+	bits += reader;
 	if (WEIR_MUTANT == MUTANT_BITS_OUTSIDE && word != DONE_BITS_ORDINAL)
 		store_release(&bits->words[word], value);
 	else if (WEIR_MUTANT == MUTANT_ORDINAL_FORGOTTEN && word == DONE_BITS_ORDINAL)

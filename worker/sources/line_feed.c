@@ -168,17 +168,13 @@ static int feed_find(struct line_feed *feed, uint64_t from, struct line *ret)
 	}
 }
 
-/* What an emit says, as produce() says it. */
-static int feed_emitted(int r)
+static int feed_emit(struct line_feed *feed, const char *data, size_t size_bytes)
 {
+	int r = weir_emit(feed->context, WEIR_ALL_OUTPUTS, data, size_bytes);
+
 	if (r == WEIR_REJECTED) /* at a full lane: counted by the runtime, and nobody here to tell */
 		return 0;
 	return r == WEIR_FULL ? WEIR_MORE : r == WEIR_TOO_LARGE ? error_origin(-EMSGSIZE) : r;
-}
-
-static int feed_emit(struct line_feed *feed, const char *data, size_t size_bytes)
-{
-	return feed_emitted(weir_emit(feed->context, WEIR_ALL_OUTPUTS, data, size_bytes));
 }
 
 /* A line that does not fit comes into sight. Returns 0 once the position says so. */
@@ -280,24 +276,22 @@ static int feed_one(struct line_feed *feed, struct line_position *position)
 
 /*
  * The lines that lie in the buffer whole and are not too long: most of them, so without a question that is only for others. Leaves the
- * next one to feed_one(). Returns 0, or what an emit says.
+ * next one to feed_one(). Returns 0, or what feed_emit() says.
  */
 static int feed_whole(struct line_feed *feed, struct line_position *position, unsigned *budget)
 {
 	const char *line = feed->buffer + (position->offset - feed->offset), *end = feed->buffer + feed->filled;
-	struct weir_context *context = feed->context;
 	unsigned n = 0;
 	int r = 0;
 
-	while (n < *budget && r == 0) {
+	while (n < *budget) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 
 		if (!newline || (size_t)(newline - line) > feed->line_max_bytes)
 			break;
-		r = weir_emit(context, WEIR_ALL_OUTPUTS, line, (size_t)(newline - line));
-		if (r != 0 && r != WEIR_REJECTED)
+		r = feed_emit(feed, line, (size_t)(newline - line));
+		if (r != 0)
 			break;
-		r = 0;
 		line = newline + 1;
 		n++;
 	}
@@ -318,7 +312,7 @@ int line_feed_produce(struct line_feed *feed, struct line_position *position, un
 		int r = passing ? 0 : feed_whole(feed, position, budget);
 
 		if (r != 0)
-			return feed_emitted(r);
+			return r;
 		if (!*budget)
 			break;
 		r = feed_one(feed, position);
