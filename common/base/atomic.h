@@ -27,6 +27,11 @@ static_assert(sizeof(atomic_u32) == 4 && sizeof(atomic_u64) == 8, "atomics in sh
 #endif
 
 #define CACHE_LINE_SIZE 64u
+/*
+ * What a processor fetches at once: many bring in the other line of an aligned pair too. So beside a word that another process polls
+ * there is nothing that its writer needs: it would have to get that line back each time.
+ */
+#define LINE_PAIR_SIZE (2 * CACHE_LINE_SIZE)
 
 /* Tells the core that this is a short spin. */
 static inline void cpu_relax(void)

@@ -33,7 +33,7 @@ static void plan_segment(struct segment_geometry *ret, uint32_t slot, uint32_t n
 {
 	struct segment_geometry plan = { .slot = slot, .n_readers = n_readers, .n_writers = n_writers };
 
-	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), CACHE_LINE_SIZE);
+	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), LINE_PAIR_SIZE);
 	plan.off_writers = plan.off_readers + n_readers * sizeof(struct lane_reader);
 	plan.off_record = plan.off_writers + n_writers * sizeof(struct lane_writer);
 	if (asynchronous) {

@@ -6,16 +6,18 @@
  *
  *   offset 0        header            one page, never changes after `ready`
  *          4096     armed             line polled by peers: what the worker sleeps for
- *          4160     status            state, generation, progress
- *          4224     hand              the item that the stage has in hand
- *          4288     cursor switch     which of the two cursor copies is valid
- *          4352     counters          statistics, for people
+ *          4224     status            state, generation, progress
+ *          4288     hand              the item that the stage has in hand
+ *          4352     cursor switch     which of the two cursor copies is valid
+ *          4416     counters          statistics, for people
  *          ...      cursor[2]         ledger, tickets, the stage's own position
- *          ...      readers[]         one line per input lane: done, free, left
- *          ...      writers[]         one line per output lane: tail, closed
+ *          ...      readers[]         one pair of lines per input lane: done, free, left
+ *          ...      writers[]         one pair of lines per output lane: tail, closed
  *          ...      done_bits[]       one per input lane; only if the stage is asynchronous
  *          ...      record            the commit record and its operations
  *          (page)   lane data[]       each a multiple of the page size, mapped twice by its users
+ *
+ * What peers poll (armed, readers, writers) has a pair of cache lines to itself: see LINE_PAIR_SIZE.
  */
 #pragma once
 
@@ -26,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 3u
+#define SEGMENT_LAYOUT_VERSION 4u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -54,7 +56,7 @@ struct segment_header {
 struct segment_armed {
 	atomic_u64 word;
 	atomic_u64 need_bytes; /* ARM_SPACE: room wanted in a lane */
-	uint8_t pad[48];       /* 0 */
+	uint8_t pad[112];      /* 0 */
 };
 
 /* worker_state.def names the values */
@@ -137,7 +139,7 @@ struct lane_reader {
 	atomic_u64 done_ordinal; /* lanes with a hold: records that done has passed; moves with it */
 	atomic_u32 left;         /* enum lane_left */
 	uint32_t reserved;
-	uint8_t pad[32];
+	uint8_t pad[96];
 };
 
 /*
@@ -166,7 +168,7 @@ struct lane_writer {
 	uint32_t reserved;
 	atomic_u64 low;          /* full: drop-old: nothing below is intact; only grows */
 	atomic_u64 tail_ordinal; /* full: drop-old: records before tail; moves with it */
-	uint8_t pad[32];
+	uint8_t pad[96];
 };
 
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
@@ -189,11 +191,11 @@ struct commit_record {
 };
 
 #define SEGMENT_OFF_ARMED 4096u
-#define SEGMENT_OFF_STATUS 4160u
-#define SEGMENT_OFF_HAND 4224u
-#define SEGMENT_OFF_SWITCH 4288u
-#define SEGMENT_OFF_COUNTERS 4352u
-#define SEGMENT_OFF_CURSORS 4544u
+#define SEGMENT_OFF_STATUS 4224u
+#define SEGMENT_OFF_HAND 4288u
+#define SEGMENT_OFF_SWITCH 4352u
+#define SEGMENT_OFF_COUNTERS 4416u
+#define SEGMENT_OFF_CURSORS 4608u
 
 static_assert(sizeof(struct segment_header) == 96 && offsetof(struct segment_header, ready) == 88, "layout");
 static_assert(offsetof(struct segment_header, slot) == 12 && offsetof(struct segment_header, size_bytes) == 16,
@@ -205,7 +207,8 @@ static_assert(offsetof(struct segment_header, off_readers) == 48 && offsetof(str
 static_assert(offsetof(struct segment_header, off_record) == 64 && offsetof(struct segment_header, off_data) == 72,
 	      "layout");
 static_assert(offsetof(struct segment_header, off_done_bits) == 80, "layout");
-static_assert(sizeof(struct segment_armed) == 64 && offsetof(struct segment_armed, need_bytes) == 8, "layout");
+static_assert(sizeof(struct segment_armed) == LINE_PAIR_SIZE && offsetof(struct segment_armed, need_bytes) == 8,
+	      "layout");
 static_assert(sizeof(struct segment_status) == 64 && offsetof(struct segment_status, since_ns) == 8, "layout");
 static_assert(offsetof(struct segment_status, heartbeat) == 16 && offsetof(struct segment_status, wait_lane) == 24,
 	      "layout");
@@ -218,17 +221,19 @@ static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand,
 static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
 static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
+static_assert(SEGMENT_OFF_ARMED % LINE_PAIR_SIZE == 0 && SEGMENT_OFF_STATUS % LINE_PAIR_SIZE == 0, "layout");
+static_assert(SEGMENT_OFF_STATUS == SEGMENT_OFF_ARMED + sizeof(struct segment_armed), "layout");
 static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_output, run_records) == 16, "layout");
 static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 160, "layout");
 static_assert(offsetof(struct cursor, outputs) == 288 && offsetof(struct cursor, stage) == 672, "layout");
 static_assert(offsetof(struct cursor, outputs_closed) == 144 && offsetof(struct cursor, inputs_left) == 152, "layout");
 static_assert(sizeof(struct cursor) == 928, "layout");
-static_assert(sizeof(struct lane_reader) == 64 && offsetof(struct lane_reader, free) == 8 &&
+static_assert(sizeof(struct lane_reader) == LINE_PAIR_SIZE && offsetof(struct lane_reader, free) == 8 &&
 		      offsetof(struct lane_reader, left) == 24,
 	      "layout");
 static_assert(sizeof(struct done_bits) == 576 && offsetof(struct done_bits, words) == 64, "layout");
 static_assert(offsetof(struct done_bits, given) == 8, "layout");
-static_assert(sizeof(struct lane_writer) == 64 && offsetof(struct lane_writer, closed) == 8, "layout");
+static_assert(sizeof(struct lane_writer) == LINE_PAIR_SIZE && offsetof(struct lane_writer, closed) == 8, "layout");
 static_assert(offsetof(struct lane_reader, done_ordinal) == 16 && offsetof(struct lane_writer, low) == 16, "layout");
 static_assert(offsetof(struct lane_writer, tail_ordinal) == 24, "layout");
 static_assert(sizeof(struct commit_operation) == 16 && offsetof(struct commit_operation, value) == 8, "layout");

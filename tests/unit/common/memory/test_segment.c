@@ -46,7 +46,8 @@ static void test_plan(void **state)
 	struct fixture *fixture = *state;
 	struct segment_geometry *geometry = &fixture->geometry, bare;
 
-	assert_int_equal(geometry->off_readers % CACHE_LINE_SIZE, 0);
+	assert_int_equal(geometry->off_readers % LINE_PAIR_SIZE, 0);
+	assert_int_equal(geometry->off_record % LINE_PAIR_SIZE, 0);
 	assert_true(geometry->off_readers >= SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor));
 	assert_int_equal(geometry->off_writers, geometry->off_readers + 3 * sizeof(struct lane_reader));
 	assert_int_equal(geometry->off_record, geometry->off_writers + 2 * sizeof(struct lane_writer));
