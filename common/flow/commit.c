@@ -34,9 +34,13 @@
 void commit_init(struct commit *commit, struct segment *segment)
 {
 	commit->segment = segment;
-	commit->n_operations = 0;
-	commit->last_kind = 0;
-	commit->capacity = (uint32_t)segment_operations_max(&segment->geometry);
+	commit->base = segment->base;
+	commit->state = &segment->record->state;
+	commit->first = segment->record->operations;
+	commit->end = commit->first + segment_operations_max(&segment->geometry);
+	commit->next = commit->first;
+	memset(segment->record->pad, 0,
+	       sizeof(segment->record->pad)); /* a dead worker may have scribbled there: kind_before() */
 	commit_limit_cursor(commit, CURSOR_EDGES_MAX, CURSOR_EDGES_MAX, CURSOR_STAGE_SIZE);
 	/* What earlier generations have moved stands before anything that this one writes: their own fences were theirs alone. */
 	fence_release(); /* [C2] [L5] */
@@ -74,23 +78,29 @@ static inline void copy_cursor(const struct commit *commit, struct cursor *to, c
 #endif
 }
 
+/* The kind of the one before; before the first there are zeros, at the end of the record's head. */
+static inline uint32_t kind_before(const struct commit_operation *operation)
+{
+	static_assert(sizeof(struct commit_record) - offsetof(struct commit_record, pad) >= sizeof(*operation),
+		      "zeros");
+	return operation[-1].kind;
+}
+
 static inline void add(struct commit *commit, enum commit_kind kind, atomic_u64 *word, uint64_t value)
 {
-	struct commit_record *record = commit->segment->record;
-	struct commit_operation *operation = &record->operations[commit->n_operations];
+	struct commit_operation *operation = commit->next;
 
 	if (!WEIR_COMMIT_RECORD) {
 		commit_store(word, value);
 		return;
 	}
-	must(commit->n_operations < commit->capacity && commit->last_kind <= kind);
+	must(operation < commit->end && kind_before(operation) <= kind);
 	if (WEIR_MUTANT == MUTANT_COMMITTED_EARLY)
-		store_release(&record->state, commit->n_operations + 1);
+		store_release(commit->state, commit_collected(commit) + 1);
 	operation->kind = kind;
-	operation->word = commit_word(commit->segment, word);
+	operation->word = commit_word(commit->base, word);
 	operation->value = value;
-	commit->n_operations++;
-	commit->last_kind = kind;
+	commit->next = operation + 1;
 }
 
 void commit_add_tail(struct commit *commit, const struct lane_out *lane)
@@ -152,9 +162,9 @@ void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
 
 void commit_publish(struct commit *commit)
 {
-	struct segment *segment = commit->segment;
-	atomic_u64 *state = &segment->record->state;
-	uint64_t n = commit->n_operations;
+	atomic_u64 *state = commit->state;
+	struct commit_operation *const first = commit->first, *const end = commit->next;
+	const uint64_t n = (uint64_t)(end - first);
 
 	if (!n)
 		return;
@@ -162,11 +172,10 @@ void commit_publish(struct commit *commit)
 		store_release(state, n); /* [C1] mate: repair_run */
 	if (WEIR_MUTANT == MUTANT_IDLE_FIRST)
 		store_release(state, 0);
-	commit_apply(segment, n);
+	commit_apply(commit->base, first, end);
 	store_release(state, 0); /* [C1] mate: repair_run */
 	fence_release(); /* [C1] [C2] before the next record, and before the copy that no longer counts is written */
-	commit->n_operations = 0;
-	commit->last_kind = 0;
+	commit->next = first;
 }
 
 const struct cursor *cursor_current(const struct segment *segment)

@@ -8,16 +8,23 @@
 #include "common/memory/segment.h"
 
 struct commit {
-	struct segment *segment; /* own, writable; borrowed */
-	uint32_t n_operations;
-	uint32_t last_kind; /* of them; 0: none yet */
-	uint32_t capacity;
+	struct segment *segment;                                    /* own, writable; borrowed */
+	unsigned char *base;                                        /* where its words are counted from */
+	atomic_u64 *state;                                          /* of its record ... */
+	struct commit_operation *first, *end;                       /* ... that has room for these operations */
+	struct commit_operation *next;                              /* behind those that are collected */
 	uint32_t cursor_inputs, cursor_outputs, cursor_stage_bytes; /* what of the cursor is in use */
 };
 
 void commit_init(struct commit *commit, struct segment *segment);
 /* The rest of the cursor is never anything but zero, and need not be copied at each commit. Until this is called, all of it is. */
 void commit_limit_cursor(struct commit *commit, uint32_t n_inputs, uint32_t n_outputs, uint32_t stage_size_bytes);
+
+/* How many operations are collected. */
+static inline uint64_t commit_collected(const struct commit *commit)
+{
+	return (uint64_t)(commit->next - commit->first);
+}
 
 /* Collects: the lane's built end becomes its tail; the taken end its done; the other cursor copy gets the bytes and will count. */
 void commit_add_tail(struct commit *commit, const struct lane_out *lane);

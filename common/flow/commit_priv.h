@@ -29,9 +29,9 @@ enum mutant {
 };
 
 /* How an operation names a word of its segment: by the number of words before it. */
-static inline uint32_t commit_word(const struct segment *segment, const atomic_u64 *word)
+static inline uint32_t commit_word(const unsigned char *base, const atomic_u64 *word)
 {
-	return (uint32_t)((size_t)((const unsigned char *)word - segment->base) / sizeof(*word));
+	return (uint32_t)((size_t)((const unsigned char *)word - base) / sizeof(*word));
 }
 
 /* One operation takes effect: a word that other processes read gets its new value. */
@@ -41,14 +41,14 @@ static inline void commit_store(atomic_u64 *word, uint64_t value)
 }
 
 /*
- * Applies the first n operations of the record, which its reader has checked or its writer has just written, in the order of their kinds.
- * Each is one store of an absolute value, so doing it again changes nothing.
+ * Applies operations of a record, which its reader has checked or its writer has just written, in the order of their kinds, to the
+ * segment that begins at base. Each is one store of an absolute value, so doing it again changes nothing.
  */
-static inline void commit_apply(struct segment *segment, uint64_t n)
+static inline void commit_apply(unsigned char *base, const struct commit_operation *operation,
+				const struct commit_operation *end)
 {
-	atomic_u64 *words = (atomic_u64 *)(void *)segment->base;
-	const struct commit_operation *operation = segment->record->operations;
+	atomic_u64 *words = (atomic_u64 *)(void *)base;
 
-	for (const struct commit_operation *end = operation + n; operation < end; operation++)
+	for (; operation < end; operation++)
 		commit_store(&words[operation->word], operation->value);
 }

@@ -104,7 +104,7 @@ static bool operation_valid(const struct segment *segment, const struct commit_o
 	case COMMIT_RETRACT:
 		return tail_valid(segment, operation);
 	case COMMIT_CURSOR:
-		return operation->word == commit_word(segment, &segment->cursor_switch->flips) &&
+		return operation->word == commit_word(segment->base, &segment->cursor_switch->flips) &&
 		       operation->value - load_relaxed(&segment->cursor_switch->flips) <= 1;
 	case COMMIT_BITS:
 		return bits_valid(segment, operation);
@@ -160,7 +160,7 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 	if (n) {
 		if (WEIR_MUTANT == MUTANT_REPAIR_IDLE_FIRST)
 			store_release(&segment->record->state, 0);
-		commit_apply(segment, n);
+		commit_apply(segment->base, segment->record->operations, &segment->record->operations[n]);
 		store_release(&segment->record->state, 0); /* [C1] last: IDLE means that all of it is applied */
 		report.applied = true;
 	}

@@ -27,7 +27,7 @@ void retire_prepare(void)
 	world_fill(PRODUCER, 0, 0, 2);
 	record->operations[0] = (struct commit_operation){
 		.kind = COMMIT_DONE,
-		.word = commit_word(&world_segments[DEAD], &world_segments[DEAD].readers[0].done),
+		.word = commit_word(world_segments[DEAD].base, &world_segments[DEAD].readers[0].done),
 		.value = at(1),
 	};
 	store_relaxed(&record->state, 1);

@@ -123,7 +123,7 @@ static void test_repair_finishes_from_any_prefix(void **state)
 		uint64_t turn = prefix + 1, n;
 
 		collect(slot, &commit, turn);
-		n = commit.n_operations;
+		n = commit_collected(&commit);
 		assert_int_equal(n, 2 * N_LANES + 1);
 		store_release(&segment->record->state, n);
 		for (uint64_t i = 0; i < prefix; i++) {

@@ -224,7 +224,7 @@ static void test_repair_applies_bits(void **state)
 	done_window_end(bench.window, 2);
 	done_window_collect_bits(bench.window, &bench.commit);
 	done_window_collect_done(bench.window, &bench.commit);
-	store_release(&segment->record->state, bench.commit.n_operations);
+	store_release(&segment->record->state, commit_collected(&bench.commit));
 	assert_int_equal(waiting(&bench), 3);
 	assert_int_equal(repair_run(segment, &report), 0);
 	assert_true(report.applied);
