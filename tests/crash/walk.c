@@ -15,7 +15,8 @@
  *
  * One line per scenario and one per operation on stdout, machine-readable. Exit: 0 no violation and full coverage, 1 not so,
  * 77 this machine can't trace. --expect-violations (builds with a planted error): 0 and 1 change places. --all-kills: a real kill
- * at every instruction that changed memory. --only NAME: one scenario, coverage not judged. --list.
+ * at every instruction that changed memory. --only NAME: one scenario, coverage not judged. --by-flag: steps by the processor's
+ * trap flag, not by breakpoints; the counts are the same. --list.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -30,6 +31,7 @@
 
 #include "common/base/clock.h"
 #include "common/flow/repair.h"
+#include "tests/crash/code.h"
 #include "tests/crash/coverage.h"
 #include "tests/crash/judge.h"
 #include "tests/crash/step.h"
@@ -114,7 +116,7 @@ static void judge_both(struct tally *tally, const struct world *image, const cha
  * The repairer dies at each of its instructions, and another one begins again. It attaches to the segment first, and changes nothing by
  * that; it detaches and rings at the end. A scenario's first repair is stepped through these, those after it run there and from there on.
  */
-static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
+static void walk_repair(struct tally *tally, struct step_child *repairer, uint64_t point)
 {
 	uint32_t slot = scenario_now->victim;
 	enum step_outcome step = STEP_DONE;
@@ -128,11 +130,9 @@ static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
 	if (world_repair_key(&scratch, slot) != key)
 		violation(tally, "repair", point, "what attaches to memory has changed it");
 	while (step == STEP_DONE && steps++ < STEPS_WALK_MAX) {
-		uint64_t address = step_address(repairer);
-
-		coverage_count(address);
-		step = !first && address == (uint64_t)(uintptr_t)segment_detach ? step_on(repairer) :
-										  step_once(repairer);
+		coverage_count(repairer->address);
+		step = !first && repairer->address == (uint64_t)(uintptr_t)segment_detach ? step_on(repairer) :
+											    step_once(repairer);
 		tally->repair_points++;
 		if (world_repair_key(&scratch, slot) == key)
 			continue;
@@ -145,7 +145,7 @@ static void walk_repair(struct tally *tally, pid_t repairer, uint64_t point)
 		violation(tally, "repair", point, "the repairer does not come to its end");
 }
 
-static void walk_point(struct tally *tally, pid_t repairer, uint64_t *key, uint64_t *in_hand)
+static void walk_point(struct tally *tally, struct step_child *repairer, uint64_t *key, uint64_t *in_hand)
 {
 	uint32_t slot = scenario_now->victim;
 	bool same = world_same(&live, &last, slot);
@@ -175,29 +175,28 @@ static void walk_interlude(struct tally *tally)
 	judge_both(tally, &live, "victim killed", tally->points, (struct judge_case){ .in_hand = actor_victim_hand() });
 }
 
-static int walk_images(struct tally *tally, pid_t repairer)
+static int walk_images(struct tally *tally, struct step_child *repairer)
 {
 	uint32_t generation = judge_generation();
 	enum step_outcome step = STEP_DONE;
 	uint64_t key = 0, in_hand = 0;
-	pid_t victim;
+	struct step_child victim;
+	int r;
 
 	world_copy(&live, &replica);
 	world_copy(&last, &live);
 	actor_victim_reset();
-	victim = step_spawn(run_victim, &generation);
-	if (victim < 0)
-		return victim;
+	r = step_spawn(&victim, run_victim, &generation, true);
+	if (r)
+		return r;
 	judge_both(tally, &live, "victim killed", 0, (struct judge_case){ 0 });
 	memset(visits, 0, sizeof(visits));
 	while (step == STEP_DONE && tally->points < STEPS_WALK_MAX && !(expected && tally->violations)) {
-		uint64_t address = step_address(victim);
-
-		coverage_count(address);
-		if (address != tally->at) /* not the next round of one string instruction */
-			++*visits_of(address);
-		tally->at = address;
-		step = step_once(victim);
+		coverage_count(victim.address);
+		if (victim.address != tally->at) /* not the next round of one string instruction */
+			++*visits_of(victim.address);
+		tally->at = victim.address;
+		step = step_once(&victim);
 		tally->points++;
 		walk_point(tally, repairer, &key, &in_hand);
 		if (step == STEP_MARK && actor_victim_pauses()) {
@@ -211,27 +210,27 @@ static int walk_images(struct tally *tally, pid_t repairer)
 		violation(tally, "victim", tally->points, "does not come to its end");
 	if (actor_victim_wrong())
 		violation(tally, "victim", tally->points, actor_victim_wrong());
-	if (step != STEP_GONE)
-		step_kill(victim);
+	step_kill(&victim);
 	return 0;
 }
 
 /* ---- from corpses ---- */
 
 /* Dies there, and so many instructions later; or at its mark, if it does not come there. */
-static int kill_at(struct tally *tally, void (*child)(void *), void *argument, const struct image_place *place,
+static int kill_at(struct tally *tally, void (*body)(void *), void *argument, const struct image_place *place,
 		   uint64_t steps)
 {
 	enum step_outcome step = STEP_DONE;
-	pid_t pid = step_spawn(child, argument);
+	struct step_child child;
+	int r = step_spawn(&child, body, argument, !place);
 
-	if (pid < 0)
-		return pid;
+	if (r)
+		return r;
 	if (place)
-		step = step_until(pid, place->address, place->times);
+		step = step_until(&child, place->address, place->times);
 	while (steps-- && step == STEP_DONE)
-		step = step_once(pid);
-	step_kill(pid);
+		step = step_once(&child);
+	step_kill(&child);
 	tally->kills++;
 	return 0;
 }
@@ -280,19 +279,19 @@ static int walk_kills(struct tally *tally)
 static int walk(struct tally *tally)
 {
 	static struct world *const worlds[] = { &live, &last, &replica, &scratch, &origin };
-	pid_t repairer;
+	struct step_child repairer;
 	int r;
 
 	actor_use(NULL);
 	for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++)
 		world_init(worlds[i]);
 	judge_prepare(&replica);
-	repairer = step_spawn(run_repairer, &scratch);
-	if (repairer < 0)
-		return repairer;
+	r = step_spawn(&repairer, run_repairer, &scratch, true);
+	if (r)
+		return r;
 	world_copy(&origin, &replica);
-	r = walk_images(tally, repairer);
-	step_kill(repairer);
+	r = walk_images(tally, &repairer);
+	step_kill(&repairer);
 	if (!r && !expected)
 		r = walk_kills(tally);
 	actor_use(NULL);
@@ -405,7 +404,7 @@ int main(int argc, char **argv)
 {
 	struct found *found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const char *only = NULL;
-	bool list = false, covered = true;
+	bool list = false, by_flag = false, covered = true;
 	int r;
 
 	must_work(found == MAP_FAILED ? -errno : 0, "mmap");
@@ -413,6 +412,7 @@ int main(int argc, char **argv)
 		all_kills |= !strcmp(argv[i], "--all-kills");
 		expected |= !strcmp(argv[i], "--expect-violations");
 		list |= !strcmp(argv[i], "--list");
+		by_flag |= !strcmp(argv[i], "--by-flag");
 		if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			only = argv[++i];
 	}
@@ -421,6 +421,8 @@ int main(int argc, char **argv)
 	if (list)
 		return 0;
 	coverage_begin();
+	if (!by_flag)
+		code_begin();
 	r = walk_all(found, only);
 	if (r)
 		return r;
