@@ -6,5 +6,6 @@ int run_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 /* drain, stop and cancel: one function, three orders. */
 int stop_command(int argc, char **argv);
+int chaos_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 int help_command(int argc, char **argv);

@@ -56,12 +56,8 @@ YAML
 	weir run --json spec.yaml 2>stderr &
 	pid=$!
 	wait_until 30 running storm
-	n=0
-	while [ "$n" -lt "$kills" ]; do
-		read -ra workers <"/proc/$pid/task/$pid/children" || [ -d "/proc/$pid" ] || fail "weir has ended: $(tail -n 3 stderr)"
-		[ "${#workers[@]}" = 0 ] || { kill -KILL "${workers[RANDOM % ${#workers[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep "0.0$((RANDOM % 3))$((RANDOM % 10))"
-	done
+	weir chaos storm --kill 15ms --count "$kills" --seed "$((WEIR_SEED + 1))" --json >chaos || fail "chaos: exit code $?: $(tail -n 1 chaos)"
+	n=$(grep -c '"act":"kill"' chaos)
 	weir drain storm >drain 2>&1 || fail "drain: exit code $?: $(cat drain)"
 	wait "$pid"
 	status=$?

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# weir chaos: kills and pauses workers of all stages, or of one, and the numbers still arrive once and in order; ends with the pipeline, and
+# leaves nobody stopped; what it can't do it says.
+# seconds: 60
+cat >spec.yaml <<'YAML'
+pipeline: rough
+restart: {intensity: 1000, period: 10s, backoff: 1ms, backoff_max: 5ms}
+stages:
+  - {name: count, source: generate, text: '{n}', rate: 20k}
+  - {name: pass, exec: [cat], mode: block, workers: 3, order: fifo, dead_letter: {attempts: 100}}
+  - {name: write, sink: file, path: out}
+YAML
+weir run --json spec.yaml 2>stderr &
+pid=$!
+wait_until 30 running rough
+
+weir chaos rough --kill 20ms --pause 40ms --hold 60ms --count 60 --seed "$WEIR_SEED" --json >acts || fail "chaos: exit code $?"
+kills=$(grep -c '"act":"kill"' acts)
+pauses=$(grep -c '"act":"pause"' acts)
+assert_eq "$((kills + pauses))" 60 "acts"
+[ "$kills" -gt 10 ] && [ "$pauses" -gt 5 ] || fail "$kills kills and $pauses pauses of 60 acts"
+grep -q "\"kill\":$kills,\"pause\":$pauses,\"fill\":0}" acts || fail "the sum is not that of the acts: $(tail -n 1 acts)"
+grep -q '"stage":"count"' acts && grep -q '"stage":"pass"' acts || fail "not all stages had their share: $(cat acts)"
+
+weir chaos rough --kill 10ms --stage write --count 5 >only || fail "chaos --stage: exit code $?"
+assert_eq "$(grep -c 'kill  *write#0' only)" 5 "kills of one stage"
+
+# Ended by a signal in the middle of a long pause: who was stopped goes on.
+weir chaos rough --pause 10ms --hold 1h --stage pass >paused &
+chaos=$!
+is_paused() { grep -q pause paused; }
+wait_until 30 is_paused
+kill -TERM "$chaos"
+wait "$chaos" || fail "chaos ended by a signal: exit code $?"
+stopped=$(sed -n 's/.*pid \([0-9]*\).*/\1/p' paused | head -n 1)
+goes_on() { ! grep -q '^State:.*T' "/proc/$stopped/status" 2>/dev/null; }
+wait_until 30 goes_on
+
+weir chaos rough --kill 1s --stage nobody 2>why
+assert_eq "$? $(grep -c "no stage 'nobody'" why)" "2 1" "an unknown stage"
+weir chaos rough 2>why
+assert_eq "$? $(grep -c 'say what is to go wrong' why)" "2 1" "no act"
+weir chaos rough --kill fast 2>why
+assert_eq "$? $(grep -c -- '--kill takes a duration' why)" "2 1" "no duration"
+weir chaos rough --fill 1s 2>why
+assert_eq "$? $(grep -c -- '--fill needs --disk' why)" "2 1" "no disk"
+weir chaos nobody --kill 1s 2>why
+assert_eq "$? $(grep -c "no pipeline 'nobody'" why)" "3 1" "no pipeline"
+weir chaos rough --fill 10ms --disk /proc 2>why >/dev/null
+assert_eq "$? $(grep -c "can not fill the disk that '/proc'" why)" "75 1" "a disk that can not be filled"
+
+# It ends with the pipeline.
+weir chaos rough --kill 100ms --quiet >sum &
+chaos=$!
+weir drain rough >drain 2>&1 || fail "drain: exit code $?: $(cat drain)"
+wait "$chaos" || fail "chaos at the end of the pipeline: exit code $?"
+grep -q 'the pipeline has ended' sum || fail "it does not say that the pipeline has ended: $(cat sum)"
+wait "$pid"
+assert_eq "$?" 0 "exit code of the pipeline"
+seq "$(final stderr accepted)" | cmp - out || fail "what arrived is not what was made"
+[ "$(restarts stderr)" -ge "$kills" ] || fail "only $(restarts stderr) restarts after $kills kills and more"
