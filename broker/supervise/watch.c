@@ -99,6 +99,14 @@ void seat_unwatch(struct seat *seat)
 
 /* ---- messages ---- */
 
+/* The token says that it was invited. */
+static bool has_token(const struct seat *seat, const struct message_hello *hello)
+{
+	return seat->last_pid > 0 && hello->pid == (uint64_t)seat->last_pid &&
+	       hello->token.size_bytes == sizeof(seat->token) &&
+	       memcmp(hello->token.data, seat->token, sizeof(seat->token)) == 0;
+}
+
 bool supervisor_hello(struct supervisor *supervisor, const struct message *message)
 {
 	const struct message_hello *hello = &message->hello;
@@ -107,11 +115,12 @@ bool supervisor_hello(struct supervisor *supervisor, const struct message *messa
 	if (message->type != MESSAGE_HELLO || hello->slot >= supervisor->plan->n_slots)
 		return false;
 	seat = &supervisor->seats[hello->slot];
-	if (hello->generation != seat->generation || hello->pid != (uint64_t)seat->pid ||
-	    hello->token.size_bytes != sizeof(seat->token) ||
-	    memcmp(hello->token.data, seat->token, sizeof(seat->token)) != 0)
+	if (!has_token(seat, hello))
 		return false;
-	if (!seat_move(seat, SEAT_EVENT_HELLO))
+	/* Its death was faster than its words: a goodbye that says why may follow. */
+	if (!seat_state_alive(seat->state))
+		return true;
+	if (hello->generation != seat->generation || !seat_move(seat, SEAT_EVENT_HELLO))
 		return false;
 	seat->exec_fd = fd_close(seat->exec_fd); /* it runs, so its exec did not fail */
 	return true;

@@ -42,6 +42,43 @@ static void test_a_worker_that_does_not_exit_after_its_goodbye(void **state)
 	end_trial(&trial);
 }
 
+/* ---- words of the dead ---- */
+
+static void say_hello_again(struct trial *trial, const char *phase)
+{
+	struct seat *seat = &trial->supervisor->seats[1];
+	struct message hello = { .type = MESSAGE_HELLO };
+
+	if (strcmp(phase, "stopped") != 0)
+		return;
+	hello.hello = (struct message_hello){ .slot = seat->slot,
+					      .generation = seat->generation,
+					      .pid = (uint64_t)seat->last_pid,
+					      .token = { (const char *)seat->token, sizeof(seat->token) } };
+	assert_true(supervisor_hello(trial->supervisor, &hello));
+	assert_int_equal(seat->state, SEAT_DONE);
+	hello.hello.pid++;
+	assert_false(supervisor_hello(trial->supervisor, &hello));
+	hello.hello.pid--;
+	hello.hello.token.size_bytes--;
+	assert_false(supervisor_hello(trial->supervisor, &hello));
+	/* A seat that nobody has sat in has no token that could be guessed. */
+	hello.hello.pid = 0;
+	hello.hello.token.size_bytes++;
+	memset(seat->token, 0, sizeof(seat->token));
+	seat->last_pid = 0;
+	assert_false(supervisor_hello(trial->supervisor, &hello));
+}
+
+static void test_a_hello_slower_than_its_death_is_no_strangers(void **state)
+{
+	struct trial trial = { .at_phase = say_hello_again };
+
+	(void)state;
+	run_acts(&trial, "good", "good", 1, EXIT_DONE, "starting running stopped ");
+	end_trial(&trial);
+}
+
 /* ---- freeing in the middle ---- */
 
 static void leave_the_loop(struct trial *trial, const char *phase)
@@ -111,6 +148,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everybody_ends),
 		cmocka_unit_test(test_a_worker_that_does_not_exit_after_its_goodbye),
+		cmocka_unit_test(test_a_hello_slower_than_its_death_is_no_strangers),
 		cmocka_unit_test(test_freed_while_everybody_lives),
 		cmocka_unit_test(test_freed_without_waiting_for_who_was_left_behind),
 		cmocka_unit_test(test_freed_before_anybody_was_started),
