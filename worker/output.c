@@ -336,7 +336,7 @@ uint64_t output_ticket(const struct worker *worker, const struct output_edge *ed
 
 uint32_t output_window_lane(const struct worker *worker, struct output_edge *edge)
 {
-	uint32_t only = edge->n_lanes > 1 ? output_only_lane(worker, edge) : NO_LANE;
+	uint32_t only = output_only_lane(worker, edge);
 
 	return only != NO_LANE ? only : output_turn_lane(edge);
 }

@@ -45,7 +45,7 @@ void window_open(struct worker *worker)
 
 	if (window->is_open || !worker->plain_output)
 		return;
-	window->lane = output_window_lane(worker, edge);
+	window->lane = edge->n_lanes > 1 ? output_window_lane(worker, edge) : 0;
 	lane = &edge->lanes[window->lane].lane;
 	built_bytes = lane->built - lane->tail;
 	turn_bytes = lane_turn_bytes(lane->capacity_bytes);
@@ -56,7 +56,7 @@ void window_open(struct worker *worker)
 	room_bytes = room_bytes < turn_bytes ? room_bytes : turn_bytes;
 	credit_bytes = window_credit_bytes(worker, edge);
 	room_bytes = room_bytes < credit_bytes ? room_bytes : credit_bytes;
-	run_bytes = output_run_room(worker, edge);
+	run_bytes = worker->deals_runs ? output_run_room(worker, edge) : UINT64_MAX;
 	room_bytes = room_bytes < run_bytes ? room_bytes : run_bytes;
 
 	window->is_open = true;
@@ -79,7 +79,7 @@ static void window_count(struct worker *worker, struct lane_out *lane)
 	worker->cursor.ledger[LEDGER_EMITTED] += n;
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED] += n;
-	if (n)
+	if (n && worker->deals_runs)
 		output_run_add(worker, worker->outputs, worker->window.lane, (uint32_t)n,
 			       worker->window.item_size_bytes);
 }
