@@ -64,20 +64,25 @@ static bool turn_settle_done(struct worker *worker, struct lane_in *lane)
 
 static void turn_collect(struct worker *worker)
 {
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
-			if (worker->outputs[i].lanes[j].touched &&
-			    worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
-				turn_collect_tail(worker, &worker->outputs[i], &worker->outputs[i].lanes[j]);
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		const struct output_edge *edge = &worker->outputs[i];
+
+		for (const struct output_lane *lane = edge->lanes, *end = lane + edge->n_lanes; lane < end; lane++)
+			if (lane->touched && lane->lane.built != lane->lane.tail)
+				turn_collect_tail(worker, edge, lane);
+	}
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	if (worker->in_flight) {
 		in_flight_collect(worker);
 		return;
 	}
-	for (uint32_t i = 0; i < worker->n_inputs; i++)
-		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
-			if (worker->inputs[i].lanes[j].touched)
-				turn_collect_done(worker, &worker->inputs[i].lanes[j]);
+	for (uint32_t i = 0; i < worker->n_inputs; i++) {
+		const struct input_edge *edge = &worker->inputs[i];
+
+		for (const struct input_lane *lane = edge->lanes, *end = lane + edge->n_lanes; lane < end; lane++)
+			if (lane->touched)
+				turn_collect_done(worker, lane);
+	}
 }
 
 /* Whose producer waits not only for room: at a rendezvous, and for credit, it is `done` that counts. */
@@ -99,33 +104,36 @@ static void turn_give_back(const struct input_edge *edge, struct input_lane *lan
 		turn_touch(lane->peer, ARM_SPACE, lane_in_room(&lane->lane));
 }
 
+static void turn_settle_output(struct output_edge *edge)
+{
+	edge->turn_lane = NO_LANE;
+	for (struct output_lane *lane = edge->lanes, *end = lane + edge->n_lanes; lane < end; lane++) {
+		if (!lane->touched || lane->lane.built == lane->lane.tail)
+			continue;
+		lane->lane.tail = lane->lane.built;
+		lane->touched = false;
+		turn_touch(lane->peer, ARM_DATA, 0);
+	}
+}
+
+static void turn_settle_input(struct worker *worker, const struct input_edge *edge)
+{
+	for (struct input_lane *lane = edge->lanes, *end = lane + edge->n_lanes; lane < end; lane++) {
+		if (!lane->touched)
+			continue;
+		lane->touched = false;
+		if (turn_settle_done(worker, &lane->lane))
+			turn_give_back(edge, lane);
+	}
+}
+
 /* After the commit: private positions follow, room goes back, and whoever sleeps for it will be rung. */
 static void turn_settle(struct worker *worker)
 {
-	for (uint32_t i = 0; i < worker->n_outputs; i++) {
-		struct output_edge *edge = &worker->outputs[i];
-
-		edge->turn_lane = NO_LANE;
-		for (uint32_t j = 0; j < edge->n_lanes; j++) {
-			struct output_lane *lane = &edge->lanes[j];
-
-			if (!lane->touched || lane->lane.built == lane->lane.tail)
-				continue;
-			lane->lane.tail = lane->lane.built;
-			lane->touched = false;
-			turn_touch(lane->peer, ARM_DATA, 0);
-		}
-	}
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		turn_settle_output(&worker->outputs[i]);
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
-		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++) {
-			struct input_lane *lane = &worker->inputs[i].lanes[j];
-
-			if (!lane->touched)
-				continue;
-			lane->touched = false;
-			if (turn_settle_done(worker, &lane->lane))
-				turn_give_back(&worker->inputs[i], lane);
-		}
+		turn_settle_input(worker, &worker->inputs[i]);
 }
 
 static void turn_publish(struct worker *worker)
