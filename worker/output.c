@@ -322,8 +322,6 @@ uint64_t output_run_room(const struct worker *worker, const struct output_edge *
 				      (limits->run_records - run->run_records - 1) * (uint64_t)item_record_size(0) :
 				      UINT64_MAX;
 
-	if (limits->order != HERITAGE_ORDER_DEAL)
-		return UINT64_MAX;
 	/* In whole words, as records are: beside its end the window would have no end. */
 	return (by_bytes < by_records ? by_bytes : by_records) & ~(uint64_t)(ITEM_ALIGNMENT - 1);
 }

@@ -30,7 +30,7 @@ uint32_t output_turn_lane(struct output_edge *edge);
 uint32_t output_window_lane(const struct worker *worker, struct output_edge *edge);
 /* The ticket of what is built there now; 0 on edges without order. */
 uint64_t output_ticket(const struct worker *worker, const struct output_edge *edge);
-/* Bytes of lane, in whole words, that items may take and be sure that their run has not reached its size. */
+/* Of an edge that deals runs: bytes of lane, in whole words, that items may take and be sure that their run has not reached its size. */
 uint64_t output_run_room(const struct worker *worker, const struct output_edge *edge);
 /* DEAL: n complete items have gone to this lane; ends the run if it has reached its size. Nothing happens on other edges. */
 void output_run_add(struct worker *worker, struct output_edge *edge, uint32_t lane, uint32_t n, uint64_t size_bytes);
