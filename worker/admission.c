@@ -30,7 +30,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/must.h"
-#include "worker/dead_letter.h"
+#include "worker/burial.h"
 #include "worker/key.h"
 #include "worker/retire.h"
 #include "worker/wait.h"
@@ -109,28 +109,24 @@ bool admission_gives_up(const struct worker *worker, const struct output_edge *e
 static int keep_refused(struct worker *worker, const struct output_edge *edge, const void *data, size_t size_bytes)
 {
 	char reason[256];
+	/* Each refusal moves one of the two, so no two have the same number. */
+	uint64_t number = worker->cursor.ledger[LEDGER_REFUSED] + edge->item_skipped;
 	struct dead_letter letter = {
-		.pipeline = worker->heritage.pipeline,
-		.stage = worker->heritage.stage,
-		.worker_index = worker->heritage.worker_index,
 		.cause = DEAD_LETTER_REJECTED,
 		.reason = reason,
 		.sequence = worker->cursor.sequence + worker->item_emitted,
 		.input = "",
 		.data = data,
 		.size_bytes = size_bytes,
+		.accepted_ns = worker->context.accepted_ns,
+		.producer = worker->heritage.slot,
+		.part = DEAD_LETTER_PART(DEAD_LETTER_AT_FULL_LANE, (uint64_t)(edge - worker->outputs) << 40 |
+									   (number & ((UINT64_C(1) << 40) - 1))),
 	};
-	int r;
 
 	snprintf(reason, sizeof(reason), "the lane to '%s' was full, and its stage says full: reject",
 		 edge->heritage->peer_stage);
-	r = dead_letter_write(worker->heritage.dead_letter_path, &letter);
-	if (r == 0)
-		return 0;
-	snprintf(worker->reason, sizeof(worker->reason),
-		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
-		 worker->heritage.dead_letter_path, strerror(-r));
-	return WEIR_FAILED;
+	return burial_keep(worker, &letter);
 }
 
 int admission_skip(struct worker *worker, struct output_edge *edge, const void *data, size_t size_bytes)

@@ -9,10 +9,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 
@@ -22,11 +22,6 @@ static struct {
 	bool torn;
 	char path[4096];
 } letters = { .fd = -1 };
-
-static const char *cause_word(enum dead_letter_cause cause)
-{
-	return cause == DEAD_LETTER_ATTEMPTS ? "attempts" : "rejected";
-}
 
 static int letters_open(const char *path)
 {
@@ -43,73 +38,10 @@ static int letters_open(const char *path)
 	return 0;
 }
 
-static void add_time(struct text *line)
-{
-	struct timespec now;
-	struct tm utc;
-	char day[32];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
-	text_printf(line, "\"%s.%03ldZ\"", day, now.tv_nsec / 1000000);
-}
-
-static void add_base64(struct text *line, const unsigned char *bytes, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	text_add_char(line, '"');
-	for (size_t i = 0; i < n; i += 3) {
-		unsigned word = (unsigned)bytes[i] << 16 | (i + 1 < n ? (unsigned)bytes[i + 1] << 8 : 0) |
-				(i + 2 < n ? bytes[i + 2] : 0);
-
-		text_add_char(line, digits[word >> 18]);
-		text_add_char(line, digits[word >> 12 & 63]);
-		text_add_char(line, i + 1 < n ? digits[word >> 6 & 63] : '=');
-		text_add_char(line, i + 2 < n ? digits[word & 63] : '=');
-	}
-	text_add_char(line, '"');
-}
-
-static void add_string(struct text *line, const char *key, const char *value)
-{
-	text_printf(line, ",\"%s\":", key);
-	text_add_json(line, value ? value : "", value ? strlen(value) : 0);
-}
-
-static void add_payload(struct text *line, const struct dead_letter *letter)
-{
-	const char *data = letter->size_bytes ? letter->data : "";
-
-	if (text_is_utf8(data, letter->size_bytes)) {
-		text_add(line, ",\"payload\":");
-		text_add_json(line, data, letter->size_bytes);
-	} else {
-		text_add(line, ",\"payload_base64\":");
-		add_base64(line, (const unsigned char *)data, letter->size_bytes);
-	}
-}
-
-static void letter_format(struct text *line, const struct dead_letter *letter)
-{
-	text_add(line, "{\"time\":");
-	add_time(line);
-	add_string(line, "pipeline", letter->pipeline);
-	add_string(line, "stage", letter->stage);
-	text_printf(line, ",\"worker\":%u", letter->worker_index);
-	add_string(line, "cause", cause_word(letter->cause));
-	add_string(line, "reason", letter->reason);
-	text_printf(line, ",\"attempts\":%u,\"sequence\":%llu", letter->attempts, (unsigned long long)letter->sequence);
-	add_string(line, "input", letter->input);
-	text_printf(line, ",\"size\":%zu", letter->size_bytes);
-	add_payload(line, letter);
-	text_add(line, "}\n");
-}
-
 int dead_letter_write(const char *path, const struct dead_letter *letter)
 {
 	_cleanup_(text_deinit) struct text line = TEXT_NULL;
+	struct dead_letter now = *letter;
 	size_t written = 0;
 	int r = letters_open(path);
 
@@ -117,7 +49,9 @@ int dead_letter_write(const char *path, const struct dead_letter *letter)
 		return r;
 	if (letters.torn)
 		text_add_char(&line, '\n');
-	letter_format(&line, letter);
+	now.time_ns = now.time_ns ? now.time_ns : clock_realtime_ns();
+	dead_letter_format_json(&now, LETTER_WITH_PAYLOAD, &line);
+	text_add_char(&line, '\n');
 	while (written < line.length) {
 		ssize_t n = write(letters.fd, line.data + written, line.length - written);
 

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items that will not be processed, kept as JSON lines in a file where a person can find them. */
+/* dead_letter: {path: FILE}: items that will not be processed, kept as JSON lines. */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
-enum dead_letter_cause {
-	DEAD_LETTER_ATTEMPTS, /* it cost too many workers */
-	DEAD_LETTER_REJECTED, /* a stage refused it as unfit */
-};
-
-struct dead_letter {
-	const char *pipeline, *stage;
-	uint32_t worker_index;
-	enum dead_letter_cause cause;
-	const char *reason; /* a sentence */
-	uint32_t attempts;  /* workers that it has cost */
-	uint64_t sequence;  /* number that its producer gave it */
-	const char *input;  /* stage that it came from; "" at a source */
-	const void *data;   /* payload */
-	size_t size_bytes;
-};
+#include "common/store/letter.h"
 
 /*
  * Appends one line {time, pipeline, stage, worker, cause, reason, attempts, sequence, input, size, payload | payload_base64}

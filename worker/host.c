@@ -7,7 +7,7 @@
 #include "common/base/error.h"
 #include "worker/admission.h"
 #include "worker/channel.h"
-#include "worker/dead_letter.h"
+#include "worker/burial.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
 #include "worker/leave.h"
@@ -212,24 +212,20 @@ static int host_accept_rejected(struct weir_context *context, const void *data, 
 {
 	struct worker *worker = worker_of(context);
 	struct dead_letter letter = {
-		.pipeline = worker->heritage.pipeline,
-		.stage = worker->heritage.stage,
-		.worker_index = worker->heritage.worker_index,
 		.cause = DEAD_LETTER_REJECTED,
 		.reason = reason,
 		.sequence = worker->cursor.sequence,
 		.input = "",
 		.data = data,
 		.size_bytes = size_bytes,
+		.producer = worker->heritage.slot,
+		.part = DEAD_LETTER_PART(DEAD_LETTER_AT_SOURCE, worker->cursor.ledger[LEDGER_REJECTED_OUT]),
 	};
-	int r = dead_letter_write(worker->heritage.dead_letter_path, &letter);
+	int r = burial_keep(worker, &letter);
 
-	if (r < 0) {
-		snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter in '%s': %s",
-			 worker->heritage.dead_letter_path, strerror(-r));
-		return WEIR_FAILED;
-	}
-	weir_log(WEIR_LOG_WARNING, "rejected: %s; kept in %s", reason, worker->heritage.dead_letter_path);
+	if (r != 0)
+		return r;
+	weir_log(WEIR_LOG_WARNING, "rejected: %s; kept in %s", reason, burial_place(worker));
 	worker->cursor.ledger[LEDGER_ACCEPTED]++;
 	worker->cursor.ledger[LEDGER_REJECTED_OUT]++;
 	worker->changed = true;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/burial.h"
 #include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -106,7 +107,7 @@ static int step_account(struct worker *worker)
 
 	if (step->fate == WEIR_REJECTED) {
 		step_undo(worker);
-		r = turn_bury(worker, &step->item, DEAD_LETTER_REJECTED, worker->reason);
+		r = burial_of_item(worker, &step->item, DEAD_LETTER_REJECTED, worker->reason);
 		if (r != 0)
 			return r;
 		line = LEDGER_REJECTED_IN;

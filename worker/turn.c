@@ -16,7 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "worker/admission.h"
-#include "worker/dead_letter.h"
+#include "worker/burial.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/leave.h"
@@ -60,30 +60,6 @@ uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_
 	return 0;
 }
 
-int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason)
-{
-	struct dead_letter letter = {
-		.pipeline = worker->heritage.pipeline,
-		.stage = worker->heritage.stage,
-		.worker_index = worker->heritage.worker_index,
-		.cause = cause,
-		.reason = reason,
-		.attempts = item->attempt,
-		.sequence = item->sequence,
-		.input = item->input < worker->n_inputs ? worker->inputs[item->input].heritage->peer_stage : "",
-		.data = item->data,
-		.size_bytes = item->size_bytes,
-	};
-	int r = dead_letter_write(worker->heritage.dead_letter_path, &letter);
-
-	if (r == 0)
-		return 0;
-	snprintf(worker->reason, sizeof(worker->reason),
-		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
-		 worker->heritage.dead_letter_path, strerror(-r));
-	return WEIR_FAILED;
-}
-
 int turn_drop(struct worker *worker, int status)
 {
 	output_item_drop(worker);
@@ -110,7 +86,7 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 		break;
 	case WEIR_REJECTED:
 		turn_drop(worker, 0);
-		r = turn_bury(worker, item, DEAD_LETTER_REJECTED, worker->reason);
+		r = burial_of_item(worker, item, DEAD_LETTER_REJECTED, worker->reason);
 		if (r != 0)
 			return r;
 		ledger[LEDGER_REJECTED_IN]++;
@@ -138,12 +114,12 @@ int turn_give_up(struct worker *worker, const struct weir_item *item)
 	int r;
 
 	snprintf(reason, sizeof(reason), "%u workers died with it in hand", item->attempt);
-	r = turn_bury(worker, item, DEAD_LETTER_ATTEMPTS, reason);
+	r = burial_of_item(worker, item, DEAD_LETTER_ATTEMPTS, reason);
 	if (r != 0)
 		return r;
 	weir_log(WEIR_LOG_ERROR, "item %llu from '%s' is given up: %s; it lies in %s",
 		 (unsigned long long)item->sequence, worker->inputs[item->input].heritage->peer_stage, reason,
-		 worker->heritage.dead_letter_path);
+		 burial_place(worker));
 	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	return 0;

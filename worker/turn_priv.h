@@ -2,7 +2,6 @@
 /* What turn.c, the steps of run() and the turns of asynchronous stages have in common. */
 #pragma once
 
-#include "worker/dead_letter.h"
 #include "worker/input.h"
 #include "worker/turn.h"
 
@@ -21,8 +20,6 @@ void turn_note_hand(struct worker *worker, const struct input *input, uint64_t p
 uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position);
 /* An item that has cost too many: a dead letter, and its lines in the ledger. Taking it is the caller's. Returns 0 or WEIR_FAILED. */
 int turn_give_up(struct worker *worker, const struct weir_item *item);
-/* Keeps an item that won't be processed where a person can find it. Returns 0 or WEIR_FAILED. */
-int turn_bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason);
 /*
  * Writes what the stage said of the item into the ledger and ends it, or drops what it did. Returns 0, or the status that ends
  * the turn.

@@ -34,6 +34,8 @@ enum command_option_id {
 	OPTION_FOR,
 	OPTION_COUNT,
 	OPTION_SEED,
+	OPTION_ALL,
+	OPTION_RAW,
 };
 
 struct command_option {

@@ -2,6 +2,7 @@
 /* The table of verbs. */
 #include "broker/cli/check.h"
 #include "broker/cli/command.h"
+#include "broker/cli/dlq.h"
 #include "broker/cli/graph.h"
 #include "broker/cli/stages.h"
 #include "broker/cli/verbs.h"
@@ -125,6 +126,24 @@ const struct command commands[] = {
 		       { OPTION_COUNT, "count", 'n', "N", "end after so many acts" },
 		       { OPTION_SEED, "seed", 0, "N", "the same dice as in the run that told this number" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "print the sum only" },
+		       OPTION_LINE_JSON } },
+	{ .name = "dlq",
+	  .arguments = "ls|show|export|purge NAME [ID...]",
+	  .min_arguments = 2,
+	  .max_arguments = DLQ_ARGUMENTS_MAX,
+	  .run = dlq_command,
+	  .summary = "list, show, export or purge the dead letters of a pipeline",
+	  .description =
+		  "Dead letters are items that cost too many workers, or that a stage refused. They outlive the run, in the state\n"
+		  "folder: WEIR_STATE_DIR, or ~/.local/state/weir (root: /var/lib/weir). Stages with a file of their own\n"
+		  "(dead_letter: {path: FILE}) keep theirs there.\n\n"
+		  "ls lists them, show shows one with its payload and how its workers died, export writes them as JSON lines,\n"
+		  "purge removes them for good: those of the IDs, of a --stage, of a --cause, or --all.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 there is no such letter, 75 the store can not be read or written.",
+	  .options = { { OPTION_STAGE, "stage", 0, "NAME", "only letters of this stage" },
+		       { OPTION_CAUSE, "cause", 'c', "attempts|rejected", "only letters with this cause" },
+		       { OPTION_ALL, "all", 'a', NULL, "purge: every letter" },
+		       { OPTION_RAW, "raw", 0, NULL, "export: the payload alone; of several letters, a line each" },
 		       OPTION_LINE_JSON } },
 	{ .name = "stages",
 	  .arguments = "[KIND | PLUGIN.so]",

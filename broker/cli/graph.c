@@ -187,7 +187,10 @@ void graph_mermaid(const struct plan *plan, struct text *text)
 static void add_string(struct text *text, const char *name, const char *value)
 {
 	text_printf(text, "\"%s\":", name);
-	text_add_json(text, value, strlen(value));
+	if (value)
+		text_add_json(text, value, strlen(value));
+	else
+		text_add(text, "null");
 }
 
 static void option_json(const struct heritage_option *option, struct text *text)

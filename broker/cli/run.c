@@ -23,6 +23,7 @@
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
+#include "broker/control/state_dir.h"
 #include "broker/spec/spec.h"
 #include "broker/supervise/supervisor.h"
 #include "broker/supervise/view.h"
@@ -43,6 +44,7 @@ struct run {
 	struct plan *plan;
 	struct run_dir dir;
 	char *worker_path;
+	char *dead_letter_store; /* folder; owned */
 	sd_event *event;
 	struct control_server *server;
 	struct supervisor *supervisor;
@@ -211,6 +213,7 @@ static int open_run_dir(struct run *run)
 	pid_t pid = 0;
 	int r = run_dir_open(&run->dir, run->plan->pipeline, &pid, &why);
 
+	run->dead_letter_store = state_dir_dead_letters(run->plan->pipeline);
 	if (r == 0)
 		return 0;
 	display_say(run->display, WEIR_LOG_ERROR, "%s", why.length ? text_get(&why) : strerror(-r));
@@ -348,6 +351,7 @@ static int make_supervisor(struct run *run)
 		.worker_path = run->worker_path,
 		.endpoint = control_server_endpoint(run->server),
 		.worker_files = run->worker_files,
+		.dead_letter_store = run->dead_letter_store,
 	};
 	const struct supervisor_callbacks callbacks = {
 		.log = on_log, .send = on_send, .phase = on_phase, .data = run
@@ -390,16 +394,15 @@ static int set_up(struct run *run)
 	return 0;
 }
 
-/* The first dead-letter file that something was put into. */
-static const char *dead_letters(const struct plan *plan, const struct view *view)
+/* The first stage that has put something into its dead letters; NULL: none. */
+static const struct plan_stage *stage_with_letters(const struct plan *plan, const struct view *view)
 {
 	for (uint32_t i = 0; i < view->n_stages && i < plan->n_stages; i++) {
 		const uint64_t *ledger = view->stages[i].ledger;
 
-		if (plan->stages[i].dead_letter_path &&
-		    ((ledger[LEDGER_REFUSED] && plan->stages[i].role != WEIR_SOURCE) || ledger[LEDGER_DEAD_LETTERED] ||
-		     ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT]))
-			return plan->stages[i].dead_letter_path;
+		if ((ledger[LEDGER_REFUSED] && plan->stages[i].role != WEIR_SOURCE) || ledger[LEDGER_DEAD_LETTERED] ||
+		    ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT])
+			return &plan->stages[i];
 	}
 	return NULL;
 }
@@ -434,9 +437,15 @@ static int conclude(struct run *run)
 				 .exit_code = supervisor_exit_code(run->supervisor),
 				 .duration_ns = clock_now_ns() - run->begun_ns };
 
+	const struct plan_stage *stage;
+
 	display_end(run->display);
 	view_take(run->supervisor, &view);
-	ending.dead_letter_path = dead_letters(run->plan, &view);
+	stage = stage_with_letters(run->plan, &view);
+	if (stage) {
+		ending.dead_letter_path = stage->dead_letter_path ? stage->dead_letter_path : run->dead_letter_store;
+		ending.dead_letter_stored = !stage->dead_letter_path;
+	}
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
 	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
 	run->server = control_server_free(run->server);
@@ -489,6 +498,7 @@ int run_command(int argc, char **argv)
 	plan_free(run.plan);
 	diagnostics_deinit(&run.diagnostics);
 	free(run.worker_path);
+	free(run.dead_letter_store);
 	display_free(run.display);
 	return r;
 }

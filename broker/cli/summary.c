@@ -109,7 +109,9 @@ static void format_losses(const struct ending *ending, struct text *text)
 	add_losses(view, text);
 	if (view->in_flight)
 		text_add(text, ": these were accepted but have not arrived; run the pipeline again to have them done");
-	if (ending->dead_letter_path)
+	if (ending->dead_letter_path && ending->dead_letter_stored)
+		text_printf(text, "; look at them with 'weir dlq ls %s'", view->pipeline);
+	else if (ending->dead_letter_path)
 		text_printf(text, "; look into %s", ending->dead_letter_path);
 	else if (rejected(view->ledger) || view->ledger[LEDGER_DEAD_LETTERED])
 		text_add(text,
@@ -285,7 +287,10 @@ void summary_format(const struct ending *ending, unsigned width, bool color, str
 				    " workers: the others died too often\n",
 				    view->stages[i].name, view->stages[i].n_workers - view->stages[i].n_retired,
 				    view->stages[i].n_workers);
-	if (!sentence.length && ending->dead_letter_path)
+	if (!sentence.length && ending->dead_letter_path && ending->dead_letter_stored)
+		text_printf(text, "given up or refused items are in the dead letters: weir dlq ls %s\n",
+			    view->pipeline);
+	else if (!sentence.length && ending->dead_letter_path)
 		text_printf(text, "given up or refused items are in %s\n", ending->dead_letter_path);
 }
 

@@ -14,6 +14,7 @@ struct ending {
 	int exit_code;                /* of weir run: enum exit_code */
 	uint64_t duration_ns;         /* from the command to the end */
 	const char *dead_letter_path; /* file of a stage that gave items up or refused some; NULL: none */
+	bool dead_letter_stored;      /* ... and that is the pipeline's store: weir dlq */
 	const char *failure;          /* why a stage could not go on; NULL: none did */
 	const char *failure_stage;    /* NULL: unknown */
 };

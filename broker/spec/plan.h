@@ -40,7 +40,7 @@ struct plan_stage {
 	uint64_t lane_bytes;  /* capacity of each input lane */
 	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
 	uint32_t attempts;
-	char *dead_letter_path;
+	char *dead_letter_path;     /* NULL: the pipeline's store */
 	uint32_t restart_intensity; /* deaths without progress allowed ... */
 	uint64_t restart_period_ns; /* ... within this */
 	uint64_t backoff_min_ns, backoff_max_ns;

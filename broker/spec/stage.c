@@ -264,7 +264,6 @@ static void read_dead_letter(struct reading *reading, const struct stage_reading
 	const struct yaml_node *node = stage->values[STAGE_KEY_DEAD_LETTER].node;
 	struct spec_value values[KEYS_MAX] = { 0 };
 	struct yaml_node nothing = { .kind = YAML_MAP };
-	_cleanup_(text_deinit) struct text path = TEXT_NULL;
 
 	if (node && node->kind != YAML_MAP && !node->wrong)
 		reading_error(reading, node->position, NULL, "dead_letter wants a map such as {attempts: 3}, found %s",
@@ -272,10 +271,7 @@ static void read_dead_letter(struct reading *reading, const struct stage_reading
 	values_read(reading, &keys_dead_letter, node && node->kind == YAML_MAP ? node : &nothing, NULL, false, values);
 	planned->attempts = (uint32_t)value_number(&values[DEAD_LETTER_KEY_ATTEMPTS], 1);
 	if (values[DEAD_LETTER_KEY_PATH].option.string)
-		text_add(&path, values[DEAD_LETTER_KEY_PATH].option.string);
-	else
-		text_printf(&path, "%s.dead.ndjson", reading->plan->pipeline ? reading->plan->pipeline : "");
-	planned->dead_letter_path = text_steal(&path);
+		planned->dead_letter_path = spec_strdup(values[DEAD_LETTER_KEY_PATH].option.string);
 	values_deinit(values, keys_dead_letter.n);
 }
 

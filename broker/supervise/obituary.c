@@ -10,11 +10,10 @@
 
 #define OBITUARY_LINE_MAX 160u
 
-static void add_manner(const struct seat *seat, struct text *text)
+void seat_add_manner(const struct seat *seat, struct text *text)
 {
 	const struct death *death = &seat->death;
 	const char *abbreviation = death->exited ? NULL : sigabbrev_np(death->status);
-	char lived[QUANTITY_TEXT_SIZE];
 
 	if (death->exec_errno)
 		text_printf(text, "could not be executed (%s)", strerrordesc_np(death->exec_errno));
@@ -25,7 +24,6 @@ static void add_manner(const struct seat *seat, struct text *text)
 		text_printf(text, "was killed by SIG%s", abbreviation);
 	else
 		text_printf(text, "was killed by signal %d", death->status);
-	text_printf(text, " after %s", quantity_format_duration(death->when_ns - seat->spawned_ns, lived));
 }
 
 static void add_circumstances(const struct seat *seat, struct text *text)
@@ -50,9 +48,11 @@ static void add_circumstances(const struct seat *seat, struct text *text)
 void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL, words = TEXT_NULL;
+	char lived[QUANTITY_TEXT_SIZE];
 
 	text_printf(&text, "generation %u ", seat->generation);
-	add_manner(seat, &text);
+	seat_add_manner(seat, &text);
+	text_printf(&text, " after %s", quantity_format_duration(seat->death.when_ns - seat->spawned_ns, lived));
 	add_circumstances(seat, &text);
 	if (seat->goodbye.said && seat->goodbye.reason)
 		text_printf(&text, "; it said: %s", seat->goodbye.reason);

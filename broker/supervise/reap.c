@@ -148,6 +148,7 @@ void seat_reap(struct seat *seat)
 						"its shared memory makes no sense; the slot is quarantined");
 		return;
 	}
+	seat_note_attempt(seat);
 	seat_ring_neighbours(seat);
 	/* A goodbye that says why comes through a socket and may be slower than the kernel. */
 	if (seat->death.exited && seat->death.status == 1 && !seat->goodbye.said)

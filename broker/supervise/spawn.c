@@ -111,8 +111,14 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 * (size_t)heritage->n_peers + heritage->n_origins,
 		       sizeof(*order->fds));
 	heritage->control_endpoint = strdup(supervisor->endpoint);
-	if (!order->fds || !heritage->control_endpoint)
+	if (!order->fds || !heritage->control_endpoint || seat_fill_attempts(seat, heritage) < 0)
 		return error_origin(-ENOMEM);
+	heritage->run = supervisor->run;
+	if (!heritage->dead_letter_path && supervisor->dead_letter_store) {
+		heritage->dead_letter_store = strdup(supervisor->dead_letter_store);
+		if (!heritage->dead_letter_store)
+			return error_origin(-ENOMEM);
+	}
 	if (getrandom(seat->token, sizeof(seat->token), 0) != sizeof(seat->token))
 		return error_origin(-EIO);
 	memcpy(heritage->token, seat->token, sizeof(seat->token));

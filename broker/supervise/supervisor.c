@@ -138,6 +138,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.callbacks = *callbacks,
 		.worker_path = strdup(settings->worker_path),
 		.endpoint = strdup(settings->endpoint),
+		.dead_letter_store = settings->dead_letter_store ? strdup(settings->dead_letter_store) : NULL,
+		.run = clock_realtime_ns(),
 		.start_timeout_ns = settings->start_timeout_ns ? settings->start_timeout_ns : START_TIMEOUT_DEFAULT_NS,
 		.pid = getpid(),
 		.board_fd = -1,
@@ -271,6 +273,7 @@ static void seat_deinit(struct seat *seat)
 	seat->words.length = 0; /* an unfinished line has nobody to tell any more */
 	seat_unwatch(seat);
 	last_words_clear(&seat->words);
+	seat_forget_attempts(seat);
 	free(seat->history.deaths_ns);
 	free(seat->goodbye.reason);
 	free(seat->goodbye.option);
@@ -294,6 +297,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	free(supervisor->stages);
 	free(supervisor->worker_path);
 	free(supervisor->endpoint);
+	free(supervisor->dead_letter_store);
 	free(supervisor->failure_message);
 	supervisor->magic = 0;
 	free(supervisor);

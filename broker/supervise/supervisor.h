@@ -43,10 +43,11 @@ struct supervisor_callbacks {
 };
 
 struct supervisor_settings {
-	const char *worker_path;   /* weir-worker's absolute path */
-	const char *endpoint;      /* ipc://... that workers connect to */
-	uint64_t start_timeout_ns; /* for all workers to be ready; 0: 30 s */
-	uint64_t worker_files;     /* soft RLIMIT_NOFILE of workers; 0: as it is now */
+	const char *worker_path;       /* weir-worker's absolute path */
+	const char *endpoint;          /* ipc://... that workers connect to */
+	uint64_t start_timeout_ns;     /* for all workers to be ready; 0: 30 s */
+	const char *dead_letter_store; /* folder for what has no file of its own; NULL: none */
+	uint64_t worker_files;         /* soft RLIMIT_NOFILE of workers; 0: as it is now */
 };
 
 /*

@@ -67,9 +67,11 @@ struct seat {
 	int spool_fds[STAGE_SPOOLS_MAX];
 	struct segment segment; /* control pages, read-only */
 	uint32_t restarts;
-	uint32_t failures;              /* deaths in a row without progress */
-	struct restart_history history; /* on_failure: degrade counts for each seat; else the stage does */
-	bool quarantined;               /* its memory makes no sense: nothing in it is counted or repaired any more */
+	uint32_t failures;               /* deaths in a row without progress */
+	struct restart_history history;  /* on_failure: degrade counts for each seat; else the stage does */
+	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
+	uint32_t n_attempts;
+	bool quarantined; /* its memory makes no sense: nothing in it is counted or repaired any more */
 
 	/* of the present generation */
 	uint32_t generation; /* of the next one while nobody sits here */
@@ -104,6 +106,8 @@ struct supervisor {
 	const struct plan *plan;
 	sd_event *event;
 	char *worker_path, *endpoint;
+	char *dead_letter_store; /* folder; NULL: stages without a file of their own can't keep any */
+	uint64_t run;            /* CLOCK_REALTIME of the start, in ns */
 	uint64_t start_timeout_ns;
 	struct supervisor_callbacks callbacks;
 	pid_t pid;
@@ -196,6 +200,15 @@ void seat_ring_neighbours(const struct seat *seat);
 /* The dead worker was mended and gets no successor: its lanes close as lost, its readers are rung. */
 void seat_close_lost(struct seat *seat);
 
+/* attempts.c */
+/* After the repair: one more life that the suspect has cost, or none any more. */
+void seat_note_attempt(struct seat *seat);
+/* Copies the story for the next generation. Returns 0 or -ENOMEM; what is there is the heritage's either way. */
+int seat_fill_attempts(const struct seat *seat, struct heritage *heritage);
+void seat_forget_attempts(struct seat *seat);
+
+/* obituary.c: how it died, "was killed by SIGSEGV". */
+void seat_add_manner(const struct seat *seat, struct text *text);
 /* obituary.c: one paragraph about a death. next: what follows, e.g. "restart in 10 ms". */
 void seat_obituary(const struct seat *seat, enum weir_log_level level, const char *next);
 

@@ -17,6 +17,15 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+/* The time of day, for people and for what outlives a boot. It may jump; no deadline is ever made of it. */
+static inline uint64_t clock_realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 /* The earlier of two deadlines, where 0 is "none". */
 static inline uint64_t deadline_earlier(uint64_t a_ns, uint64_t b_ns)
 {

@@ -25,7 +25,8 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 296, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 328, "tables");
+static_assert(sizeof(struct heritage_death) == 24, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
@@ -78,6 +79,12 @@ static const struct field loop_lane_fields[] = {
 };
 RECORD(loop_lane, heritage_loop_lane);
 
+static const struct field death_fields[] = {
+	FIELD(U64, heritage_death, when_ns), FIELD(I32, heritage_death, pid), FIELD(U32, heritage_death, generation),
+	FIELD(STRING, heritage_death, how),
+};
+RECORD(death, heritage_death);
+
 static const struct field document_fields[] = {
 	FIELD(STRING, heritage, pipeline), FIELD(STRING, heritage, stage), FIELD(STRING, heritage, kind),
 	FIELD(STRING_OR_NIL, heritage, plugin), FIELD(STRING, heritage, spec), FIELD(U32, heritage, role),
@@ -92,6 +99,8 @@ static const struct field document_fields[] = {
 	FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
+	FIELD(STRING_OR_NIL, heritage, dead_letter_store), FIELD(U64, heritage, run),
+	FIELD_RECORDS(heritage, deaths, n_deaths, death),
 	FIELD_RECORDS(heritage, options, n_options, option), FIELD_RECORDS(heritage, peers, n_peers, peer),
 	FIELD_RECORDS(heritage, origins, n_origins, origin),
 	FIELD_RECORDS(heritage, inputs, n_inputs, edge), FIELD_RECORDS(heritage, outputs, n_outputs, edge),

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 2u
+#define HERITAGE_VERSION 3u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -106,6 +106,15 @@ struct heritage_edge {
 	uint32_t n_lanes;
 };
 
+/* A worker that died with the present suspect in hand. */
+#define HERITAGE_DEATHS_MAX 100u /* as many as `attempts` may be */
+struct heritage_death {
+	uint64_t when_ns; /* CLOCK_REALTIME */
+	int32_t pid;
+	uint32_t generation;
+	char *how; /* "was killed by SIGSEGV" */
+};
+
 struct heritage {
 	char *pipeline, *stage, *kind;
 	char *plugin;  /* path of the shared object; NULL: built in */
@@ -126,13 +135,17 @@ struct heritage {
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
-	uint64_t off_done_bits; /* 0: none, and in_flight is 1 */
-	bool ordered;           /* several workers, order: fifo: run ends are passed on */
-	bool forwards;          /* the readers of its outputs have its inputs' lanes among their origins */
-	uint32_t batch;         /* items a turn takes at most */
-	uint32_t in_flight;     /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
-	uint32_t attempts;      /* workers that an item may cost before it is given up */
-	char *dead_letter_path; /* file that given-up and rejected items are appended to */
+	uint64_t off_done_bits;  /* 0: none, and in_flight is 1 */
+	bool ordered;            /* several workers, order: fifo: run ends are passed on */
+	bool forwards;           /* the readers of its outputs have its inputs' lanes among their origins */
+	uint32_t batch;          /* items a turn takes at most */
+	uint32_t in_flight;      /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
+	uint32_t attempts;       /* workers that an item may cost before it is given up */
+	char *dead_letter_path;  /* file that given-up and rejected items are appended to; NULL: the store takes them */
+	char *dead_letter_store; /* folder of the pipeline's store; NULL: the file takes them */
+	uint64_t run;            /* CLOCK_REALTIME of the run's start, in ns */
+	struct heritage_death *deaths; /* of the item that the slot suspects */
+	uint32_t n_deaths;
 	struct heritage_option *options;
 	uint32_t n_options;
 	struct heritage_peer *peers;

@@ -165,7 +165,7 @@ static bool seat_makes_sense(const struct heritage *h)
 
 bool heritage_makes_sense(const struct heritage *heritage)
 {
-	if (!seat_makes_sense(heritage))
+	if (!seat_makes_sense(heritage) || heritage->n_deaths > HERITAGE_DEATHS_MAX)
 		return false;
 	for (uint32_t i = 0; i < heritage->n_options; i++)
 		if (!option_makes_sense(&heritage->options[i]))

@@ -4,7 +4,7 @@
 
 #include "worker/children.h"
 #include "worker/client.h"
-#include "worker/dead_letter.h"
+#include "worker/burial.h"
 #include "worker/spin.h"
 
 void children_kill_all(void)
@@ -50,11 +50,27 @@ void client_rang(struct client *client)
 	(void)client;
 }
 
-int dead_letter_write(const char *path, const struct dead_letter *letter)
+int burial_keep(struct worker *worker, struct dead_letter *letter)
 {
-	(void)path;
+	(void)worker;
 	(void)letter;
 	return 0;
+}
+
+int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
+		   const char *reason)
+{
+	(void)worker;
+	(void)item;
+	(void)cause;
+	(void)reason;
+	return 0;
+}
+
+const char *burial_place(const struct worker *worker)
+{
+	(void)worker;
+	return "";
 }
 
 void __wrap_weir_log(enum weir_log_level level, const char *format, ...);

@@ -9,7 +9,7 @@
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
 #include "worker/children.h"
-#include "worker/dead_letter.h"
+#include "worker/burial.h"
 #include "worker/key.h"
 #include "worker/spin.h"
 #include "worker/worker.h"
@@ -131,11 +131,27 @@ bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64
 	return false;
 }
 
-int dead_letter_write(const char *path, const struct dead_letter *letter)
+int burial_keep(struct worker *worker, struct dead_letter *letter)
 {
-	(void)path;
+	(void)worker;
 	(void)letter;
 	return 0;
+}
+
+int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
+		   const char *reason)
+{
+	(void)worker;
+	(void)item;
+	(void)cause;
+	(void)reason;
+	return 0;
+}
+
+const char *burial_place(const struct worker *worker)
+{
+	(void)worker;
+	return "";
 }
 
 void weir_log(enum weir_log_level level, const char *format, ...)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a scenario may use. It is read by bash before the scenario; the working folder is empty and is removed afterwards.
-#   WEIR_RUN_DIR  where running pipelines are found     WEIR_WORK  folder of this run     WEIR_BUILD, WEIR_SOURCE  trees
+#   WEIR_RUN_DIR  where running pipelines are found     WEIR_STATE_DIR  where dead letters lie     WEIR_WORK  folder of this run     WEIR_BUILD, WEIR_SOURCE  trees
 set -uo pipefail
 RANDOM=$WEIR_SEED
 

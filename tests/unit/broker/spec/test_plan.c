@@ -174,7 +174,7 @@ static void test_hello(void **state)
 		assert_int_equal(plan->stages[i].batch, 64);
 		assert_int_equal(plan->stages[i].lane_bytes, 262144);
 		assert_int_equal(plan->stages[i].attempts, 3);
-		assert_string_equal(plan->stages[i].dead_letter_path, "hello.dead.ndjson");
+		assert_null(plan->stages[i].dead_letter_path);
 		assert_int_equal(plan->stages[i].restart_intensity, 10);
 		assert_int_equal(plan->stages[i].restart_period_ns, UINT64_C(30000000000));
 		assert_int_equal(plan->stages[i].backoff_min_ns, 10000000);
@@ -418,7 +418,7 @@ static void test_values(void **state)
 	assert_string_equal(option(&plan->stages[1], "command")->list[1], "-c");
 	assert_string_equal(option(&plan->stages[1], "command")->list[2], "tr a-z A-Z | cat\n");
 	assert_string_equal(option(&plan->stages[1], "block")->string, "all");
-	assert_string_equal(plan->stages[2].dead_letter_path, "p.dead.ndjson");
+	assert_null(plan->stages[2].dead_letter_path);
 	check_heritages(plan);
 	plan_free(plan);
 }

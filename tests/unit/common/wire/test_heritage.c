@@ -127,6 +127,18 @@ static void set_geometry(struct heritage *h, const struct segment_geometry *geom
 	h->off_done_bits = geometry->off_done_bits;
 }
 
+static void set_letters(struct heritage *h)
+{
+	h->dead_letter_store = copy("/var/lib/weir/orders/dead-letters");
+	h->run = UINT64_C(1790000000123456789);
+	h->n_deaths = 2;
+	h->deaths = zeroed(2, sizeof(*h->deaths));
+	h->deaths[0] = (struct heritage_death){
+		.when_ns = 17, .pid = 4711, .generation = 1, .how = copy("was killed by SIGSEGV")
+	};
+	h->deaths[1] = (struct heritage_death){ .when_ns = 18, .pid = INT32_MAX, .generation = 2, .how = copy("") };
+}
+
 /* One input of one lane, one output of two. */
 static void make_rich(struct heritage *h)
 {
@@ -142,6 +154,7 @@ static void make_rich(struct heritage *h)
 	h->spec = copy("/etc/weir/orders.yaml");
 	h->control_endpoint = copy("ipc:///run/weir/orders/control");
 	h->dead_letter_path = copy("/var/lib/weir/dead.ndjson");
+	set_letters(h);
 	h->role = 2;
 	h->slot = 3;
 	h->worker_index = 1;
@@ -240,6 +253,15 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_string_equal(a->spec, b->spec);
 	assert_string_equal(a->control_endpoint, b->control_endpoint);
 	assert_string_equal(a->dead_letter_path, b->dead_letter_path);
+	assert_string_equal(a->dead_letter_store, b->dead_letter_store);
+	assert_int_equal(a->run, b->run);
+	assert_int_equal(a->n_deaths, b->n_deaths);
+	for (uint32_t i = 0; i < a->n_deaths; i++) {
+		assert_int_equal(a->deaths[i].when_ns, b->deaths[i].when_ns);
+		assert_int_equal(a->deaths[i].pid, b->deaths[i].pid);
+		assert_int_equal(a->deaths[i].generation, b->deaths[i].generation);
+		assert_string_equal(a->deaths[i].how, b->deaths[i].how);
+	}
 	assert_memory_equal(a->token, b->token, sizeof(a->token));
 	assert_true(a->role == b->role && a->slot == b->slot && a->worker_index == b->worker_index &&
 		    a->n_workers == b->n_workers);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dead letters for people. Pure: letters in, text out. The verb itself is in verbs.h. */
+#pragma once
+
+#include <stddef.h>
+
+#include "common/base/text.h"
+#include "common/store/letter.h"
+
+#define DLQ_ARGUMENTS_MAX 1026u /* what to do, whose, and the ids */
+
+/* One row of a list. */
+struct dlq_row {
+	uint64_t id, time_ns, sequence;
+	uint32_t attempts;
+	size_t size_bytes;
+	enum dead_letter_cause cause;
+	char *stage, *input, *reason; /* owned */
+};
+
+/* Appends a table with a header, no line wider than width columns (0: no limit). */
+void dlq_format_rows(const struct dlq_row *rows, size_t n, size_t width, bool color, struct text *text);
+/* Appends everything of one letter: a line for each fact, the deaths, then the payload as text or in hexadecimal. */
+void dlq_format_letter(const struct dead_letter *letter, struct text *text);

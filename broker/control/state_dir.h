@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* State folders: what of a pipeline outlives its runs. Only the paths: whoever writes there makes the folders. */
+#pragma once
+
+/*
+ * The folder of all pipelines, absolute: WEIR_STATE_DIR; or the first of STATE_DIRECTORY (systemd's StateDirectory=); or /var/lib/weir for
+ * root; or $XDG_STATE_HOME/weir; or ~/.local/state/weir; or, for who has no home, /var/tmp/weir-<uid>. The caller frees.
+ */
+char *state_dir_base(void);
+/* <base>/<pipeline>/dead-letters: the dead-letter store of a pipeline. The caller frees. */
+char *state_dir_dead_letters(const char *pipeline);

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *      letters      id (8 bytes, big-endian)  ->  length of the identity (2 bytes), identity, letter (letter_codec.c)
+ *      identities   identity                  ->  id
+ *      about        "last"                    ->  the last id that was given
+ *
+ * LMDB keeps one writer at a time over all processes by a robust mutex in its lock file, and never overwrites a page that a reader or
+ * the last commit needs: a process killed inside a write transaction leaves what was committed before, and the next one who
+ * locks goes on from there. A commit is two syncs, data and then the page that points to it.
+ *
+ *      worker A              worker B                 weir dlq ls
+ *      begin, put            begin: waits for A       begin (reads the last commit, waits for nobody)
+ *      killed                has the lock: A's pages are free again
+ *
+ * Three things that LMDB does not do by itself. The lock file is written through a mapping: its blocks are taken beforehand, or a full disk
+ * would be SIGBUS. A process that is stopped in a transaction stops the other writers, too; that is why nothing but the put
+ * itself happens in one. Deleting needs fresh pages: who purges maps more than who writes, or a full store could not be emptied.
+ */
+#include "common/store/letter_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/quantity.h"
+
+#define LOCK_FILE_BYTES 65536     /* about a thousand readers */
+#define HEADROOM_BYTES (64 << 20) /* for purging */
+
+struct letter_store {
+	MDB_env *env;
+	MDB_dbi letters, identities, about;
+	enum letter_store_mode mode;
+	uint64_t size_bytes;
+};
+
+/* What LMDB returned: 0, an errno, or a number of its own. */
+static int outcome_of(int r)
+{
+	switch (r) {
+	case 0:
+		return 0;
+	case MDB_MAP_FULL:
+	case MDB_MAP_RESIZED: /* beyond what we may have */
+		return LETTER_STORE_E_FULL;
+	case MDB_NOTFOUND:
+		return LETTER_STORE_E_NONE;
+	case MDB_READERS_FULL:
+		return error_origin(-EAGAIN);
+	default:
+		return r > 0 ? error_origin(-r) : LETTER_STORE_E_DAMAGED;
+	}
+}
+
+/* ---- open ---- */
+
+/* Returns 0 or -errno. What is there already stays as it is. */
+static int make_folders(const char *path)
+{
+	_cleanup_(free) char *copy = strdup(path);
+
+	if (!copy)
+		return error_origin(-ENOMEM);
+	for (char *at = copy + 1;; at++) {
+		char was = *at;
+
+		if (was && was != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, 0700) && errno != EEXIST && (errno != EROFS || access(copy, F_OK)))
+			return error_origin(-errno);
+		*at = was;
+		if (!was)
+			return 0;
+	}
+}
+
+static int check_folder(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return errno == ENOENT ? LETTER_STORE_E_NONE : error_origin(-errno);
+	if (!S_ISDIR(st.st_mode))
+		return error_origin(-ENOTDIR);
+	return (st.st_uid == geteuid() || geteuid() == 0) && !(st.st_mode & 0022) ? 0 : LETTER_STORE_E_FOREIGN;
+}
+
+static int take_lock_blocks(const char *path)
+{
+	struct text name = TEXT_NULL;
+	int fd, r;
+
+	text_printf(&name, "%s/lock.mdb", path);
+	fd = open(text_get(&name), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	text_deinit(&name);
+	if (fd < 0)
+		return error_origin(-errno);
+	r = posix_fallocate(fd, 0, LOCK_FILE_BYTES);
+	close(fd);
+	return r && r != EOPNOTSUPP && r != EINVAL ? error_origin(-r) : 0;
+}
+
+/* For those who write: what is there may be more than they were told they may have. */
+static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
+{
+	struct text name = TEXT_NULL;
+	struct stat st = { 0 };
+	uint64_t bytes = store->size_bytes;
+
+	text_printf(&name, "%s/data.mdb", path);
+	if (stat(text_get(&name), &st) == 0 && (uint64_t)st.st_size > bytes)
+		bytes = (uint64_t)st.st_size;
+	text_deinit(&name);
+	return store->mode == LETTER_STORE_TEND ? bytes + HEADROOM_BYTES : bytes;
+}
+
+static int open_tables(struct letter_store *store)
+{
+	unsigned flags = store->mode == LETTER_STORE_WRITE ? MDB_CREATE : 0;
+	MDB_txn *txn;
+	int r = mdb_txn_begin(store->env, NULL, flags ? 0 : MDB_RDONLY, &txn);
+
+	if (r)
+		return outcome_of(r);
+	r = mdb_dbi_open(txn, "letters", flags, &store->letters);
+	if (!r)
+		r = mdb_dbi_open(txn, "identities", flags, &store->identities);
+	if (!r)
+		r = mdb_dbi_open(txn, "about", flags, &store->about);
+	if (!r)
+		return outcome_of(mdb_txn_commit(txn)); /* with it the tables' handles become the store's */
+	mdb_txn_abort(txn);
+	return outcome_of(r);
+}
+
+static int open_environment(struct letter_store *store, const char *path)
+{
+	int r = mdb_env_create(&store->env), stale;
+
+	if (r)
+		return outcome_of(r);
+	mdb_env_set_maxdbs(store->env, 3);
+	mdb_env_set_mapsize(store->env, mapped_bytes(store, path));
+	r = mdb_env_open(store->env, path, store->mode == LETTER_STORE_READ ? MDB_RDONLY : 0, 0600);
+	if (r)
+		return outcome_of(r);
+	if (store->mode != LETTER_STORE_READ)
+		mdb_reader_check(store->env, &stale); /* killed readers keep pages from being used again */
+	return open_tables(store);
+}
+
+int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t size_bytes,
+		      struct letter_store **ret_store)
+{
+	struct letter_store *store = calloc(1, sizeof(*store));
+	int r = 0;
+
+	if (!store)
+		return error_origin(-ENOMEM);
+	store->mode = mode;
+	store->size_bytes = size_bytes ? size_bytes : LETTER_STORE_SIZE_BYTES;
+	if (mode == LETTER_STORE_WRITE)
+		r = make_folders(path);
+	if (r == 0)
+		r = check_folder(path);
+	if (r == 0 && mode == LETTER_STORE_WRITE)
+		r = take_lock_blocks(path);
+	if (r == 0)
+		r = open_environment(store, path);
+	if (r == -ENOENT && mode != LETTER_STORE_WRITE)
+		r = LETTER_STORE_E_NONE;
+	if (r) {
+		letter_store_close(store);
+		return r;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+struct letter_store *letter_store_close(struct letter_store *store)
+{
+	if (store && store->env)
+		mdb_env_close(store->env);
+	free(store);
+	return NULL;
+}
+
+/* ---- keys and values ---- */
+
+static void id_to_bytes(uint64_t id, unsigned char bytes[8])
+{
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(id >> 8 * (7 - i));
+}
+
+static int id_from(const MDB_val *value, uint64_t *ret_id)
+{
+	const unsigned char *bytes = value->mv_data;
+
+	if (value->mv_size != 8)
+		return LETTER_STORE_E_DAMAGED;
+	*ret_id = 0;
+	for (unsigned i = 0; i < 8; i++)
+		*ret_id = *ret_id << 8 | bytes[i];
+	return 0;
+}
+
+/* Splits what stands in `letters`. */
+static int value_split(const MDB_val *value, MDB_val *ret_identity, MDB_val *ret_letter)
+{
+	const unsigned char *bytes = value->mv_data;
+	size_t length;
+
+	if (value->mv_size < 2)
+		return LETTER_STORE_E_DAMAGED;
+	length = (size_t)bytes[0] << 8 | bytes[1];
+	if (!length || length > LETTER_IDENTITY_MAX || length > value->mv_size - 2)
+		return LETTER_STORE_E_DAMAGED;
+	*ret_identity = (MDB_val){ length, (unsigned char *)value->mv_data + 2 };
+	*ret_letter = (MDB_val){ value->mv_size - 2 - length, (unsigned char *)value->mv_data + 2 + length };
+	return 0;
+}
+
+static MDB_val name_of_last(void)
+{
+	return (MDB_val){ 4, (void *)(uintptr_t) "last" };
+}
+
+/* ---- put ---- */
+
+static int begin_write(struct letter_store *store, MDB_txn **ret_txn)
+{
+	int r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
+
+	/* Who purged a full store has used a page or two beyond its size. */
+	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
+		r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
+	return outcome_of(r);
+}
+
+/* The id that the identity has, or the next one, which it has from now on. */
+static int find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, uint64_t *ret_id)
+{
+	unsigned char bytes[8];
+	MDB_val value, last = name_of_last();
+	int r = mdb_get(txn, store->identities, identity, &value);
+
+	if (r != MDB_NOTFOUND)
+		return r ? outcome_of(r) : id_from(&value, ret_id);
+	*ret_id = 0;
+	r = mdb_get(txn, store->about, &last, &value);
+	if (r == 0 && id_from(&value, ret_id))
+		return LETTER_STORE_E_DAMAGED;
+	if (r && r != MDB_NOTFOUND)
+		return outcome_of(r);
+	++*ret_id;
+	id_to_bytes(*ret_id, bytes);
+	value = (MDB_val){ sizeof(bytes), bytes };
+	r = mdb_put(txn, store->about, &last, &value, 0);
+	if (!r)
+		r = mdb_put(txn, store->identities, identity, &value, 0);
+	return outcome_of(r);
+}
+
+static int put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity, const char *letter,
+		     size_t size_bytes)
+{
+	unsigned char bytes[8], *at;
+	MDB_val key = { sizeof(bytes), bytes }, value = { 2 + identity->mv_size + size_bytes, NULL };
+	int r;
+
+	id_to_bytes(id, bytes);
+	r = mdb_put(txn, store->letters, &key, &value, MDB_RESERVE);
+	if (r)
+		return outcome_of(r);
+	at = value.mv_data;
+	*at++ = (unsigned char)(identity->mv_size >> 8);
+	*at++ = (unsigned char)identity->mv_size;
+	memcpy(at, identity->mv_data, identity->mv_size);
+	memcpy(at + identity->mv_size, letter, size_bytes);
+	return 0;
+}
+
+int letter_store_put(struct letter_store *store, const struct dead_letter *letter, uint64_t *ret_id)
+{
+	unsigned char bytes[LETTER_IDENTITY_MAX];
+	MDB_val identity = { dead_letter_identity(letter, bytes), bytes };
+	_cleanup_(free) char *encoded = NULL;
+	size_t size_bytes = 0;
+	uint64_t id = 0;
+	MDB_txn *txn;
+	int r = letter_encode(letter, &encoded, &size_bytes);
+
+	if (r == 0)
+		r = begin_write(store, &txn);
+	if (r)
+		return r;
+	r = find_id(store, txn, &identity, &id);
+	if (r == 0)
+		r = put_value(store, txn, id, &identity, encoded, size_bytes);
+	if (r) {
+		mdb_txn_abort(txn);
+		return r;
+	}
+	r = outcome_of(mdb_txn_commit(txn));
+	if (r == 0 && ret_id)
+		*ret_id = id;
+	return r;
+}
+
+/* ---- read ---- */
+
+static int visit_value(const MDB_val *key, const MDB_val *value, letter_visit *visit, void *data)
+{
+	MDB_val identity, bytes;
+	struct letter_copy copy;
+	uint64_t id;
+	int r;
+
+	if (id_from(key, &id) || value_split(value, &identity, &bytes))
+		return LETTER_STORE_E_DAMAGED;
+	r = letter_decode(bytes.mv_data, bytes.mv_size, &copy);
+	if (r)
+		return r < 0 ? r : LETTER_STORE_E_DAMAGED;
+	copy.letter.id = id;
+	r = visit(data, &copy.letter);
+	letter_copy_deinit(&copy);
+	return r;
+}
+
+static int begin_read(struct letter_store *store, MDB_txn **ret_txn)
+{
+	int r = mdb_txn_begin(store->env, NULL, MDB_RDONLY, ret_txn);
+
+	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
+		r = mdb_txn_begin(store->env, NULL, MDB_RDONLY, ret_txn);
+	return outcome_of(r);
+}
+
+int letter_store_each(struct letter_store *store, letter_visit *visit, void *data)
+{
+	MDB_val key, value;
+	MDB_cursor *cursor;
+	bool damaged = false;
+	MDB_txn *txn;
+	int r = begin_read(store, &txn), found;
+
+	if (r)
+		return r;
+	found = mdb_cursor_open(txn, store->letters, &cursor);
+	if (found) {
+		mdb_txn_abort(txn);
+		return outcome_of(found);
+	}
+	while (r == 0 && (found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		r = visit_value(&key, &value, visit, data);
+		if (r == LETTER_STORE_E_DAMAGED) {
+			damaged = true;
+			r = 0;
+		}
+	}
+	mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	if (r == 0 && found != MDB_NOTFOUND)
+		r = outcome_of(found);
+	return r == 0 && damaged ? LETTER_STORE_E_DAMAGED : r;
+}
+
+int letter_store_get(struct letter_store *store, uint64_t id, letter_visit *visit, void *data)
+{
+	unsigned char bytes[8];
+	MDB_val key = { sizeof(bytes), bytes }, value;
+	MDB_txn *txn;
+	int r = begin_read(store, &txn);
+
+	if (r)
+		return r;
+	id_to_bytes(id, bytes);
+	r = outcome_of(mdb_get(txn, store->letters, &key, &value));
+	if (r == 0)
+		r = visit_value(&key, &value, visit, data);
+	mdb_txn_abort(txn);
+	return r;
+}
+
+/* ---- remove ---- */
+
+/* Returns 0, LETTER_STORE_E_NONE, or what went wrong. */
+static int remove_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
+{
+	unsigned char bytes[8], copy[LETTER_IDENTITY_MAX];
+	MDB_val key = { sizeof(bytes), bytes }, value, identity, letter;
+	int r;
+
+	id_to_bytes(id, bytes);
+	r = mdb_get(txn, store->letters, &key, &value);
+	if (r)
+		return outcome_of(r);
+	/* A letter that makes no sense can be purged, too; its identity then stays and does no harm. */
+	if (value_split(&value, &identity, &letter) == 0) {
+		memcpy(copy, identity.mv_data, identity.mv_size); /* the value's page may move */
+		identity.mv_data = copy;
+		r = mdb_del(txn, store->identities, &identity, NULL);
+		if (r && r != MDB_NOTFOUND)
+			return outcome_of(r);
+	}
+	return outcome_of(mdb_del(txn, store->letters, &key, NULL));
+}
+
+int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t n, size_t *ret_removed)
+{
+	size_t removed = 0;
+	MDB_txn *txn;
+	int r = begin_write(store, &txn);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = remove_one(store, txn, ids[i]);
+		removed += r == 0;
+		if (r == LETTER_STORE_E_NONE)
+			r = 0;
+	}
+	if (r) {
+		mdb_txn_abort(txn);
+		return r;
+	}
+	r = outcome_of(mdb_txn_commit(txn));
+	if (r == 0 && ret_removed)
+		*ret_removed = removed;
+	return r;
+}
+
+/* ---- explain ---- */
+
+void letter_store_explain(const char *path, int r, struct text *text)
+{
+	switch (r) {
+	case LETTER_STORE_E_FULL:
+		text_printf(text, "the dead letters in %s are full; export them and purge some (weir dlq)", path);
+		break;
+	case LETTER_STORE_E_NONE:
+		text_printf(text, "there are no dead letters in %s", path);
+		break;
+	case LETTER_STORE_E_FOREIGN:
+		text_printf(text,
+			    "the folder %s belongs to somebody else, or others may write into it; chmod 700 it, or set "
+			    "WEIR_STATE_DIR to a folder of yours",
+			    path);
+		break;
+	case LETTER_STORE_E_DAMAGED:
+		text_printf(text,
+			    "%s holds something that is no dead letter of this version; export what can be read (weir "
+			    "dlq export), then move the folder away",
+			    path);
+		break;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
+		break;
+	default:
+		text_printf(text, "cannot use the dead letters in %s: %s; let weir write there, or set WEIR_STATE_DIR",
+			    path, strerror(r < 0 ? -r : EPROTO));
+	}
+}

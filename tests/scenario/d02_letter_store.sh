@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 120
+# An item that kills its worker costs exactly `attempts` lives and lies in the store; its 2,000 neighbours arrive once; two stages with
+# several workers write at once; the letters outlive the run, and weir dlq lists, shows, exports and purges them.
+command -v cc >/dev/null || skip "no C compiler"
+cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so -x c - <<'C' || fail "can not compile the plugin"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/stage.h>
+
+static int open_stage(struct weir_context *context, void **ret_state)
+{
+	(void)context;
+	*ret_state = NULL;
+	return 0;
+}
+
+static int process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	char text[16] = "";
+	long n;
+
+	(void)state;
+	memcpy(text, item->data, item->size_bytes < 15 ? item->size_bytes : 15);
+	n = atol(text);
+	if (n == 777)
+		raise(SIGSEGV);
+	if (n % 100 == 33) {
+		weir_reject(context, "numbers in 33 are not wanted");
+		return WEIR_REJECTED;
+	}
+	return weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
+}
+
+static const struct weir_stage picky = { .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(picky), .role = WEIR_OPERATOR,
+	.name = "picky", .summary = "picky", .description = "picky", .open = open_stage, .process = process };
+WEIR_STAGE_EXPORT(picky)
+C
+spec() {
+	cat <<YAML
+pipeline: picky
+restart: {intensity: 100, backoff: 1ms, backoff_max: 10ms}
+stages:
+  - {name: count, source: generate, count: 2001, text: '{n}'}
+  - {name: pick, plugin: ./picky.so, workers: 3, dead_letter: {attempts: 3}}
+  - {name: again, from: count, plugin: ./picky.so, workers: 2, dead_letter: {attempts: 2}}
+  - {name: write, from: [pick, again], sink: file, path: $1}
+YAML
+}
+spec out >spec.yaml
+[ "$(weir dlq ls picky)" = "no dead letters" ] || fail "a list of letters that are not there"
+assert_exit 3 weir run --json spec.yaml
+seq 1 2001 | grep -v -x -e 777 -e '.*33' >once
+sort -n once once >expected
+sort -n out >sorted
+assert_file_equal sorted expected "neighbours"
+assert_eq "$(final stderr delivered) $(final stderr in_flight) $(final stderr balanced)" "3960 0 true" ledger
+assert_eq "$(final stderr rejected) $(final stderr dead_lettered)" "40 2" "items that were given up"
+assert_eq "$(restarts stderr)" 5 "workers that the item cost: 3 and 2"
+assert_contains stderr "weir dlq ls picky"
+
+# The run is over.
+weir dlq ls picky --json >letters || fail "ls --json"
+assert_eq "$(grep -c '"id":' letters)" 42 letters
+weir dlq ls picky --stage pick --cause attempts >list || fail "ls"
+assert_eq "$(wc -l <list)" 2 "a header and a row"
+assert_contains list "3 workers died with it in hand"
+id=$(awk 'NR == 2 { print $1 }' list)
+weir dlq show picky "$id" >shown || fail show
+assert_eq "$(grep -c 'was killed by SIGSEGV' shown)" 3 "deaths in the attempt log"
+assert_eq "$(tail -n 1 shown)" 777 payload
+assert_eq "$(weir dlq export picky --raw "$id" | od -An -c | tr -d ' ')" 777 "raw payload"
+weir dlq export picky --cause attempts >exported || fail export
+assert_eq "$(grep -c '"payload":"777"' exported)" 2 "exported payloads"
+assert_eq "$(weir dlq export picky --stage again --cause rejected --raw | sort -n | head -n 2 | xargs)" "33 133" "raw payloads"
+
+# Another run has letters of its own, though its numbers are the same.
+spec out2 >spec2.yaml
+assert_exit 3 weir run --json spec2.yaml
+assert_eq "$(weir dlq ls picky --json | grep -c '"id":')" 84 "letters of two runs"
+
+# Purging wants to be told what, and takes that and no more.
+assert_exit 2 weir dlq purge picky
+assert_exit 3 weir dlq purge picky "$id" 100000
+assert_eq "$(weir dlq purge picky "$id")" "picky: 1 letter purged"
+assert_exit 3 weir dlq show picky "$id"
+assert_contains stderr "no dead letter $id"
+assert_eq "$(weir dlq purge picky --stage again --json)" '{"purged":42}'
+assert_eq "$(weir dlq ls picky --json | grep -c '"id":')" 41 "letters that are left"
+assert_eq "$(weir dlq purge picky --all)" "picky: 41 letters purged"
+assert_eq "$(weir dlq ls picky)" "no dead letters"
+assert_exit 2 weir dlq frobnicate picky
+assert_exit 2 weir dlq show picky x
+
+# No place for letters: said with what to do, and the item is not lost but in flight.
+rm -rf "$WEIR_STATE_DIR"
+: >"$WEIR_STATE_DIR"
+sed -i 's/intensity: 100/intensity: 2/; s/out2/out3/' spec2.yaml
+assert_exit 3 weir run --json spec2.yaml
+assert_contains stderr "cannot keep a dead letter"
+assert_contains stderr "WEIR_STATE_DIR"
+assert_eq "$(final stderr balanced) $(final stderr dead_lettered)" "true 0" "without a place"
+[ "$(final stderr in_flight)" -gt 0 ] || fail "items that could not be kept are nowhere"

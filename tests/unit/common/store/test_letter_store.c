@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store: what it keeps, through kills inside of a transaction, several writers, a full map, a full disk and foreign folders. */
+#include <errno.h>
+#include <lmdb.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "common/store/letter_store.h"
+
+static char folder[64], path[96];
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/weir-letters-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/orders/dead-letters", folder);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static struct dead_letter letter_of(uint32_t producer, uint64_t sequence, const char *payload)
+{
+	return (struct dead_letter){
+		.pipeline = "orders",
+		.stage = "price",
+		.cause = DEAD_LETTER_REJECTED,
+		.reason = "not wanted",
+		.input = "read",
+		.run = 1,
+		.producer = producer,
+		.sequence = sequence,
+		.data = payload,
+		.size_bytes = strlen(payload),
+	};
+}
+
+static struct letter_store *open_store(enum letter_store_mode mode, uint64_t size_bytes)
+{
+	struct letter_store *store = NULL;
+
+	assert_int_equal(letter_store_open(path, mode, size_bytes, &store), 0);
+	assert_non_null(store);
+	return store;
+}
+
+static uint64_t put(struct letter_store *store, uint32_t producer, uint64_t sequence, const char *payload)
+{
+	struct dead_letter letter = letter_of(producer, sequence, payload);
+	uint64_t id = 0;
+
+	assert_int_equal(letter_store_put(store, &letter, &id), 0);
+	return id;
+}
+
+struct listing {
+	struct text text;
+	size_t n;
+};
+
+static int list_letter(void *data, const struct dead_letter *letter)
+{
+	struct listing *listing = data;
+
+	text_printf(&listing->text, "%llu:%.*s ", (unsigned long long)letter->id, (int)letter->size_bytes,
+		    (const char *)letter->data);
+	listing->n++;
+	return 0;
+}
+
+static void assert_listing(struct letter_store *store, const char *expected)
+{
+	struct listing listing = { 0 };
+
+	assert_int_equal(letter_store_each(store, list_letter, &listing), 0);
+	assert_string_equal(text_get(&listing.text), expected);
+	text_deinit(&listing.text);
+}
+
+static size_t count(struct letter_store *store)
+{
+	struct listing listing = { 0 };
+
+	assert_int_equal(letter_store_each(store, list_letter, &listing), 0);
+	text_deinit(&listing.text);
+	return listing.n;
+}
+
+static void test_write_read_purge(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	struct listing listing = { 0 };
+	size_t removed;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(put(store, 0, 10, "a"), 1);
+	assert_int_equal(put(store, 0, 11, "b"), 2);
+	assert_int_equal(put(store, 1, 10, ""), 3);
+	assert_int_equal(put(store, 0, 11, "b again"), 2); /* the same item, written twice */
+	assert_listing(store, "1:a 2:b again 3: ");
+	assert_int_equal(letter_store_get(store, 2, list_letter, &listing), 0);
+	assert_string_equal(text_get(&listing.text), "2:b again ");
+	text_deinit(&listing.text);
+	assert_int_equal(letter_store_get(store, 4, list_letter, &listing), LETTER_STORE_E_NONE);
+	letter_store_close(store);
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	store = open_store(LETTER_STORE_TEND, 0);
+	assert_int_equal(letter_store_remove(store, (uint64_t[]){ 3, 2, 99 }, 3, &removed), 0);
+	assert_int_equal(removed, 2);
+	assert_listing(store, "1:a ");
+	letter_store_close(store);
+
+	/* No id is given twice; a purged item that comes again is a new letter. */
+	store = open_store(LETTER_STORE_WRITE, 0);
+	assert_int_equal(put(store, 0, 11, "b"), 4);
+	assert_int_equal(put(store, 0, 12, "c"), 5);
+	assert_listing(store, "1:a 4:b 5:c ");
+	letter_store_close(store);
+}
+
+static int stop_at_two(void *data, const struct dead_letter *letter)
+{
+	(void)data;
+	return letter->id == 2 ? 17 : 0;
+}
+
+static void test_visit_stops(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+
+	(void)state;
+	put(store, 0, 1, "a");
+	put(store, 0, 2, "b");
+	put(store, 0, 3, "c");
+	assert_int_equal(letter_store_each(store, stop_at_two, NULL), 17);
+	letter_store_close(store);
+}
+
+static void test_large(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	struct dead_letter letter = letter_of(0, 1, "");
+
+	(void)state;
+	letter.size_bytes = 32u << 20;
+	letter.data = calloc(1, letter.size_bytes);
+	assert_non_null(letter.data);
+	assert_int_equal(letter_store_put(store, &letter, NULL), 0);
+	free((void *)(uintptr_t)letter.data);
+	assert_int_equal(count(store), 1);
+	letter_store_close(store);
+}
+
+static void test_nothing_there(void **state)
+{
+	struct letter_store *store = NULL;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(letter_store_open(path, LETTER_STORE_READ, 0, &store), LETTER_STORE_E_NONE);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 0, &store), LETTER_STORE_E_NONE);
+	assert_int_equal(stat(path, &st), -1); /* looking creates nothing */
+}
+
+/* ---- deaths ---- */
+
+/* Holds the writer's lock with a page already changed, says so, and is killed. */
+static void die_in_transaction(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		MDB_env *env;
+		MDB_txn *txn;
+		MDB_dbi table;
+		MDB_val key = { 8, (void *)(uintptr_t) "\0\0\0\0\0\0\0\1" },
+			value = { 6, (void *)(uintptr_t) "broken" };
+
+		if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 3) || mdb_env_set_mapsize(env, 1u << 30) ||
+		    mdb_env_open(env, path, 0, 0600) || mdb_txn_begin(env, NULL, 0, &txn) ||
+		    mdb_dbi_open(txn, "letters", 0, &table) || mdb_put(txn, table, &key, &value, 0) ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_killed_in_transaction(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+
+	(void)state;
+	put(store, 0, 1, "a");
+	letter_store_close(store);
+	for (uint64_t i = 0; i < 3; i++) {
+		die_in_transaction(); /* nobody else is there: the next one makes the lock anew */
+		store = open_store(LETTER_STORE_WRITE, 0);
+		put(store, 1, i, "b");
+		letter_store_close(store);
+	}
+	store = open_store(LETTER_STORE_READ, 0);
+	assert_listing(store, "1:a 2:b 3:b 4:b ");
+	letter_store_close(store);
+}
+
+/* The other one has the store open all the time, so the lock itself must know that its owner is dead. */
+static void test_killed_beside_another(void **state)
+{
+	int order[2], answer[2];
+	char byte = 'x';
+	pid_t pid;
+	int status;
+
+	(void)state;
+	assert_int_equal(pipe(order), 0);
+	assert_int_equal(pipe(answer), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+
+		for (uint64_t i = 1; i <= 3; i++) {
+			put(store, 0, i, "a");
+			if (write(answer[1], "x", 1) != 1 || read(order[0], &byte, 1) != 1)
+				_exit(1);
+		}
+		put(store, 0, 4, "z");
+		letter_store_close(store);
+		_exit(0);
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(read(answer[0], &byte, 1), 1);
+		die_in_transaction();
+		assert_int_equal(write(order[1], "x", 1), 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (int i = 0; i < 2; i++) {
+		close(order[i]);
+		close(answer[i]);
+	}
+	struct letter_store *store = open_store(LETTER_STORE_READ, 0);
+	assert_listing(store, "1:a 2:a 3:a 4:z ");
+	letter_store_close(store);
+}
+
+enum { WRITERS = 4, LETTERS_EACH = 40 };
+
+static void write_many(uint32_t producer)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+
+	for (uint64_t i = 0; i < LETTERS_EACH; i++)
+		put(store, producer, i, "many");
+	letter_store_close(store);
+	_exit(0);
+}
+
+/* Each is killed once on its way, and begins anew: what it had written becomes no second letter. */
+static void test_several_writers(void **state)
+{
+	struct letter_store *store;
+	pid_t pids[WRITERS];
+	int status;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < WRITERS; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0)
+				write_many(i);
+		}
+		for (uint32_t i = 0; i < WRITERS && round == 0; i++) {
+			usleep(5000);
+			kill(pids[i], SIGKILL);
+		}
+		for (uint32_t i = 0; i < WRITERS; i++) {
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_true(round == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+		}
+	}
+	store = open_store(LETTER_STORE_READ, 0);
+	assert_int_equal(count(store), WRITERS * LETTERS_EACH);
+	letter_store_close(store);
+}
+
+/* ---- no room, no right, no sense ---- */
+
+static void test_full_map(void **state)
+{
+	static char big[10000];
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 1u << 20);
+	struct text why = TEXT_NULL;
+	uint64_t ids[200], n = 0;
+	size_t removed;
+	int r = 0;
+
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	while (r == 0 && n < 200) {
+		struct dead_letter letter = letter_of(0, n, big);
+
+		r = letter_store_put(store, &letter, &ids[n]);
+		n += r == 0;
+	}
+	assert_int_equal(r, LETTER_STORE_E_FULL);
+	assert_true(n > 10);
+	assert_int_equal(count(store), n); /* nothing half */
+	letter_store_explain(path, r, &why);
+	assert_non_null(strstr(text_get(&why), "purge"));
+	assert_non_null(strstr(text_get(&why), path));
+	text_deinit(&why);
+	letter_store_close(store);
+
+	/* A full store can be emptied, and then takes letters again. */
+	store = open_store(LETTER_STORE_TEND, 1u << 20);
+	assert_int_equal(letter_store_remove(store, ids, n, &removed), 0);
+	assert_int_equal(removed, n);
+	letter_store_close(store);
+	store = open_store(LETTER_STORE_WRITE, 1u << 20);
+	for (uint64_t i = 0; i < n / 2; i++)
+		put(store, 1, i, big);
+	assert_int_equal(count(store), n / 2);
+	letter_store_close(store);
+}
+
+static void test_full_disk(void **state)
+{
+	static char big[300000];
+	struct rlimit before, small;
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	struct dead_letter letter;
+
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	put(store, 0, 1, "before");
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 200000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	letter = letter_of(0, 2, big);
+	assert_true(letter_store_put(store, &letter, NULL) < 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	letter_store_close(store);
+	store = open_store(LETTER_STORE_WRITE, 0);
+	assert_listing(store, "1:before ");
+	put(store, 0, 2, "after");
+	assert_listing(store, "1:before 2:after ");
+	letter_store_close(store);
+}
+
+static void test_foreign_folder(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	char file[128];
+
+	(void)state;
+	letter_store_close(store);
+	assert_int_equal(chmod(path, 0777), 0);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 0, &store), LETTER_STORE_E_FOREIGN);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_READ, 0, &store), LETTER_STORE_E_FOREIGN);
+	snprintf(file, sizeof(file), "%s/file", folder);
+	fclose(fopen(file, "we"));
+	strcat(file, "/below");
+	assert_int_equal(letter_store_open(file, LETTER_STORE_WRITE, 0, &store), -ENOTDIR);
+	assert_int_equal(letter_store_open("/proc/weir/letters", LETTER_STORE_WRITE, 0, &store), -ENOENT);
+}
+
+static void test_damaged_letter(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	struct listing listing = { 0 };
+	MDB_val key = { 8, (void *)(uintptr_t) "\0\0\0\0\0\0\0\2" }, value = { 6, (void *)(uintptr_t) "\0\1ibad" };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi table;
+	size_t removed;
+
+	(void)state;
+	put(store, 0, 1, "a");
+	put(store, 0, 2, "b");
+	put(store, 0, 3, "c");
+	letter_store_close(store);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 3), 0);
+	assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "letters", 0, &table), 0);
+	assert_int_equal(mdb_put(txn, table, &key, &value, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+
+	store = open_store(LETTER_STORE_TEND, 0);
+	assert_int_equal(letter_store_each(store, list_letter, &listing), LETTER_STORE_E_DAMAGED);
+	assert_string_equal(text_get(&listing.text), "1:a 3:c ");
+	text_deinit(&listing.text);
+	assert_int_equal(letter_store_get(store, 2, list_letter, &listing), LETTER_STORE_E_DAMAGED);
+	assert_int_equal(letter_store_remove(store, (uint64_t[]){ 2 }, 1, &removed), 0);
+	assert_int_equal(removed, 1);
+	assert_listing(store, "1:a 3:c ");
+	letter_store_close(store);
+}
+
+/* A file that is no store at all. */
+static void test_no_store(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	char file[128];
+	FILE *data;
+
+	(void)state;
+	letter_store_close(store);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	data = fopen(file, "r+e");
+	assert_non_null(data);
+	for (int i = 0; i < 16384; i++)
+		fputc('x', data);
+	fclose(data);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 0, &store), LETTER_STORE_E_DAMAGED);
+}
+
+int main(void)
+{
+#define TEST(function_) cmocka_unit_test_setup_teardown(function_, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_write_read_purge),
+		TEST(test_visit_stops),
+		TEST(test_large),
+		TEST(test_nothing_there),
+		TEST(test_killed_in_transaction),
+		TEST(test_killed_beside_another),
+		TEST(test_several_writers),
+		TEST(test_full_map),
+		TEST(test_full_disk),
+		TEST(test_foreign_folder),
+		TEST(test_damaged_letter),
+		TEST(test_no_store),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
