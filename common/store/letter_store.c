@@ -74,8 +74,12 @@ static int make_folders(const char *path)
 		if (was && was != '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, 0700) && errno != EEXIST && (errno != EROFS || access(copy, F_OK)))
-			return error_origin(-errno);
+		if (mkdir(copy, 0700) && errno != EEXIST) {
+			int r = -errno; /* of a folder that is there on a disk that can't be written: EROFS or EEXIST */
+
+			if (access(copy, F_OK))
+				return error_origin(r);
+		}
 		*at = was;
 		if (!was)
 			return 0;
@@ -108,17 +112,25 @@ static int take_lock_blocks(const char *path)
 	return r && r != EOPNOTSUPP && r != EINVAL ? error_origin(-r) : 0;
 }
 
-/* For those who write: what is there may be more than they were told they may have. */
-static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
+/* 0 also if there is no file yet. */
+static uint64_t file_bytes(const char *path)
 {
 	struct text name = TEXT_NULL;
 	struct stat st = { 0 };
-	uint64_t bytes = store->size_bytes;
 
 	text_printf(&name, "%s/data.mdb", path);
-	if (stat(text_get(&name), &st) == 0 && (uint64_t)st.st_size > bytes)
-		bytes = (uint64_t)st.st_size;
+	if (stat(text_get(&name), &st))
+		st.st_size = 0;
 	text_deinit(&name);
+	return (uint64_t)st.st_size;
+}
+
+/* What is there may be more than those who write were told they may have. */
+static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
+{
+	uint64_t bytes = file_bytes(path);
+
+	bytes = bytes > store->size_bytes ? bytes : store->size_bytes;
 	return store->mode == LETTER_STORE_TEND ? bytes + HEADROOM_BYTES : bytes;
 }
 
@@ -173,6 +185,8 @@ int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t si
 		r = check_folder(path);
 	if (r == 0 && mode == LETTER_STORE_WRITE)
 		r = take_lock_blocks(path);
+	if (r == 0 && mode != LETTER_STORE_WRITE && !file_bytes(path))
+		r = LETTER_STORE_E_NONE; /* whoever began to make it found no room */
 	if (r == 0)
 		r = open_environment(store, path);
 	if (r == -ENOENT && mode != LETTER_STORE_WRITE)
@@ -465,6 +479,7 @@ void letter_store_explain(const char *path, int r, struct text *text)
 	case -ENOSPC:
 	case -EDQUOT:
 	case -EFBIG:
+	case -EIO: /* a write that fell short: most likely of room */
 		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
 		break;
 	default:

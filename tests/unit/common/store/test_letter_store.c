@@ -176,12 +176,17 @@ static void test_large(void **state)
 static void test_nothing_there(void **state)
 {
 	struct letter_store *store = NULL;
+	char file[128];
 	struct stat st;
 
 	(void)state;
 	assert_int_equal(letter_store_open(path, LETTER_STORE_READ, 0, &store), LETTER_STORE_E_NONE);
 	assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 0, &store), LETTER_STORE_E_NONE);
 	assert_int_equal(stat(path, &st), -1); /* looking creates nothing */
+	letter_store_close(open_store(LETTER_STORE_WRITE, 0));
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	assert_int_equal(truncate(file, 0), 0); /* as a full disk leaves it */
+	assert_int_equal(letter_store_open(path, LETTER_STORE_READ, 0, &store), LETTER_STORE_E_NONE);
 }
 
 /* ---- deaths ---- */
