@@ -92,3 +92,13 @@ refused=$(final stderr refused)
 assert_eq "$(wc -l <pass.dead)" "$refused" "dead letters"
 assert_contains pass.dead "the lane to 'slow' was full"
 assert_eq "$(($(wc -l <out) + refused))" 3000 "delivered and refused"
+
+# The same into the store: each refused item is a letter of its own, though none of them ever had a number.
+sed 's/, dead_letter: {path: pass.dead}//' bury.yaml >store.yaml
+rm -f out
+assert_exit 3 weir run --json store.yaml
+refused=$(final stderr refused)
+assert_eq "$(weir dlq ls full --stage pass --json | grep -c "\"id\":")" "$refused" "letters in the store"
+weir dlq export full --stage pass --raw >letters
+seq 3000 | sed 's/.*/item & 0123456789012345678901234567890123456789012345678901234567890123456789/' | sort >expected
+sort out letters | cmp - expected >&2 || fail "delivered and refused"
