@@ -155,7 +155,7 @@ static int open_tables(struct letter_store *store)
 
 static int open_environment(struct letter_store *store, const char *path)
 {
-	int r = mdb_env_create(&store->env), stale;
+	int r = mdb_env_create(&store->env), stale, fd;
 
 	if (r)
 		return outcome_of(r);
@@ -164,6 +164,8 @@ static int open_environment(struct letter_store *store, const char *path)
 	r = mdb_env_open(store->env, path, store->mode == LETTER_STORE_READ ? MDB_RDONLY : 0, 0600);
 	if (r)
 		return outcome_of(r);
+	if (mdb_env_get_fd(store->env, &fd) == 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB leaves to every child */
 	if (store->mode != LETTER_STORE_READ)
 		mdb_reader_check(store->env, &stale); /* killed readers keep pages from being used again */
 	return open_tables(store);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 120
-# Items that kill their workers cost exactly `attempts` lives and lie in the store; 2,000 neighbours arrive once; two stages with
-# several workers write at once; the letters outlive the run, and weir dlq lists, shows, exports and purges them.
+# Items that kill their workers cost exactly `attempts` lives and lie in the store; 2,000 neighbours arrive once; two stages write
+# at once; the letters outlive the run, and weir dlq lists, shows, exports and purges them.
 command -v cc >/dev/null || skip "no C compiler"
 cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so -x c - <<'C' || fail "can not compile the plugin"
 #include <signal.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store: what it keeps, through kills inside of a transaction, several writers, a full map, a full disk and foreign folders. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -144,6 +145,31 @@ static int stop_at_two(void *data, const struct dead_letter *letter)
 {
 	(void)data;
 	return letter->id == 2 ? 17 : 0;
+}
+
+/* Programs that a stage starts must not get hold of it. */
+static void test_children_inherit_nothing(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	char name[64], target[256];
+	unsigned n = 0;
+
+	(void)state;
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t length;
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		length = readlink(name, target, sizeof(target) - 1);
+		if (length < 0)
+			continue;
+		target[length] = '\0';
+		if (!strstr(target, "dead-letters"))
+			continue;
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		n++;
+	}
+	assert_true(n >= 2);
+	letter_store_close(store);
 }
 
 static void test_visit_stops(void **state)
@@ -327,19 +353,23 @@ static void test_full_map(void **state)
 	static char big[10000];
 	struct letter_store *store = open_store(LETTER_STORE_WRITE, 1u << 20);
 	struct text why = TEXT_NULL;
-	uint64_t ids[200], n = 0;
+	static uint64_t ids[10000];
+	uint64_t n = 0;
 	size_t removed;
 	int r = 0;
 
 	(void)state;
 	memset(big, 'x', sizeof(big) - 1);
-	while (r == 0 && n < 200) {
-		struct dead_letter letter = letter_of(0, n, big);
+	/* Smaller and smaller ones, until not a page is left. */
+	for (size_t size = sizeof(big) - 1; size; size /= 10) {
+		big[size] = '\0';
+		for (r = 0; r == 0 && n < 10000; n += r == 0) {
+			struct dead_letter letter = letter_of(0, n, big);
 
-		r = letter_store_put(store, &letter, &ids[n]);
-		n += r == 0;
+			r = letter_store_put(store, &letter, &ids[n]);
+		}
+		assert_int_equal(r, LETTER_STORE_E_FULL);
 	}
-	assert_int_equal(r, LETTER_STORE_E_FULL);
 	assert_true(n > 10);
 	assert_int_equal(count(store), n); /* nothing half */
 	letter_store_explain(path, r, &why);
@@ -350,12 +380,16 @@ static void test_full_map(void **state)
 
 	/* A full store can be emptied, and then takes letters again. */
 	store = open_store(LETTER_STORE_TEND, 1u << 20);
+	for (uint64_t i = 0; i < 20; i++) {
+		assert_int_equal(letter_store_remove(store, &ids[n - 1 - i], 1, &removed), 0);
+		assert_int_equal(removed, 1);
+	}
 	assert_int_equal(letter_store_remove(store, ids, n, &removed), 0);
-	assert_int_equal(removed, n);
+	assert_int_equal(removed, n - 20);
 	letter_store_close(store);
 	store = open_store(LETTER_STORE_WRITE, 1u << 20);
 	for (uint64_t i = 0; i < n / 2; i++)
-		put(store, 1, i, big);
+		put(store, 1, i, "again");
 	assert_int_equal(count(store), n / 2);
 	letter_store_close(store);
 }
@@ -462,6 +496,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_write_read_purge),
 		TEST(test_visit_stops),
+		TEST(test_children_inherit_nothing),
 		TEST(test_large),
 		TEST(test_nothing_there),
 		TEST(test_killed_in_transaction),
