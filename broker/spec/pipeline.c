@@ -28,11 +28,13 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 		for (size_t i = 0; i < keys_restart.n; i++)
 			if (!values[i].node)
 				value_deinit(&values[i].option);
-		*ret = (struct plan_stage){ .restart_intensity = base->restart_intensity,
+		*ret = (struct plan_stage){ .restart_type = base->restart_type,
+					    .restart_intensity = base->restart_intensity,
 					    .restart_period_ns = base->restart_period_ns,
 					    .backoff_min_ns = base->backoff_min_ns,
 					    .backoff_max_ns = base->backoff_max_ns };
 	}
+	ret->restart_type = (enum plan_restart)value_number(&values[RESTART_KEY_TYPE], ret->restart_type);
 	ret->restart_intensity = (uint32_t)value_number(&values[RESTART_KEY_INTENSITY], ret->restart_intensity);
 	ret->restart_period_ns = (uint64_t)value_number(&values[RESTART_KEY_PERIOD], (int64_t)ret->restart_period_ns);
 	ret->backoff_min_ns = (uint64_t)value_number(&values[RESTART_KEY_BACKOFF], (int64_t)ret->backoff_min_ns);
@@ -98,6 +100,7 @@ void reading_pipeline(struct reading *reading)
 		reading->plan->pipeline = spec_strdup(top[TOP_KEY_PIPELINE].option.string);
 	reading->plan->deadline_ns = (uint64_t)value_number(&top[TOP_KEY_DEADLINE], 0);
 	reading->plan->drain_ns = (uint64_t)value_number(&top[TOP_KEY_DRAIN], 0);
+	reading->plan->strategy = (enum plan_strategy)value_number(&top[TOP_KEY_STRATEGY], PLAN_ONE_FOR_ONE);
 	reading_restart(reading, &top[TOP_KEY_RESTART], NULL, &reading->restart);
 	read_stages(reading, top);
 	values_deinit(top, keys_top.n);

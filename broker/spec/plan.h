@@ -19,6 +19,11 @@ struct spec_position {
 
 enum plan_order { PLAN_ORDER_NONE = 0, PLAN_ORDER_FIFO = 1, PLAN_ORDER_KEY = 2 };
 
+/* Who is restarted with a worker that has died, as in Erlang/OTP. Numbered as the choices in keys.def. */
+enum plan_strategy { PLAN_ONE_FOR_ONE = 0, PLAN_REST_FOR_ONE = 1, PLAN_ONE_FOR_ALL = 2 };
+/* After which deaths it is restarted itself. */
+enum plan_restart { PLAN_TRANSIENT = 0, PLAN_PERMANENT = 1, PLAN_TEMPORARY = 2 };
+
 /* One option of a stage, checked. Same values as travel in the heritage. */
 struct plan_stage {
 	char *name;
@@ -41,6 +46,7 @@ struct plan_stage {
 	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
 	uint32_t attempts;
 	char *dead_letter_path;     /* NULL: the pipeline's store */
+	enum plan_restart restart_type;
 	uint32_t restart_intensity; /* deaths without progress allowed ... */
 	uint64_t restart_period_ns; /* ... within this */
 	uint64_t backoff_min_ns, backoff_max_ns;
@@ -91,6 +97,7 @@ struct plan {
 	char *spec_path;
 	uint64_t deadline_ns; /* relative: of the run; 0: none */
 	uint64_t drain_ns;    /* relative: from the order to drain to the end */
+	enum plan_strategy strategy;
 	struct plan_stage *stages;
 	struct plan_edge *edges;
 	struct plan_lane *lanes;
@@ -104,6 +111,9 @@ void plan_free(struct plan *plan);
 
 /* Slots of the stage's origins: descriptors that each of its workers inherits for them. */
 uint32_t plan_origin_slots(const struct plan *plan, const struct plan_stage *stage);
+
+/* Marks in ret_behind[n_stages] the stages that what `stage` emits can reach, itself not among them. Ways back do not count. */
+void plan_downstream(const struct plan *plan, uint32_t stage, bool *ret_behind);
 
 /*
  * The stages of the loop whose head this stage is, itself not among them, in the order in which items pass them: none if it has no

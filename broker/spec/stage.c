@@ -321,6 +321,7 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 		planned->lane_bytes = up;
 	}
 	reading_restart(reading, &values[STAGE_KEY_RESTART], &reading->restart, &restart);
+	planned->restart_type = restart.restart_type;
 	planned->restart_intensity = restart.restart_intensity;
 	planned->restart_period_ns = restart.restart_period_ns;
 	planned->backoff_min_ns = restart.backoff_min_ns;

@@ -133,18 +133,19 @@ static void climb_one(struct supervisor *supervisor, enum rung rung, const char 
 }
 
 /* Nothing stops SIGKILL but the kernel itself: such a process is reported and left behind, never repaired. */
+void seat_leave_behind(struct seat *seat)
+{
+	seat_log(seat, WEIR_LOG_ERROR,
+		 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
+	seat_unwatch(seat);
+	seat_must_move(seat, SEAT_EVENT_GIVE_UP);
+}
+
 static void give_up_unkillable(struct supervisor *supervisor)
 {
-	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		struct seat *seat = &supervisor->seats[i];
-
-		if (!seat_state_alive(seat->state))
-			continue;
-		seat_log(seat, WEIR_LOG_ERROR,
-			 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
-		seat_unwatch(seat);
-		seat_must_move(seat, SEAT_EVENT_GIVE_UP);
-	}
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		if (seat_state_alive(supervisor->seats[i].state))
+			seat_leave_behind(&supervisor->seats[i]);
 }
 
 static int on_ladder(sd_event_source *source, uint64_t at_us, void *data);

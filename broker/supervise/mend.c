@@ -59,6 +59,10 @@ int seat_mend(struct seat *seat)
 	if (r)
 		return r < 0 ? error_trace(r) : REPAIR_E_CORRUPT;
 	r = repair_run(&segment, &seat->death.report);
+	if (seat->death.stopped) { /* by us: whatever it had in hand is innocent */
+		seat->death.report.in_hand = false;
+		seat->death.report.in_flight = 0;
+	}
 	if (r == 0) {
 		note_suspect(seat, &segment, &seat->death.report);
 		note_in_flight(seat, &seat->death.report);

@@ -25,6 +25,7 @@
 #include "common/observe/worker_state.h"
 
 #define REAP_STDERR_BYTES (1u << 20)
+#define TEMPORARY "not restarted (restart: {type: temporary})"
 
 /* ---- orphans ---- */
 
@@ -102,6 +103,7 @@ static void take_facts(struct seat *seat, const siginfo_t *info)
 				      .status = info->si_status,
 				      .exec_errno = read_exec_errno(seat),
 				      .hung = seat->hung,
+				      .stopped = seat->state == SEAT_STOPPING,
 				      .when_ns = clock_now_ns() };
 	if (!own)
 		return; /* it never got so far as to attach: the status line is its predecessor's */
@@ -157,6 +159,12 @@ void seat_reap(struct seat *seat)
 		seat_conclude(seat);
 }
 
+/* A source that failed after handing on all that it had: what it gave can still arrive. */
+static bool closed_its_lanes(const struct seat *seat)
+{
+	return seat->stage->role == WEIR_SOURCE && seat->was_ready && cursor_current(&seat->segment)->finished;
+}
+
 static enum verdict seat_verdict(const struct seat *seat)
 {
 	const struct supervisor *supervisor = seat->supervisor;
@@ -167,10 +175,13 @@ static enum verdict seat_verdict(const struct seat *seat)
 		.ended = death->ended,
 		.hung = death->hung,
 		.failed = seat->goodbye.said && seat->goodbye.status == WEIR_FAILED,
+		.closed = closed_its_lanes(seat),
+		.stopped = death->stopped,
 		.no_program =
 			error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR || error == ELOOP,
 		.started = supervisor->started_ns != 0,
 		.restarts_off = supervisor->restarts_off,
+		.type = seat->stage->restart_type,
 	};
 
 	return verdict_of(&facts);
@@ -190,9 +201,15 @@ static void fail_start(struct seat *seat)
 				      supervisor->failure_message);
 		return;
 	}
-	text_printf(&why, "cannot run %s: %s; install it beside weir, or name it in WEIR_WORKER",
-		    supervisor->worker_path, strerrordesc_np(seat->death.exec_errno));
-	supervisor_fail_start(supervisor, NULL, false, text_get(&why));
+	if (seat->death.exec_errno) {
+		text_printf(&why, "cannot run %s: %s; install it beside weir, or name it in WEIR_WORKER",
+			    supervisor->worker_path, strerrordesc_np(seat->death.exec_errno));
+		supervisor_fail_start(supervisor, NULL, false, text_get(&why));
+	} else {
+		seat_obituary(seat, WEIR_LOG_ERROR, TEMPORARY);
+		text_printf(&why, "worker %u died before the pipeline ran; " TEMPORARY, seat->worker_index);
+		supervisor_fail_start(supervisor, seat->stage, false, text_get(&why));
+	}
 	text_deinit(&why);
 }
 
@@ -201,12 +218,6 @@ static void fail_stage(struct seat *seat)
 	if (!seat->was_ready)
 		seat_note_failure(seat);
 	seat_fail_stage(seat, seat->goodbye.reason ? seat->goodbye.reason : "its worker gave no reason");
-}
-
-/* A source that failed after handing on all that it had: what it gave can still arrive. */
-static bool closed_its_lanes(const struct seat *seat)
-{
-	return seat->stage->role == WEIR_SOURCE && seat->was_ready && cursor_current(&seat->segment)->finished;
 }
 
 /* After a cancel: it left by itself, or because we told it to. */
@@ -232,6 +243,14 @@ void seat_conclude(struct seat *seat)
 	case VERDICT_RESTART:
 		seat_restart(seat, seat->death.progressed);
 		break;
+	case VERDICT_AGAIN:
+		seat_return(seat);
+		break;
+	case VERDICT_GIVEN_UP:
+		seat_obituary(seat, WEIR_LOG_ERROR, TEMPORARY);
+		seat_give_up(seat, seat->death.stopped ? "a temporary worker was stopped because of a sibling" :
+							 "a temporary worker died");
+		break;
 	case VERDICT_START_FAILED:
 		seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 		fail_start(seat);
@@ -248,5 +267,6 @@ void seat_conclude(struct seat *seat)
 		}
 		break;
 	}
+	siblings_release(supervisor);
 	supervisor_check_end(supervisor);
 }

@@ -3,8 +3,9 @@
  * After a crash: the next generation, or the end.
  *
  *      death --- progressed, or fewer than `intensity` without progress in `period` ---> back-off ---> spawn
+ *            |                                                                           siblings.c stops who goes with it
  *            \-- beyond it -----> before RUN: the start has failed (75, or 1 if the spec is to blame)
- *                            \--> after RUN:  on_failure: degrade, and a sibling is left: this seat is retired
+ *                and temporary --> after RUN:  on_failure: degrade, and a sibling is left: this seat is retired
  *                            \-->             else the stage has failed: cancel everybody (sibling_failed), exit 3
  */
 #include <stdlib.h>
@@ -15,21 +16,39 @@
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
 
-static int on_backoff_over(sd_event_source *source, uint64_t at_us, void *data)
+void seat_refill(struct seat *seat)
 {
-	struct seat *seat = data;
 	int r;
 
-	(void)source;
-	(void)at_us;
-	timer_stop(&seat->timer);
+	seat->waits = false;
 	r = seat_spawn(seat);
 	if (r < 0) {
 		seat_log(seat, WEIR_LOG_WARNING, "cannot be started: %s", strerrordesc_np(-r));
 		seat_restart(seat, false);
 		supervisor_check_end(seat->supervisor);
 	}
+}
+
+static int on_backoff_over(sd_event_source *source, uint64_t at_us, void *data)
+{
+	struct seat *seat = data;
+
+	(void)source;
+	(void)at_us;
+	timer_stop(&seat->timer);
+	seat->waits = siblings_awaited(seat->supervisor);
+	if (!seat->waits)
+		seat_refill(seat);
 	return 0;
+}
+
+static void back_off(struct seat *seat)
+{
+	seat->generation++;
+	seat->restarts++;
+	seat->waits = false;
+	seat_must_move(seat, SEAT_EVENT_RESTART);
+	timer_set(seat->supervisor, &seat->timer, seat->restart_ns, on_backoff_over, seat);
 }
 
 static uint32_t chance(void)
@@ -41,16 +60,8 @@ static uint32_t chance(void)
 	return random;
 }
 
-/* Too many deaths. */
-static void give_up(struct seat *seat)
+void seat_give_up(struct seat *seat, const char *why)
 {
-	struct stage_watch *watch = &seat->supervisor->stages[seat->stage_number];
-	char why[160], period[QUANTITY_TEXT_SIZE];
-
-	snprintf(why, sizeof(why), "more than %u deaths without progress in %s (restart: intensity, period)",
-		 watch->policy.intensity, quantity_format_duration(watch->policy.period_ns, period));
-	if (seat->death.when_ns)
-		seat_obituary(seat, WEIR_LOG_ERROR, "not restarted");
 	if (seat_may_retire(seat) && seat_retire(seat, why) == 0)
 		return;
 	seat_must_move(seat, SEAT_EVENT_GIVE_UP);
@@ -61,6 +72,18 @@ static void give_up(struct seat *seat)
 	seat_close_lost(seat);
 }
 
+static void give_up_after_too_many(struct seat *seat)
+{
+	const struct restart_policy *policy = &seat->supervisor->stages[seat->stage_number].policy;
+	char why[160], period[QUANTITY_TEXT_SIZE];
+
+	snprintf(why, sizeof(why), "more than %u deaths without progress in %s (restart: intensity, period)",
+		 policy->intensity, quantity_format_duration(policy->period_ns, period));
+	if (seat->death.when_ns)
+		seat_obituary(seat, WEIR_LOG_ERROR, "not restarted");
+	seat_give_up(seat, why);
+}
+
 void seat_restart(struct seat *seat, bool progressed)
 {
 	struct stage_watch *watch = &seat->supervisor->stages[seat->stage_number];
@@ -69,7 +92,7 @@ void seat_restart(struct seat *seat, bool progressed)
 
 	if (!restart_allowed(seat->stage->degrade ? &seat->history : &watch->history, &watch->policy, now_ns,
 			     progressed)) {
-		give_up(seat);
+		give_up_after_too_many(seat);
 		return;
 	}
 	seat->failures = progressed ? 0 : seat->failures + 1;
@@ -77,10 +100,17 @@ void seat_restart(struct seat *seat, bool progressed)
 	snprintf(next, sizeof(next), "restart in %s", quantity_format_duration(delay_ns, delay));
 	if (seat->death.when_ns)
 		seat_obituary(seat, WEIR_LOG_WARNING, next);
-	seat->generation++;
-	seat->restarts++;
-	seat_must_move(seat, SEAT_EVENT_RESTART);
-	timer_set(seat->supervisor, &seat->timer, now_ns + delay_ns, on_backoff_over, seat);
+	seat->restart_ns = now_ns + delay_ns;
+	back_off(seat);
+	if (seat->death.when_ns) /* not after a failed fork: they are down already, or have come back before it */
+		siblings_stop(seat);
+}
+
+void seat_return(struct seat *seat)
+{
+	seat_log(seat, WEIR_LOG_INFO, "generation %u is stopped%s, and comes back with its sibling", seat->generation,
+		 seat->death.report.applied ? "; the turn it had committed was finished for it" : "");
+	back_off(seat);
 }
 
 void supervisor_note_failure(struct supervisor *supervisor, const struct plan_stage *stage,

@@ -112,7 +112,9 @@ static int supervisor_init(struct supervisor *supervisor)
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_init(supervisor, i);
 	supervisor->stages = calloc(supervisor->plan->n_stages, sizeof(*supervisor->stages));
-	if (!supervisor->seats || !supervisor->stages || !supervisor->worker_path || !supervisor->endpoint)
+	supervisor->behind = calloc(supervisor->plan->n_stages, sizeof(*supervisor->behind));
+	if (!supervisor->seats || !supervisor->stages || !supervisor->behind || !supervisor->worker_path ||
+	    !supervisor->endpoint)
 		return error_origin(-ENOMEM);
 	r = timer_prepare(supervisor->event);
 	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_stages; i++)
@@ -295,6 +297,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	sd_event_unref(supervisor->event);
 	free(supervisor->seats);
 	free(supervisor->stages);
+	free(supervisor->behind);
 	free(supervisor->worker_path);
 	free(supervisor->endpoint);
 	free(supervisor->dead_letter_store);

@@ -49,6 +49,7 @@ struct death {
 	bool ended;            /* its status line said ENDED */
 	bool hung;             /* it said goodbye, did not exit, and was killed for that */
 	unsigned worker_state; /* what the status line said last */
+	bool stopped;          /* we killed it, because a sibling died */
 	bool progressed;       /* committed at least one turn, or was killed from outside while it waited */
 	struct repair_report report;
 	uint64_t when_ns;
@@ -71,6 +72,8 @@ struct seat {
 	struct restart_history history;  /* on_failure: degrade counts for each seat; else the stage does */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
+	uint64_t restart_ns; /* when its back-off is over, absolute */
+	bool waits;          /* it is over, but siblings are still being stopped */
 	bool quarantined; /* its memory makes no sense: nothing in it is counted or repaired any more */
 
 	/* of the present generation */
@@ -117,6 +120,7 @@ struct supervisor {
 
 	struct seat *seats;         /* plan->n_slots */
 	struct stage_watch *stages; /* plan->n_stages */
+	bool *behind;               /* plan->n_stages: scratch of siblings.c */
 	struct board *board;
 	int board_fd, board_read_fd;
 	int lifeline_fds[2]; /* only we hold [1]: workers see the end of [0] when we are gone */
@@ -222,8 +226,14 @@ bool seat_may_retire(const struct seat *seat);
 int seat_retire(struct seat *seat, const char *why);
 
 /* revive.c */
-/* Back-off and then the next generation, or the end of the stage. */
+/* Back-off and then the next generation, with the siblings that the strategy wants; or the end of the stage. */
 void seat_restart(struct seat *seat, bool progressed);
+/* It was stopped for a sibling's sake: the next generation comes with the sibling's. Nothing is counted. */
+void seat_return(struct seat *seat);
+/* The back-off is over, and nobody is being stopped: the next generation now. */
+void seat_refill(struct seat *seat);
+/* Nobody sits here any more, says why: its stage goes on without the seat, or has failed. */
+void seat_give_up(struct seat *seat, const char *why);
 /* Remembers why it failed, and where the spec is to blame (line 0: nowhere), for whoever asks at the end. Only the first counts. */
 void supervisor_note_failure(struct supervisor *supervisor, const struct plan_stage *stage,
 			     struct spec_position position, const char *message);
@@ -239,6 +249,14 @@ void seat_fail_source(struct seat *seat, const char *why);
 /* Shared memory makes no sense: the same, and exit 5. */
 void seat_fail_corrupt(struct seat *seat, const char *why);
 
+/* siblings.c */
+/* `dead` waits for its restart: stops those whom the strategy restarts with it. */
+void siblings_stop(const struct seat *dead);
+/* Somebody is being stopped for a sibling's sake, and nobody comes back before the kernel has said that he is dead. */
+bool siblings_awaited(const struct supervisor *supervisor);
+/* Fills the seats that have waited for that, in the order of the start, if nobody is being stopped any more. */
+void siblings_release(struct supervisor *supervisor);
+
 /* waiting.c: appends who is still there: "write#0 pid 4711 wait-ext 2.3 s, ..."; "nobody". */
 void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct text *text);
 
@@ -246,6 +264,8 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 void ladder_climb(struct supervisor *supervisor, enum rung rung, enum cause cause, const char *who);
 /* A worker sits down while we are on the ladder: it is told what the others were told. */
 void ladder_tell(struct seat *seat);
+/* Not even SIGKILL ends it: says so and gives the seat up; the process is never waited for, and its memory never repaired. */
+void seat_leave_behind(struct seat *seat);
 /* Tells the worker the run's deadline, if there is one and the pipeline runs: for a later generation too. */
 void seat_tell_deadline(struct seat *seat);
 int deadline_passed(sd_event_source *source, uint64_t at_us, void *data);

@@ -4,9 +4,13 @@
 
 #include <stdbool.h>
 
+#include "broker/spec/plan.h"
+
 enum verdict {
 	VERDICT_DONE,         /* the clean end */
-	VERDICT_RESTART,      /* a crash: another generation, if its stage may */
+	VERDICT_RESTART,      /* a crash: another generation, if its stage may; the strategy says who goes with it */
+	VERDICT_AGAIN,        /* no crash: it was stopped because a sibling had one, and comes back with it */
+	VERDICT_GIVEN_UP,     /* temporary: its stage loses this seat */
 	VERDICT_LOST,         /* nobody follows: restarts are off */
 	VERDICT_START_FAILED, /* the pipeline never ran, and never will */
 	VERDICT_STAGE_FAILED, /* no other generation would do better */
@@ -17,9 +21,12 @@ struct verdict_facts {
 	bool ended;        /* the status line of this very generation says ENDED */
 	bool hung;         /* it said goodbye and had to be killed */
 	bool failed;       /* its goodbye said WEIR_FAILED */
+	bool closed;       /* a source that failed after handing on all that it had: its stream is over */
+	bool stopped;      /* we have killed it, because a sibling died */
 	bool no_program;   /* weir-worker can't be executed, and never could */
 	bool started;      /* the pipeline has run */
 	bool restarts_off; /* cancelled: nobody is restarted */
+	enum plan_restart type;
 };
 
 enum verdict verdict_of(const struct verdict_facts *facts);

@@ -228,13 +228,13 @@ static void leave_somebody_behind(void)
 
 static void act_early(const struct fake *fake)
 {
-	if (acts(fake, "silent"))
+	if (acts(fake, "silent") || (acts(fake, "die-never-ready") && fake->heritage.generation == 1))
 		sleep_for_ever();
 	if (acts(fake, "liar")) {
 		say_hello(fake, 0xff);
 		sleep_for_ever();
 	}
-	if (acts(fake, "die-early"))
+	if (acts(fake, "die-early") || (acts(fake, "die-early-once") && fake->heritage.generation == 0))
 		raise(SIGKILL);
 	say_hello(fake, 0);
 	if (acts(fake, "fail-open") || acts(fake, "fail-plugin")) {
@@ -333,7 +333,11 @@ static void act_once(struct fake *fake)
 	}
 	if (acts(fake, "exit-0") && first)
 		_exit(0);
-	if (acts(fake, "fail-run")) {
+	if (acts(fake, "exit-9") && first)
+		_exit(9);
+	if ((acts(fake, "die-once") || acts(fake, "die-never-ready")) && first)
+		raise(SIGKILL);
+	if (acts(fake, "fail-run") || (acts(fake, "fail-once") && first)) {
 		say_bye(fake, WEIR_FAILED, "no space left on device", "");
 		_exit(1);
 	}
