@@ -90,7 +90,7 @@ void leave_announce(struct worker *worker)
 
 void leave_discard(struct worker *worker, const struct weir_item *item)
 {
-	worker->cursor.ledger[LEDGER_UNWANTED]++;
+	worker->cursor.ledger[worker->ledger_unwanted ? worker->ledger_unwanted : LEDGER_UNWANTED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 }

@@ -22,6 +22,7 @@
 #include "worker/in_flight.h"
 #include "worker/kind.h"
 #include "worker/run.h"
+#include "worker/stand_in.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -60,8 +61,13 @@ static int worker_bye(struct worker *worker, int status, const char *reason, con
 static int worker_open_stage(struct worker *worker)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
-	int r = kind_resolve(&worker->heritage, &worker->stage, &why);
+	int r;
 
+	if (worker->heritage.stands_in) {
+		stand_in_open(worker);
+		return 0;
+	}
+	r = kind_resolve(&worker->heritage, &worker->stage, &why);
 	if (r != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
 	if (worker->in_flight && !worker->stage.produce) {

@@ -165,6 +165,7 @@ struct worker {
 	bool plain_output; /* one output edge, and it is plain */
 	bool rendezvous;   /* some output edge has capacity: 0 */
 	bool handing_over; /* asleep until the readers of those have committed */
+	enum ledger ledger_unwanted; /* what an item of an input that was left is; 0: unwanted */
 	enum ledger ledger_done,
 		ledger_quiet;    /* what an item is that the stage took and emitted something for, or nothing */
 	struct pins *pins;       /* NULL: no output edge carries references */

@@ -40,6 +40,7 @@ struct plan_stage {
 	enum heritage_full full;
 	bool rendezvous;    /* capacity: 0 */
 	bool degrade;       /* on_failure: degrade */
+	bool drop_branch;   /* on_failure: drop_branch */
 	uint32_t in_flight; /* items that a worker may have begun and not completed; 1: none beside the one in hand */
 	uint32_t batch;
 	uint64_t lane_bytes;  /* capacity of each input lane */

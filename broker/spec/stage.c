@@ -283,6 +283,7 @@ static void read_admission(struct reading *reading, const struct stage_reading *
 	planned->in_flight = (uint32_t)value_number(&values[STAGE_KEY_IN_FLIGHT], 1);
 	planned->full = (enum heritage_full)value_number(&values[STAGE_KEY_FULL], HERITAGE_FULL_BLOCK);
 	planned->degrade = value_number(&values[STAGE_KEY_ON_FAILURE], 0) == 1;
+	planned->drop_branch = value_number(&values[STAGE_KEY_ON_FAILURE], 0) == 2;
 	if (planned->balance == HERITAGE_BALANCE_KEY)
 		must(key_expression_unwrap(values[STAGE_KEY_BALANCE].option.string, &planned->balance_key, &why) == 0);
 	planned->rendezvous = capacity->option.name && capacity->option.number == 0;

@@ -181,7 +181,8 @@ static enum verdict seat_verdict(const struct seat *seat)
 			error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR || error == ELOOP,
 		.started = supervisor->started_ns != 0,
 		.restarts_off = supervisor->restarts_off,
-		.type = seat->stage->restart_type,
+		/* The stage may do without a successor, its stand-in may not. */
+		.type = supervisor->stages[seat->stage_number].abandoned ? PLAN_TRANSIENT : seat->stage->restart_type,
 	};
 
 	return verdict_of(&facts);
@@ -213,11 +214,16 @@ static void fail_start(struct seat *seat)
 	text_deinit(&why);
 }
 
+static const char *goodbye_reason(const struct seat *seat)
+{
+	return seat->goodbye.reason ? seat->goodbye.reason : "its worker gave no reason";
+}
+
 static void fail_stage(struct seat *seat)
 {
 	if (!seat->was_ready)
 		seat_note_failure(seat);
-	seat_fail_stage(seat, seat->goodbye.reason ? seat->goodbye.reason : "its worker gave no reason");
+	seat_fail_stage(seat, goodbye_reason(seat));
 }
 
 /* After a cancel: it left by itself, or because we told it to. */
@@ -259,8 +265,8 @@ void seat_conclude(struct seat *seat)
 		if (closed_its_lanes(seat)) {
 			seat_must_move(seat, SEAT_EVENT_END);
 			seat_fail_source(seat,
-					 seat->goodbye.reason ? seat->goodbye.reason : "its worker gave no reason");
-		} else {
+					 goodbye_reason(seat));
+		} else if (!seat_abandon(seat, goodbye_reason(seat))) {
 			seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 			fail_stage(seat);
 			seat_close_lost(seat);

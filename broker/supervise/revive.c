@@ -6,6 +6,7 @@
  *            |                                                                           siblings.c stops who goes with it
  *            \-- beyond it -----> before RUN: the start has failed (75, or 1 if the spec is to blame)
  *                and temporary --> after RUN:  on_failure: degrade, and a sibling is left: this seat is retired
+ *                            |-->             on_failure: drop_branch: stand-ins take its seats (abandon.c), exit 3
  *                            \-->             else the stage has failed: cancel everybody (sibling_failed), exit 3
  */
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static int on_backoff_over(sd_event_source *source, uint64_t at_us, void *data)
 	return 0;
 }
 
-static void back_off(struct seat *seat)
+void seat_back_off(struct seat *seat)
 {
 	seat->generation++;
 	seat->restarts++;
@@ -63,6 +64,8 @@ static uint32_t chance(void)
 void seat_give_up(struct seat *seat, const char *why)
 {
 	if (seat_may_retire(seat) && seat_retire(seat, why) == 0)
+		return;
+	if (seat_abandon(seat, why))
 		return;
 	seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 	if (seat->supervisor->started_ns)
@@ -101,7 +104,7 @@ void seat_restart(struct seat *seat, bool progressed)
 	if (seat->death.when_ns)
 		seat_obituary(seat, WEIR_LOG_WARNING, next);
 	seat->restart_ns = now_ns + delay_ns;
-	back_off(seat);
+	seat_back_off(seat);
 	if (seat->death.when_ns) /* not after a failed fork: they are down already, or have come back before it */
 		siblings_stop(seat);
 }
@@ -110,7 +113,7 @@ void seat_return(struct seat *seat)
 {
 	seat_log(seat, WEIR_LOG_INFO, "generation %u is stopped%s, and comes back with its sibling", seat->generation,
 		 seat->death.report.applied ? "; the turn it had committed was finished for it" : "");
-	back_off(seat);
+	seat_back_off(seat);
 }
 
 void supervisor_note_failure(struct supervisor *supervisor, const struct plan_stage *stage,
@@ -166,7 +169,8 @@ void seat_fail_source(struct seat *seat, const char *why)
 	supervisor_note_failure(supervisor, seat->stage, (struct spec_position){ 0 }, why);
 	stage_log(&supervisor->stages[seat->stage_number], WEIR_LOG_ERROR,
 		  "has failed: %s; what it gave before is finished", why);
-	supervisor_drain(supervisor, 0, seat->stage->name);
+	if (!seat->stage->drop_branch)
+		supervisor_drain(supervisor, 0, seat->stage->name);
 }
 
 void seat_fail_corrupt(struct seat *seat, const char *why)

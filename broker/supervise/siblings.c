@@ -31,7 +31,7 @@ static int on_unkillable(sd_event_source *source, uint64_t at_us, void *data)
 	return 0;
 }
 
-static void stop(struct seat *seat, uint64_t restart_ns)
+void seat_stop(struct seat *seat, uint64_t restart_ns)
 {
 	seat->restart_ns = restart_ns;
 	seat_must_move(seat, SEAT_EVENT_STOP);
@@ -68,7 +68,7 @@ void siblings_stop(const struct seat *dead)
 			continue;
 		text_printf(&text, "%s%s#%u%s", text.length ? ", " : "", seat->stage->name, seat->worker_index,
 			    fate == SIBLING_ENDS ? " (for good: temporary)" : "");
-		stop(seat, dead->restart_ns);
+		seat_stop(seat, dead->restart_ns);
 	}
 	if (text.length)
 		seat_log(dead, WEIR_LOG_NOTICE, "%s: stopped, to be restarted with it: %s",

@@ -124,6 +124,7 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 	memcpy(heritage->token, seat->token, sizeof(seat->token));
 	heritage->supervisor_pid = (int32_t)supervisor->pid;
 	heritage->generation = seat->generation;
+	heritage->stands_in = seat->stands_in;
 	plan_fds(seat, heritage, order);
 	return error_trace(heritage_write(heritage, ret_fd));
 }
@@ -201,6 +202,7 @@ static void forget_generation(struct seat *seat)
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
 	seat->hung = seat->was_ready = false;
+	seat->stands_in = seat->supervisor->stages[seat->stage_number].abandoned;
 }
 
 int seat_spawn(struct seat *seat)

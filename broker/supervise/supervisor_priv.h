@@ -90,6 +90,7 @@ struct seat {
 	struct goodbye goodbye;
 	struct death death;
 	bool was_ready; /* its stage was open */
+	bool stands_in; /* for its stage, which has failed for good */
 	bool hung;      /* told to end because it did not exit after its goodbye */
 	sd_event_source *pidfd_source, *stderr_source, *timer;
 };
@@ -99,6 +100,7 @@ struct stage_watch {
 	struct restart_policy policy;
 	struct line_limit limit;
 	sd_event_source *limit_timer;
+	bool abandoned; /* it has failed for good, and stand-ins discard what comes to it */
 	uint32_t number;
 	struct supervisor *supervisor;
 };
@@ -249,7 +251,19 @@ void seat_fail_source(struct seat *seat, const char *why);
 /* Shared memory makes no sense: the same, and exit 5. */
 void seat_fail_corrupt(struct seat *seat, const char *why);
 
+/* Into the back-off that ends at seat->restart_ns, for the next generation. */
+void seat_back_off(struct seat *seat);
+
+/* abandon.c */
+/*
+ * The seat's stage has failed for good: if its branch may be dropped, fills all its seats with stand-ins and returns true. Returns false, and
+ * has done nothing, if the spec does not say so, the pipeline has not run, or it was a stand-in that failed.
+ */
+bool seat_abandon(struct seat *seat, const char *why);
+
 /* siblings.c */
+/* Kills a worker that starts or runs; its next generation comes at restart_ns, if its type wants one. */
+void seat_stop(struct seat *seat, uint64_t restart_ns);
 /* `dead` waits for its restart: stops those whom the strategy restarts with it. */
 void siblings_stop(const struct seat *dead);
 /* Somebody is being stopped for a sibling's sake, and nobody comes back before the kernel has said that he is dead. */

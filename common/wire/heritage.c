@@ -97,6 +97,7 @@ static const struct field document_fields[] = {
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),
 	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(U64, heritage, off_done_bits),
 	FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
+	FIELD(FLAG, heritage, stands_in),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD(STRING_OR_NIL, heritage, dead_letter_store), FIELD(U64, heritage, run),

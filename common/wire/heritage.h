@@ -138,6 +138,7 @@ struct heritage {
 	uint64_t off_done_bits;  /* 0: none, and in_flight is 1 */
 	bool ordered;            /* several workers, order: fifo: run ends are passed on */
 	bool forwards;           /* the readers of its outputs have its inputs' lanes among their origins */
+	bool stands_in;          /* its stage has failed for good, on_failure: drop_branch: this worker discards */
 	uint32_t batch;          /* items a turn takes at most */
 	uint32_t in_flight;      /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
 	uint32_t attempts;       /* workers that an item may cost before it is given up */

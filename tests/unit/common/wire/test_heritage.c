@@ -174,6 +174,7 @@ static void make_rich(struct heritage *h)
 	h->ordered = true;
 	h->batch = 64;
 	h->in_flight = 7;
+	h->stands_in = true;
 	h->attempts = 3;
 	set_options(h);
 	set_peers(h);
@@ -275,7 +276,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
 	assert_true(a->off_done_bits == b->off_done_bits);
-	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->in_flight == b->in_flight &&
+	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->stands_in == b->stands_in && a->in_flight == b->in_flight &&
 		    a->attempts == b->attempts);
 }
 
