@@ -7,10 +7,11 @@
  *
  *      stand-in    leaves its inputs (worker/leave.c)        parse goes on for archive; where nobody else listens, sources end
  *                  discards what still comes                 counted LEDGER_CANCELLED, so nobody waits for room
- *                  ends when its inputs do                   its lanes close: write has done all that it was given, and ends
+ *                  ends when its inputs do; its lanes        write does all that it was given, and is told that this was no
+ *                  close as lost                             end: so it can't go on, and a stand-in follows there, too
  *
- * So there is no lane without a reader, no end that a stage would have to understand, and nothing new that could be killed half-way.
- * What the stage held can't be finished by anybody, and is cancelled with the rest; a source's stand-in has simply ended.
+ * So there is no lane without a reader, no end that is none, and nothing new that could be killed half-way. What the stage held can't be
+ * finished by anybody, and is cancelled with the rest; a source's stand-in has simply ended.
  */
 #include "worker/stand_in.h"
 
@@ -24,7 +25,14 @@ static int stand_in_process(struct weir_context *context, void *state, const str
 	return WEIR_OK; /* not called: every input is left before the first item is taken */
 }
 
-static int stand_in_produce(struct weir_context *context, void *state)
+static int stand_in_wait(struct weir_context *context, void *state)
+{
+	(void)context;
+	(void)state;
+	return WEIR_OK;
+}
+
+static int stand_in_end(struct weir_context *context, void *state)
 {
 	(void)context;
 	(void)state;
@@ -42,9 +50,11 @@ void stand_in_open(struct worker *worker)
 		.name = worker->heritage.kind,
 	};
 	if (worker->stage.role == WEIR_SOURCE)
-		worker->stage.produce = stand_in_produce;
+		worker->stage.produce = stand_in_end;
 	else
 		worker->stage.process = stand_in_process;
+	if (worker->in_flight) /* has a produce(), always */
+		worker->stage.produce = stand_in_wait;
 	worker->ledger_unwanted = LEDGER_CANCELLED;
 	ledger[LEDGER_CANCELLED] += ledger[LEDGER_HELD];
 	ledger[LEDGER_HELD] = 0;

@@ -230,6 +230,8 @@ int turn_lost(struct worker *worker)
 {
 	if (worker_cancelled(worker))
 		return WEIR_CANCELLED;
+	if (worker->heritage.stands_in)
+		return WEIR_CLOSED; /* that is why it stands in, or nothing to it */
 	snprintf(worker->reason, sizeof(worker->reason),
 		 "a producer of its input was given up: what that still held is missing; see the log");
 	return WEIR_FAILED;

@@ -219,10 +219,10 @@ void turn_release(struct worker *worker)
 		turn_wake(worker);
 }
 
-static void close_output(struct output_edge *edge)
+static void close_output(const struct worker *worker, struct output_edge *edge)
 {
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
-		lane_out_close(&edge->lanes[i].lane);
+		(worker->heritage.stands_in ? lane_out_lose : lane_out_close)(&edge->lanes[i].lane);
 		turn_touch(edge->lanes[i].peer, ARM_DATA, 0);
 	}
 }
@@ -231,7 +231,7 @@ void turn_close_outputs(struct worker *worker, uint64_t outputs)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		if (outputs >> i & 1)
-			close_output(&worker->outputs[i]);
+			close_output(worker, &worker->outputs[i]);
 	turn_wake(worker);
 }
 

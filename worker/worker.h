@@ -157,14 +157,14 @@ struct worker {
 	uint32_t n_inputs, next_input;
 	struct output_edge *outputs;
 	uint32_t n_outputs;
-	struct loop *loop; /* this slot is the head of one; NULL: it is not */
-	bool ordered;      /* pass run ends on */
-	bool deals_runs;   /* some output edge is cut into them */
-	bool plain_input;  /* all input edges are plain */
-	bool runs_input;   /* one input edge, and it brings runs, which are else plain: worker/take.c */
-	bool plain_output; /* one output edge, and it is plain */
-	bool rendezvous;   /* some output edge has capacity: 0 */
-	bool handing_over; /* asleep until the readers of those have committed */
+	struct loop *loop;           /* this slot is the head of one; NULL: it is not */
+	bool ordered;                /* pass run ends on */
+	bool deals_runs;             /* some output edge is cut into them */
+	bool plain_input;            /* all input edges are plain */
+	bool runs_input;             /* one input edge, and it brings runs, which are else plain: worker/take.c */
+	bool plain_output;           /* one output edge, and it is plain */
+	bool rendezvous;             /* some output edge has capacity: 0 */
+	bool handing_over;           /* asleep until the readers of those have committed */
 	enum ledger ledger_unwanted; /* what an item of an input that was left is; 0: unwanted */
 	enum ledger ledger_done,
 		ledger_quiet;    /* what an item is that the stage took and emitted something for, or nothing */

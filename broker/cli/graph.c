@@ -231,7 +231,10 @@ static void stage_json(const struct plan_stage *stage, struct text *text)
 		stage->order == PLAN_ORDER_KEY  ? "key" :
 						  "none",
 		stage->balance == HERITAGE_BALANCE_KEY ? "key" : balance_name(stage), full_name(stage),
-		stage->rendezvous ? "true" : "false", stage->in_flight, stage->degrade ? "degrade" : stage->drop_branch ? "drop_branch" : "fail",
+		stage->rendezvous ? "true" : "false", stage->in_flight,
+		stage->degrade     ? "degrade" :
+		stage->drop_branch ? "drop_branch" :
+				     "fail",
 		stage->batch, (unsigned long long)stage->lane_bytes, (unsigned long long)stage->grace_ns,
 		stage->attempts);
 	add_string(text, "dead_letter_path", stage->dead_letter_path);

@@ -175,7 +175,7 @@ static enum verdict seat_verdict(const struct seat *seat)
 		.ended = death->ended,
 		.hung = death->hung,
 		.failed = seat->goodbye.said && seat->goodbye.status == WEIR_FAILED,
-		.closed = closed_its_lanes(seat),
+		.closed = closed_its_lanes(seat) || seat_is_cut_off(seat),
 		.stopped = death->stopped,
 		.no_program =
 			error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR || error == ELOOP,
@@ -264,8 +264,7 @@ void seat_conclude(struct seat *seat)
 	case VERDICT_STAGE_FAILED:
 		if (closed_its_lanes(seat)) {
 			seat_must_move(seat, SEAT_EVENT_END);
-			seat_fail_source(seat,
-					 goodbye_reason(seat));
+			seat_fail_source(seat, goodbye_reason(seat));
 		} else if (!seat_abandon(seat, goodbye_reason(seat))) {
 			seat_must_move(seat, SEAT_EVENT_GIVE_UP);
 			fail_stage(seat);

@@ -21,7 +21,7 @@ struct verdict_facts {
 	bool ended;        /* the status line of this very generation says ENDED */
 	bool hung;         /* it said goodbye and had to be killed */
 	bool failed;       /* its goodbye said WEIR_FAILED */
-	bool closed;       /* a source that failed after handing on all that it had: its stream is over */
+	bool closed;       /* its stream is over: a source that has handed on all that it had, or a producer is lost */
 	bool stopped;      /* we have killed it, because a sibling died */
 	bool no_program;   /* weir-worker can't be executed, and never could */
 	bool started;      /* the pipeline has run */

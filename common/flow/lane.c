@@ -146,6 +146,12 @@ void lane_out_close(struct lane_out *lane)
 	store_release(&lane->writer->closed, LANE_CLOSED_CLEAN); /* [L3] mate: lane_in_refresh */
 }
 
+void lane_out_lose(struct lane_out *lane)
+{
+	if (load_relaxed(&lane->writer->closed) == LANE_OPEN)
+		store_release(&lane->writer->closed, LANE_CLOSED_LOST); /* [L3] mate: lane_in_refresh */
+}
+
 /*
  * Looks at the producer's line. `closed` is loaded before `tail`: it was stored after the last tail, so whoever sees
  * it sees that tail too, and "closed and nothing left" can't hide a last item.

@@ -80,6 +80,8 @@ uint64_t lane_out_room(struct lane_out *lane, bool refresh);
 uint64_t lane_out_load(const struct lane_out *lane);
 /* Producer: marks the end of the stream, after the last commit. */
 void lane_out_close(struct lane_out *lane);
+/* Producer: the same where the end is none: whoever should have written the rest has been given up. No-op if it is closed. */
+void lane_out_lose(struct lane_out *lane);
 
 /*
  * Consumer: the record at `next`: a copy of its header, checked once, and its payload in place. Does not advance.

@@ -34,7 +34,7 @@ run() {
 
 # What came to it is delivered, or cancelled: nothing else.
 account() {
-	assert_eq "$(($(final stderr cancelled) + $(wc -l <out)))" 20000 "$1: cancelled and delivered"
+	assert_eq "$(($(final stderr cancelled) + $(cat out 2>/dev/null | wc -l)))" 20000 "$1: cancelled and delivered"
 }
 
 # Dies of every item once it has passed on 5000; those it has passed on arrive, those it has not are cancelled.
@@ -68,6 +68,13 @@ spec "exec: 'kill -KILL \$PPID; cat', block: all, restart: {type: temporary}" >s
 run "temporary"
 assert_contains stderr "stage 'bad' failed: a temporary worker died"
 account "temporary"
+
+# A stage behind it that adds up must not take for the end what is none: it says nothing rather than half of it.
+spec "plugin: $plugins/unlucky.so, worker: 64, after: 5000, dead_letter: {attempts: 100}" |
+	sed -e "s/name: behind, exec: .cat., mode: line/name: behind, exec: [wc, -l], block: all/" >spec.yaml
+grep -q 'wc, -l' spec.yaml || fail "the spec has no sum"
+run "a sum"
+[ ! -s out ] || fail "a sum of a part: $(cat out)"
 
 # A stage to which nobody else listens: an endless source ends.
 cat >spec.yaml <<YAML

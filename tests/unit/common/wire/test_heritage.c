@@ -276,8 +276,8 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 		    a->off_record == b->off_record);
 	assert_true(a->off_data == b->off_data && a->control_size == b->control_size && a->ordered == b->ordered);
 	assert_true(a->off_done_bits == b->off_done_bits);
-	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->stands_in == b->stands_in && a->in_flight == b->in_flight &&
-		    a->attempts == b->attempts);
+	assert_true(a->batch == b->batch && a->forwards == b->forwards && a->stands_in == b->stands_in &&
+		    a->in_flight == b->in_flight && a->attempts == b->attempts);
 }
 
 static void test_round_trip(void **state)
