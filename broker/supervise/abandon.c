@@ -5,10 +5,12 @@
  *      the one that died        restarting ------------> starting          all of its seats get stand-ins (worker/stand_in.c): they
  *      its stage's others       stopping -> restarting -> starting         leave the inputs, discard what comes, and end with them
  *
- * No lane loses its reader, so no producer has to learn of a failure: it sees a reader that has left, as behind a `take`. Downstream a
- * stand-in's lanes close as lost when its inputs have ended: a stage that reads from it says, once it has done all that it was given, that it
- * can't go on, and is abandoned in turn, whatever its own on_failure. So no stage takes for an end what is none. That a stage
- * has failed stands in the outcome: exit 3. A stand-in is counted like any other worker, from none on; if it fails, too, the pipeline does.
+ * No lane loses its reader, so no producer has to learn of a failure: it sees a reader that has left, as behind a `take`. Downstream
+ * a stand-in's lanes close as lost when its inputs have ended: a stage that reads from it says, once it has done all that it was
+ * given, that it can't go on, and is abandoned in turn, whatever its own on_failure. So no stage takes for an end what is none.
+ *
+ * That a stage has failed stands in the outcome: exit 3. A stand-in is counted like any other worker, from none on; if it fails, too,
+ * the pipeline does.
  */
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"

@@ -256,8 +256,8 @@ void seat_back_off(struct seat *seat);
 
 /* abandon.c */
 /*
- * The seat's stage has failed for good: if its branch may be dropped, or is part of one, fills all its seats with stand-ins and returns true. Returns false, and
- * has done nothing, if the spec does not say so, the pipeline has not run, or it was a stand-in that failed.
+ * The seat's stage has failed for good: if its branch may be dropped, or is part of one, fills all its seats with stand-ins and returns
+ * true. Returns false, and has done nothing, if neither is so, the pipeline has not run, or it was a stand-in that failed.
  */
 bool seat_abandon(struct seat *seat, const char *why);
 /* A stand-in before it has ended: more will not come, and what came is not all. */

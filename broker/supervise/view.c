@@ -64,6 +64,7 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 				      .role = stage_role_name(planned->role),
 				      .kind = planned->kind,
 				      .n_workers = planned->workers,
+				      .dropped = supervisor->stages[number].abandoned,
 				      .workers = calloc(planned->workers, sizeof(*stage->workers)) };
 	must(stage->workers);
 	for (uint32_t i = 0; i < planned->workers; i++) {

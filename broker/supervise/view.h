@@ -25,6 +25,7 @@ struct view_stage {
 	const char *role, *kind;
 	uint32_t n_workers, n_live, restarts;
 	uint32_t n_retired;            /* seats that the stage goes on without */
+	bool dropped;                  /* failed for good, and the pipeline goes on without it */
 	uint64_t ledger[LEDGER_COUNT]; /* sum of its workers */
 	uint64_t queue_bytes;          /* in its input lanes now */
 	uint64_t queue_capacity_bytes;

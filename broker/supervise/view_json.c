@@ -90,6 +90,7 @@ static void format_stage(const struct view *view, const struct view_stage *stage
 	add_number(text, "restarts", stage->restarts);
 	text_add_char(text, ',');
 	add_number(text, "retired", stage->n_retired);
+	text_add(text, stage->dropped ? ",\"dropped\":true" : ",\"dropped\":false");
 	text_add_char(text, ',');
 	add_number(text, "queue_bytes", stage->queue_bytes);
 	text_add_char(text, ',');

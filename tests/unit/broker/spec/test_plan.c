@@ -176,6 +176,7 @@ static void test_hello(void **state)
 		assert_int_equal(plan->stages[i].attempts, 3);
 		assert_null(plan->stages[i].dead_letter_path);
 		assert_int_equal(plan->stages[i].restart_intensity, 10);
+		assert_int_equal(plan->stages[i].restart_type, PLAN_TRANSIENT);
 		assert_int_equal(plan->stages[i].restart_period_ns, UINT64_C(30000000000));
 		assert_int_equal(plan->stages[i].backoff_min_ns, 10000000);
 		assert_int_equal(plan->stages[i].backoff_max_ns, UINT64_C(10000000000));
@@ -385,23 +386,28 @@ static void test_one_worker_fifo(void **state)
 
 static void test_values(void **state)
 {
-	struct plan *plan =
-		load("pipeline: p\ndeadline: 1h\ndrain: 5s\ngrace: 1s\nrestart: {intensity: 3, backoff: 1s}\nstages:\n"
-		     "  - {name: in, source: file, path: [/dev/null, '/etc/host*'], too_long: cut}\n"
-		     "  - name: a\n"
-		     "    exec: |\n"
-		     "      tr a-z A-Z | cat\n"
-		     "    restart: {period: 1m, intensity: 0}\n"
-		     "    grace: 500ms\n"
-		     "    dead_letter: {attempts: 1, path: bad}\n"
-		     "    batch: 1k\n"
-		     "    block: all\n"
-		     "  - {name: out, sink: file, path: x, existing: append}\n");
+	struct plan *plan = load("pipeline: p\ndeadline: 1h\ndrain: 5s\ngrace: 1s\nstrategy: rest_for_one\n"
+				 "restart: {intensity: 3, backoff: 1s, type: permanent}\nstages:\n"
+				 "  - {name: in, source: file, path: [/dev/null, '/etc/host*'], too_long: cut}\n"
+				 "  - name: a\n"
+				 "    exec: |\n"
+				 "      tr a-z A-Z | cat\n"
+				 "    restart: {period: 1m, intensity: 0, type: temporary}\n"
+				 "    on_failure: drop_branch\n"
+				 "    grace: 500ms\n"
+				 "    dead_letter: {attempts: 1, path: bad}\n"
+				 "    batch: 1k\n"
+				 "    block: all\n"
+				 "  - {name: out, sink: file, path: x, existing: append}\n");
 
 	(void)state;
 	assert_int_equal(plan->deadline_ns, UINT64_C(3600000000000));
 	assert_int_equal(plan->drain_ns, UINT64_C(5000000000));
 	assert_int_equal(plan->stages[0].grace_ns, 1000000000);
+	assert_int_equal(plan->strategy, PLAN_REST_FOR_ONE);
+	assert_int_equal(plan->stages[0].restart_type, PLAN_PERMANENT);
+	assert_int_equal(plan->stages[1].restart_type, PLAN_TEMPORARY);
+	assert_true(plan->stages[1].drop_branch && !plan->stages[0].drop_branch);
 	assert_int_equal(plan->stages[0].restart_intensity, 3);
 	assert_int_equal(plan->stages[0].backoff_min_ns, 1000000000);
 	assert_string_equal(option(&plan->stages[0], "path")->list[1], "/etc/host*");

@@ -316,6 +316,8 @@ static void act_once(struct fake *fake)
 {
 	bool first = fake->heritage.generation == 0;
 
+	if (fake->heritage.stands_in && !acts(fake, "fail-run-too"))
+		return;
 	if (acts(fake, "crash-once") && first) {
 		signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own handler */
 		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
@@ -337,7 +339,7 @@ static void act_once(struct fake *fake)
 		_exit(9);
 	if ((acts(fake, "die-once") || acts(fake, "die-never-ready")) && first)
 		raise(SIGKILL);
-	if (acts(fake, "fail-run") || (acts(fake, "fail-once") && first)) {
+	if (acts(fake, "fail-run") || acts(fake, "fail-run-too") || (acts(fake, "fail-once") && first)) {
 		say_bye(fake, WEIR_FAILED, "no space left on device", "");
 		_exit(1);
 	}

@@ -268,6 +268,42 @@ static void test_a_temporary_sibling_does_not_come_back(void **state)
 	end_trial(&trial);
 }
 
+/* on_failure: drop_branch: a stand-in takes the seat, and nobody is cancelled. What it does with items is told by the scenario k09. */
+static void test_a_dropped_stage_gets_a_stand_in(void **state)
+{
+	const struct cell cell = { PLAN_ONE_FOR_ONE, PLAN_TRANSIENT, "crash-always", STORE };
+	struct trial trial = { .at_phase = at_phase };
+	struct made_plan made;
+
+	(void)state;
+	looks = (struct looks){ .cell = &cell };
+	make_plan(&made, "stay", "crash-always", 2);
+	made.stages[STORE].drop_branch = true;
+	run_trial(&trial, &made.plan);
+	assert_int_equal(trial.exit_code, EXIT_LOSSES);
+	assert_logged(&trial, "its branch is dropped");
+	assert_string_equal(trial.view.cause, "none");
+	assert_true(trial.view.stages[STORE].dropped && !trial.view.stages[FEED].dropped);
+	assert_int_equal(trial.view.stages[FEED].restarts, 0);
+	end_trial(&trial);
+}
+
+/* One that says that it can't go on, and whose stand-in can't either: then the pipeline has failed. */
+static void test_a_stand_in_that_fails_is_the_end(void **state)
+{
+	struct trial trial = { 0 };
+	struct made_plan made;
+
+	(void)state;
+	make_plan(&made, "stay-on", "fail-run-too", 1);
+	made.stages[STORE].drop_branch = true;
+	run_trial(&trial, &made.plan);
+	assert_int_equal(trial.exit_code, EXIT_LOSSES);
+	assert_string_equal(trial.view.cause, "sibling_failed");
+	assert_int_equal(trial.view.stages[STORE].restarts, 1);
+	end_trial(&trial);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +316,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_before_the_start_only_the_dead_one_is_restarted),
 		cmocka_unit_test(test_a_temporary_worker_that_dies_before_the_start_fails_it),
 		cmocka_unit_test(test_a_temporary_sibling_does_not_come_back),
+		cmocka_unit_test(test_a_dropped_stage_gets_a_stand_in),
+		cmocka_unit_test(test_a_stand_in_that_fails_is_the_end),
 	};
 
 	if (is_fake_worker(argc, argv))
