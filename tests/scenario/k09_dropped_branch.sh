@@ -15,7 +15,7 @@ stages:
   - {name: numbers, source: generate, count: 20k, text: '{n} $pad', restart: {intensity: 1000}}
   - {name: keep, from: numbers, sink: file, path: keep, lane: 64KiB, restart: {intensity: 1000}}
   - {name: bad, from: numbers, lane: 64KiB, on_failure: drop_branch, $1}
-  - {name: behind, exec: [cat], mode: line, lane: 64KiB, restart: {intensity: 1000}, dead_letter: {attempts: 100}}
+  - {name: behind, plugin: $plugins/mortal.so, lane: 64KiB, restart: {intensity: 1000}, dead_letter: {attempts: 100}}
   - {name: out, sink: file, path: out, lane: 64KiB, restart: {intensity: 1000}}
 YAML
 }
@@ -71,7 +71,7 @@ account "temporary"
 
 # A stage behind it that adds up must not take for the end what is none: it says nothing rather than half of it.
 spec "plugin: $plugins/unlucky.so, worker: 64, after: 5000, dead_letter: {attempts: 100}" |
-	sed -e "s/name: behind, exec: .cat., mode: line/name: behind, exec: [wc, -l], block: all/" >spec.yaml
+	sed -e "s|name: behind, plugin: [^,]*|name: behind, exec: [wc, -l], block: all|" >spec.yaml
 grep -q 'wc, -l' spec.yaml || fail "the spec has no sum"
 run "a sum"
 [ ! -s out ] || fail "a sum of a part: $(cat out)"
@@ -91,6 +91,25 @@ assert_exit 3 weir run --json spec.yaml
 seq 100 >first
 assert_file_equal out first "nobody else listens"
 assert_eq "$(final stderr in_flight) $(final stderr balanced)" "0 true" "nobody else listens"
+
+# A stage that reads from it and from others does all that they give it; its own on_failure says nothing of that.
+cat >spec.yaml <<YAML
+pipeline: mixed
+strategy: one_for_all
+restart: {intensity: 3, period: 60s, backoff: 1ms, backoff_max: 10ms}
+stages:
+  - {name: numbers, source: generate, count: 20k, text: '{n}'}
+  - {name: bad, from: numbers, plugin: $plugins/unlucky.so, worker: 64, after: 500, on_failure: drop_branch, dead_letter: {attempts: 100}}
+  - {name: good, from: numbers, exec: [cat], mode: line}
+  - {name: both, from: [bad, good], plugin: $plugins/mortal.so}
+  - {name: keep, sink: file, path: keep}
+YAML
+rm -f keep
+assert_exit 3 weir run --json spec.yaml
+{ seq 20000; seq 500; } | LC_ALL=C sort >all
+LC_ALL=C sort keep >kept
+assert_file_equal kept all "a stage with another input"
+assert_eq "$(final stderr in_flight) $(final stderr balanced) $(final stderr cancelled)" "0 true 19500" "a stage with another input"
 
 # A source that fails ends, and the other one goes on.
 cat >spec.yaml <<YAML

@@ -59,6 +59,19 @@ static void show_program_after_some_starts(struct supervisor *supervisor)
 	}
 }
 
+/* Whoever is waited for has a deadline: a timer of its own, the ladder's, or that of the siblings who are being stopped. */
+static void check_bounds(const struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
+		const struct seat *seat = &supervisor->seats[i];
+
+		if (seat->state == SEAT_READY || seat_state_over(seat->state))
+			continue;
+		if (!seat->timer && !supervisor->ladder_timer && !(seat->waits && siblings_awaited(supervisor)))
+			fail_msg("nothing bounds how long seat %u is '%s'", i, seat_state_name(seat->state));
+	}
+}
+
 static int on_look(sd_event_source *source, uint64_t at_us, void *data)
 {
 	struct trial *trial = data;
@@ -66,6 +79,7 @@ static int on_look(sd_event_source *source, uint64_t at_us, void *data)
 	(void)at_us;
 	if (trial->supervisor->finished)
 		return 0;
+	check_bounds(trial->supervisor);
 	show_program_after_some_starts(trial->supervisor);
 	if (is_settled(trial->supervisor) && trial->supervisor->ladder.rung == RUNG_NONE)
 		supervisor_drain(trial->supervisor, 0, "the test");
