@@ -222,7 +222,10 @@ void turn_release(struct worker *worker)
 static void close_output(const struct worker *worker, struct output_edge *edge)
 {
 	for (uint32_t i = 0; i < edge->n_lanes; i++) {
-		(worker->heritage.stands_in ? lane_out_lose : lane_out_close)(&edge->lanes[i].lane);
+		if (worker->heritage.stands_in)
+			lane_out_lose(&edge->lanes[i].lane);
+		else
+			lane_out_close(&edge->lanes[i].lane);
 		turn_touch(edge->lanes[i].peer, ARM_DATA, 0);
 	}
 }
