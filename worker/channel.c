@@ -161,10 +161,10 @@ uint32_t channel_inputs(const struct weir_context *context)
 	return worker_of(context)->n_inputs;
 }
 
-int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item)
+static inline __attribute__((always_inline)) int channel_receive(struct worker *worker, uint32_t input,
+								 const struct until *until, struct weir_item *ret_item)
 {
 	struct weir_case any = { .kind = WEIR_CASE_RECV, .index = input };
-	struct worker *worker = worker_of(context);
 	int r = channel_enter(worker);
 
 	if (r != 0)
@@ -173,6 +173,8 @@ int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline
 		return error_origin(-EINVAL);
 	r = channel_step(worker);
 	while (r == 0) {
+		if (until_is_cancelled(until))
+			return CHANNEL_SCOPE_DONE;
 		r = admission_has_met(worker) ? channel_take(worker, input) : CHANNEL_NOTHING;
 		if (__builtin_expect(r == 0, 1)) {
 			*ret_item = worker->step.item;
@@ -181,11 +183,26 @@ int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline
 		if (r == CHANNEL_NOTHING)
 			r = channel_pause(worker, false);
 		if (r == 0)
-			r = channel_sleep(worker, &any, 1, false, deadline_ns);
+			r = channel_sleep(worker, &any, 1, false, until);
 		if (r == 0)
 			step_turn(worker);
 	}
 	return r;
+}
+
+int channel_recv(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item)
+{
+	const struct until until = { .deadline_ns = deadline_ns };
+
+	return channel_receive(worker_of(context), input, &until, ret_item);
+}
+
+int channel_recv_in(struct weir_context *context, uint32_t input, struct weir_scope *scope,
+		    const struct weir_budget *budget, struct weir_item *ret_item)
+{
+	const struct until until = until_of(worker_of(context), scope, budget);
+
+	return until_outcome(&until, channel_receive(worker_of(context), input, &until, ret_item));
 }
 
 /* ---- sending ---- */
@@ -227,7 +244,7 @@ static int channel_may_send(struct worker *worker, uint32_t output)
 }
 
 /* No room: waits for it. Returns 0: try again. */
-static int channel_await_room(struct worker *worker, uint32_t output, size_t size_bytes, uint64_t deadline_ns)
+static int channel_await_room(struct worker *worker, uint32_t output, size_t size_bytes, const struct until *until)
 {
 	struct weir_case room = { .kind = WEIR_CASE_SEND, .index = output, .size_bytes = size_bytes };
 	bool source = worker->stage.role == WEIR_SOURCE;
@@ -240,7 +257,7 @@ static int channel_await_room(struct worker *worker, uint32_t output, size_t siz
 	/* Readers had time, and an edge that never waits could not tell before the commit whether it was full of us. */
 	if (admission_has_met(worker) && output_room(worker, worker->need_bytes))
 		return 0;
-	r = channel_sleep(worker, &room, 1, !source, deadline_ns);
+	r = channel_sleep(worker, &room, 1, !source, until);
 	if (r == WEIR_CANCELLED)
 		return source ? channel_cancelled(worker) : channel_refuse(worker, r);
 	if (r == 0 && source) {
@@ -279,7 +296,7 @@ static int channel_sent(struct worker *worker, uint32_t output, int status)
 	return worker->stage.role == WEIR_SOURCE && admission_refused(worker, output) ? WEIR_REJECTED : WEIR_OK;
 }
 
-static int channel_place(struct worker *worker, const struct sending *sending, uint64_t deadline_ns)
+static int channel_place(struct worker *worker, const struct sending *sending, const struct until *until)
 {
 	int r = channel_may_send(worker, sending->output);
 
@@ -288,11 +305,14 @@ static int channel_place(struct worker *worker, const struct sending *sending, u
 	if (!worker->step.has_item)
 		worker->context.accepted_ns = worker_now_ns(worker);
 	while (r == 0) {
-		enum output_code code = channel_try(worker, sending);
+		enum output_code code;
 
+		if (until_is_cancelled(until))
+			return CHANNEL_SCOPE_DONE;
+		code = channel_try(worker, sending);
 		if (code != OUTPUT_E_FULL)
 			return channel_sent(worker, sending->output, output_status(code));
-		r = channel_await_room(worker, sending->output, sending->size_bytes, deadline_ns);
+		r = channel_await_room(worker, sending->output, sending->size_bytes, until);
 	}
 	return r;
 }
@@ -301,15 +321,32 @@ int channel_send(struct weir_context *context, uint32_t output, const void *data
 		 uint64_t deadline_ns)
 {
 	const struct sending sending = { .output = output, .size_bytes = size_bytes, .data = data };
+	const struct until until = { .deadline_ns = deadline_ns };
 
-	return channel_place(worker_of(context), &sending, deadline_ns);
+	return channel_place(worker_of(context), &sending, &until);
+}
+
+int channel_send_in(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		    struct weir_scope *scope, const struct weir_budget *budget)
+{
+	const struct sending sending = { .output = output, .size_bytes = size_bytes, .data = data };
+	const struct until until = until_of(worker_of(context), scope, budget);
+
+	int r = channel_place(worker_of(context), &sending, &until);
+
+	/* The worker's own end is no matter of the scope: this send can not be overlooked. */
+	if (r == CHANNEL_SCOPE_DONE && worker_cancelled(worker_of(context)))
+		r = worker_of(context)->stage.role == WEIR_SOURCE ? channel_cancelled(worker_of(context)) :
+								    channel_refuse(worker_of(context), WEIR_CANCELLED);
+	return until_outcome(&until, r);
 }
 
 int channel_reserve(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload)
 {
 	const struct sending sending = { .output = output, .size_bytes = size_bytes, .ret_payload = ret_payload };
+	const struct until until = { .deadline_ns = WEIR_FOREVER };
 
-	return channel_place(worker_of(context), &sending, WEIR_FOREVER);
+	return channel_place(worker_of(context), &sending, &until);
 }
 
 int channel_push(struct weir_context *context, uint32_t output, size_t size_bytes)

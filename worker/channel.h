@@ -17,6 +17,13 @@ int channel_reserve(struct weir_context *context, uint32_t output, size_t size_b
 int channel_push(struct weir_context *context, uint32_t output, size_t size_bytes);
 int channel_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
 		   size_t *ret_case);
+/* The same with a scope and a budget, each NULL or not. */
+int channel_recv_in(struct weir_context *context, uint32_t input, struct weir_scope *scope,
+		    const struct weir_budget *budget, struct weir_item *ret_item);
+int channel_send_in(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		    struct weir_scope *scope, const struct weir_budget *budget);
+int channel_select_in(struct weir_context *context, struct weir_case *cases, size_t n_cases, struct weir_scope *scope,
+		      const struct weir_budget *budget, size_t *ret_case);
 int channel_close(struct weir_context *context, uint32_t output);
 void channel_hold(struct weir_context *context);
 

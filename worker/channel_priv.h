@@ -11,7 +11,39 @@
 enum {
 	CHANNEL_NOTHING = 101, /* nothing now: neither an item nor an end */
 	CHANNEL_ITEM = 102,    /* something for the stage */
+	/* the call's scope is: WEIR_CANCELLED to the stage, and no more than that; WEIR_CANCELLED itself is the worker's end */
+	CHANNEL_SCOPE_DONE = 103,
 };
+
+/* What a call is bound by, besides the worker's own end. */
+struct until {
+	uint64_t deadline_ns;             /* WEIR_NOW, WEIR_FOREVER, or when */
+	struct weir_scope *scope;         /* NULL: none */
+	const struct weir_budget *budget; /* whose deadline that is; NULL: nobody's */
+};
+
+/* The worker's own scope is looked at anyhow. */
+static inline struct until until_of(const struct worker *worker, struct weir_scope *scope,
+				    const struct weir_budget *budget)
+{
+	return (struct until){ budget ? budget->deadline_ns : WEIR_FOREVER, scope == worker->scope ? NULL : scope,
+			       budget };
+}
+
+static inline bool until_is_cancelled(const struct until *until)
+{
+	return until->scope && weir_scope_done(until->scope);
+}
+
+/* What the stage is told. Calls the budget's expiry, if that is it. */
+static inline int until_outcome(const struct until *until, int r)
+{
+	if (__builtin_expect(r == 0, 1))
+		return 0;
+	if (r == WEIR_EXPIRED && until->budget)
+		(void)weir_budget_check(until->budget);
+	return r == CHANNEL_SCOPE_DONE ? WEIR_CANCELLED : r;
+}
 
 /* Before each call: 0, -EPERM outside of run(), or what ended the stage. */
 static inline int channel_enter(const struct worker *worker)
@@ -47,6 +79,7 @@ int channel_pause(struct worker *worker, bool in_step);
 
 /*
  * Waits for the cases, whose descriptors' revents are set on return; between steps for runs that are due, too. Returns 0: look
- * again; WEIR_WOULD_BLOCK, WEIR_EXPIRED, WEIR_CANCELLED, negative errno.
+ * again; WEIR_WOULD_BLOCK, WEIR_EXPIRED, CHANNEL_SCOPE_DONE, WEIR_CANCELLED, negative errno.
  */
-int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns);
+int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step,
+		  const struct until *until);

@@ -12,6 +12,7 @@
 #include "worker/in_flight.h"
 #include "worker/leave.h"
 #include "worker/output.h"
+#include "worker/scopes.h"
 #include "worker/sharing.h"
 #include "worker/take.h"
 #include "worker/turn.h"
@@ -375,5 +376,12 @@ const struct weir_host worker_host = {
 	.select = channel_select,
 	.close = channel_close,
 	.hold = channel_hold,
+	.recv_in = channel_recv_in,
+	.send_in = channel_send_in,
+	.select_in = channel_select_in,
+	.scope = scopes_scope,
+	.budget = scopes_budget,
+	.exit_point = scopes_exit_point,
+	.coordinator = scopes_coordinator,
 	.option = host_option,
 };

@@ -22,6 +22,7 @@
 #include "worker/in_flight.h"
 #include "worker/kind.h"
 #include "worker/run.h"
+#include "worker/scopes.h"
 #include "worker/stand_in.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -79,6 +80,9 @@ static int worker_open_stage(struct worker *worker)
 	}
 	worker_set_state(worker, WORKER_STATE_OPENING, NO_LANE);
 	worker->now_ns = clock_now_ns();
+	r = scopes_open(worker);
+	if (r < 0)
+		return worker_bye(worker, r, "no memory for the stage's scope", NULL);
 	worker->phase = PHASE_OPEN;
 	r = worker->stage.open(&worker->context, &worker->state);
 	worker->phase = PHASE_NONE;
@@ -86,6 +90,7 @@ static int worker_open_stage(struct worker *worker)
 		return 0;
 	if (r < 0)
 		snprintf(worker->reason, sizeof(worker->reason), "cannot open: %s", strerror(-r));
+	(void)scopes_conclude(worker, &r);
 	worker_bye(worker, r < 0 ? r : WEIR_FAILED, worker->reason, NULL);
 	return EXIT_WORKER_FAILED;
 }
@@ -110,13 +115,13 @@ static int worker_run(struct worker *worker)
 	r = worker_wait_for_start(worker);
 	if (r == 0)
 		r = worker->stage.run ? run_loop(worker) : turn_loop(worker);
-	if (worker->stage.close)
+	if (r < 0)
+		snprintf(worker->reason, sizeof(worker->reason), "%s", strerror(-r));
+	if (scopes_conclude(worker, &r) && worker->stage.close)
 		worker->stage.close(&worker->context, worker->state);
 	children_kill_all();
 	if (r == 0 || r == WEIR_CANCELLED)
 		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
-	if (r < 0)
-		snprintf(worker->reason, sizeof(worker->reason), "%s", strerror(-r));
 	return worker_bye(worker, r, r == 0 || r == WEIR_CANCELLED ? NULL : worker->reason, NULL);
 }
 
@@ -152,6 +157,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return worker_bye(&worker, WEIR_FAILED, text_get(&why), NULL);
 	r = worker_run(&worker);
+	scopes_close(&worker);
 	worker_detach(&worker);
 	return r;
 }

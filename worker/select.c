@@ -16,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/scope/scope.h"
 #include "worker/admission.h"
 #include "worker/channel_priv.h"
 #include "worker/leave.h"
@@ -31,6 +32,7 @@ struct cases {
 	size_t n_cases;
 	bool in_step;
 	bool meeting; /* the next step waits for the readers at a rendezvous */
+	const struct until *until;
 };
 
 static bool never_fits(const struct worker *worker, const struct weir_case *one)
@@ -155,6 +157,8 @@ static bool any_is_ready(struct worker *worker, const void *data)
 {
 	const struct cases *all = data;
 
+	if (until_is_cancelled(all->until))
+		return true;
 	if (retire_may_advance(worker) || step_may_close(worker) || (!all->in_step && leave_has_work(worker)))
 		return true;
 	if (all->meeting)
@@ -195,36 +199,63 @@ static void request_lanes(struct worker *worker, const struct cases *all, struct
 		request_room(request, worker->outputs[0].lanes[0].lane.capacity_bytes);
 }
 
-int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step, uint64_t deadline_ns)
+/*
+ * May it sleep, and until when? A scope that another thread cancels wakes it by a descriptor, which is put behind the others; the
+ * supervisor's order does by the doorbell. Returns 0, WEIR_WOULD_BLOCK, WEIR_EXPIRED, CHANNEL_SCOPE_DONE, -errno.
+ */
+static int request_until(const struct until *until, struct wait_request *request, struct pollfd *ret_fd)
 {
-	struct cases all = { cases, n_cases, in_step, !in_step && !admission_has_met(worker) };
-	struct pollfd fds[WEIR_CASES_MAX];
-	struct wait_request request = { .is_over = any_is_ready,
-					.data = &all,
-					.fds = fds,
-					.wake_ns = deadline_ns == WEIR_FOREVER ? 0 : deadline_ns };
-	int r;
+	uint64_t deadline_ns = until->deadline_ns;
 
+	if (until->scope && weir_scope_check(until->scope) != WEIR_OK)
+		return CHANNEL_SCOPE_DONE;
 	if (deadline_ns == WEIR_NOW)
 		return WEIR_WOULD_BLOCK;
 	if (deadline_ns != WEIR_FOREVER && clock_now_ns() >= deadline_ns)
 		return WEIR_EXPIRED;
+	*ret_fd = (struct pollfd){ .fd = -1, .events = POLLIN };
+	if (until->scope) {
+		uint64_t scope_ns = weir_scope_budget(until->scope).deadline_ns;
+
+		deadline_ns = scope_ns < deadline_ns ? scope_ns : deadline_ns;
+		ret_fd->fd = weir_scope_event_fd(until->scope);
+		if (ret_fd->fd < 0)
+			return error_origin(ret_fd->fd);
+	}
+	request->wake_ns = deadline_ns == WEIR_FOREVER ? 0 : deadline_ns;
+	return 0;
+}
+
+int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases, bool in_step,
+		  const struct until *until)
+{
+	struct cases all = { cases, n_cases, in_step, !in_step && !admission_has_met(worker), until };
+	struct pollfd fds[WEIR_CASES_MAX + 1], scope_fd;
+	struct wait_request request = { .is_over = any_is_ready, .data = &all, .fds = fds };
+	size_t n_fds = 0;
+	int r = request_until(until, &request, &scope_fd);
+
+	if (r != 0)
+		return r;
 	/* In the middle of a step nobody could end a run: waking up for it would be a busy loop. */
 	if (!in_step)
 		request.wake_ns = deadline_earlier(request.wake_ns, output_runs_due_ns(worker));
 	request_lanes(worker, &all, &request);
 	for (size_t i = 0; !all.meeting && i < n_cases; i++)
 		if (cases[i].kind == WEIR_CASE_FD)
-			fds[request.n_fds++] = (struct pollfd){ .fd = cases[i].fd, .events = cases[i].events };
+			fds[n_fds++] = (struct pollfd){ .fd = cases[i].fd, .events = cases[i].events };
+	request.n_fds = n_fds;
+	if (scope_fd.fd >= 0)
+		fds[request.n_fds++] = scope_fd;
 	r = wait_for_request(worker, &request);
-	for (size_t i = n_cases; request.n_fds && i-- > 0;)
+	for (size_t i = n_cases; n_fds && i-- > 0;)
 		if (cases[i].kind == WEIR_CASE_FD)
-			cases[i].revents = fds[--request.n_fds].revents;
+			cases[i].revents = fds[--n_fds].revents;
 	return r;
 }
 
 /* Nothing was ready at the first look. Returns 0: look again. */
-static int select_wait(struct worker *worker, struct cases *all, bool in_step, uint64_t deadline_ns)
+static int select_wait(struct worker *worker, struct cases *all, bool in_step)
 {
 	int r = channel_pause(worker, in_step);
 
@@ -233,7 +264,7 @@ static int select_wait(struct worker *worker, struct cases *all, bool in_step, u
 	r = in_step || admission_has_met(worker) ? poll_now(all->cases, all->n_cases) : 0;
 	if (r != 0)
 		return r > 0 ? 0 : channel_over(worker, r);
-	r = channel_sleep(worker, all->cases, all->n_cases, in_step, deadline_ns);
+	r = channel_sleep(worker, all->cases, all->n_cases, in_step, all->until);
 	if (r == WEIR_CANCELLED && in_step) {
 		worker->emit_refused = WEIR_CANCELLED; /* the step at work will not be finished */
 		return r;
@@ -241,11 +272,10 @@ static int select_wait(struct worker *worker, struct cases *all, bool in_step, u
 	return r < 0 || r == WEIR_CANCELLED ? channel_over(worker, r) : r;
 }
 
-int channel_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
-		   size_t *ret_case)
+static int select_until(struct worker *worker, struct weir_case *cases, size_t n_cases, const struct until *until,
+			size_t *ret_case)
 {
-	struct worker *worker = worker_of(context);
-	struct cases all = { .cases = cases, .n_cases = n_cases };
+	struct cases all = { .cases = cases, .n_cases = n_cases, .until = until };
 	bool receives, in_step, polled = false;
 	int r = channel_enter(worker);
 
@@ -264,17 +294,35 @@ int channel_select(struct weir_context *context, struct weir_case *cases, size_t
 	else if (worker_cancelled(worker))
 		r = worker->emit_refused = WEIR_CANCELLED;
 	while (r == 0) {
+		if (until_is_cancelled(until))
+			return CHANNEL_SCOPE_DONE;
 		r = in_step || admission_has_met(worker) ? look(worker, cases, n_cases, polled, ret_case) :
 							   CHANNEL_NOTHING;
 		if (r != CHANNEL_NOTHING)
 			return r;
-		r = select_wait(worker, &all, in_step, deadline_ns);
+		r = select_wait(worker, &all, in_step);
 		if (r == 0 && !in_step)
 			step_turn(worker);
 		if (r == 0 && worker->stage.role == WEIR_SOURCE)
 			r = channel_step(worker); /* it may have to drain by now */
 	}
 	return r;
+}
+
+int channel_select(struct weir_context *context, struct weir_case *cases, size_t n_cases, uint64_t deadline_ns,
+		   size_t *ret_case)
+{
+	const struct until until = { .deadline_ns = deadline_ns };
+
+	return select_until(worker_of(context), cases, n_cases, &until, ret_case);
+}
+
+int channel_select_in(struct weir_context *context, struct weir_case *cases, size_t n_cases, struct weir_scope *scope,
+		      const struct weir_budget *budget, size_t *ret_case)
+{
+	const struct until until = until_of(worker_of(context), scope, budget);
+
+	return until_outcome(&until, select_until(worker_of(context), cases, n_cases, &until, ret_case));
 }
 
 int channel_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)

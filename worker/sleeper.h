@@ -33,4 +33,4 @@ int sleeper_wait(struct sleeper *sleeper, uint64_t now_ns, uint64_t until_ns);
 int sleeper_wait_with(struct sleeper *sleeper, struct pollfd *others, size_t n_others, int timeout_ms,
 		      int *ret_n_ready);
 
-#define SLEEPER_OTHERS_MAX 64u
+#define SLEEPER_OTHERS_MAX 65u /* a select's cases, and its scope */

@@ -28,6 +28,7 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/retire.h"
+#include "worker/scopes.h"
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -72,6 +73,8 @@ int wait_check_order(struct worker *worker)
 		worker->order_seen = order;
 		(void)client_send_ack(worker->client, order); /* for people: the board is the truth */
 		wait_control(worker);
+		if (order >= BOARD_CANCEL)
+			scopes_ordered(worker);
 	}
 	return order >= BOARD_CANCEL ? WEIR_CANCELLED : 0;
 }

@@ -173,6 +173,9 @@ struct worker {
 
 	struct in_flight *in_flight; /* NULL: each item ends in its callback */
 
+	struct weir_scope *scope; /* worker/scopes.h; made before open() */
+	struct weir_coordinator *coordinator;
+
 	struct commit commit;
 	struct cursor cursor;                     /* working copy */
 	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */

@@ -325,6 +325,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.board_fd = -1,
 		.doorbell_fd = -1,
 		.lifeline_fd = -1,
+		.cancel_fd = -1,
 		.spool_fds = { -1, -1 },
 		.segment_size = geometry->size_bytes,
 		.n_readers = geometry->n_readers,

@@ -18,6 +18,7 @@
 
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
+#include "common/memory/doorbell.h"
 #include "common/base/quantity.h"
 
 /* ---- the rungs ---- */
@@ -60,10 +61,33 @@ void ladder_tell(struct seat *seat)
 		tell(seat, "");
 }
 
+/* When a worker's grace ends. */
+static void post_term_deadline(struct supervisor *supervisor)
+{
+	uint64_t at_ns = ladder_time_of(&supervisor->ladder, RUNG_TERM);
+
+	store_relaxed(&supervisor->board->term_deadline_ns, at_ns ? at_ns : 1);
+}
+
+/* A cancel stands in each slot's own word, too: its scopes have to look at that one alone. */
+static void order_slot_cancel(struct supervisor *supervisor, uint32_t slot)
+{
+	struct board_slot *own = &supervisor->board->slots[slot];
+
+	if (load_relaxed(&own->order) < BOARD_CANCEL) {
+		store_relaxed(&own->cause, (uint32_t)supervisor->cause);
+		store_release(&own->order, BOARD_CANCEL); /* [B1] mate: board_order_of */
+	}
+	doorbell_ring(supervisor->seats[slot].cancel_fd);
+}
+
 /* The board's word is the order; the message says why and by when; the doorbell wakes those asleep. */
 static void order_everybody(struct supervisor *supervisor, enum board_order order, const char *who)
 {
 	store_relaxed(&supervisor->board->cause, (uint32_t)supervisor->cause);
+	post_term_deadline(supervisor);
+	for (uint32_t i = 0; order == BOARD_CANCEL && i < supervisor->plan->n_slots; i++)
+		order_slot_cancel(supervisor, i);
 	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
 		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
@@ -156,6 +180,7 @@ static void set_ladder_timer(struct supervisor *supervisor)
 	uint64_t at_ns = ladder->rung == RUNG_KILL ? ladder->deadline_ns + UNKILLABLE_NS :
 						     ladder_time_of(ladder, ladder->rung + 1);
 
+	post_term_deadline(supervisor);
 	timer_set(supervisor, &supervisor->ladder_timer, at_ns, on_ladder, supervisor);
 }
 

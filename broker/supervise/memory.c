@@ -22,7 +22,7 @@
 #include "common/memory/doorbell.h"
 #include "common/memory/memfd.h"
 
-#define FILES_PER_SEAT (3u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
+#define FILES_PER_SEAT (4u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
 #define FILES_BESIDE 64u                            /* loop, sockets, board, terminal, a spawn in progress */
 
 /* A child has its own numbers and ours at once while they are put into place; the segments of origins come on top. */
@@ -104,6 +104,8 @@ static int seat_memory(struct seat *seat)
 	if (r)
 		return error_fold(r);
 	r = doorbell_open(&seat->doorbell_fd);
+	if (r == 0)
+		r = doorbell_open(&seat->cancel_fd);
 	for (uint32_t i = 0; r == 0 && i < seat->stage->n_spools && i < STAGE_SPOOLS_MAX; i++)
 		r = memfd_new("weir-spool", &seat->spool_fds[i]);
 	return error_trace(r);
@@ -146,6 +148,7 @@ static void seat_memory_close(struct seat *seat)
 	seat->segment_fd = fd_close(seat->segment_fd);
 	seat->segment_read_fd = fd_close(seat->segment_read_fd);
 	seat->doorbell_fd = fd_close(seat->doorbell_fd);
+	seat->cancel_fd = fd_close(seat->cancel_fd);
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		seat->spool_fds[i] = fd_close(seat->spool_fds[i]);
 }

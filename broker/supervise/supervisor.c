@@ -77,6 +77,7 @@ static void seat_init(struct supervisor *supervisor, uint32_t slot)
 						 .segment_fd = -1,
 						 .segment_read_fd = -1,
 						 .doorbell_fd = -1,
+						 .cancel_fd = -1,
 						 .spool_fds = { -1, -1 },
 						 .pidfd = -1,
 						 .exec_fd = -1,

@@ -65,6 +65,7 @@ struct seat {
 	int segment_fd;      /* read-write: the worker's, and repair's */
 	int segment_read_fd; /* peers' and views' */
 	int doorbell_fd;
+	int cancel_fd; /* eventfd: rung once, with the order to cancel, and never read */
 	int spool_fds[STAGE_SPOOLS_MAX];
 	struct segment segment; /* control pages, read-only */
 	uint32_t restarts;

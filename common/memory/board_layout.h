@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 3u
+#define BOARD_LAYOUT_VERSION 4u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -44,7 +44,8 @@ struct board {
 	atomic_u32 n_live;          /* workers that live now; a hint for those who spin */
 	atomic_u32
 		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
-	uint8_t pad[24];
+	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
+	uint8_t pad[16];
 	struct board_slot slots[];
 };
 
@@ -55,5 +56,5 @@ static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct
 static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
-		      offsetof(struct board, retirements) == 36,
+		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40,
 	      "layout");

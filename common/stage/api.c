@@ -248,6 +248,44 @@ API void weir_hold(struct weir_context *context)
 	context->host->hold(context);
 }
 
+API int weir_recv_in(struct weir_context *context, uint32_t input, struct weir_scope *scope,
+		     const struct weir_budget *budget, struct weir_item *ret_item)
+{
+	return context->host->recv_in(context, input, scope, budget, ret_item);
+}
+
+API int weir_send_in(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		     struct weir_scope *scope, const struct weir_budget *budget)
+{
+	return context->host->send_in(context, output, data, size_bytes, scope, budget);
+}
+
+API int weir_select_in(struct weir_context *context, struct weir_case *cases, size_t n_cases, struct weir_scope *scope,
+		       const struct weir_budget *budget, size_t *ret_case)
+{
+	return context->host->select_in(context, cases, n_cases, scope, budget, ret_case);
+}
+
+API struct weir_scope *weir_scope_of(struct weir_context *context)
+{
+	return context->host->scope(context);
+}
+
+API struct weir_budget weir_budget_of(const struct weir_context *context)
+{
+	return context->host->budget(context);
+}
+
+API int weir_exit_point(struct weir_context *context, struct weir_exit *ret_exit)
+{
+	return context->host->exit_point(context, ret_exit);
+}
+
+API struct weir_coordinator *weir_coordinator_of(struct weir_context *context)
+{
+	return context->host->coordinator(context);
+}
+
 API const char *weir_option_string(const struct weir_context *context, const char *name)
 {
 	const struct heritage_option *option = context->host->option(context, name);

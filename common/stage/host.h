@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <weir/channel.h>
+#include <weir/exit.h>
 #include <weir/stage.h>
 
 struct pollfd;
@@ -44,6 +45,17 @@ struct weir_host {
 		      size_t *ret_case);
 	int (*close)(struct weir_context *context, uint32_t output);
 	void (*hold)(struct weir_context *context);
+	int (*recv_in)(struct weir_context *context, uint32_t input, struct weir_scope *scope,
+		       const struct weir_budget *budget, struct weir_item *ret_item);
+	int (*send_in)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+		       struct weir_scope *scope, const struct weir_budget *budget);
+	int (*select_in)(struct weir_context *context, struct weir_case *cases, size_t n_cases,
+			 struct weir_scope *scope, const struct weir_budget *budget, size_t *ret_case);
+	/* weir/scope.h, weir/budget.h, weir/exit.h */
+	struct weir_scope *(*scope)(struct weir_context *context);
+	struct weir_budget (*budget)(const struct weir_context *context);
+	int (*exit_point)(struct weir_context *context, struct weir_exit *ret_exit);
+	struct weir_coordinator *(*coordinator)(struct weir_context *context);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
 };

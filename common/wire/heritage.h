@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 3u
+#define HERITAGE_VERSION 4u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -131,6 +131,7 @@ struct heritage {
 	int32_t board_fd;       /* read-only */
 	int32_t doorbell_fd;    /* own */
 	int32_t lifeline_fd;    /* end of file: the supervisor is gone */
+	int32_t cancel_fd;      /* eventfd, readable once this slot is to cancel; nobody reads it */
 	int32_t spool_fds[2];   /* -1: none */
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;

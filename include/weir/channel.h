@@ -25,14 +25,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/budget.h>
+#include <weir/scope.h>
 #include <weir/stage.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define WEIR_NOW UINT64_C(0)
-#define WEIR_FOREVER UINT64_MAX
 #define WEIR_ANY_INPUT UINT32_MAX
 #define WEIR_CASES_MAX 64u
 
@@ -95,6 +95,22 @@ struct weir_case {
  */
 WEIR_MUST_CHECK int weir_select(struct weir_context *context, struct weir_case *cases, size_t n_cases,
 				uint64_t deadline_ns, size_t *ret_case);
+
+/*
+ * The same three, watching a scope (NULL: the worker's own, as above) and within a budget (NULL: they wait for ever): for work that can be
+ * cancelled, or run out of time, by itself. The scope is looked at first, and again after each sleep, which it ends: two loads; and the
+ * clock only before a sleep. Two more outcomes, or rather two more reasons for them, that leave the stage as WEIR_WOULD_BLOCK
+ * does, so that it goes on with something else:
+ *   WEIR_CANCELLED while weir_cancelled() is false: the scope is done, see weir_scope_cause(); nothing was received or sent. If the scope has a
+ *   deadline of its own and that has passed, this, too.
+ *   WEIR_EXPIRED: the budget has run out, and nothing was ready; its expiry has been called. What is ready is given all the same.
+ */
+WEIR_MUST_CHECK int weir_recv_in(struct weir_context *context, uint32_t input, struct weir_scope *scope,
+				 const struct weir_budget *budget, struct weir_item *ret_item);
+WEIR_MUST_CHECK int weir_send_in(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
+				 struct weir_scope *scope, const struct weir_budget *budget);
+WEIR_MUST_CHECK int weir_select_in(struct weir_context *context, struct weir_case *cases, size_t n_cases,
+				   struct weir_scope *scope, const struct weir_budget *budget, size_t *ret_case);
 
 /*
  * Nothing more will be sent to this output (WEIR_ALL_OUTPUTS: to any). Its readers see the end once they have received what was

@@ -147,6 +147,7 @@ static void heritage_init(struct world *world, uint32_t slot)
 	heritage->board_fd = world->board_fd;
 	heritage->doorbell_fd = world->doorbells[slot];
 	heritage->lifeline_fd = -1;
+	heritage->cancel_fd = -1;
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
 		heritage->peers[i].segment_fd = world->fds[heritage->peers[i].slot];
 		heritage->peers[i].doorbell_fd = world->doorbells[heritage->peers[i].slot];

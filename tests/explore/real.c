@@ -37,6 +37,7 @@ struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned seco
 		.heritage = { .slot = slot,
 			      .doorbell_fd = world_doorbells[slot],
 			      .lifeline_fd = -1,
+			      .cancel_fd = -1,
 			      .attempts = 3,
 			      .batch = 8,
 			      .peers = place->heritage_peers,

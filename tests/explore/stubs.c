@@ -11,6 +11,7 @@
 #include "worker/children.h"
 #include "worker/burial.h"
 #include "worker/key.h"
+#include "worker/scopes.h"
 #include "worker/spin.h"
 #include "worker/worker.h"
 
@@ -39,6 +40,12 @@ void stubs_reset(void)
 {
 	while (n_blocks)
 		free(blocks[--n_blocks]);
+}
+
+/* No stage here has made scopes. */
+void scopes_ordered(struct worker *worker)
+{
+	(void)worker;
 }
 
 /* The second look of a spin sees what the first saw, and so do all others (explore_relax). */

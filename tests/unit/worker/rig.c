@@ -157,7 +157,7 @@ void rig_replace_relay(struct rig *rig, uint32_t generation)
 	rig->relay.stage = stage;
 	rig->relay.client = client;
 	rig->relay.order_seen = BOARD_RUN;
-	rig->relay.heritage.lifeline_fd = -1;
+	rig->relay.heritage.lifeline_fd = rig->relay.heritage.cancel_fd = -1;
 }
 
 static void rig_set_stage(struct worker *worker, const struct weir_stage *stage)
@@ -167,7 +167,7 @@ static void rig_set_stage(struct worker *worker, const struct weir_stage *stage)
 	worker->context.host = &worker_host;
 	worker->stage = *stage;
 	worker->order_seen = BOARD_RUN;
-	worker->heritage.lifeline_fd = -1;
+	worker->heritage.lifeline_fd = worker->heritage.cancel_fd = -1;
 	assert_int_equal(client_open(&nowhere, &worker->client), 0);
 }
 
@@ -216,6 +216,10 @@ void rig_employ(struct rig *rig, struct worker *worker, const struct weir_stage 
 
 void rig_order(struct rig *rig, uint32_t order)
 {
+	for (uint32_t i = 0; order == BOARD_CANCEL && i < rig->board->n_slots; i++) {
+		store_relaxed(&rig->board->slots[i].cause, load_relaxed(&rig->board->cause));
+		store_release(&rig->board->slots[i].order, order);
+	}
 	store_release(&rig->board->order, order);
 }
 

@@ -108,7 +108,8 @@ static void check_heritages(const struct plan *plan)
 		int fd;
 
 		assert_int_equal(plan_heritage(plan, slot, &heritage), 0);
-		heritage.segment_fd = heritage.board_fd = heritage.doorbell_fd = heritage.lifeline_fd = 5;
+		heritage.segment_fd = heritage.board_fd = heritage.doorbell_fd = heritage.lifeline_fd =
+			heritage.cancel_fd = 5;
 		heritage.supervisor_pid = 1;
 		heritage.control_endpoint = strdup("ipc:///tmp/nowhere");
 		for (uint32_t i = 0; i < heritage.n_peers; i++)
