@@ -35,14 +35,17 @@ static inline bool until_is_cancelled(const struct until *until)
 	return until->scope && weir_scope_done(until->scope);
 }
 
-/* What the stage is told. Calls the budget's expiry, if that is it. */
+/* What the stage is told. Calls the budget's expiry, or the hooks, if that is it. */
 static inline int until_outcome(const struct until *until, int r)
 {
 	if (__builtin_expect(r == 0, 1))
 		return 0;
 	if (r == WEIR_EXPIRED && until->budget)
 		(void)weir_budget_check(until->budget);
-	return r == CHANNEL_SCOPE_DONE ? WEIR_CANCELLED : r;
+	if (r != CHANNEL_SCOPE_DONE)
+		return r;
+	(void)weir_scope_check(until->scope); /* its hooks have run before the stage hears of it */
+	return WEIR_CANCELLED;
 }
 
 /* Before each call: 0, -EPERM outside of run(), or what ended the stage. */

@@ -16,8 +16,9 @@ void scopes_close(struct worker *worker);
 void scopes_ordered(struct worker *worker);
 
 /*
- * Behind the last callback, before close(): runs the hooks that are due, then the cleaners, and logs their faults. *status is what the stage
- * has come to; a cleaner that crashes makes it WEIR_FAILED, with worker->reason. Returns false if one did: close() must not be called.
+ * Behind the last callback, before close(): runs the hooks that are due, then the cleaners, and logs their faults. *status is what the
+ * stage has come to; a cleaner that crashes makes it WEIR_FAILED, with worker->reason. Returns false if one did: close() must not be
+ * called.
  */
 bool scopes_conclude(struct worker *worker, int *status);
 

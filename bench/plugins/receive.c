@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugin: what one receive costs while items lie ready: alone; when it also watches a scope (weir_cancelled()) and a budget (an
- * absolute deadline); and as the one case of a weir_select() with that budget.
+ * Plugin: what one receive costs while items lie ready: alone; when it also watches a scope below the worker's, and a budget
+ * (weir_recv_in()); and as the one case of a select with both (weir_select_in()).
  *
  * The kinds take turns, BLOCK receives each, in the same process and from the same lane, with two clock reads a block. Now and then
  * it rests, so that the source, on another processor, fills the lane. A block that had to wait is an outlier; the medians count.
@@ -23,6 +23,12 @@
 #define BUDGET_S UINT64_C(3600)
 
 enum { PLAIN, WATCHING, SELECT, KINDS };
+
+/* What is watched: neither ends while this runs. */
+struct watched {
+	struct weir_scope *scope;
+	struct weir_budget budget;
+};
 
 struct receive {
 	uint64_t n_blocks; /* of each kind */
@@ -60,32 +66,31 @@ static int receive_open(struct weir_context *context, void **ret_state)
 }
 
 /* One receive of a kind; inlined with the kind as a constant. */
-static inline __attribute__((always_inline)) int receive_one(struct weir_context *context, int kind, uint64_t budget_ns,
-							     struct weir_case *one, struct weir_item *ret_item)
+static inline __attribute__((always_inline)) int receive_one(struct weir_context *context, int kind,
+							     const struct watched *watched, struct weir_case *one,
+							     struct weir_item *ret_item)
 {
 	size_t which;
 	int r;
 
 	if (kind == PLAIN)
 		return weir_recv(context, 0, WEIR_FOREVER, ret_item);
-	if (weir_cancelled(context))
-		return WEIR_CANCELLED;
 	if (kind == WATCHING)
-		return weir_recv(context, 0, budget_ns, ret_item);
-	r = weir_select(context, one, 1, budget_ns, &which);
+		return weir_recv_in(context, 0, watched->scope, &watched->budget, ret_item);
+	r = weir_select_in(context, one, 1, watched->scope, &watched->budget, &which);
 	*ret_item = one->item;
 	return r;
 }
 
 static inline __attribute__((always_inline)) int receive_kind(struct weir_context *context, int kind,
-							      uint64_t budget_ns, uint64_t *sum)
+							      const struct watched *watched, uint64_t *sum)
 {
 	struct weir_case one = { .kind = WEIR_CASE_RECV, .index = 0 };
 
 	for (uint32_t i = 0; i < BLOCK; i++) {
 		struct weir_item item;
 		uint64_t sequence;
-		int r = receive_one(context, kind, budget_ns, &one, &item);
+		int r = receive_one(context, kind, watched, &one, &item);
 
 		if (r != WEIR_OK)
 			return r;
@@ -96,12 +101,13 @@ static inline __attribute__((always_inline)) int receive_kind(struct weir_contex
 }
 
 /* A block: *ret_ns for each receive. */
-static int receive_block(struct weir_context *context, int kind, uint64_t budget_ns, uint64_t *sum, double *ret_ns)
+static int receive_block(struct weir_context *context, int kind, const struct watched *watched, uint64_t *sum,
+			 double *ret_ns)
 {
 	uint64_t begun_ns = message_now_ns();
-	int r = kind == PLAIN    ? receive_kind(context, PLAIN, budget_ns, sum) :
-		kind == WATCHING ? receive_kind(context, WATCHING, budget_ns, sum) :
-				   receive_kind(context, SELECT, budget_ns, sum);
+	int r = kind == PLAIN    ? receive_kind(context, PLAIN, watched, sum) :
+		kind == WATCHING ? receive_kind(context, WATCHING, watched, sum) :
+				   receive_kind(context, SELECT, watched, sum);
 
 	*ret_ns = (double)(message_now_ns() - begun_ns) / BLOCK;
 	return r;
@@ -144,21 +150,27 @@ static int receive_run(struct weir_context *context, void *data)
 {
 	const struct timespec rest = { .tv_nsec = REST_NS };
 	struct receive *state = data;
-	uint64_t budget_ns = message_now_ns() + BUDGET_S * 1000000000u, sum = 0;
+	struct watched watched = { .budget = weir_budget_within(NULL, BUDGET_S * 1000000000u) };
+	int r = weir_scope_new(weir_scope_of(context), &watched.budget, &watched.scope);
+	uint64_t sum = 0;
+
+	if (r != 0)
+		return r;
 
 	for (uint64_t block = 0; block < state->n_blocks * KINDS; block++) {
-		int kind = (int)(block % KINDS), r;
+		int kind = (int)(block % KINDS);
 		double took_ns;
 
 		if (block % BLOCKS_A_REST == 0)
 			nanosleep(&rest, NULL);
-		r = receive_block(context, kind, budget_ns, &sum, &took_ns);
+		r = receive_block(context, kind, &watched, &sum, &took_ns);
 		if (r != WEIR_OK) {
 			weir_fail(context, "the stream ended after %llu blocks", (unsigned long long)block);
 			return r == WEIR_CLOSED ? WEIR_FAILED : r;
 		}
 		state->samples_ns[kind][state->n_samples[kind]++] = took_ns;
 	}
+	weir_scope_free(watched.scope);
 	return receive_end(context, state, sum);
 }
 

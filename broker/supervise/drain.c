@@ -140,7 +140,9 @@ static void climb_one(struct supervisor *supervisor, enum rung rung, const char 
 	case RUNG_NONE:
 		return;
 	case RUNG_DRAIN:
-		order_everybody(supervisor, BOARD_DRAIN, who);
+		/* On the way to a cancel nobody is told to drain: else a source that is quick would make it look like a natural end. */
+		if (supervisor->ladder.rung == RUNG_DRAIN)
+			order_everybody(supervisor, BOARD_DRAIN, who);
 		return;
 	case RUNG_CANCEL:
 		ask_everybody(supervisor);

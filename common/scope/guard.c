@@ -8,8 +8,8 @@
  *                       '--siglongjmp-+
  *
  * These signals strike the thread that has caused them, so the thread's own `innermost` tells whether it is guarded. One that
- * another process has sent (kill -ABRT) takes the same way if it hits a guarded thread: that is a crash, too. The jump leaves whatever the
- * function held; who calls this is about to end the process.
+ * another process has sent (kill -ABRT) takes the same way if it hits a guarded thread: that is a crash, too. The jump leaves whatever
+ * the function held; who calls this is about to end the process.
  */
 #include "common/scope/guard.h"
 

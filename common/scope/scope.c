@@ -10,8 +10,8 @@
  *                 '---------- weir_scope_done() ---------'
  *
  * So nobody has to pass the supervisor's order on before it is seen. What an order does besides (the words, hooks, descriptors in
- * use by sleepers) is made up for by whoever comes first with the lock in hand: scope_look_up(). It comes before anything else is decided,
- * so an order that stands on the board beats a cancel that comes later, and the cause that the first of them finds is kept. It
+ * use by sleepers) is made up for by whoever comes first with the lock in hand: scope_look_up(). It comes before anything else is
+ * decided, so an order that stands on the board beats a cancel that comes later, and the cause that the first of them finds is kept. It
  * cannot be missing: the supervisor stores it before the order [B1].
  *
  * Deadlines are looked at by weir_scope_check() alone. A child's is never later than its parent's, so of a chain the scopes

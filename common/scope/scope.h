@@ -13,7 +13,7 @@ struct scope_order {
 
 /* A root that is cancelled by order. Returns 0 and the scope, owned by the caller (weir_scope_root_free()), or -ENOMEM. */
 int weir_scope_root_new(const struct scope_order *order, struct weir_scope **ret_scope);
-/* With all below it; those of the stage that are left, too. Runs no hooks. Returns NULL. */
+/* With all below it; those of the stage that are left, too. Does not look at hooks: their memory may be gone. Returns NULL. */
 struct weir_scope *weir_scope_root_free(struct weir_scope *scope);
 
 /* As weir_scope_fd(), but readable only if somebody in this process has cancelled it: for who hears of orders and times otherwise. */

@@ -128,13 +128,13 @@ static void scope_free_below(struct scope *top)
 	}
 }
 
-static struct weir_scope *scope_release(struct scope *scope)
+static struct weir_scope *scope_release(struct scope *scope, bool with_hooks)
 {
 	struct scope_tree *tree = scope->tree;
 	bool whole = scope == tree->root;
 
 	pthread_mutex_lock(&tree->lock);
-	for (struct scope *at = scope; at; at = scope_walk(scope, at, false))
+	for (struct scope *at = with_hooks ? scope : NULL; at; at = scope_walk(scope, at, false))
 		scope_hooks_forget(at);
 	scope_free_below(scope);
 	pthread_mutex_unlock(&tree->lock);
@@ -145,7 +145,8 @@ static struct weir_scope *scope_release(struct scope *scope)
 
 API struct weir_scope *weir_scope_root_free(struct weir_scope *scope)
 {
-	return scope ? scope_release(scope_of(scope)) : NULL;
+	return scope ? scope_release(scope_of(scope), false) :
+		       NULL; /* a stage that is closed has taken its hooks with it */
 }
 
 API struct weir_scope *weir_scope_free(struct weir_scope *weir_scope)
@@ -156,5 +157,5 @@ API struct weir_scope *weir_scope_free(struct weir_scope *weir_scope)
 		return NULL;
 	if (weir_scope_done(weir_scope))
 		(void)weir_scope_check(weir_scope);
-	return scope_release(scope);
+	return scope_release(scope, true);
 }

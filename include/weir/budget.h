@@ -7,12 +7,12 @@
  *     call    |======|  within 100 ms                                                weir_budget_within(&item, ...)
  *     call                       |=#  within 100 ms: what is left of the item        a child never extends its parent's
  *
- * A value, without memory of its own: copy it, pass it on, forget it. Nothing here has a thread or a timer. What is to happen when a budget
- * has run out happens where somebody looks, and sees it: weir_budget_check(), weir_scope_check() of a scope that has it, and the calls of
- * weir/channel.h that were given it, or such a scope, when they have to wait.
+ * A value, without memory of its own: copy it, pass it on, forget it. Nothing here has a thread or a timer. What is to happen when a
+ * budget has run out happens where somebody looks, and sees it: weir_budget_check(), weir_scope_check() of a scope that has it, and the
+ * calls of weir/channel.h that were given it, or such a scope, when they have to wait.
  *
- * All times are CLOCK_MONOTONIC in nanoseconds. Any thread; none may wait. weir_budget_none() and weir_budget_at() may be called in signal
- * handlers, weir_budget_expired() and weir_budget_remaining_ns() too.
+ * All times are CLOCK_MONOTONIC in nanoseconds. Any thread; none may wait. weir_budget_none() and weir_budget_at() may be called in
+ * signal handlers, weir_budget_expired() and weir_budget_remaining_ns() too.
  */
 #pragma once
 

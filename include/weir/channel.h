@@ -97,12 +97,12 @@ WEIR_MUST_CHECK int weir_select(struct weir_context *context, struct weir_case *
 				uint64_t deadline_ns, size_t *ret_case);
 
 /*
- * The same three, watching a scope (NULL: the worker's own, as above) and within a budget (NULL: they wait for ever): for work that can be
- * cancelled, or run out of time, by itself. The scope is looked at first, and again after each sleep, which it ends: two loads; and the
- * clock only before a sleep. Two more outcomes, or rather two more reasons for them, that leave the stage as WEIR_WOULD_BLOCK
+ * The same three, watching a scope (NULL: the worker's own, as above) and within a budget (NULL: they wait for ever): for work that can
+ * be cancelled, or run out of time, by itself. The scope is looked at first, and again after each sleep, which it ends: two loads; and
+ * the clock only before a sleep. Two more outcomes, or rather two more reasons for them, that leave the stage as WEIR_WOULD_BLOCK
  * does, so that it goes on with something else:
- *   WEIR_CANCELLED while weir_cancelled() is false: the scope is done, see weir_scope_cause(); nothing was received or sent. If the scope has a
- *   deadline of its own and that has passed, this, too.
+ *   WEIR_CANCELLED while weir_cancelled() is false: the scope is done, see weir_scope_cause(); nothing was received or sent. If the
+ *   scope has a deadline of its own and that has passed, this, too.
  *   WEIR_EXPIRED: the budget has run out, and nothing was ready; its expiry has been called. What is ready is given all the same.
  */
 WEIR_MUST_CHECK int weir_recv_in(struct weir_context *context, uint32_t input, struct weir_scope *scope,

@@ -5,15 +5,15 @@
  *     outer   add a    add b    [inner]    add d             run(outer):   d, then inner: y, x, then b, a
  *                                  | add x   add y           run(inner):   y, x; and run(outer) later: d, b, a
  *
- * The runtime runs the worker's own coordinator once, behind the last callback and the last commit and before close(): at the natural end, at a
- * cancel, after a failure of the stage (of open(), too). Not after SIGTERM, SIGKILL or a crash: the process is gone or no more to
- * be trusted, and what it has not committed is done again by the next one. So a cleaner is for what a process holds outside (a
+ * The runtime runs the worker's own coordinator once, behind the last callback and the last commit and before close(): at the natural
+ * end, at a cancel, after a failure of the stage (of open(), too). Not after SIGTERM, SIGKILL or a crash: the process is gone or no more
+ * to be trusted, and what it has not committed is done again by the next one. So a cleaner is for what a process holds outside (a
  * lock, a temporary file, a session); what the pipeline has to know goes through the cursor.
  *
- * A fault in a cleaner does not keep the others from running. It is either what it returned, other than 0; or a crash: SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL or SIGABRT in its thread. Such a cleaner is left by a jump: what it held stays held (a lock), what it was writing
- * stays half-written. Both are counted, and the first is named. In the worker's own coordinator the first kind is logged; after a crash close()
- * is not called either, and the stage has failed.
+ * A fault in a cleaner does not keep the others from running. It is either what it returned, other than 0; or a crash: SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL or SIGABRT in its thread. Such a cleaner is left by a jump: what it held stays held (a lock), what it was writing
+ * stays half-written. Both are counted, and the first is named. In the worker's own coordinator the first kind is logged; after a crash
+ * close() is not called either, and the stage has failed.
  */
 #pragma once
 
@@ -36,11 +36,11 @@ struct weir_exit {
 };
 
 /*
- * A graceful exit point: a stage that works long in one callback asks here now and then. Acknowledges an order that is new, and then runs the
- * hooks of cancelled scopes. *ret_exit may be NULL. Worker process, the thread that was called back, any callback; does not wait. Costs two
- * loads while nothing was ordered.
- * Returns WEIR_OK: go on (while the pipeline drains *ret_exit says how long); WEIR_CLOSED: the pipeline drains, and this is a source: take nothing
- * more in, and come to an end; WEIR_CANCELLED: drop what is in hand and return that.
+ * A graceful exit point: a stage that works long in one callback asks here now and then. Acknowledges an order that is new, and then runs
+ * the hooks of cancelled scopes. *ret_exit may be NULL. Worker process, the thread that was called back, any callback; does not wait.
+ * Costs two loads while nothing was ordered.
+ * Returns WEIR_OK: go on (while the pipeline drains *ret_exit says how long); WEIR_CLOSED: the pipeline drains, and this is a source:
+ * take nothing more in, and come to an end; WEIR_CANCELLED: drop what is in hand and return that.
  */
 int weir_exit_point(struct weir_context *context, struct weir_exit *ret_exit);
 
@@ -77,12 +77,12 @@ struct weir_coordinator *weir_coordinator_of(struct weir_context *context);
  */
 int weir_coordinator_new(struct weir_coordinator *outer, struct weir_coordinator **ret_coordinator);
 
-/* Frees it and those inside of it, without running anything. Not while it runs, and not the worker's own (nothing happens). Returns NULL. */
+/* Frees it and those inside, without running anything. Not while it runs; not the worker's own (nothing happens). Returns NULL. */
 struct weir_coordinator *weir_coordinator_free(struct weir_coordinator *coordinator);
 
 /*
- * Adds a cleaner: the last one in is the first one out. While the coordinator runs, too: it is next, then. Any thread; does not wait. Returns
- * WEIR_OK; WEIR_CLOSED: it has run, so the caller cleans up itself; -EINVAL: no function, or it is in a coordinator already.
+ * Adds a cleaner: the last one in is the first one out. While the coordinator runs, too: it is next, then. Any thread; does not wait.
+ * Returns WEIR_OK; WEIR_CLOSED: it has run, so the caller cleans up itself; -EINVAL: no function, or it is in a coordinator already.
  */
 int weir_coordinator_add(struct weir_coordinator *coordinator, struct weir_cleaner *cleaner);
 
@@ -90,9 +90,9 @@ int weir_coordinator_add(struct weir_coordinator *coordinator, struct weir_clean
 int weir_coordinator_remove(struct weir_coordinator *coordinator, struct weir_cleaner *cleaner);
 
 /*
- * Runs every cleaner, in this thread, each exactly once. For as long as it runs the signals above have handlers of the runtime. *ret_report
- * may be NULL. Returns WEIR_OK; WEIR_FAILED: there was a fault, see the report; WEIR_CLOSED: it runs already, maybe around this very
- * call, or has run: nothing is done; -EPERM: the worker's own, or a child after fork(), whose parent does it.
+ * Runs every cleaner, in this thread, each exactly once. For as long as it runs the signals above have handlers of the runtime.
+ * *ret_report may be NULL. Returns WEIR_OK; WEIR_FAILED: there was a fault, see the report; WEIR_CLOSED: it runs already, maybe around
+ * this very call, or has run: nothing is done; -EPERM: the worker's own, or a child after fork(), whose parent does it.
  */
 int weir_coordinator_run(struct weir_coordinator *coordinator, enum weir_cause cause,
 			 struct weir_exit_report *ret_report);

@@ -12,8 +12,8 @@
  * In a signal handler: weir_scope_done(), and nothing else. In a child after fork(): weir_scope_done(), which hears the supervisor and of
  * the scopes themselves what held at the fork; the others refuse (-EPERM) or do nothing.
  *
- * Nothing here has a thread of its own. The supervisor's order to cancel is seen by every weir_scope_done() below the worker at once, and makes
- * every weir_scope_fd() readable, by the kernel. A deadline makes the descriptor readable, too; the scope is cancelled when
+ * Nothing here has a thread of its own. The supervisor's order to cancel is seen by every weir_scope_done() below the worker at once, and
+ * makes every weir_scope_fd() readable, by the kernel. A deadline makes the descriptor readable, too; the scope is cancelled when
  * somebody looks at the clock: weir_scope_check(), and the calls of weir/channel.h that were given the scope, when they have to wait.
  */
 #pragma once
@@ -49,8 +49,8 @@ struct weir_scope *weir_scope_of(struct weir_context *context);
 int weir_scope_new(struct weir_scope *parent, const struct weir_budget *budget, struct weir_scope **ret_scope);
 
 /*
- * Frees it and all scopes below it; so free children first or not at all. Closes their descriptors. Hooks that are due run first; the others
- * never will. Waits for one that another thread is running. Nobody may use any of them meanwhile. Not for the worker's own
+ * Frees it and all scopes below it; so free children first or not at all. Closes their descriptors. Hooks that are due run first; the
+ * others never will. Waits for one that another thread is running. Nobody may use any of them meanwhile. Not for the worker's own
  * (nothing happens), and not from a hook of a scope that it frees. NULL is fine. Returns NULL.
  */
 struct weir_scope *weir_scope_free(struct weir_scope *scope);
@@ -82,8 +82,9 @@ enum weir_cause weir_scope_cause(struct weir_scope *scope);
 struct weir_budget weir_scope_budget(const struct weir_scope *scope);
 
 /*
- * A descriptor for poll(2), epoll(7) and weir_wait(): readable from the moment when the scope is cancelled, or its deadline has passed, for
- * ever. Nothing is to be read from it. Made on the first demand; owned by the scope. Returns it or -errno (EMFILE, ENFILE, ENOMEM, EPERM).
+ * A descriptor for poll(2), epoll(7) and weir_wait(): readable from the moment when the scope is cancelled, or its deadline has passed,
+ * for ever. Nothing is to be read from it. Made on the first demand; owned by the scope. Returns it or -errno (EMFILE, ENFILE, ENOMEM,
+ * EPERM).
  */
 int weir_scope_fd(struct weir_scope *scope);
 
