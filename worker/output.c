@@ -455,7 +455,7 @@ static bool output_is_needed(const struct worker *worker, uint32_t output)
 	       (worker->need_output == WEIR_ALL_OUTPUTS || worker->need_output == output);
 }
 
-bool output_room(struct worker *worker, uint64_t need_bytes)
+uint32_t output_awaited(struct worker *worker, uint64_t need_bytes, uint32_t *ret_lane)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		struct output_edge *edge = &worker->outputs[i];
@@ -467,10 +467,19 @@ bool output_room(struct worker *worker, uint64_t need_bytes)
 			       (!edge->heritage->rendezvous || admission_lane_empty(worker, &edge->lanes[j])) &&
 			       lane_out_room(&edge->lanes[j].lane, true) >= need_bytes;
 		room = room && (!output_is_needed(worker, i) || credit_left(edge));
-		if (!room)
-			return false;
+		if (!room) {
+			*ret_lane = edge->n_lanes == 1 ? 0 : only;
+			return i;
+		}
 	}
-	return true;
+	return WEIR_ALL_OUTPUTS;
+}
+
+bool output_room(struct worker *worker, uint64_t need_bytes)
+{
+	uint32_t lane;
+
+	return output_awaited(worker, need_bytes, &lane) == WEIR_ALL_OUTPUTS;
 }
 
 bool output_possible(const struct worker *worker, uint64_t need_bytes)

@@ -78,6 +78,8 @@ uint64_t output_runs_due_ns(const struct worker *worker);
 
 /* True if each edge that worker->need_output names has a lane with room for a record of need_bytes. Reads the consumers' lines. */
 bool output_room(struct worker *worker, uint64_t need_bytes);
+/* The first edge for which that is not so, and its one lane that counts, NO_LANE: any; WEIR_ALL_OUTPUTS: there is room. */
+uint32_t output_awaited(struct worker *worker, uint64_t need_bytes, uint32_t *ret_lane);
 /* True if a record of need_bytes could ever fit there beside what is built and not committed. */
 bool output_possible(const struct worker *worker, uint64_t need_bytes);
 /* The largest payload that fits each edge. */

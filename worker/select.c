@@ -241,6 +241,8 @@ int channel_sleep(struct worker *worker, struct weir_case *cases, size_t n_cases
 	if (!in_step)
 		request.wake_ns = deadline_earlier(request.wake_ns, output_runs_due_ns(worker));
 	request_lanes(worker, &all, &request);
+	if (n_cases == 1 && cases[0].kind == WEIR_CASE_RECV && cases[0].index < worker->n_inputs)
+		request.input_number = cases[0].index + 1;
 	for (size_t i = 0; !all.meeting && i < n_cases; i++)
 		if (cases[i].kind == WEIR_CASE_FD)
 			fds[n_fds++] = (struct pollfd){ .fd = cases[i].fd, .events = cases[i].events };

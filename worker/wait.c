@@ -21,6 +21,7 @@
 #include "common/base/clock.h"
 #include "common/scope/cause.h"
 #include "worker/admission.h"
+#include "worker/blocked.h"
 #include "worker/children.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
@@ -311,11 +312,11 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 	if ((!spun && wait_spin(worker, request, rounds)) || wait_yield(worker, request))
 		return wait_check_order(worker);
 	worker->now_ns = clock_now_ns();
-	worker_set_state_at(worker, wait_state(worker, request->events), NO_LANE, worker->now_ns);
+	blocked_note(worker, request, wait_state(worker, request->events), worker->now_ns);
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
 	worker->turns_to_left = 0; /* what woke it may be that its readers have left */
-	worker_set_state_at(worker, WORKER_STATE_BUSY, NO_LANE, worker->now_ns);
+	blocked_over(worker, worker->now_ns);
 	return r < 0 ? r : wait_check_order(worker);
 }
 
@@ -384,7 +385,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 {
 	int r = 0;
 
-	worker_set_state(worker, WORKER_STATE_WAIT_OUTSIDE, NO_LANE);
+	blocked_note_outside(worker, n_fds, deadline_ns, clock_now_ns());
 	for (;;) {
 		uint64_t now_ns = clock_now_ns();
 
@@ -404,7 +405,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 			break;
 		}
 	}
-	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
+	blocked_over(worker, clock_now_ns());
 	return r;
 }
 

@@ -76,6 +76,16 @@ const struct command commands[] = {
 	  .run = ps_command,
 	  .summary = "list running pipelines, or the stages and workers of one",
 	  .options = { OPTION_LINE_JSON } },
+	{ .name = "why",
+	  .arguments = "[NAME]",
+	  .max_arguments = 1,
+	  .run = why_command,
+	  .summary = "what keeps a pipeline from moving, and what to do",
+	  .description =
+		  "Names deadlocks and stalls with their culprit: who waits for whom, since when, on which item. Then all who wait for\n"
+		  "a neighbour now, which under back-pressure is nothing to worry about. Without a name: all that run.\n\n"
+		  "Exit code: 0 nothing is stuck, 1 something is, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
+	  .options = { OPTION_LINE_JSON } },
 	{ .name = "drain",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

@@ -87,6 +87,12 @@ static enum request_status answer_status(const struct request *request, struct t
 	return REQUEST_DONE;
 }
 
+static enum request_status answer_why(const struct request *request, struct text *body)
+{
+	supervisor_why(request->supervisor, body);
+	return REQUEST_DONE;
+}
+
 static enum request_status answer_drain(const struct request *request, struct text *body)
 {
 	supervisor_drain(request->supervisor, deadline_of(request, 0), "weir drain");
@@ -136,6 +142,7 @@ static const struct verb {
 } verbs[] = {
 	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
+	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },
 	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false },

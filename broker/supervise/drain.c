@@ -230,6 +230,7 @@ static void step_on(struct supervisor *supervisor, uint64_t deadline_ns)
 	ladder_begin(&supervisor->ladder, now_ns, deadline_ns ? deadline_ns : now_ns + supervisor->plan->drain_ns,
 		     longest_grace_ns(supervisor->plan));
 	supervisor_move(supervisor, PIPELINE_EVENT_STOP_ORDERED, 0);
+	stalls_wake(supervisor);
 }
 
 void ladder_climb(struct supervisor *supervisor, enum rung rung, enum cause cause, const char *who)

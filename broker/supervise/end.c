@@ -8,6 +8,7 @@ void supervisor_stop_timers(struct supervisor *supervisor)
 	timer_stop(&supervisor->start_timer);
 	timer_stop(&supervisor->deadline_timer);
 	timer_stop(&supervisor->orphans_timer);
+	stalls_stop(supervisor);
 	for (uint32_t i = 0; supervisor->stages && i < supervisor->plan->n_stages; i++)
 		timer_stop(&supervisor->stages[i].limit_timer);
 }

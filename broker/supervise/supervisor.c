@@ -159,6 +159,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	r = supervisor_init(supervisor);
 	if (r == 0)
 		r = memory_open(supervisor, why);
+	if (r == 0)
+		stalls_open(supervisor);
 	if (r) {
 		supervisor_free(supervisor);
 		return r;
@@ -246,6 +248,7 @@ void supervisor_check_ready(struct supervisor *supervisor)
 	store_release(&supervisor->board->order, BOARD_RUN); /* [B1] mate: board_order_of */
 	doorbells_ring_all(supervisor);
 	supervisor_move(supervisor, PIPELINE_EVENT_ALL_READY, 1u << PIPELINE_GUARD_EVERY_SEAT_READY);
+	stalls_wake(supervisor);
 }
 
 /* ---- end ---- */
@@ -293,6 +296,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 		seat_deinit(&supervisor->seats[i]);
 	for (uint32_t i = 0; supervisor->stages && i < supervisor->plan->n_stages; i++)
 		free(supervisor->stages[i].history.deaths_ns);
+	stalls_close(supervisor);
 	memory_close(supervisor);
 	prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)supervisor->subreaper_before);
 	sd_event_unref(supervisor->event);

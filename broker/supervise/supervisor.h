@@ -67,6 +67,8 @@ int supervisor_start(struct supervisor *supervisor);
 void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who);
 /* Cancels at once, with a cause; who: for the log and the message. */
 void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const char *who);
+/* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
+void supervisor_why(struct supervisor *supervisor, struct text *text);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */
 void supervisor_signal(struct supervisor *supervisor, int signal_number);
 

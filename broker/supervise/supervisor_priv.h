@@ -106,6 +106,8 @@ struct stage_watch {
 	struct supervisor *supervisor;
 };
 
+struct stall_watch;
+
 #define SUPERVISOR_MAGIC 0x57525355u
 struct supervisor {
 	unsigned magic;
@@ -136,6 +138,7 @@ struct supervisor {
 	struct ladder ladder;
 	enum cause cause;
 	sd_event_source *ladder_timer, *start_timer, *deadline_timer, *orphans_timer;
+	struct stall_watch *stalls;
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome outcome;
@@ -286,6 +289,14 @@ void seat_leave_behind(struct seat *seat);
 /* Tells the worker the run's deadline, if there is one and the pipeline runs: for a later generation too. */
 void seat_tell_deadline(struct seat *seat);
 int deadline_passed(sd_event_source *source, uint64_t at_us, void *data);
+
+/* stall_watch.c */
+void stalls_open(struct supervisor *supervisor);
+/* Fine if it is not open. */
+void stalls_close(struct supervisor *supervisor);
+/* Looks for stalls from now on, until all is at rest. Call when somebody may have begun to work. Fine at any time. */
+void stalls_wake(struct supervisor *supervisor);
+void stalls_stop(struct supervisor *supervisor);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */
 void supervisor_count(struct supervisor *supervisor);

@@ -135,6 +135,7 @@ static void take_ready(struct seat *seat)
 	seat_tell_deadline(seat);
 	ladder_tell(seat);
 	supervisor_check_ready(seat->supervisor);
+	stalls_wake(seat->supervisor);
 }
 
 static char *copy_bytes(struct message_bytes bytes)
@@ -160,6 +161,7 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 
 static void take_status(const struct seat *seat, const struct message_status *status)
 {
+	stalls_wake(seat->supervisor); /* nobody has asked: it says that it has woken up */
 	seat_log(seat, WEIR_LOG_DEBUG, "says: %.*s %.*s", (int)status->state.size_bytes, status->state.data,
 		 (int)status->detail.size_bytes, status->detail.data);
 }

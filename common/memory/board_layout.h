@@ -45,7 +45,8 @@ struct board {
 	atomic_u32
 		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
 	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
-	uint8_t pad[16];
+	atomic_u32 at_rest;  /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
+	uint8_t pad[12];
 	struct board_slot slots[];
 };
 
@@ -56,5 +57,6 @@ static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct
 static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
-		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40,
+		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
+		      offsetof(struct board, at_rest) == 48,
 	      "layout");

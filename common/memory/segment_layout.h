@@ -28,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 4u
+#define SEGMENT_LAYOUT_VERSION 5u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -59,14 +59,27 @@ struct segment_armed {
 	uint8_t pad[112];      /* 0 */
 };
 
+/*
+ * What a worker that sleeps waits for, for people and for the look for stalls: a set. `wait_lane` is the lane of it, where it is one, or one
+ * of those of its edge.
+ */
+#define WAIT_FOR_ITEM 1u
+#define WAIT_FOR_ROOM 2u
+#define WAIT_FOR_CREDIT 4u    /* on a feedback edge */
+#define WAIT_FOR_COMMIT 8u    /* of all readers at a rendezvous */
+#define WAIT_FOR_READERS 16u  /* until they are through with all that it has sent */
+#define WAIT_FOR_EVENT 32u    /* on a descriptor of the stage's own */
+#define WAIT_FOR_TIME 64u     /* a timer of the stage's own, or a deadline */
+#define WAIT_ANY_OF_EDGE 128u /* any lane of the same edge would do */
+
 /* worker_state.def names the values */
 struct segment_status {
 	atomic_u32 state;
 	atomic_u32 generation;
 	atomic_u64 since_ns;  /* state entered */
 	atomic_u64 heartbeat; /* turns done by this generation */
-	atomic_u32 wait_lane; /* WAITING_*: the lane, UINT32_MAX: any */
-	uint32_t reserved;
+	atomic_u32 wait_lane; /* asleep: the writer's or reader's index of the lane, UINT32_MAX: none in particular */
+	atomic_u32 wait_for;  /* asleep: WAIT_FOR_* */
 	atomic_u64 progress_position;
 	atomic_u64 progress_total;
 	uint8_t pad[16];
@@ -212,6 +225,7 @@ static_assert(sizeof(struct segment_armed) == LINE_PAIR_SIZE && offsetof(struct 
 static_assert(sizeof(struct segment_status) == 64 && offsetof(struct segment_status, since_ns) == 8, "layout");
 static_assert(offsetof(struct segment_status, heartbeat) == 16 && offsetof(struct segment_status, wait_lane) == 24,
 	      "layout");
+static_assert(offsetof(struct segment_status, wait_for) == 28, "layout");
 static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
 	      "layout");

@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
+#include "worker/blocked.h"
 #include "worker/children.h"
 #include "worker/burial.h"
 #include "worker/key.h"
@@ -195,4 +196,23 @@ int weir_emit_asking(struct weir_context *context, uint32_t output, const void *
 	(void)size_bytes;
 	explore_fail("an emit that fits the window goes past it");
 	return WEIR_FAILED;
+}
+
+/* What is for people only; the state is not. */
+void blocked_note(struct worker *worker, const struct wait_request *request, enum worker_state state, uint64_t now_ns)
+{
+	(void)request;
+	worker_set_state_at(worker, state, NO_LANE, now_ns);
+}
+
+void blocked_note_outside(struct worker *worker, size_t n_fds, uint64_t deadline_ns, uint64_t now_ns)
+{
+	(void)n_fds;
+	(void)deadline_ns;
+	worker_set_state_at(worker, WORKER_STATE_WAIT_OUTSIDE, NO_LANE, now_ns);
+}
+
+void blocked_over(struct worker *worker, uint64_t now_ns)
+{
+	worker_set_state_at(worker, WORKER_STATE_BUSY, NO_LANE, now_ns);
 }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/supervise/process_state.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+
+#define FILE_SIZE_MAX 1024u
+
+/* The begin of a small file, terminated; "" if there is none. */
+static void read_file(const char *path, char content[static FILE_SIZE_MAX])
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, content, FILE_SIZE_MAX - 1) : 0;
+
+	content[n > 0 ? n : 0] = '\0';
+}
+
+static void read_of(pid_t pid, const char *what, char content[static FILE_SIZE_MAX])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
+	read_file(path, content);
+}
+
+char process_state(pid_t pid, uint64_t *ret_starved_ns)
+{
+	char content[FILE_SIZE_MAX], *end;
+
+	read_of(pid, "schedstat", content);
+	(void)strtoull(content, &end, 10);
+	*ret_starved_ns = strtoull(end, NULL, 10);
+	read_of(pid, "stat", content);
+	end = strrchr(content, ')'); /* a program's name may hold anything */
+	if (!end || end[1] != ' ')
+		return 0;
+	return end[2] == 't' ? 'T' : end[2];
+}
+
+void process_where(pid_t pid, char *where, size_t size_bytes)
+{
+	char content[FILE_SIZE_MAX];
+
+	read_of(pid, "wchan", content);
+	snprintf(where, size_bytes, "%s", strcmp(content, "0") == 0 ? "" : content);
+}
+
+pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
+{
+	char path[64], content[FILE_SIZE_MAX];
+	pid_t child;
+
+	snprintf(path, sizeof(path), "task/%d/children", (int)pid);
+	read_of(pid, path, content);
+	child = (pid_t)strtol(content, NULL, 10);
+	if (child <= 0)
+		return 0;
+	read_of(child, "comm", content);
+	content[strcspn(content, "\n")] = '\0';
+	snprintf(ret_name, PROCESS_NAME_SIZE, "%.*s", PROCESS_NAME_SIZE - 1, content);
+	return child;
+}

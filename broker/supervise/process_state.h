@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel says of a process that does not move. Reads /proc; does not block. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROCESS_NAME_SIZE 17
+
+/*
+ * 'R' running or ready to, 'S' asleep, 'D' asleep and not to be woken by signals, 'T' stopped, by a signal or a debugger; 0: not known.
+ * *ret_starved_ns: how long it was ready and got no processor since it began; 0 where the kernel does not count that.
+ */
+char process_state(pid_t pid, uint64_t *ret_starved_ns);
+/* The kernel's function that it sleeps in, "" if that is not told. */
+void process_where(pid_t pid, char *where, size_t size_bytes);
+/* Its first child: 0 if it has none, or that is not told. */
+pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);

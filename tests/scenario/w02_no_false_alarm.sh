@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Waiting is no stall: a slow sink, a loop at its gate, a rendezvous, more busy workers than processors. Nothing is named, and `weir why` shows who
+# waits for whom all the same. And a pipeline at rest costs its supervisor nothing.
+# seconds: 180
+plugins=$WEIR_BUILD/tests/plugins
+cat >pressure.yaml <<YAML
+pipeline: pressure
+grace: 200ms
+drain: 1s
+stages:
+  - {name: numbers, source: generate, text: '{n} 0'}
+  - {name: head, from: [numbers, {stage: again, credit: 64}], plugin: $plugins/unlucky.so, worker: 63, lane: 64KiB}
+  - {name: again, plugin: $plugins/again.so, workers: 2}
+  - {name: pass, from: again, exec: [cat], workers: 2, order: fifo, lane: 64KiB}
+  - {name: slow, plugin: $plugins/stuck.so, how: slow, at: 1000000000, pause: 300ms, lane: 64KiB}
+  - {name: out, capacity: 0, sink: discard}
+YAML
+cat >rest.yaml <<'YAML'
+pipeline: rest
+grace: 200ms
+drain: 1s
+stages:
+  - {name: lines, source: exec, command: 'seq 5; exec sleep 100000'}
+  - {name: pass, exec: [cat], workers: 2, block_wait: 20ms}
+  - {name: out, sink: discard}
+YAML
+weir run --json --quiet pressure.yaml 2>pressure.err >/dev/null &
+pressure=$!
+weir run --json --quiet rest.yaml 2>rest.err >/dev/null &
+rest=$!
+wait_until 60 running pressure
+wait_until 60 running rest
+
+burners=()
+for _ in $(seq $((2 * $(nproc)))); do
+	while :; do :; done &
+	burners+=($!)
+done
+end=$((SECONDS + $(rounds 12 3600)))
+while [ "$SECONDS" -lt "$end" ]; do
+	weir why pressure >why
+	status=$?
+	[ "$status" = 0 ] || { cat why >&2; fail "exit code $status of weir why"; }
+	sleep 1
+done
+kill "${burners[@]}"
+wait "${burners[@]}" 2>/dev/null
+assert_contains why "pressure: nothing is stuck"
+assert_contains why "numbers#0 waits for room at head#0"
+for log in pressure.err rest.err; do
+	grep -E 'stall|deadlock' $log >&2 && fail "a false alarm in $log"
+done
+
+# At rest: after a while the supervisor sleeps for good.
+switches() { grep -h ctxt "/proc/$rest/status" | awk '{ n += $2 } END { print n }'; }
+sleeps() {
+	local before
+	before=$(switches)
+	sleep 4
+	[ "$(switches)" = "$before" ]
+}
+wait_until 60 sleeps
+kill -INT "$rest" "$pressure"
+wait "$rest"
+wait "$pressure"
+assert_eq "$(final rest.err balanced) $(final pressure.err balanced)" "true true" ledgers
