@@ -83,10 +83,10 @@ void blocked_note_outside(struct worker *worker, size_t n_fds, uint64_t deadline
 	     now_ns);
 }
 
-void blocked_over(struct worker *worker, uint64_t now_ns)
+void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 {
 	note(worker, WORKER_STATE_BUSY, 0, NO_LANE, now_ns);
 	fence_seq_cst(); /* [B3] mate: stall_rest */
-	if (load_relaxed(&worker->board->at_rest))
+	if (!looks_round && load_relaxed(&worker->board->at_rest))
 		(void)client_send_status(worker->client, worker_state_name(WORKER_STATE_BUSY), "awake");
 }

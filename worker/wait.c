@@ -316,7 +316,7 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
 	worker->turns_to_left = 0; /* what woke it may be that its readers have left */
-	blocked_over(worker, worker->now_ns);
+	blocked_over(worker, worker->now_ns, is_at_rest(worker));
 	return r < 0 ? r : wait_check_order(worker);
 }
 
@@ -405,7 +405,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 			break;
 		}
 	}
-	blocked_over(worker, clock_now_ns());
+	blocked_over(worker, clock_now_ns(), false);
 	return r;
 }
 

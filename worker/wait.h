@@ -39,8 +39,9 @@ struct wait_request {
 	const void *data;
 	struct pollfd *fds; /* revents are set on return, if it slept; else stay */
 	size_t n_fds;
-	uint64_t wake_ns;      /* 0: none */
-	uint32_t input_number; /* ARM_DATA: of this input alone, counted from 1; 0: of any. For people: it decides nothing */
+	uint64_t wake_ns; /* 0: none */
+	uint32_t
+		input_number; /* ARM_DATA: of this input alone, counted from 1; 0: of any. For people: it decides nothing */
 };
 
 /*

@@ -207,9 +207,9 @@ static struct stall_finding *add_finding(struct graph *graph, enum stall_kind ki
 {
 	if (graph->n_findings == STALL_FINDINGS_MAX)
 		return NULL;
-	graph->findings[graph->n_findings] = (struct stall_finding){
-		.kind = kind, .culprit = culprit, .since_ns = graph->histories[culprit].still_ns
-	};
+	graph->findings[graph->n_findings] = (struct stall_finding){ .kind = kind,
+								     .culprit = culprit,
+								     .since_ns = graph->histories[culprit].still_ns };
 	return &graph->findings[graph->n_findings++];
 }
 
@@ -356,8 +356,7 @@ static void count_waiting(struct graph *graph, struct stall_finding *finding)
 	graph->nodes[finding->culprit].depth = 1;
 	for (uint32_t i = 0; cycle && i < finding->n_chain; i++)
 		graph->nodes[finding->chain[i]].depth = 1;
-	finding->n_waiting =
-		spread_waiting(graph, cycle || finding->kind == STALL_KIND_UNSETTLED, &farthest);
+	finding->n_waiting = spread_waiting(graph, cycle || finding->kind == STALL_KIND_UNSETTLED, &farthest);
 	if (cycle)
 		return;
 	for (uint32_t i = farthest; i != STALL_NONE && i != finding->culprit && finding->n_chain < STALL_CHAIN_MAX - 1;
@@ -366,7 +365,7 @@ static void count_waiting(struct graph *graph, struct stall_finding *finding)
 	finding->chain[finding->n_chain++] = finding->culprit;
 }
 
-/* Somebody with work of its own has waited for this one longer than that. (Who has put work aside has itself to blame: PENDING.) */
+/* Somebody with work of its own has waited for this one longer than that. Not who has put it aside: that one has itself to blame. */
 static bool is_waited_for(struct graph *graph, uint32_t number, uint64_t longer_than_ns)
 {
 	uint32_t farthest;
@@ -376,7 +375,8 @@ static bool is_waited_for(struct graph *graph, uint32_t number, uint64_t longer_
 	if (!spread_waiting(graph, false, &farthest))
 		return false;
 	for (uint32_t i = 0; i < graph->topology->n_workers; i++)
-		if (i != number && graph->nodes[i].depth && !graph->snapshot->workers[i].n_pending && stall_has_work(graph->topology, graph->snapshot, i) &&
+		if (i != number && graph->nodes[i].depth && !graph->snapshot->workers[i].n_pending &&
+		    stall_has_work(graph->topology, graph->snapshot, i) &&
 		    graph->now_ns - graph->histories[i].still_ns >= longer_than_ns)
 			return true;
 	return false;
@@ -430,8 +430,8 @@ static bool is_stalled(struct graph *graph, uint32_t number, enum stall_kind kin
 static void find_stalls(struct graph *graph)
 {
 	for (uint32_t i = 0; i < graph->topology->n_workers; i++) {
-		enum stall_kind kind = graph->histories[i].n_looks && graph->nodes[i].live ? reason_of(graph, i) :
-											     STALL_KIND_COUNT;
+		enum stall_kind kind =
+			graph->histories[i].n_looks && graph->nodes[i].live ? reason_of(graph, i) : STALL_KIND_COUNT;
 
 		if (kind != STALL_KIND_COUNT && is_stalled(graph, i, kind))
 			(void)add_finding(graph, kind, i);

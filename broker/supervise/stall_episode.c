@@ -32,8 +32,8 @@ static void go_on(struct stall_episode *episode, const struct stall_finding *fin
 	if (now_ns - episode->said_ns < episode->pause_ns)
 		return;
 	episode->said_ns = now_ns;
-	episode->pause_ns = 2 * episode->pause_ns < STALL_REMINDER_MAX_NS ? 2 * episode->pause_ns :
-									    STALL_REMINDER_MAX_NS;
+	episode->pause_ns =
+		2 * episode->pause_ns < STALL_REMINDER_MAX_NS ? 2 * episode->pause_ns : STALL_REMINDER_MAX_NS;
 	tell(data, STALL_LASTS, episode, finding);
 }
 

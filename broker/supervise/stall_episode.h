@@ -6,7 +6,8 @@
 
 #define STALL_REMINDER_NS (60 * UINT64_C(1000000000)) /* the first; each next one after twice the time */
 #define STALL_REMINDER_MAX_NS (60 * STALL_REMINDER_NS)
-#define STALL_LOOKS_MISSING 3u /* in a row without the finding, though nothing has moved: then it is over all the same */
+#define STALL_LOOKS_MISSING \
+	3u /* in a row without the finding, though nothing has moved: then it is over all the same */
 
 struct stall_episode {
 	bool open;

@@ -181,8 +181,8 @@ void stall_hear_kernel(const struct stall_topology *topology, struct stall_histo
 	for (uint32_t i = 0; i < topology->n_workers; i++) {
 		const struct stall_worker *worker = &snapshot->workers[i];
 
-		histories[i].was_working = is_in_stage(worker) && worker->kernel != 'T' &&
-					   stall_has_work(topology, snapshot, i);
+		histories[i].was_working =
+			is_in_stage(worker) && worker->kernel != 'T' && stall_has_work(topology, snapshot, i);
 		if (!worker->kernel || histories[i].starved_known)
 			continue;
 		histories[i].starved_known = true;

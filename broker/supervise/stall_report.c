@@ -250,7 +250,8 @@ static void json_worker(const struct stall_topology *topology, const struct stal
 
 static void json_age(uint64_t since_ns, uint64_t now_ns, struct text *text)
 {
-	text_printf(text, ",\"seconds\":%.3f", now_ns > since_ns ? (double)(now_ns - since_ns) / (double)NS_PER_S : 0.0);
+	text_printf(text, ",\"seconds\":%.3f",
+		    now_ns > since_ns ? (double)(now_ns - since_ns) / (double)NS_PER_S : 0.0);
 }
 
 static void json_item(const struct stall_topology *topology, const struct stall_worker *worker, struct text *text)

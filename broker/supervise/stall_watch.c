@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looking for stalls. Every 600 ms while somebody works or waits for a neighbour, so that a deadlock is named within two seconds; not at all
- * while all are at rest: then the first who wakes up says so (worker/blocked.c).
+ * Looking for stalls. Every 600 ms while somebody works or waits for a neighbour, so that a deadlock is named within two seconds; not at
+ * all while all are at rest: then the first who wakes up says so (worker/blocked.c).
  *
  *      RUN, a later generation, "awake" --> look --> what has moved since the last one?  --> ask the kernel about who has not
  *                                            ^             |                                           |
@@ -25,7 +25,7 @@
 
 #define LOOK_NS (600 * NS_PER_MS)
 #define LOOK_SELDOM_NS (4 * LOOK_NS)
-#define LOOKS_SELDOM 50u     /* that have found nothing to have moved */
+#define LOOKS_SELDOM 50u      /* that have found nothing to have moved */
 #define LOOK_LATE_NS NS_PER_S /* the supervisor itself got no processor, or was stopped */
 
 struct stall_watch {
@@ -91,8 +91,8 @@ static void see_hand(const struct supervisor *supervisor, const struct seat *sea
 	worker->has_hand = load_relaxed(&hand->busy) && !(worker->doing == STALL_WAITS && worker->n_pending);
 	worker->hand_position = load_relaxed(&hand->position);
 	worker->hand_sequence = load_relaxed(&hand->sequence);
-	worker->hand_lane = worker->has_hand ? lane_of(supervisor, seat->slot, false, load_relaxed(&hand->lane)) :
-					       STALL_NONE;
+	worker->hand_lane =
+		worker->has_hand ? lane_of(supervisor, seat->slot, false, load_relaxed(&hand->lane)) : STALL_NONE;
 	worker->moved = hash_mix(hash_mix(worker->moved, worker->hand_position), worker->hand_sequence);
 }
 
@@ -218,8 +218,8 @@ static void tell(void *data, enum stall_news news, const struct stall_episode *e
 		       stall_kind_name(episode->kind),
 		       quantity_format_duration(watch->last_ns - episode->since_ns, duration),
 		       watch->histories[episode->culprit].generation != episode->generation ? "its worker has ended" :
-		       watch->histories[episode->culprit].n_looks			     ? "that is not so any more" :
-											       "it moves again");
+		       watch->histories[episode->culprit].n_looks ? "that is not so any more" :
+								    "it moves again");
 }
 
 /* ---- looking ---- */
@@ -242,8 +242,7 @@ static void look(struct supervisor *supervisor)
 	ask_kernel(watch);
 	stall_hear_kernel(&watch->topology, watch->histories, &watch->snapshot);
 	watch->last_ns = now_ns;
-	watch->n_findings =
-		stall_find(&watch->topology, watch->histories, &watch->snapshot, now_ns, watch->findings);
+	watch->n_findings = stall_find(&watch->topology, watch->histories, &watch->snapshot, now_ns, watch->findings);
 	ask_more_of_culprits(watch);
 	stall_episodes_update(watch->episodes, watch->histories, watch->findings, watch->n_findings, now_ns, tell,
 			      supervisor);

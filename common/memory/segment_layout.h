@@ -60,8 +60,8 @@ struct segment_armed {
 };
 
 /*
- * What a worker that sleeps waits for, for people and for the look for stalls: a set. `wait_lane` is the lane of it, where it is one, or one
- * of those of its edge.
+ * What a worker that sleeps waits for, for people and for the look for stalls: a set. `wait_lane` is the lane of it, where it is one, or
+ * one of those of its edge.
  */
 #define WAIT_FOR_ITEM 1u
 #define WAIT_FOR_ROOM 2u

@@ -212,7 +212,8 @@ void blocked_note_outside(struct worker *worker, size_t n_fds, uint64_t deadline
 	worker_set_state_at(worker, WORKER_STATE_WAIT_OUTSIDE, NO_LANE, now_ns);
 }
 
-void blocked_over(struct worker *worker, uint64_t now_ns)
+void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 {
+	(void)looks_round;
 	worker_set_state_at(worker, WORKER_STATE_BUSY, NO_LANE, now_ns);
 }

@@ -11,7 +11,7 @@ stages:
   - {name: numbers, source: generate, text: '{n} 0'}
   - {name: head, from: [numbers, {stage: again, credit: 64}], plugin: $plugins/unlucky.so, worker: 63, lane: 64KiB}
   - {name: again, plugin: $plugins/again.so, workers: 2}
-  - {name: pass, from: again, exec: [cat], workers: 2, order: fifo, lane: 64KiB}
+  - {name: pass, from: again, exec: [cat], workers: 2, lane: 64KiB}
   - {name: slow, plugin: $plugins/stuck.so, how: slow, at: 1000000000, pause: 300ms, lane: 64KiB}
   - {name: out, capacity: 0, sink: discard}
 YAML
@@ -24,9 +24,9 @@ stages:
   - {name: pass, exec: [cat], workers: 2, block_wait: 20ms}
   - {name: out, sink: discard}
 YAML
-weir run --json --quiet pressure.yaml 2>pressure.err >/dev/null &
+weir run --json --progress=never --quiet pressure.yaml 2>pressure.err >/dev/null &
 pressure=$!
-weir run --json --quiet rest.yaml 2>rest.err >/dev/null &
+weir run --json --progress=never --quiet rest.yaml 2>rest.err >/dev/null &
 rest=$!
 wait_until 60 running pressure
 wait_until 60 running rest

@@ -84,9 +84,8 @@ static uint32_t worker_of(struct scene *scene, const char *name)
 						   .generation = 1,
 						   .pid = 100 + (pid_t)i,
 						   .kernel = 'S' };
-	scene->histories[i] = (struct stall_history){
-		.known = true, .generation = 1, .n_looks = 5, .still_ns = NOW - 10 * S
-	};
+	scene->histories[i] =
+		(struct stall_history){ .known = true, .generation = 1, .n_looks = 5, .still_ns = NOW - 10 * S };
 	return scene->n_workers++;
 }
 
@@ -161,7 +160,8 @@ static void wait_at(struct scene *scene, uint32_t number, const char *other)
 		uint32_t here = up ? scene->lanes[i].consumer : scene->lanes[i].producer,
 			 there = up ? scene->lanes[i].producer : scene->lanes[i].consumer;
 
-		if (here != number || (strcmp(scene->names[there], other) != 0 && strcmp(scene->stages[there], other) != 0))
+		if (here != number ||
+		    (strcmp(scene->names[there], other) != 0 && strcmp(scene->stages[there], other) != 0))
 			continue;
 		worker->lane = i;
 		if (strcmp(scene->names[there], other) != 0)
@@ -254,11 +254,11 @@ static void check(const struct planted *planted)
 
 static const struct planted deadlocks[] = {
 	{ "a loop that is full: two stages", "src>h* h>a* a>h*", "src=room:h h=room:a a=room:h", "cycle:h:1:h>a" },
-	{ "a loop of three", "src>h* h>a* a>b* b>h* b>k", "src=room:h h=room:a a=room:b b=room:h",
-	  "cycle:h:2:h>a>b" },
+	{ "a loop of three", "src>h* h>a* a>b* b>h* b>k", "src=room:h h=room:a a=room:b b=room:h", "cycle:h:2:h>a>b" },
 	{ "a loop of five", "src>h* h>a* a>b* b>c* c>d* d>h*",
 	  "src=room:h h=room:a a=room:b b=room:c c=room:d d=room:h", "cycle:h:1:h>a>b>c>d" },
-	{ "credit is used up on the way back", "src>h* h>a* a>h* a>k", "src=room:h h=room:a a=credit:h", "cycle:h:2:h>a" },
+	{ "credit is used up on the way back", "src>h* h>a* a>h* a>k", "src=room:h h=room:a a=credit:h",
+	  "cycle:h:2:h>a" },
 	{ "a stage that sends to itself over another", "src>h h>a* a>h*", "src=outside h=room:a a=room:h",
 	  "cycle:h:0:h>a" },
 	{ "a loop with two workers a stage, all full", "h0>a0* h0>a1* h1>a0* h1>a1* a0>h0* a0>h1* a1>h0* a1>h1*",
@@ -314,8 +314,8 @@ static const struct planted stalls[] = {
 	{ "behind a rendezvous", "src>k*", "src=commit k=busy!/S@6", "callback:k:1:src>k" },
 	{ "a feedback whose head is at work too long", "src>h* h>a a>h*", "src=room:h a=credit:h h=busy!/R@6",
 	  "callback:h:2:src>h" },
-	{ "bytes that were passed on, and are still read", "src>a^ a>b^ b>k*",
-	  "src=room:a a=item b=item k=busy!/S@6", "callback:k:3:src>k" },
+	{ "bytes that were passed on, and are still read", "src>a^ a>b^ b>k*", "src=room:a a=item b=item k=busy!/S@6",
+	  "callback:k:3:src>k" },
 	{ "a broadcast whose payload lies in the other lane", "f>a f>k*", "f=room:a k=busy!/S@6 a=item",
 	  "callback:k:2:f>k" },
 	{ "nobody sits there", "src>a*", "src=room:a a=absent@6", "absent:a:1:src>a" },
@@ -340,7 +340,8 @@ static const struct planted peace[] = {
 	{ "a loop of which one has a processor", "src>h* h>a* a>h*", "src=room:h h=room:a/R a=room:h", "" },
 	{ "a loop of which one is in the kernel", "src>h* h>a* a>h*", "src=room:h h=room:a a=room:h/D", "" },
 	{ "an idle loop", "src>h h>a a>h", "src=outside h=item a=item", "" },
-	{ "a loop that ends behind a sink at work", "src>h* h>a a>h a>k*", "src=room:h h=item:a a=room:k k=busy!@0", "" },
+	{ "a loop that ends behind a sink at work", "src>h* h>a a>h a>k*", "src=room:h h=item:a a=room:k k=busy!@0",
+	  "" },
 	{ "a gatherer waits for more", "src>g g>k", "src=outside g=item~500 k=item", "" },
 	{ "a gatherer waits for its time", "src>g g>k", "src=outside g=gather~500 k=item", "" },
 	{ "slow calls within their patience", "src>a* a>k", "src=room:a a=outside+16@4", "" },
@@ -355,7 +356,7 @@ static const struct planted peace[] = {
 	{ "the other of two outputs is idle", "src>a src>b*", "src=room:b@9 a=item b=busy!@0", "" },
 };
 
-#define CHECK_ALL(cases_)                                                  \
+#define CHECK_ALL(cases_)                                                 \
 	for (size_t i = 0; i < sizeof(cases_) / sizeof((cases_)[0]); i++) \
 	check(&(cases_)[i])
 
@@ -452,9 +453,10 @@ static void test_json(void **state)
 		scene.workers[i].since_ns = NOW - 2 * S;
 	assert_int_equal(stall_find(&scene.topology, scene.histories, &scene.snapshot, NOW, findings), 1);
 	stall_format_json(&scene.topology, &scene.snapshot, findings, 1, "p", NOW, &text);
-	assert_non_null(strstr(text_get(&text), "{\"pipeline\":\"p\",\"stuck\":true,\"findings\":[{\"kind\":\"stopped\","
-						"\"deadlock\":false,\"culprit\":{\"stage\":\"k\",\"index\":0,\"pid\":103},"
-						"\"seconds\":3.000,\"item\":null,"));
+	assert_non_null(strstr(text_get(&text),
+			       "{\"pipeline\":\"p\",\"stuck\":true,\"findings\":[{\"kind\":\"stopped\","
+			       "\"deadlock\":false,\"culprit\":{\"stage\":\"k\",\"index\":0,\"pid\":103},"
+			       "\"seconds\":3.000,\"item\":null,"));
 	assert_non_null(strstr(text_get(&text), "\"waiting\":3,"));
 	assert_non_null(strstr(text_get(&text),
 			       "\"waits\":[{\"worker\":{\"stage\":\"src\",\"index\":0,\"pid\":100},\"seconds\":2.000,"
@@ -466,9 +468,9 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deadlocks),	cmocka_unit_test(test_stalls),
-		cmocka_unit_test(test_no_false_alarm),	cmocka_unit_test(test_not_before_time),
-		cmocka_unit_test(test_sentences),	cmocka_unit_test(test_json),
+		cmocka_unit_test(test_deadlocks),      cmocka_unit_test(test_stalls),
+		cmocka_unit_test(test_no_false_alarm), cmocka_unit_test(test_not_before_time),
+		cmocka_unit_test(test_sentences),      cmocka_unit_test(test_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,8 @@ static void test_no_more_than_there_is_room_for(void **state)
 	for (uint32_t round = 0; round < 2; round++) {
 		for (uint32_t i = 0; i < STALL_FINDINGS_MAX; i++) {
 			more[round * STALL_FINDINGS_MAX + i].n_looks = 3;
-			many[i] = (struct stall_finding){ .kind = STALL_KIND_ABSENT, .culprit = round * STALL_FINDINGS_MAX + i };
+			many[i] = (struct stall_finding){ .kind = STALL_KIND_ABSENT,
+							  .culprit = round * STALL_FINDINGS_MAX + i };
 		}
 		stall_episodes_update(episodes, more, many, STALL_FINDINGS_MAX, 10 * S, hear, &heard);
 	}
