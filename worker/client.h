@@ -56,5 +56,5 @@ int client_send_ready(struct client *client);
 int client_send_bye(struct client *client, int status, const char *reason, const char *option);
 /* An order (enum board_order) has been seen; nothing of what it forbids starts after this. */
 int client_send_ack(struct client *client, uint32_t order);
-/* In answer to QUERY: the state's name, and a sentence about it or NULL. */
+/* In answer to QUERY, or when the board says at_rest: the state's name, and a sentence about it or NULL. */
 int client_send_status(struct client *client, const char *state, const char *detail);
