@@ -46,7 +46,7 @@ struct plan_stage {
 	uint64_t lane_bytes;  /* capacity of each input lane */
 	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
 	uint32_t attempts;
-	char *dead_letter_path;     /* NULL: the pipeline's store */
+	char *dead_letter_path; /* NULL: the pipeline's store */
 	enum plan_restart restart_type;
 	uint32_t restart_intensity; /* deaths without progress allowed ... */
 	uint64_t restart_period_ns; /* ... within this */

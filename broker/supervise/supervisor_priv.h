@@ -75,7 +75,7 @@ struct seat {
 	uint32_t n_attempts;
 	uint64_t restart_ns; /* when its back-off is over, absolute */
 	bool waits;          /* it is over, but siblings are still being stopped */
-	bool quarantined; /* its memory makes no sense: nothing in it is counted or repaired any more */
+	bool quarantined;    /* its memory makes no sense: nothing in it is counted or repaired any more */
 
 	/* of the present generation */
 	uint32_t generation; /* of the next one while nobody sits here */

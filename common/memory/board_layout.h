@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 4u
+#define BOARD_LAYOUT_VERSION 5u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -45,7 +45,7 @@ struct board {
 	atomic_u32
 		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
 	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
-	atomic_u32 at_rest;  /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
+	atomic_u32 at_rest;          /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
 	uint8_t pad[12];
 	struct board_slot slots[];
 };
