@@ -108,8 +108,8 @@ static void check_heritages(const struct plan *plan)
 		int fd;
 
 		assert_int_equal(plan_heritage(plan, slot, &heritage), 0);
-		heritage.segment_fd = heritage.board_fd = heritage.doorbell_fd = heritage.lifeline_fd =
-			heritage.cancel_fd = 5;
+		heritage.segment_fd = heritage.board_fd = heritage.doorbell_fd = 5;
+		heritage.lifeline_fd = heritage.cancel_fd = 5;
 		heritage.supervisor_pid = 1;
 		heritage.control_endpoint = strdup("ipc:///tmp/nowhere");
 		for (uint32_t i = 0; i < heritage.n_peers; i++)
@@ -397,8 +397,7 @@ static void test_values(void **state)
 				 "    on_failure: drop_branch\n"
 				 "    grace: 500ms\n"
 				 "    dead_letter: {attempts: 1, path: bad}\n"
-				 "    batch: 1k\n"
-				 "    block: all\n"
+				 "    batch: 1k\n    block: all\n"
 				 "  - {name: out, sink: file, path: x, existing: append}\n");
 
 	(void)state;
