@@ -26,7 +26,7 @@ static int process(struct weir_context *context, void *state, const struct weir_
 	memcpy(text, item->data, item->size_bytes < 15 ? item->size_bytes : 15);
 	n = atol(text);
 	if (n == 777 || n == 1777)
-		raise(SIGSEGV);
+		raise(SIGKILL); /* which no sanitizer makes something else of */
 	if (n % 100 == 33) {
 		weir_reject(context, "numbers in 33 are not wanted");
 		return WEIR_REJECTED;
@@ -70,7 +70,7 @@ assert_contains list "3 workers died with it in hand"
 weir dlq export picky --stage pick --cause attempts >exported || fail export
 id=$(grep '"payload":"777"' exported | grep -o '^{"id":[0-9]*' | sed 's/.*://')
 weir dlq show picky "$id" >shown || fail show
-assert_eq "$(grep -c 'was killed by SIGSEGV' shown)" 3 "deaths in the attempt log"
+assert_eq "$(grep -c 'was killed by SIGKILL' shown)" 3 "deaths in the attempt log"
 assert_eq "$(tail -n 1 shown)" 777 payload
 assert_eq "$(weir dlq export picky --raw "$id" | od -An -c | tr -d ' ')" 777 "raw payload"
 assert_eq "$(weir dlq export picky --cause attempts --raw | sort -n | xargs)" "777 777 1777 1777" "exported payloads"
