@@ -50,8 +50,10 @@ weir chaos rough --fill 10ms --disk /proc 2>why >/dev/null
 assert_eq "$? $(grep -c "can not fill the disk that '/proc'" why)" "75 1" "a disk that can not be filled"
 
 # It ends with the pipeline.
-weir chaos rough --kill 100ms --quiet >sum &
+weir chaos rough --kill 30ms >sum &
 chaos=$!
+has_begun() { grep -q kill sum; }
+wait_until 30 has_begun
 weir drain rough >drain 2>&1 || fail "drain: exit code $?: $(cat drain)"
 wait "$chaos" || fail "chaos at the end of the pipeline: exit code $?"
 grep -q 'the pipeline has ended' sum || fail "it does not say that the pipeline has ended: $(cat sum)"
