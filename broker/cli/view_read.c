@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/cli/json_read.h"
 #include "broker/cli/view_read.h"
 #include "common/base/clock.h"
 #include "common/base/must.h"
@@ -10,29 +11,15 @@
 /* Ages are told, not moments: they are counted back from a day that is far enough from zero. */
 #define READ_NOW_NS (UINT64_C(1000000) * NS_PER_S)
 
-static struct fy_node *get(struct fy_node *map, const char *key)
-{
-	return map && fy_node_is_mapping(map) ? fy_node_mapping_lookup_value_by_simple_key(map, key, strlen(key)) :
-						NULL;
-}
-
-static const char *get_string(struct fy_node *map, const char *key)
-{
-	struct fy_node *node = get(map, key);
-	const char *value = node && fy_node_is_scalar(node) ? fy_node_get_scalar0(node) : NULL;
-
-	return value ? value : "";
-}
-
 static uint64_t get_number(struct fy_node *map, const char *key)
 {
-	return strtoull(get_string(map, key), NULL, 10);
+	return strtoull(json_string(map, key), NULL, 10);
 }
 
 /* The moment that lies so many seconds back; 0 for null. */
 static uint64_t get_moment(struct fy_node *map, const char *key, int direction)
 {
-	const char *value = get_string(map, key);
+	const char *value = json_string(map, key);
 	double seconds = strtod(value, NULL);
 
 	if (*value < '0' || *value > '9' || seconds > 1e5 * 9)
@@ -43,7 +30,7 @@ static uint64_t get_moment(struct fy_node *map, const char *key, int direction)
 
 static void read_ledger(struct fy_node *map, uint64_t ledger[static LEDGER_COUNT])
 {
-	struct fy_node *node = get(map, "ledger");
+	struct fy_node *node = json_get(map, "ledger");
 
 	for (unsigned i = 0; i < LEDGER_COUNT; i++)
 		ledger[i] = get_number(node, ledger_lines[i].name);
@@ -64,7 +51,7 @@ static void read_worker(struct fy_node *node, struct view_worker *worker)
 	worker->pid = (pid_t)get_number(node, "pid");
 	worker->generation = (uint32_t)get_number(node, "generation");
 	worker->restarts = (uint32_t)get_number(node, "restarts");
-	worker->state = get_string(node, "state");
+	worker->state = json_string(node, "state");
 	worker->state_since_ns = get_moment(node, "state_seconds", -1);
 	worker->progress_position = get_number(node, "progress");
 	worker->progress_total = get_number(node, "progress_total");
@@ -73,11 +60,11 @@ static void read_worker(struct fy_node *node, struct view_worker *worker)
 
 static void read_stage(struct fy_node *node, struct view_stage *stage)
 {
-	struct fy_node *workers = get(node, "workers");
+	struct fy_node *workers = json_get(node, "workers");
 
-	stage->name = get_string(node, "name");
-	stage->role = get_string(node, "role");
-	stage->kind = get_string(node, "kind");
+	stage->name = json_string(node, "name");
+	stage->role = json_string(node, "role");
+	stage->kind = json_string(node, "kind");
 	stage->n_live = (uint32_t)get_number(node, "live");
 	stage->restarts = (uint32_t)get_number(node, "restarts");
 	stage->queue_bytes = get_number(node, "queue_bytes");
@@ -120,7 +107,7 @@ static struct fy_document *parse(const char *json)
 void reply_error(const char *json, struct text *text)
 {
 	struct fy_document *document = parse(json);
-	const char *error = get_string(document ? fy_document_root(document) : NULL, "error");
+	const char *error = json_string(document ? fy_document_root(document) : NULL, "error");
 
 	text_add(text, *error ? error : json);
 	fy_document_destroy(document);
@@ -129,17 +116,17 @@ void reply_error(const char *json, struct text *text)
 int view_read(const char *json, struct view_copy *ret_copy)
 {
 	struct fy_document *document = parse(json);
-	struct fy_node *root = document ? fy_document_root(document) : NULL, *stages = get(root, "stages");
+	struct fy_node *root = document ? fy_document_root(document) : NULL, *stages = json_get(root, "stages");
 	struct view *view = &ret_copy->view;
 
-	if (!root || !fy_node_is_mapping(root) || !get(root, "pipeline") || !stages) {
+	if (!root || !fy_node_is_mapping(root) || !json_get(root, "pipeline") || !stages) {
 		fy_document_destroy(document);
 		return VIEW_E_BAD;
 	}
 	*ret_copy = (struct view_copy){ .document = document };
-	view->pipeline = get_string(root, "pipeline");
-	view->phase = get_string(root, "phase");
-	view->cause = get_string(root, "cause");
+	view->pipeline = json_string(root, "pipeline");
+	view->phase = json_string(root, "phase");
+	view->cause = json_string(root, "cause");
 	view->pid = (pid_t)get_number(root, "pid");
 	view->now_ns = READ_NOW_NS;
 	view->started_ns = get_moment(root, "uptime_seconds", -1);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/cli/command.h"
+#include "broker/cli/json_read.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
@@ -14,20 +15,6 @@
 #include "common/base/must.h"
 
 #define EXIT_STUCK 1
-
-static struct fy_node *get(struct fy_node *map, const char *key)
-{
-	return map && fy_node_is_mapping(map) ? fy_node_mapping_lookup_value_by_simple_key(map, key, strlen(key)) :
-						NULL;
-}
-
-static const char *get_string(struct fy_node *map, const char *key)
-{
-	struct fy_node *node = get(map, key);
-	const char *value = node && fy_node_is_scalar(node) ? fy_node_get_scalar0(node) : NULL;
-
-	return value ? value : "";
-}
 
 static int count(struct fy_node *list)
 {
@@ -42,9 +29,9 @@ static void print_findings(const char *name, struct fy_node *findings)
 		struct fy_node *finding = fy_node_sequence_get_by_index(findings, i);
 
 		printf("%s: %s: %s\n", name,
-		       strcmp(get_string(finding, "deadlock"), "true") == 0 ? "deadlock" : "stall",
-		       get_string(finding, "sentence"));
-		printf("  what to do: %s\n", get_string(finding, "advice"));
+		       strcmp(json_string(finding, "deadlock"), "true") == 0 ? "deadlock" : "stall",
+		       json_string(finding, "sentence"));
+		printf("  what to do: %s\n", json_string(finding, "advice"));
 	}
 }
 
@@ -53,7 +40,7 @@ static void print_waits(struct fy_node *waits)
 	for (int i = 0; i < count(waits); i++) {
 		struct fy_node *wait = fy_node_sequence_get_by_index(waits, i);
 
-		printf("  %s, %s s\n", get_string(wait, "sentence"), get_string(wait, "seconds"));
+		printf("  %s, %s s\n", json_string(wait, "sentence"), json_string(wait, "seconds"));
 	}
 }
 
@@ -62,7 +49,7 @@ static int print_answer(const char *name, const char *json, bool as_json)
 {
 	struct fy_document *document = fy_document_build_from_string(NULL, json, strlen(json));
 	struct fy_node *root = document ? fy_document_root(document) : NULL;
-	const char *stuck = get_string(root, "stuck");
+	const char *stuck = json_string(root, "stuck");
 	int r = strcmp(stuck, "true") == 0 ? EXIT_STUCK : EXIT_DONE;
 
 	if (!*stuck) {
@@ -71,8 +58,8 @@ static int print_answer(const char *name, const char *json, bool as_json)
 	} else if (as_json) {
 		printf("%s", json);
 	} else {
-		print_findings(name, get(root, "findings"));
-		print_waits(get(root, "waits"));
+		print_findings(name, json_get(root, "findings"));
+		print_waits(json_get(root, "waits"));
 	}
 	fy_document_destroy(document);
 	return r;
