@@ -155,6 +155,18 @@ static void test_order_is_tails_cursor_dones(void **state)
 		assert_int_equal(slot->segment.record->operations[i].kind, kinds[i]);
 }
 
+/* What a worker has written into the head of its record before it died does not keep the next one from committing. */
+static void test_a_scribbled_head_is_no_obstacle(void **state)
+{
+	struct slot *slot = *state;
+	struct commit commit;
+
+	memset(slot->segment.record->pad, 0xff, sizeof(slot->segment.record->pad));
+	collect(slot, &commit, 1);
+	commit_publish(&commit);
+	expect_turn(slot, 1);
+}
+
 /* A reader of the cursor beside its living writer: every copy that it gets is one whole turn's. */
 static struct segment *shared;
 static atomic_int stop;
@@ -209,7 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_publish_moves_everything),        TEST(test_unpublished_leaves_no_trace_after_repair),
 		TEST(test_repair_finishes_from_any_prefix), TEST(test_order_is_tails_cursor_dones),
-		TEST(test_snapshot_is_never_torn),
+		TEST(test_a_scribbled_head_is_no_obstacle), TEST(test_snapshot_is_never_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
