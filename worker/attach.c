@@ -278,6 +278,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->suspect_position = seat->suspect_position;
 	worker->ordered = heritage->ordered;
 	worker->n_processors = count_processors();
+	patience_init(&worker->patience);
 	worker->plain_input = worker->n_inputs && !worker->ordered && !worker->cursor.inputs_left;
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		worker->plain_input = worker->plain_input && worker->inputs[i].plain;

@@ -27,6 +27,7 @@
 #include "worker/input.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/patience.h"
 #include "worker/pins.h"
 #include "worker/retire.h"
 #include "worker/scopes.h"
@@ -268,12 +269,24 @@ static bool wait_bound(struct worker *worker, const struct wait_request *request
 	return missed;
 }
 
+/* Somebody reads what this worker writes, and has found nothing more: it sleeps, or is about to. */
+static bool wait_has_starved(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
+			if (load_relaxed(&worker->outputs[i].lanes[j].peer->doorbell.armed->word) & ARM_DATA)
+				return true;
+	return false;
+}
+
 /* Not before it has armed and looked again; now_ns is the time. Returns what wait_poll() says, 0 if it did not come to that. */
 static int wait_asleep(struct worker *worker, const struct wait_request *request, uint32_t rounds)
 {
 	uint64_t from_ns = worker->now_ns, wake_ns, slept_ns;
 	int r;
 
+	if (worker->patience.allowed)
+		patience_before_sleep(&worker->patience, request->events == ARM_SPACE && is_crowded(worker));
 	wait_arm_with_pins(worker, request->events, request->need_bytes);
 	if (wait_is_over(worker, request))
 		return 0;
@@ -284,6 +297,8 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	wake_ns = deadline_earlier(request->wake_ns, request->events & ARM_DATA ? loop_look_ns(worker, from_ns) : 0);
 	r = wait_poll(worker, request->fds, request->n_fds, from_ns,
 		      deadline_earlier(wake_ns, from_ns + worker->sleep_ms * NS_PER_MS));
+	if (worker->patience.patient)
+		patience_after_sleep(&worker->patience, wait_has_starved(worker));
 	worker->now_ns = clock_now_ns();
 	slept_ns = worker->now_ns - from_ns;
 	if (request->events)

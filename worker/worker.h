@@ -20,6 +20,7 @@
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 #include "worker/client.h"
+#include "worker/patience.h"
 #include "worker/sleeper.h"
 #include "worker/spin.h"
 
@@ -206,6 +207,7 @@ struct worker {
 	uint64_t now_ns; /* 0: not looked at in this turn; worker_now_ns() looks */
 	uint64_t armed_epoch;
 	struct spin spin;
+	struct patience patience;
 	bool look_further;    /* the next turn looks for items in the general way, too */
 	bool spun;            /* it has looked for an item already, before the sleep that comes next ... */
 	uint32_t spun_rounds; /* ... so often */

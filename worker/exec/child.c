@@ -32,6 +32,7 @@
 
 #include "common/base/error.h"
 #include "worker/children.h"
+#include "worker/patience.h"
 
 #define TERM_PATIENCE_MS 200
 #define KILL_PATIENCE_MS 2000
@@ -79,6 +80,7 @@ static void spawn_child(const struct spawn *spawn)
 	if (getppid() != spawn->parent)
 		_exit(127);
 	spawn_reset_signals();
+	patience_leave();
 	if (in < 0) {
 		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (in < 0)
