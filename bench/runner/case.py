@@ -79,12 +79,12 @@ class Bench:
             raise self.of_this_run[key]
         return self.of_this_run[key]
 
-    def measure_all(self, cases, runs, tell):
+    def measure_all(self, cases, runs, tell, what="run"):
         """All cases once, then all again, every second time backwards: a machine that drifts does so under all of them."""
         for run in range(runs):
             self.of_this_run = {}
             for number, case in enumerate(cases if run % 2 == 0 else list(reversed(cases))):
-                tell(f"run {run + 1}/{runs}, {number + 1}/{len(cases)}: {case.name}")
+                tell(f"{what} {run + 1}/{runs}, {number + 1}/{len(cases)}: {case.name}")
                 case.take()
         tell("")
 

@@ -140,6 +140,17 @@ class Cases(unittest.TestCase):
         case.take()
         self.assertEqual(case.result(), {"group": "g", "column": "c", "row": "r", "error": "why"})
 
+    def test_doubt(self):
+        """Cases are measured again where the runs are at odds over their target, and only those."""
+        cases = [Case(*figure[:3], None) for target in targets.TARGETS[:2] for figure in target.figures]
+        cases = list({case.name: case for case in cases}.values())  # weir, the ring, ZeroMQ
+        for case, rates in zip(cases, ((10, 10, 10), (10, 20, 10), (0.5, 0.4, 0.3))):
+            case.samples = [{"rate": rate} for rate in rates]
+        self.assertEqual([case.row for case in targets.cases_in_doubt(cases)], [cases[0].row, cases[1].row])
+        cases[1].samples = [{"rate": 10}] * 3
+        self.assertEqual(targets.cases_in_doubt(cases), [])
+        self.assertEqual(targets.cases_in_doubt(cases[:1]), [])
+
     def test_order(self):
         """Every second run goes backwards; what is measured once is measured once a run."""
         with tempfile.TemporaryDirectory() as folder:

@@ -92,10 +92,16 @@ def target_table(verdicts):
     return f"**Targets**: {met} met, {missed} NOT met, {unknown} not measured\n\n{markdown(cells)}"
 
 
+def runs(record):
+    """In words, for records of before there were more runs of some cases, too."""
+    first, more = record["runs"], record.get("more") if record.get("in_doubt") else 0
+    return f"{first} runs" + (f", {first + more} where they were at odds over a target" if more else "")
+
+
 def head(record):
     machine = record["machine"]
     lines = [f"weir {record['commit']}{' with changes' if record['changed'] else ''}, {record['date']}, "
-             f"{record['runs']} runs{', QUICK: counts too small to quote' if record['quick'] else ''}",
+             f"{runs(record)}{', QUICK: counts too small to quote' if record['quick'] else ''}",
              f"{machine['processors']} x {machine['processor']}, {machine['system']}, load {machine['load_before']} before, "
              f"{machine['load_after']} after, {machine['stolen_percent']} % of the time stolen by other guests",
              "; ".join(f"{name} {version}" for name, version in record["versions"].items())]
@@ -144,7 +150,7 @@ def short_table(record):
 def for_readme(record):
     met, missed, unknown = tally(judge_all(record["results"]))
     machine = record["machine"]
-    return (f"{short_table(record)}\n\nMedians of {record['runs']} runs of `bench/run` at {record['commit']} on {machine['processors']} x "
+    return (f"{short_table(record)}\n\nMedians of {runs(record)}, of `bench/run` at {record['commit']} on {machine['processors']} x "
             f"{machine['processor']}, {machine['system']}; p50 of round trips of 64 B. Of {met + missed + unknown} targets {met} are met, "
             f"{missed} are not{f', {unknown} were not measured' if unknown else ''}: all figures with their spread, and the method, "
             f"are in [bench](bench/README.md).")

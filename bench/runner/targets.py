@@ -139,6 +139,14 @@ def judge(target, results):
                    [target.value(*numbers) for numbers in zip(*(spread["values"] for spread in spreads))])
 
 
+def cases_in_doubt(cases):
+    """Those of the targets that some runs meet and others do not, whichever the medians say: more runs decide, for better or worse."""
+    results = [case.result() for case in cases]
+    verdicts = [verdict for verdict in judge_all(results) if verdict.measured and noise(verdict)]
+    wanted = {figure[:3] for verdict in verdicts for figure in verdict.target.figures}
+    return [case for case in cases if (case.group, case.column, case.row) in wanted]
+
+
 def judge_all(results):
     return [judge(target, results) for target in TARGETS]
 
