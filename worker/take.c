@@ -111,7 +111,7 @@ struct reach {
 
 static inline bool take_is_cancelled(const struct reach *reach)
 {
-	/* [B1] mate: order_everybody */
+	/* [B1] mate: order_stop */
 	return (load_acquire(reach->order_of_all) | load_acquire(reach->order)) >= BOARD_CANCEL;
 }
 

@@ -45,19 +45,18 @@ void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_led
 
 	memset(ret_ledger, 0, LEDGER_COUNT * sizeof(ret_ledger[0]));
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		if (supervisor->seats[i].quarantined || cursor_snapshot(&supervisor->seats[i].segment, &cursor) != 0)
+		if (supervisor->seats[i].life->quarantined ||
+		    cursor_snapshot(&supervisor->seats[i].segment, &cursor) != 0)
 			continue; /* its worker is faster than we are: the next look has it */
 		for (uint32_t line = 0; line < LEDGER_COUNT; line++)
 			ret_ledger[line] += cursor.ledger[line];
 	}
 }
 
-void supervisor_count(struct supervisor *supervisor)
+void supervisor_count(struct supervisor *supervisor, struct outcome *outcome)
 {
-	struct outcome *outcome = &supervisor->outcome;
-
+	*outcome = (struct outcome){ 0 };
 	supervisor_sum_ledger(supervisor, outcome->ledger);
-	outcome->in_lanes = 0;
 	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++) {
 		const struct plan_lane *lane = &supervisor->plan->lanes[i];
 		uint64_t items;

@@ -54,7 +54,7 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
 	seat_add_manner(seat, &text);
 	text_printf(&text, " after %s", quantity_format_duration(seat->death.when_ns - seat->spawned_ns, lived));
 	add_circumstances(seat, &text);
-	if (seat->goodbye.said && seat->goodbye.reason)
+	if (seat->goodbye.reason)
 		text_printf(&text, "; it said: %s", seat->goodbye.reason);
 	if (next)
 		text_printf(&text, "; %s", next);

@@ -12,31 +12,6 @@
  */
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/error.h"
-#include "common/flow/commit.h"
-
-bool seat_may_retire(const struct seat *seat)
-{
-	const struct supervisor *supervisor = seat->supervisor;
-
-	if (!seat->stage->degrade || !supervisor->started_ns)
-		return false;
-	for (uint32_t i = 0; i < seat->stage->workers; i++) {
-		const struct seat *sibling = &supervisor->seats[seat->stage->first_slot + i];
-
-		if (sibling != seat && !seat_state_over(sibling->state))
-			return true;
-	}
-	return false;
-}
-
-static uint32_t siblings_left(const struct seat *seat)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < seat->stage->workers; i++)
-		n += !seat_state_over(seat->supervisor->seats[seat->stage->first_slot + i].state);
-	return n;
-}
 
 static int close_outputs(const struct seat *seat)
 {
@@ -50,22 +25,14 @@ static int close_outputs(const struct seat *seat)
 	return 0;
 }
 
-int seat_retire(struct seat *seat, const char *why)
+int seat_retire(struct seat *seat)
 {
 	struct board *board = seat->supervisor->board;
-	uint64_t held = cursor_current(&seat->segment)->ledger[LEDGER_HELD];
 	int r = close_outputs(seat);
 
 	if (r != 0)
 		return r;
 	store_release(&board->slots[seat->slot].retired, 1);                       /* [B2] mate: move_edges */
 	store_release(&board->retirements, load_relaxed(&board->retirements) + 1); /* [B2] mate: retire_is_due */
-	seat_must_move(seat, SEAT_EVENT_RETIRE);
-	seat_log(seat, WEIR_LOG_ERROR,
-		 "is retired: %s; '%s' goes on with %u of %u workers, which get what waited for it", why,
-		 seat->stage->name, siblings_left(seat), seat->stage->workers);
-	if (held)
-		seat_log(seat, WEIR_LOG_ERROR, "held %llu items that nobody else can finish", (unsigned long long)held);
-	seat_ring_neighbours(seat);
 	return 0;
 }

@@ -126,7 +126,7 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 	memcpy(heritage->token, seat->token, sizeof(seat->token));
 	heritage->supervisor_pid = (int32_t)supervisor->pid;
 	heritage->generation = seat->generation;
-	heritage->stands_in = seat->stands_in;
+	heritage->stands_in = seat->life->stands_in;
 	plan_fds(seat, heritage, order);
 	return error_trace(heritage_write(heritage, ret_fd));
 }
@@ -203,8 +203,7 @@ static void forget_generation(struct seat *seat)
 	free(seat->goodbye.option);
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
-	seat->hung = seat->was_ready = false;
-	seat->stands_in = seat->supervisor->stages[seat->stage_number].abandoned;
+	seat->generation = seat->life->generation;
 }
 
 int seat_spawn(struct seat *seat)
@@ -229,9 +228,9 @@ int seat_spawn(struct seat *seat)
 	if (r == 0)
 		r = fork_and_adopt(seat, &order, document_fd);
 	free(order.fds);
+	seat->spawn_error = -r;
 	if (r < 0)
 		return error_trace(r);
 	seat->spawned_ns = clock_now_ns();
-	seat_must_move(seat, SEAT_EVENT_SPAWN);
 	return 0;
 }

@@ -61,11 +61,12 @@ static enum stall_doing doing_of(const struct seat *seat)
 {
 	unsigned state = load_relaxed(&seat->segment.status->state);
 
-	if (seat_state_over(seat->state) || seat->state == SEAT_LEAVING || seat->quarantined)
+	if (seat_state_over(seat->life->state) || seat->life->state == SEAT_LEAVING || seat->life->quarantined)
 		return STALL_OVER;
-	if (!seat_state_alive(seat->state))
+	if (!seat_state_alive(seat->life->state))
 		return STALL_ABSENT;
-	if (seat->state != SEAT_READY || load_acquire(&seat->segment.status->generation) != seat->generation) /* [S1] */
+	if (seat->life->state != SEAT_READY ||
+	    load_acquire(&seat->segment.status->generation) != seat->generation) /* [S1] */
 		return STALL_OPENING;
 	switch (state) {
 	case WORKER_STATE_BUSY:
@@ -125,7 +126,7 @@ static void see_worker(const struct supervisor *supervisor, uint32_t slot, uint6
 					 .moved = hash_mix(0, load_relaxed(&status->progress_position)) };
 	if (worker->doing == STALL_OVER || worker->doing == STALL_ABSENT || worker->doing == STALL_OPENING)
 		return;
-	worker->asked_to_end = source && supervisor->state == PIPELINE_DRAINING;
+	worker->asked_to_end = source && supervisor->lifecycle.state == PIPELINE_DRAINING;
 	if (worker->doing == STALL_WAITS) {
 		worker->waits_for = load_relaxed(&status->wait_for);
 		if (index != UINT32_MAX)
@@ -226,8 +227,9 @@ static void tell(void *data, enum stall_news news, const struct stall_episode *e
 
 static bool may_look(const struct supervisor *supervisor)
 {
-	return supervisor->stalls && !supervisor->finished && supervisor->ladder.rung < RUNG_CANCEL &&
-	       (supervisor->state == PIPELINE_RUNNING || supervisor->state == PIPELINE_DRAINING);
+	return supervisor->stalls && !supervisor->lifecycle.finished &&
+	       supervisor->lifecycle.ladder.rung < RUNG_CANCEL &&
+	       (supervisor->lifecycle.state == PIPELINE_RUNNING || supervisor->lifecycle.state == PIPELINE_DRAINING);
 }
 
 static void look(struct supervisor *supervisor)

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 #include <weir/log.h>
 
+#include "broker/lifecycle/outcome.h"
 #include "broker/spec/plan.h"
 #include "common/base/text.h"
 #include "common/scope/cause.h"
@@ -18,18 +19,6 @@
 struct supervisor;
 struct wire_peer;
 struct message;
-
-/* Exit codes of weir run (DESIGN section 6). */
-enum exit_code {
-	EXIT_DONE = 0,
-	EXIT_SPEC_INVALID = 1,
-	EXIT_USAGE = 2,
-	EXIT_LOSSES = 3, /* ended, but not everything that was accepted arrived */
-	EXIT_DRAIN_DEADLINE = 4,
-	EXIT_STATE_CORRUPT = 5, /* the ledger does not balance, or a segment made no sense */
-	EXIT_TRY_AGAIN = 75,    /* could not start: nothing was accepted */
-	EXIT_SIGNAL_BASE = 128,
-};
 
 /* What the supervisor tells the outside. All called from its thread; none may block for long. */
 struct supervisor_callbacks {
@@ -67,6 +56,12 @@ int supervisor_start(struct supervisor *supervisor);
 void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who);
 /* Cancels at once, with a cause; who: for the log and the message. */
 void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const char *who);
+/*
+ * Takes an order to drain back: sources that have not ended go on. Returns NULL: they have been told so, and the phase is `running`
+ * when all have answered (2 s at most, else it stays `draining`, and the log says why); or a sentence why not, static: nothing
+ * has changed.
+ */
+const char *supervisor_resume(struct supervisor *supervisor, const char *who);
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */

@@ -19,9 +19,9 @@ static void take_state(const struct seat *seat, struct view_worker *worker)
 {
 	const struct segment_status *status = seat->segment.status;
 
-	worker->state = seat_state_name(seat->state);
-	worker->state_since_ns = seat_state_alive(seat->state) ? seat->spawned_ns : seat->death.when_ns;
-	if ((seat->state != SEAT_READY && seat->state != SEAT_OPENING) ||
+	worker->state = seat_state_name(seat->life->state);
+	worker->state_since_ns = seat_state_alive(seat->life->state) ? seat->spawned_ns : seat->death.when_ns;
+	if ((seat->life->state != SEAT_READY && seat->life->state != SEAT_OPENING) ||
 	    load_acquire(&status->generation) != seat->generation) /* [S1] mate: worker_attach */
 		return;
 	worker->state = worker_state_name(load_relaxed(&status->state));
@@ -36,13 +36,13 @@ static void take_worker(const struct seat *seat, struct view_worker *worker)
 		.slot = seat->slot,
 		.index = seat->worker_index,
 		.pid = seat->pid,
-		.generation = seat->generation,
-		.restarts = seat->restarts,
+		.generation = seat->life->generation,
+		.restarts = seat->life->restarts,
 		.progress_position = load_relaxed(&seat->segment.status->progress_position),
 		.progress_total = load_relaxed(&seat->segment.status->progress_total),
 	};
 	take_state(seat, worker);
-	if (!seat->quarantined && cursor_snapshot(&seat->segment, &cursor) == 0)
+	if (!seat->life->quarantined && cursor_snapshot(&seat->segment, &cursor) == 0)
 		memcpy(worker->ledger, cursor.ledger, sizeof(worker->ledger));
 }
 
@@ -64,13 +64,13 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 				      .role = stage_role_name(planned->role),
 				      .kind = planned->kind,
 				      .n_workers = planned->workers,
-				      .dropped = supervisor->stages[number].abandoned,
+				      .dropped = supervisor->lifecycle.stages[number].abandoned,
 				      .workers = calloc(planned->workers, sizeof(*stage->workers)) };
 	must(stage->workers);
 	for (uint32_t i = 0; i < planned->workers; i++) {
 		take_worker(&supervisor->seats[planned->first_slot + i], &stage->workers[i]);
 		add_worker(stage, &stage->workers[i]);
-		stage->n_retired += supervisor->seats[planned->first_slot + i].state == SEAT_RETIRED;
+		stage->n_retired += supervisor->seats[planned->first_slot + i].life->state == SEAT_RETIRED;
 	}
 }
 
@@ -105,12 +105,12 @@ void view_take(struct supervisor *supervisor, struct view *ret_view)
 
 	*ret_view = (struct view){
 		.pipeline = plan->pipeline,
-		.phase = pipeline_state_name(supervisor->state),
-		.cause = cause_name(supervisor->cause),
+		.phase = pipeline_state_name(supervisor->lifecycle.state),
+		.cause = cause_name(supervisor->lifecycle.cause),
 		.pid = supervisor->pid,
 		.now_ns = clock_now_ns(),
-		.started_ns = supervisor->started_ns,
-		.stop_deadline_ns = supervisor->ladder.deadline_ns,
+		.started_ns = supervisor->lifecycle.started_ns,
+		.stop_deadline_ns = supervisor->lifecycle.ladder.deadline_ns,
 		.n_stages = plan->n_stages,
 		.stages = calloc(plan->n_stages, sizeof(*ret_view->stages)),
 	};
@@ -122,10 +122,10 @@ void view_take(struct supervisor *supervisor, struct view *ret_view)
 	}
 	take_queues(supervisor, ret_view);
 	ret_view->in_flight = estimate_in_flight(ret_view->ledger);
-	if (!supervisor->finished)
+	if (!supervisor->lifecycle.finished)
 		return;
-	ret_view->in_flight = outcome_in_flight(&supervisor->outcome);
-	ret_view->balanced = !supervisor->outcome.corrupt && outcome_balanced(&supervisor->outcome);
+	ret_view->in_flight = outcome_in_flight(&supervisor->lifecycle.outcome);
+	ret_view->balanced = !supervisor->lifecycle.outcome.corrupt && outcome_balanced(&supervisor->lifecycle.outcome);
 }
 
 void view_deinit(struct view *view)

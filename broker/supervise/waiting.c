@@ -13,13 +13,13 @@ static void add_worker(const struct seat *seat, uint64_t now_ns, struct text *te
 	char since[QUANTITY_TEXT_SIZE];
 
 	text_printf(text, "%s%s#%u", text->length ? ", " : "", seat->stage->name, seat->worker_index);
-	if (!seat_state_alive(seat->state)) {
-		text_printf(text, " %s", seat_state_name(seat->state));
+	if (!seat_state_alive(seat->life->state)) {
+		text_printf(text, " %s", seat_state_name(seat->life->state));
 		return;
 	}
 	text_printf(text, " pid %d %s", seat->pid,
-		    seat->state == SEAT_READY ? worker_state_name(state) : seat_state_name(seat->state));
-	if (seat->state == SEAT_READY && since_ns && since_ns <= now_ns)
+		    seat->life->state == SEAT_READY ? worker_state_name(state) : seat_state_name(seat->life->state));
+	if (seat->life->state == SEAT_READY && since_ns && since_ns <= now_ns)
 		text_printf(text, " %s", quantity_format_duration(now_ns - since_ns, since));
 }
 
@@ -28,7 +28,7 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
-		if (!seat_state_over(supervisor->seats[i].state) && n++ < WAITING_FOR_MAX)
+		if (!seat_state_over(supervisor->seats[i].life->state) && n++ < WAITING_FOR_MAX)
 			add_worker(&supervisor->seats[i], now_ns, text);
 	if (n > WAITING_FOR_MAX)
 		text_printf(text, " and %u more", n - WAITING_FOR_MAX);

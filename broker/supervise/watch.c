@@ -1,67 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is heard of a worker while it lives.
- *
- *      worker ---- hello (token) --> SPAWNED -> OPENING
- *             ---- ready ----------> OPENING -> READY      all seats ready: the board says RUN
- *             ---- bye (why) ------> READY -> LEAVING      it gets the grace to exit, then SIGTERM, then SIGKILL
- *      kernel ---- pidfd ----------> reap.c
- *
- * A worker is not trusted: what it says out of turn is refused. Every state in which we wait for it is bounded: until
- * everybody is ready by the start's own timer, later generations and those that leave by the seat's.
+ * What is heard of a worker while it lives: the kernel's word through its pidfd, and its messages, whose token is checked here. What
+ * they mean is decided in broker/lifecycle/voice.c and death.c. A worker is not trusted: what it says out of turn is refused.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 #include <weir/status.h>
 
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/cleanup.h"
-#include "common/base/clock.h"
 #include "common/base/error.h"
-#include "common/observe/worker_state.h"
-
-/* ---- time is up ---- */
-
-static int on_kill_due(sd_event_source *source, uint64_t at_us, void *data)
-{
-	struct seat *seat = data;
-
-	(void)source;
-	(void)at_us;
-	timer_stop(&seat->timer);
-	seat_log(seat, WEIR_LOG_WARNING, "is told to end by SIGKILL");
-	pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
-	return 0;
-}
-
-static int on_leave_due(sd_event_source *source, uint64_t at_us, void *data)
-{
-	struct seat *seat = data;
-
-	(void)source;
-	(void)at_us;
-	seat_log(seat, WEIR_LOG_WARNING, "said goodbye but does not exit; it is told to end by SIGTERM");
-	seat->hung = true;
-	pidfd_send_signal(seat->pidfd, SIGTERM, NULL, 0);
-	timer_set(seat->supervisor, &seat->timer, clock_now_ns() + seat->stage->grace_ns, on_kill_due, seat);
-	return 0;
-}
-
-static int on_open_due(sd_event_source *source, uint64_t at_us, void *data)
-{
-	struct seat *seat = data;
-
-	(void)source;
-	(void)at_us;
-	seat_log(seat, WEIR_LOG_WARNING, "is not ready after %.1f s (%s)",
-		 (double)(clock_now_ns() - seat->spawned_ns) / (double)NS_PER_S, seat_state_name(seat->state));
-	pidfd_send_signal(seat->pidfd, SIGTERM, NULL, 0);
-	timer_set(seat->supervisor, &seat->timer, clock_now_ns() + seat->stage->grace_ns, on_kill_due, seat);
-	return 0;
-}
 
 /* ---- event sources ---- */
 
@@ -83,14 +32,11 @@ int seat_watch(struct seat *seat)
 		r = sd_event_source_set_priority(seat->pidfd_source, PRIORITY_DEATH);
 	if (r < 0)
 		return error_origin(r);
-	if (supervisor->state != PIPELINE_STARTING)
-		timer_set(supervisor, &seat->timer, clock_now_ns() + supervisor->start_timeout_ns, on_open_due, seat);
 	return error_trace(seat_listen(seat));
 }
 
 void seat_unwatch(struct seat *seat)
 {
-	timer_stop(&seat->timer);
 	seat->pidfd_source = sd_event_source_disable_unref(seat->pidfd_source);
 	seat->pidfd = fd_close(seat->pidfd);
 	seat->exec_fd = fd_close(seat->exec_fd);
@@ -117,25 +63,12 @@ bool supervisor_hello(struct supervisor *supervisor, const struct message *messa
 	seat = &supervisor->seats[hello->slot];
 	if (!has_token(seat, hello))
 		return false;
-	/* Its death was faster than its words: a goodbye that says why may follow. */
-	if (!seat_state_alive(seat->state))
-		return true;
-	if (hello->generation != seat->generation || !seat_move(seat, SEAT_EVENT_HELLO))
+	if (seat_state_alive(seat->life->state) && hello->generation != seat->generation)
 		return false;
-	seat->exec_fd = fd_close(seat->exec_fd); /* it runs, so its exec did not fail */
+	if (!supervisor_post(supervisor, &(struct event){ .kind = EVENT_HELLO, .seat = seat->slot }))
+		return supervisor->lifecycle.finished; /* its death was faster than its words */
+	seat->exec_fd = fd_close(seat->exec_fd);       /* it runs, so its exec did not fail */
 	return true;
-}
-
-static void take_ready(struct seat *seat)
-{
-	if (!seat_move(seat, SEAT_EVENT_READY))
-		return;
-	seat->was_ready = true;
-	timer_stop(&seat->timer);
-	seat_tell_deadline(seat);
-	ladder_tell(seat);
-	supervisor_check_ready(seat->supervisor);
-	stalls_wake(seat->supervisor);
 }
 
 static char *copy_bytes(struct message_bytes bytes)
@@ -143,20 +76,38 @@ static char *copy_bytes(struct message_bytes bytes)
 	return bytes.size_bytes ? strndup(bytes.data, bytes.size_bytes) : NULL;
 }
 
+static void goodbye_clear(struct goodbye *goodbye)
+{
+	free(goodbye->reason);
+	free(goodbye->option);
+}
+
 static void take_bye(struct seat *seat, const struct message_bye *bye)
 {
-	enum seat_state before = seat->state;
+	struct goodbye before = seat->goodbye;
+	struct goodbye words = { .reason = copy_bytes(bye->reason), .option = copy_bytes(bye->option) };
 
-	if (seat->goodbye.said || !seat_move(seat, SEAT_EVENT_BYE))
-		return;
-	seat->goodbye = (struct goodbye){ .said = true,
-					  .status = bye->status,
-					  .reason = copy_bytes(bye->reason),
-					  .option = copy_bytes(bye->option) };
-	if (before == SEAT_DEAD)
-		seat_conclude(seat);
-	else
-		timer_set(seat->supervisor, &seat->timer, clock_now_ns() + seat->stage->grace_ns, on_leave_due, seat);
+	seat->goodbye = words; /* what is decided now may have to be told in these words */
+	if (supervisor_post(seat->supervisor,
+			    &(struct event){ .kind = EVENT_BYE,
+					     .seat = seat->slot,
+					     .failed = bye->status == WEIR_FAILED,
+					     .blames_spec = words.option && strcmp(words.option, "plugin") == 0 })) {
+		goodbye_clear(&before);
+	} else {
+		seat->goodbye = before;
+		goodbye_clear(&words);
+	}
+}
+
+/* Only an order to run is waited for: by whoever takes a drain back. */
+static void take_ack(const struct seat *seat, uint64_t order)
+{
+	seat_log(seat, WEIR_LOG_DEBUG, "has seen order %llu", (unsigned long long)order);
+	if (order == BOARD_RUN)
+		supervisor_post(seat->supervisor, &(struct event){ .kind = EVENT_ACKNOWLEDGED,
+								   .seat = seat->slot,
+								   .goes_on = !seat_memory_facts(seat).closed });
 }
 
 static void take_status(const struct seat *seat, const struct message_status *status)
@@ -170,12 +121,12 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 {
 	struct seat *seat = slot < supervisor->plan->n_slots ? &supervisor->seats[slot] : NULL;
 
-	if (!seat || supervisor->finished)
+	if (!seat || supervisor->lifecycle.finished)
 		return;
 	switch (message->type) {
 	case MESSAGE_READY:
 		if (message->ready.slot == slot)
-			take_ready(seat);
+			supervisor_post(supervisor, &(struct event){ .kind = EVENT_READY, .seat = slot });
 		return;
 	case MESSAGE_BYE:
 		if (message->bye.slot == slot)
@@ -186,7 +137,7 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 			take_status(seat, &message->status);
 		return;
 	case MESSAGE_ACK:
-		seat_log(seat, WEIR_LOG_DEBUG, "has seen order %llu", (unsigned long long)message->ack.order);
+		take_ack(seat, message->ack.order);
 		return;
 	default:
 		return; /* not for the supervisor; the control server counts what it refuses */

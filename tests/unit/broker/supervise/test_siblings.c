@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/supervise/strategy.h"
+#include "broker/lifecycle/strategy.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "tests/unit/broker/supervise/trial.h"
 
@@ -46,30 +46,28 @@ static bool is_settled(const struct supervisor *supervisor)
 {
 	const struct seat *dead = &supervisor->seats[looks.cell->dies], *other = &supervisor->seats[!looks.cell->dies];
 
-	return seat_state_over(dead->state) && (other->state == SEAT_READY || seat_state_over(other->state));
+	return seat_state_over(dead->life->state) &&
+	       (other->life->state == SEAT_READY || seat_state_over(other->life->state));
 }
 
 /* It vanished before the first death. */
 static void show_program_after_some_starts(struct supervisor *supervisor)
 {
-	if (looks.worker_path && supervisor->seats[looks.cell->dies].restarts > FAILED_STARTS) {
+	if (looks.worker_path && supervisor->seats[looks.cell->dies].life->restarts > FAILED_STARTS) {
 		free(supervisor->worker_path);
 		supervisor->worker_path = looks.worker_path;
 		looks.worker_path = NULL;
 	}
 }
 
-/* Whoever is waited for has a deadline: a timer of its own, the ladder's, or that of the siblings who are being stopped. */
+/* Whoever is waited for has a deadline, and the clock is set for the earliest. */
 static void check_bounds(const struct supervisor *supervisor)
 {
-	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		const struct seat *seat = &supervisor->seats[i];
-
-		if (seat->state == SEAT_READY || seat_state_over(seat->state))
-			continue;
-		if (!seat->timer && !supervisor->ladder_timer && !(seat->waits && siblings_awaited(supervisor)))
-			fail_msg("nothing bounds how long seat %u is '%s'", i, seat_state_name(seat->state));
-	}
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		if (!lifecycle_bounded(&supervisor->lifecycle, i))
+			fail_msg("nothing bounds how long seat %u is '%s'", i,
+				 seat_state_name(supervisor->seats[i].life->state));
+	assert_int_equal(lifecycle_due_ns(&supervisor->lifecycle) != 0, supervisor->timer != NULL);
 }
 
 static int on_look(sd_event_source *source, uint64_t at_us, void *data)
@@ -77,11 +75,11 @@ static int on_look(sd_event_source *source, uint64_t at_us, void *data)
 	struct trial *trial = data;
 
 	(void)at_us;
-	if (trial->supervisor->finished)
+	if (trial->supervisor->lifecycle.finished)
 		return 0;
 	check_bounds(trial->supervisor);
 	show_program_after_some_starts(trial->supervisor);
-	if (is_settled(trial->supervisor) && trial->supervisor->ladder.rung == RUNG_NONE)
+	if (is_settled(trial->supervisor) && trial->supervisor->lifecycle.ladder.rung == RUNG_NONE)
 		supervisor_drain(trial->supervisor, 0, "the test");
 	sd_event_source_set_time_relative(source, LOOK_US);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -95,7 +93,7 @@ static void at_phase(struct trial *trial, const char *phase)
 	if (strcmp(phase, "running") != 0)
 		return;
 	if (strcmp(looks.cell->end, "die-never-ready") == 0)
-		trial->supervisor->start_timeout_ns = READY_BOUND_NS;
+		trial->supervisor->lifecycle.start_timeout_ns = READY_BOUND_NS;
 	if (strcmp(looks.cell->end, "exec-failure") == 0) {
 		looks.worker_path = trial->supervisor->worker_path;
 		trial->supervisor->worker_path = strdup("/nowhere/weir-worker");

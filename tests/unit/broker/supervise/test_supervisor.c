@@ -56,7 +56,7 @@ static void say_hello_again(struct trial *trial, const char *phase)
 					      .pid = (uint64_t)seat->last_pid,
 					      .token = { (const char *)seat->token, sizeof(seat->token) } };
 	assert_true(supervisor_hello(trial->supervisor, &hello));
-	assert_int_equal(seat->state, SEAT_DONE);
+	assert_int_equal(seat->life->state, SEAT_DONE);
 	hello.hello.pid++;
 	assert_false(supervisor_hello(trial->supervisor, &hello));
 	hello.hello.pid--;
@@ -119,7 +119,7 @@ static void test_freed_without_waiting_for_who_was_left_behind(void **state)
 	assert_int_equal(supervisor_start(trial.supervisor), 0);
 	assert_true(sd_event_loop(trial.event) >= 0);
 	pid = trial.supervisor->seats[1].pid;
-	seat_must_move(&trial.supervisor->seats[1], SEAT_EVENT_GIVE_UP);
+	trial.supervisor->lifecycle.lives[1].state = SEAT_LOST;
 	close_trial(&trial);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG), 0);
 	assert_int_equal(info.si_pid, 0);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events in, actions out: what the lifecycle and whoever performs for it say to each other. Plain values. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/lifecycle/outcome.h"
+#include "common/scope/cause.h"
+
+#define EVENT_WHO_SIZE 64u
+#define NO_SEAT UINT32_MAX
+
+enum event_kind {
+#define EVENT(id_, name_, summary_) EVENT_##id_,
+#include "broker/lifecycle/event.def"
+#undef EVENT
+	EVENT_COUNT
+};
+
+/* How the kernel, and the status line of this very generation, say that a worker ended. */
+struct death_facts {
+	bool exited_zero, exited_one;
+	bool ended;      /* its status line said ENDED */
+	bool progressed; /* committed at least one turn, or was killed from outside while it waited */
+	bool not_run;    /* weir-worker was never executed ... */
+	bool no_program; /* ... and never could be */
+};
+
+/* What the repaired memory of a dead worker says. */
+struct memory_facts {
+	bool closed;  /* a source's: it has handed on all that it had */
+	bool cut_off; /* a stand-in before it has ended: more will not come, and what came is not all */
+};
+
+enum repair { REPAIR_DONE, REPAIR_SENSELESS, REPAIR_UNMAPPABLE };
+
+/* Members that a kind does not name are not read. */
+struct event {
+	enum event_kind kind;
+	uint32_t seat;                 /* all that are about a worker */
+	struct death_facts death;      /* EXITED */
+	struct memory_facts memory;    /* EXAMINED, SPAWN_FAILED */
+	uint32_t chance;               /* EXAMINED, SPAWN_FAILED: for the back-off's jitter */
+	enum repair repair;            /* REPAIRED */
+	int error;                     /* SPAWN_FAILED: errno */
+	bool done;                     /* RETIRED: carried out · SWEPT: nothing is left */
+	bool failed;                   /* BYE: it can't go on ... */
+	bool blames_spec;              /* ... and the spec is to blame */
+	bool goes_on;                  /* ACKNOWLEDGED: a source has seen the order to run, and has not ended */
+	uint64_t deadline_ns;          /* DRAIN: absolute; 0: the plan's */
+	enum cause cause;              /* CANCEL */
+	int signal_number;             /* SIGNAL */
+	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
+	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, SIGNAL, RESUME: for the log */
+};
+
+enum action_kind {
+#define ACTION(id_, name_, summary_) ACTION_##id_,
+#include "broker/lifecycle/action.def"
+#undef ACTION
+	ACTION_COUNT_OF_KINDS
+};
+
+enum reason {
+#define REASON(id_, name_) REASON_##id_,
+#include "broker/lifecycle/reason.def"
+#undef REASON
+	REASON_COUNT
+};
+
+/* What follows a death: SAY_DEATH. */
+enum next {
+	NEXT_RESTART,       /* at_ns: relative, how long the seat stays empty */
+	NEXT_NOT_RESTARTED, /* too often */
+	NEXT_TEMPORARY,     /* ... or not at all */
+	NEXT_NOBODY,        /* restarts are off */
+	NEXT_EXPECTED,      /* the same, and it was told to end */
+};
+
+struct action {
+	enum action_kind kind;
+	uint32_t seat;   /* NO_SEAT: the whole pipeline */
+	int value;       /* action.def says what */
+	uint64_t at_ns;  /* ARM, GRACE, RUN: absolute; SAY_DEATH: relative */
+	const char *who; /* borrowed from the event or from the plan, or static */
+};
+
+/* "start", ...; static. */
+const char *event_name(enum event_kind kind);
+const char *action_name(enum action_kind kind);
+const char *reason_name(enum reason reason);

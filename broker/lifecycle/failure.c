@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stage has failed for good. Everybody else is cancelled; or, with on_failure: drop_branch, goes on:
+ *
+ *      the one that died        restarting ------------> starting          all of its seats get stand-ins (worker/stand_in.c): they
+ *      its stage's others       stopping -> restarting -> starting         leave the inputs, discard what comes, and end with them
+ *
+ * No lane loses its reader, so no producer has to learn of a failure: it sees a reader that has left, as behind a `take`. Downstream
+ * a stand-in's lanes close as lost when its inputs have ended: a stage that reads from it says, once it has done all that it was
+ * given, that it can't go on, and is abandoned in turn, whatever its own on_failure. So no stage takes for an end what is none.
+ *
+ * That a stage has failed stands in the outcome: exit 3. A stand-in is counted like any other worker, from none on; if it fails, too,
+ * the pipeline does.
+ */
+#include "broker/lifecycle/lifecycle_priv.h"
+
+static bool may_be_stopped(const struct life *life)
+{
+	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || life->state == SEAT_READY;
+}
+
+static void abandon_stage(struct lifecycle *lifecycle, const struct life *dead, bool cut_off, enum reason reason,
+			  uint64_t now_ns)
+{
+	const struct plan_stage *plan = life_stage(lifecycle, dead);
+	struct stage_life *stage = &lifecycle->stages[dead->stage];
+	struct action *say;
+
+	stage->abandoned = true;
+	stage->history.n = stage->history.next = 0;
+	lifecycle->outcome.stage_failed = true;
+	say = act(lifecycle, ACTION_SAY_DROPPED, dead);
+	say->value = (int)reason;
+	say->at_ns = cut_off;
+	for (uint32_t i = plan->workers; i-- > 0;) {
+		struct life *sibling = &lifecycle->lives[plan->first_slot + i];
+
+		if (sibling != dead && may_be_stopped(sibling))
+			sibling_stop(lifecycle, sibling, now_ns, now_ns);
+	}
+}
+
+bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
+		     enum reason reason, uint64_t now_ns)
+{
+	if (!lifecycle->started_ns || life->stands_in || !(life_stage(lifecycle, life)->drop_branch || memory->cut_off))
+		return false;
+	if (!lifecycle->stages[life->stage].abandoned)
+		abandon_stage(lifecycle, life, memory->cut_off, reason, now_ns);
+	life->failures = 0;
+	life->restart_ns = now_ns;
+	succession_back_off(lifecycle, life);
+	return true;
+}
+
+void failure_of_stage(struct lifecycle *lifecycle, struct life *life, enum reason reason, uint64_t now_ns)
+{
+	lifecycle->outcome.stage_failed = true;
+	act(lifecycle, ACTION_SAY_STAGE_FAILED, life)->value = (int)reason;
+	stop_climb(lifecycle, RUNG_CANCEL, CAUSE_SIBLING_FAILED, life_stage(lifecycle, life)->name, now_ns);
+}
+
+void failure_of_source(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	lifecycle->outcome.stage_failed = true;
+	act(lifecycle, ACTION_SAY_SOURCE_FAILED, life);
+	if (!life_stage(lifecycle, life)->drop_branch)
+		stop_drain(lifecycle, 0, life_stage(lifecycle, life)->name, now_ns);
+}
+
+void failure_unkillable(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	act(lifecycle, ACTION_LEAVE_BEHIND, life);
+	life_must_move(lifecycle, life, SEAT_EVENT_GIVE_UP);
+	if (lifecycle->started_ns)
+		failure_of_stage(lifecycle, life, REASON_UNKILLABLE, now_ns);
+	else
+		start_fail(lifecycle, life, REASON_UNKILLABLE, false, now_ns);
+}

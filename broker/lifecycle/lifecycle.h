@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pipeline's life: every decision of the supervisor, as one pure function. It reads no clock, no memory of others, no random number; it
+ * does nothing. It is told what has happened and when, and says what is to be done:
+ *
+ *      event, now ---> lifecycle_step() ---> actions ---> whoever performs them (broker/supervise, or a simulator in the tests)
+ *                            |   ^                              |
+ *                        struct lifecycle                       '--- answers are events: before any other event
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/lifecycle/event.h"
+#include "broker/lifecycle/ladder.h"
+#include "broker/lifecycle/outcome.h"
+#include "broker/lifecycle/pipeline_state.h"
+#include "broker/lifecycle/restart.h"
+#include "broker/lifecycle/seat_state.h"
+#include "broker/spec/plan.h"
+#include "common/base/clock.h"
+#include "common/scope/cause.h"
+
+#define START_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
+#define LAST_WORDS_WAIT_NS (200 * NS_PER_MS) /* for a goodbye that is still on its way when its sender is reaped */
+#define UNKILLABLE_NS (5 * NS_PER_S)         /* after SIGKILL: then a process counts as stuck in the kernel */
+#define ORPHANS_AGAIN_NS (100 * NS_PER_MS)
+#define RESUME_WAIT_NS (2 * NS_PER_S) /* for the sources to say that they go on */
+
+/* How a worker that does not go by itself has been told to. */
+enum told { TOLD_NOTHING, TOLD_TERM, TOLD_KILL };
+
+/* What is known of one seat, over all generations. */
+struct life {
+	enum seat_state state;
+	uint32_t stage;
+	uint32_t generation; /* of the next one while nobody sits here */
+	uint32_t restarts;
+	uint32_t failures;              /* deaths in a row without progress */
+	struct restart_history history; /* on_failure: degrade counts for each seat; else the stage does */
+	uint64_t due_ns; /* when the present wait ends, absolute; 0: it has no end of its own (lifecycle_bounded()) */
+	uint64_t restart_ns;  /* when its back-off is over, absolute */
+	bool waits;           /* it is over, but siblings are still being stopped */
+	bool quarantined;     /* its memory makes no sense: nothing in it is counted or repaired any more */
+	uint32_t stopped_for; /* the seat for whose sake it was stopped last */
+	enum reason reason;   /* why it would be given up, while RETIRE is being tried */
+
+	/* of the present generation */
+	struct death_facts death;
+	struct memory_facts memory; /* what was found behind it */
+	enum told told;
+	bool died;      /* it lived, and is dead: `death` tells how */
+	bool stopped;   /* ... killed by us, because a sibling died */
+	bool was_ready; /* its stage was open */
+	bool stands_in; /* for its stage, which has failed for good */
+	bool hung;      /* told to end because it did not exit after its goodbye */
+	bool goodbye, goodbye_failed, goodbye_blames_spec;
+	bool awaited; /* has not yet said that it goes on: resume */
+};
+
+struct stage_life {
+	struct restart_history history;
+	struct restart_policy policy;
+	bool abandoned; /* it has failed for good, and stand-ins discard what comes to it */
+};
+
+struct lifecycle {
+	const struct plan *plan; /* borrowed */
+	uint64_t start_timeout_ns;
+	struct life *lives;        /* plan->n_slots */
+	struct stage_life *stages; /* plan->n_stages */
+	bool *behind;              /* plan->n_stages: scratch */
+	struct action *actions;    /* of the present step */
+	uint32_t n_actions, actions_max;
+
+	enum pipeline_state state;
+	struct ladder ladder;
+	enum cause cause;
+	struct outcome outcome;
+	bool restarts_off;
+	bool signalled; /* a SIGINT or SIGTERM has come */
+	bool resuming;  /* sources have been told to go on, and have not all said yet that they do */
+	bool ending;    /* the last sweep and the count are being made */
+	bool finished;
+	int exit_code;
+	uint32_t n_spawned;                             /* of the start: seats below have been filled once */
+	uint32_t n_live, n_over, n_stopping, n_waiting; /* seats: with a process, over, STOPPING, that wait for those */
+	uint64_t started_ns;                            /* everybody was ready then; 0: not yet */
+
+	/* Deadlines, absolute; 0: not set. Those of seats are theirs, those of the ladder are worked out from it. */
+	uint64_t start_due_ns, run_due_ns, ladder_due_ns, resume_due_ns, orphans_due_ns, orphans_end_ns;
+	uint64_t armed_ns; /* what the last ARM said */
+};
+
+struct actions {
+	const struct action *actions; /* until the next step */
+	uint32_t n;
+	bool refused; /* what a worker or a person wants does not fit: nothing has changed */
+};
+
+/* Returns 0 or -ENOMEM; lifecycle_deinit() either way. start_timeout_ns 0: the default. */
+int lifecycle_init(struct lifecycle *lifecycle, const struct plan *plan, uint64_t start_timeout_ns);
+/* Fine after zeros. */
+void lifecycle_deinit(struct lifecycle *lifecycle);
+
+/* Takes one event. The next one only after all that this says has been done, answers first. now_ns: CLOCK_MONOTONIC, never backward. */
+struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);
+
+/* The earliest deadline; 0: nothing is waited for. What the last ARM said. */
+uint64_t lifecycle_due_ns(const struct lifecycle *lifecycle);
+/* The seat waits for nothing, or for something that ends at an absolute time which is armed. For tests: always true between two events. */
+bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat);
+
+/* Why a drain can't be taken back now; RESUME_POSSIBLE: it can, unless a source says something else when it is asked. */
+enum resume_refusal {
+#define RESUME_REFUSAL(id_, name_, sentence_) RESUME_##id_,
+#include "broker/lifecycle/resume_refusal.def"
+#undef RESUME_REFUSAL
+	RESUME_REFUSAL_COUNT
+};
+enum resume_refusal lifecycle_resume_refusal(const struct lifecycle *lifecycle);
+/* For people; static. */
+const char *resume_refusal_sentence(enum resume_refusal refusal);

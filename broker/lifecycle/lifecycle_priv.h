@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that the decisions are made of. For this folder only. Each may add actions and move states; none does anything else. */
+#pragma once
+
+#include "broker/lifecycle/lifecycle.h"
+
+static inline uint32_t life_number(const struct lifecycle *lifecycle, const struct life *life)
+{
+	return (uint32_t)(life - lifecycle->lives);
+}
+
+static inline const struct plan_stage *life_stage(const struct lifecycle *lifecycle, const struct life *life)
+{
+	return &lifecycle->plan->stages[life->stage];
+}
+
+/* lifecycle.c */
+struct action *act(struct lifecycle *lifecycle, enum action_kind kind, const struct life *life);
+/* The only place that assigns a seat's state. false: the table has no move. */
+bool life_move(struct lifecycle *lifecycle, struct life *life, enum seat_event event);
+/* For our own decisions: no move is a bug. */
+void life_must_move(struct lifecycle *lifecycle, struct life *life, enum seat_event event);
+/* The only place that assigns the pipeline's state. */
+void pipeline_move(struct lifecycle *lifecycle, enum pipeline_event event, uint32_t holding);
+
+/* start.c */
+void start_begin(struct lifecycle *lifecycle, uint64_t now_ns);
+/* Fills the seat with its next generation. */
+void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+void start_spawned(struct lifecycle *lifecycle, uint32_t seat, uint64_t now_ns);
+void start_spawn_failed(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns);
+/* The pipeline never gets to run: stops everything. Only the first reason counts. life NULL: none in particular. */
+void start_fail(struct lifecycle *lifecycle, struct life *life, enum reason reason, bool spec_matter, uint64_t now_ns);
+
+/* voice.c: what workers say. false: refused. */
+bool voice_hello(struct lifecycle *lifecycle, struct life *life);
+bool voice_ready(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns);
+/* Its wait is over. */
+void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+
+/* death.c */
+void death_exited(struct lifecycle *lifecycle, struct life *life, const struct death_facts *facts);
+void death_repaired(struct lifecycle *lifecycle, struct life *life, enum repair repair, uint64_t now_ns);
+void death_examined(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns);
+
+/* succession.c: the next generation, or none. */
+void succession_restart(struct lifecycle *lifecycle, struct life *life, const struct event *event, bool progressed,
+			uint64_t now_ns);
+/* Into the back-off that ends at life->restart_ns. */
+void succession_back_off(struct lifecycle *lifecycle, struct life *life);
+void succession_back_off_over(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+/* Nobody sits here any more: its stage goes on without the seat, or has failed. */
+void succession_give_up(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
+			enum reason reason, uint64_t now_ns);
+void succession_retired(struct lifecycle *lifecycle, struct life *life, bool done, uint64_t now_ns);
+/* Nobody is being stopped any more: fills the seats that have waited for that, in the order of the start. */
+void succession_release(struct lifecycle *lifecycle, uint64_t now_ns);
+
+/* siblings.c */
+/* Kills a worker that starts or runs; its next generation comes at restart_ns, if its type wants one. */
+void sibling_stop(struct lifecycle *lifecycle, struct life *life, uint64_t restart_ns, uint64_t now_ns);
+/* `dead` waits for its restart: stops those whom the strategy restarts with it. */
+void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_t now_ns);
+
+/* failure.c */
+/*
+ * on_failure: drop_branch. The seat's stage has failed for good: if its branch may be dropped, or is part of one, gives all its seats
+ * stand-ins. false: nothing done: neither is so, the pipeline has not run, or it was a stand-in that failed.
+ */
+bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
+		     enum reason reason, uint64_t now_ns);
+/* The stage has failed for good: cancels everybody else. */
+void failure_of_stage(struct lifecycle *lifecycle, struct life *life, enum reason reason, uint64_t now_ns);
+/* A source has failed, but closed its lanes: the others drain, the exit code says so. */
+void failure_of_source(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+/* Not even SIGKILL ends it. */
+void failure_unkillable(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+
+/* stop.c: the ladder. */
+void stop_climb(struct lifecycle *lifecycle, enum rung rung, enum cause cause, const char *who, uint64_t now_ns);
+void stop_drain(struct lifecycle *lifecycle, uint64_t deadline_ns, const char *who, uint64_t now_ns);
+void stop_signal(struct lifecycle *lifecycle, int signal_number, const char *who, uint64_t now_ns);
+void stop_due(struct lifecycle *lifecycle, uint64_t now_ns);
+
+/* resume.c */
+/* false: refused. */
+bool resume_begin(struct lifecycle *lifecycle, const char *who, uint64_t now_ns);
+/* The source says that it goes on, or has ended; or it is dead, and a later generation goes on, for it reads the board. */
+void resume_answered(struct lifecycle *lifecycle, struct life *life, bool goes_on);
+/* It can't be carried out: draining it stays. */
+void resume_roll_back(struct lifecycle *lifecycle, const struct life *culprit);
+
+/* end.c */
+/* Ends everything if nobody is left. */
+void end_check(struct lifecycle *lifecycle);
+void end_swept(struct lifecycle *lifecycle, bool done, uint64_t now_ns);
+void end_counted(struct lifecycle *lifecycle, const struct outcome *counted);

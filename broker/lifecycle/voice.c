@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker says while it lives, and how long it is waited for.
+ *
+ *      hello (token) --> SPAWNED -> OPENING
+ *      ready ----------> OPENING -> READY      all seats ready: RUN
+ *      bye (why) ------> READY -> LEAVING      it gets the grace to exit
+ *
+ * A worker is not trusted: what it says out of turn is refused. Who is not ready, or does not exit, when his time is over is told so:
+ *
+ *      due ---- SIGTERM ---- grace ---- SIGKILL ---- 5 s ---- stuck in the kernel: left behind, its stage has failed
+ */
+#include "broker/lifecycle/lifecycle_priv.h"
+
+bool voice_hello(struct lifecycle *lifecycle, struct life *life)
+{
+	/* Its death was faster than its words: a goodbye that says why may follow. */
+	return !seat_state_alive(life->state) || life_move(lifecycle, life, SEAT_EVENT_HELLO);
+}
+
+static void check_ready(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	struct action *run;
+
+	if (lifecycle->state != PIPELINE_STARTING)
+		return;
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
+		if (lifecycle->lives[i].state != SEAT_READY)
+			return;
+	lifecycle->start_due_ns = 0;
+	lifecycle->started_ns = now_ns;
+	if (lifecycle->plan->deadline_ns)
+		lifecycle->run_due_ns = now_ns + lifecycle->plan->deadline_ns;
+	run = act(lifecycle, ACTION_RUN, NULL);
+	run->at_ns = lifecycle->run_due_ns;
+	pipeline_move(lifecycle, PIPELINE_EVENT_ALL_READY, 1u << PIPELINE_GUARD_EVERY_SEAT_READY);
+}
+
+bool voice_ready(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	if (!life_move(lifecycle, life, SEAT_EVENT_READY))
+		return false;
+	life->was_ready = true;
+	life->due_ns = 0;
+	act(lifecycle, ACTION_GREET, life);
+	check_ready(lifecycle, now_ns);
+	return true;
+}
+
+bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns)
+{
+	if (life->goodbye || !life_move(lifecycle, life, SEAT_EVENT_BYE))
+		return false;
+	life->goodbye = true;
+	life->goodbye_failed = event->failed;
+	life->goodbye_blames_spec = event->blames_spec;
+	if (life->state == SEAT_DEAD) {
+		life->due_ns = 0;
+		act(lifecycle, ACTION_EXAMINE, life);
+		return true;
+	}
+	life->told = TOLD_NOTHING;
+	life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
+	resume_answered(lifecycle, life, false);
+	return true;
+}
+
+static void tell_to_end(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	switch (life->told) {
+	case TOLD_NOTHING:
+		life->hung = life->state == SEAT_LEAVING;
+		act(lifecycle, life->hung ? ACTION_SAY_HANGS : ACTION_SAY_NOT_READY, life);
+		act(lifecycle, ACTION_TERMINATE, life);
+		life->told = TOLD_TERM;
+		life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
+		return;
+	case TOLD_TERM:
+		act(lifecycle, ACTION_SAY_KILLED, life);
+		act(lifecycle, ACTION_KILL, life);
+		life->told = TOLD_KILL;
+		life->due_ns = now_ns + UNKILLABLE_NS;
+		return;
+	case TOLD_KILL:
+		failure_unkillable(lifecycle, life, now_ns);
+		return;
+	}
+}
+
+void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	life->due_ns = 0;
+	switch (life->state) {
+	case SEAT_SPAWNED:
+	case SEAT_OPENING:
+	case SEAT_LEAVING:
+		tell_to_end(lifecycle, life, now_ns);
+		return;
+	case SEAT_STOPPING:
+		failure_unkillable(lifecycle, life, now_ns);
+		return;
+	case SEAT_DEAD: /* its goodbye has not come */
+		act(lifecycle, ACTION_EXAMINE, life);
+		return;
+	case SEAT_BACKOFF:
+		succession_back_off_over(lifecycle, life, now_ns);
+		return;
+	default:
+		return;
+	}
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the lifecycle has decided is done here: one line for each action, in the order in which they were decided. */
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+
+#include "broker/supervise/supervisor_priv.h"
+#include "common/base/error.h"
+
+static uint32_t chance(void)
+{
+	uint32_t random = UINT32_MAX / 2;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = UINT32_MAX / 2; /* too early after boot: no jitter then */
+	return random;
+}
+
+static void spawn(struct seat *seat)
+{
+	struct event event = { .kind = EVENT_SPAWNED, .seat = seat->slot };
+	int r = seat_spawn(seat);
+
+	if (r < 0) {
+		event.kind = EVENT_SPAWN_FAILED;
+		event.error = -r;
+		event.memory = seat_memory_facts(seat);
+		event.chance = chance();
+	}
+	supervisor_answer(seat->supervisor, &event);
+}
+
+static void send_signal(const struct seat *seat, int signal_number)
+{
+	if (seat->pidfd < 0)
+		return; /* its fork has just failed: the answer is on the way */
+	pidfd_send_signal(seat->pidfd, signal_number, NULL, 0);
+	if (signal_number == SIGTERM)
+		pidfd_send_signal(seat->pidfd, SIGCONT, NULL, 0);
+	else if (seat->own_group)
+		kill(-seat->pid, signal_number); /* not reaped yet, so the number is its own */
+}
+
+static void examine(const struct seat *seat)
+{
+	supervisor_answer(seat->supervisor, &(struct event){ .kind = EVENT_EXAMINED,
+							     .seat = seat->slot,
+							     .memory = seat_memory_facts(seat),
+							     .chance = chance() });
+}
+
+static void retire(struct seat *seat)
+{
+	supervisor_answer(seat->supervisor,
+			  &(struct event){ .kind = EVENT_RETIRED, .seat = seat->slot, .done = seat_retire(seat) == 0 });
+}
+
+static void count(struct supervisor *supervisor)
+{
+	supervisor_report_suppressed(supervisor);
+	supervisor_count(supervisor, &supervisor->counted);
+	supervisor_answer(supervisor, &(struct event){ .kind = EVENT_COUNTED, .counted = &supervisor->counted });
+}
+
+static void phase(struct supervisor *supervisor, enum pipeline_state state)
+{
+	supervisor_log(supervisor, WEIR_LOG_DEBUG, "%s", pipeline_state_name(state));
+	supervisor->callbacks.phase(supervisor->callbacks.data, pipeline_state_name(state));
+}
+
+static void perform_on_seat(struct seat *seat, const struct action *action)
+{
+	switch (action->kind) {
+	case ACTION_SPAWN:
+		spawn(seat);
+		return;
+	case ACTION_TERMINATE:
+		send_signal(seat, SIGTERM);
+		return;
+	case ACTION_KILL:
+		send_signal(seat, SIGKILL);
+		return;
+	case ACTION_REPAIR:
+		seat_repair(seat);
+		return;
+	case ACTION_EXAMINE:
+		examine(seat);
+		return;
+	case ACTION_RETIRE:
+		retire(seat);
+		return;
+	case ACTION_LOSE:
+		seat_close_lost(seat);
+		return;
+	case ACTION_RING:
+		seat_ring_neighbours(seat);
+		return;
+	case ACTION_LEAVE_BEHIND:
+		seat_log(seat, WEIR_LOG_ERROR,
+			 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
+		seat_unwatch(seat);
+		return;
+	case ACTION_GREET:
+		seat_greet(seat);
+		return;
+	default:
+		seat_say(seat, action);
+		return;
+	}
+}
+
+static void perform_on_all(struct supervisor *supervisor, const struct action *action)
+{
+	switch (action->kind) {
+	case ACTION_RUN:
+		order_run(supervisor, action->at_ns);
+		return;
+	case ACTION_ORDER:
+		order_stop(supervisor, (enum rung)action->value, action->who);
+		return;
+	case ACTION_REST:
+		order_go_on(supervisor, action->who);
+		return;
+	case ACTION_ASK:
+		order_query(supervisor);
+		return;
+	case ACTION_GRACE:
+		order_grace(supervisor, action->at_ns);
+		return;
+	case ACTION_SWEEP:
+		supervisor_sweep(supervisor);
+		return;
+	case ACTION_COUNT:
+		count(supervisor);
+		return;
+	case ACTION_ARM:
+		supervisor_arm(supervisor, action->at_ns);
+		return;
+	case ACTION_PHASE:
+		phase(supervisor, (enum pipeline_state)action->value);
+		return;
+	case ACTION_END:
+		supervisor_stop_timers(supervisor);
+		sd_event_exit(supervisor->event, action->value);
+		return;
+	default:
+		supervisor_say(supervisor, action);
+		return;
+	}
+}
+
+void supervisor_perform(struct supervisor *supervisor, const struct action *action)
+{
+	if (action->seat == NO_SEAT)
+		perform_on_all(supervisor, action);
+	else
+		perform_on_seat(&supervisor->seats[action->seat], action);
+}
