@@ -116,7 +116,7 @@ static enum next nobody_follows(const struct lifecycle *lifecycle, const struct 
 void death_examined(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns)
 {
 	life->memory = event->memory;
-	resume_answered(lifecycle, life, !life->death.ended && !event->memory.closed);
+	resume_gone(lifecycle, life, life->death.ended || event->memory.closed);
 	switch (verdict_on(lifecycle, life, &event->memory)) {
 	case VERDICT_DONE:
 		life_must_move(lifecycle, life, SEAT_EVENT_END);

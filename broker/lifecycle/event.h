@@ -47,7 +47,8 @@ struct event {
 	bool done;                     /* RETIRED: carried out · SWEPT: nothing is left */
 	bool failed;                   /* BYE: it can't go on ... */
 	bool blames_spec;              /* ... and the spec is to blame */
-	bool goes_on;                  /* ACKNOWLEDGED: a source has seen the order to run, and has not ended */
+	bool runs;                     /* ACKNOWLEDGED: the order to run; else to drain */
+	bool closed;                   /* ACKNOWLEDGED: a source, and its stream has ended */
 	uint64_t deadline_ns;          /* DRAIN: absolute; 0: the plan's */
 	enum cause cause;              /* CANCEL */
 	int signal_number;             /* SIGNAL */

@@ -222,7 +222,7 @@ static bool take_request(struct lifecycle *lifecycle, const struct event *event,
 		stop_signal(lifecycle, event->signal_number, event->who, now_ns);
 		return true;
 	case EVENT_RESUME:
-		return resume_begin(lifecycle, event->who, now_ns);
+		return resume_begin(lifecycle, now_ns);
 	default:
 		unreachable_because("the dispatcher sends nothing else here");
 	}
@@ -240,7 +240,7 @@ static bool take_of_worker(struct lifecycle *lifecycle, const struct event *even
 	case EVENT_BYE:
 		return voice_bye(lifecycle, life, event, now_ns);
 	case EVENT_ACKNOWLEDGED:
-		resume_answered(lifecycle, life, event->goes_on);
+		resume_heard(lifecycle, life, event->runs, event->closed);
 		return true;
 	case EVENT_EXITED:
 		death_exited(lifecycle, life, &event->death);

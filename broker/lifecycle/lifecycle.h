@@ -56,7 +56,8 @@ struct life {
 	bool stands_in; /* for its stage, which has failed for good */
 	bool hung;      /* told to end because it did not exit after its goodbye */
 	bool goodbye, goodbye_failed, goodbye_blames_spec;
-	bool awaited; /* has not yet said that it goes on: resume */
+	bool heard_drain; /* the last order that it has acknowledged is to drain */
+	bool awaited;     /* a source that has not yet said that it goes on: resume.c */
 };
 
 struct stage_life {
@@ -79,9 +80,10 @@ struct lifecycle {
 	enum cause cause;
 	struct outcome outcome;
 	bool restarts_off;
-	bool signalled; /* a SIGINT or SIGTERM has come */
-	bool resuming;  /* sources have been told to go on, and have not all said yet that they do */
-	bool ending;    /* the last sweep and the count are being made */
+	bool signalled;                                          /* a SIGINT or SIGTERM has come */
+	enum { RESUME_NOT, RESUME_ASKED, RESUME_TOLD } resuming; /* resume.c */
+	bool resume_failed;                                      /* it was tried, and rolled back */
+	bool ending;                                             /* the last sweep and the count are being made */
 	bool finished;
 	int exit_code;
 	uint32_t n_spawned;                             /* of the start: seats below have been filled once */

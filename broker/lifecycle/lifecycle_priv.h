@@ -85,9 +85,13 @@ void stop_due(struct lifecycle *lifecycle, uint64_t now_ns);
 
 /* resume.c */
 /* false: refused. */
-bool resume_begin(struct lifecycle *lifecycle, const char *who, uint64_t now_ns);
-/* The source says that it goes on, or has ended; or it is dead, and a later generation goes on, for it reads the board. */
-void resume_answered(struct lifecycle *lifecycle, struct life *life, bool goes_on);
+bool resume_begin(struct lifecycle *lifecycle, uint64_t now_ns);
+/* It has seen an order: to run, or to drain. closed: a source, and its stream has ended. */
+void resume_heard(struct lifecycle *lifecycle, struct life *life, bool runs, bool closed);
+/* A source says goodbye, or is dead: if its stream has ended nobody goes on; else a later generation does, for it reads the board. */
+void resume_gone(struct lifecycle *lifecycle, struct life *life, bool closed);
+/* The next generation of a source sits down meanwhile. */
+void resume_spawned(const struct lifecycle *lifecycle, struct life *life);
 /* It can't be carried out: draining it stays. */
 void resume_roll_back(struct lifecycle *lifecycle, const struct life *culprit);
 

@@ -17,7 +17,6 @@
 void sibling_stop(struct lifecycle *lifecycle, struct life *life, uint64_t restart_ns, uint64_t now_ns)
 {
 	life->restart_ns = restart_ns;
-	life->awaited = false;
 	life_must_move(lifecycle, life, SEAT_EVENT_STOP);
 	act(lifecycle, ACTION_KILL, life);
 	life->due_ns = now_ns + UNKILLABLE_NS;

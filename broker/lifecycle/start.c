@@ -7,12 +7,13 @@
 
 void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
-	life->hung = life->was_ready = life->died = life->stopped = life->awaited = false;
+	life->hung = life->was_ready = life->died = life->stopped = life->heard_drain = false;
 	life->goodbye = life->goodbye_failed = life->goodbye_blames_spec = false;
 	life->death = (struct death_facts){ 0 };
 	life->told = TOLD_NOTHING;
 	life->stands_in = lifecycle->stages[life->stage].abandoned;
 	life->due_ns = lifecycle->state == PIPELINE_STARTING ? 0 : now_ns + lifecycle->start_timeout_ns;
+	resume_spawned(lifecycle, life);
 	life_must_move(lifecycle, life, SEAT_EVENT_SPAWN);
 	act(lifecycle, ACTION_SPAWN, life);
 }

@@ -61,7 +61,7 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 	}
 	life->told = TOLD_NOTHING;
 	life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
-	resume_answered(lifecycle, life, false);
+	resume_gone(lifecycle, life, true);
 	return true;
 }
 

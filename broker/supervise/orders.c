@@ -95,9 +95,9 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 	stalls_wake(supervisor);
 }
 
-void order_go_on(struct supervisor *supervisor, const char *who)
+void order_go_on(struct supervisor *supervisor)
 {
-	supervisor_log(supervisor, WEIR_LOG_NOTICE, "sources are told to go on (%s)", who);
+	supervisor_log(supervisor, WEIR_LOG_NOTICE, "sources are told to go on");
 	store_release(&supervisor->board->order, BOARD_RUN); /* [B1] mate: board_order_of */
 	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);

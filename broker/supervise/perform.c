@@ -119,7 +119,7 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 		order_stop(supervisor, (enum rung)action->value, action->who);
 		return;
 	case ACTION_REST:
-		order_go_on(supervisor, action->who);
+		order_go_on(supervisor);
 		return;
 	case ACTION_ASK:
 		order_query(supervisor);

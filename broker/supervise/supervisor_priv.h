@@ -165,7 +165,7 @@ void order_run(struct supervisor *supervisor, uint64_t deadline_ns);
 /* To drain, or to cancel. */
 void order_stop(struct supervisor *supervisor, enum rung rung, const char *who);
 /* The order to drain is taken back. */
-void order_go_on(struct supervisor *supervisor, const char *who);
+void order_go_on(struct supervisor *supervisor);
 void order_query(struct supervisor *supervisor);
 /* When a worker's grace ends: absolute; 0: no end was ordered. */
 void order_grace(struct supervisor *supervisor, uint64_t at_ns);

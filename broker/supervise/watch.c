@@ -100,14 +100,14 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 	}
 }
 
-/* Only an order to run is waited for: by whoever takes a drain back. */
 static void take_ack(const struct seat *seat, uint64_t order)
 {
 	seat_log(seat, WEIR_LOG_DEBUG, "has seen order %llu", (unsigned long long)order);
-	if (order == BOARD_RUN)
+	if (order == BOARD_RUN || order == BOARD_DRAIN)
 		supervisor_post(seat->supervisor, &(struct event){ .kind = EVENT_ACKNOWLEDGED,
 								   .seat = seat->slot,
-								   .goes_on = !seat_memory_facts(seat).closed });
+								   .runs = order == BOARD_RUN,
+								   .closed = seat_memory_facts(seat).closed });
 }
 
 static void take_status(const struct seat *seat, const struct message_status *status)

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must hold: before each action, whenever all answers are in, and at the end. That no item is taken or handed on twice: lanes.c. */
+#include <string.h>
+
+#include "tests/simulate/world.h"
+
+#define NAME_OF(world_, seat_) (world_)->stages[(world_)->slots[seat_].stage].name, (world_)->slots[seat_].worker_index
+
+/* ---- before an action ---- */
+
+static void check_spawn(struct world *world, uint32_t seat)
+{
+	const struct lifecycle *lifecycle = &world->lifecycle;
+	const struct life *life = &lifecycle->lives[seat];
+
+	if (world->workers[seat].exists)
+		world_break(world, "%s#%u is spawned while its worker lives", NAME_OF(world, seat));
+	if (lifecycle->restarts_off)
+		world_break(world, "%s#%u is spawned after the cancel", NAME_OF(world, seat));
+	if (life->generation > 0 && world->stages[life->stage].restart_type == PLAN_TEMPORARY && !life->stands_in &&
+	    lifecycle->started_ns)
+		world_break(world, "%s#%u is temporary, and is restarted", NAME_OF(world, seat));
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		if (lifecycle->lives[i].state == SEAT_STOPPING)
+			world_break(world, "%s#%u comes back while %s#%u is still being stopped", NAME_OF(world, seat),
+				    NAME_OF(world, i));
+}
+
+/* A restart that is not for the sake of another one: no more of them in a period than the intensity says, unless there was progress. */
+static void check_intensity(struct world *world, uint32_t seat)
+{
+	const struct plan_stage *stage = &world->stages[world->slots[seat].stage];
+	uint32_t group = stage->degrade ? seat : SEATS_MAX + world->slots[seat].stage, n = 0;
+
+	world->deaths_ns[group][world->n_deaths[group]++ % 8] = world->now_ns;
+	for (uint32_t i = 0; i < 8 && i < world->n_deaths[group]; i++)
+		n += world->now_ns - world->deaths_ns[group][i] < stage->restart_period_ns;
+	if (n > stage->restart_intensity)
+		world_break(world, "%s#%u is restarted %u times within its period, %u are allowed",
+			    NAME_OF(world, seat), n, stage->restart_intensity);
+}
+
+static void check_resumed(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		const struct worker *worker = &world->workers[i];
+
+		if (world->stages[world->slots[i].stage].role == WEIR_SOURCE && worker->exists &&
+		    (worker->mode == IDLE || worker->mode == AT_WORK) && worker->order_seen == BOARD_DRAIN)
+			world_break(world, "running again, but the source %s#%u has not heard it", NAME_OF(world, i));
+		if (world->memories[i].finished == 1 && world->memories[i].cursor < world->n_items[i] &&
+		    !world->lifecycle.stages[world->slots[i].stage].abandoned)
+			world_break(world, "running again, but the source %s#%u has ended at the drain",
+				    NAME_OF(world, i));
+	}
+}
+
+static void check_phase(struct world *world, enum pipeline_state state)
+{
+	if (state == PIPELINE_RUNNING && world->n_resumes)
+		check_resumed(world);
+	if (state != PIPELINE_STOPPED)
+		return;
+	if (lanes_sum(world))
+		world_break(world, "stopped, with items in lanes");
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		enum seat_state seat = world->lifecycle.lives[i].state;
+
+		if (world->stages[world->slots[i].stage].role == WEIR_SINK && seat != SEAT_DONE &&
+		    seat != SEAT_RETIRED && world->lifecycle.ladder.rung < RUNG_CANCEL)
+			world_break(world, "stopped, but the sink %s#%u has not confirmed", NAME_OF(world, i));
+	}
+}
+
+void check_action(struct world *world, const struct action *action)
+{
+	uint32_t seat = action->seat;
+	const struct life *life = seat == NO_SEAT ? NULL : &world->lifecycle.lives[seat];
+
+	switch (action->kind) {
+	case ACTION_SPAWN:
+		check_spawn(world, seat);
+		return;
+	case ACTION_TERMINATE:
+	case ACTION_KILL:
+	case ACTION_LEAVE_BEHIND:
+		if (!world->workers[seat].exists || world->workers[seat].left_behind)
+			world_break(world, "%s for %s#%u, where nobody lives", action_name(action->kind),
+				    NAME_OF(world, seat));
+		return;
+	case ACTION_REPAIR:
+	case ACTION_EXAMINE:
+	case ACTION_RETIRE:
+	case ACTION_LOSE:
+		if (world->workers[seat].exists)
+			world_break(world, "%s of %s#%u, whose worker lives", action_name(action->kind),
+				    NAME_OF(world, seat));
+		return;
+	case ACTION_SAY_DEATH:
+		if (action->value == (int)NEXT_RESTART && !life->death.progressed)
+			check_intensity(world, seat);
+		return;
+	case ACTION_SAY_NOT_STARTED:
+		if (life->state == SEAT_BACKOFF && !world->lifecycle.stages[life->stage].abandoned)
+			check_intensity(world, seat);
+		return;
+	case ACTION_SAY_DROPPED:
+		world->n_deaths[SEATS_MAX + life->stage] = 0;
+		return;
+	case ACTION_PHASE:
+		check_phase(world, (enum pipeline_state)action->value);
+		return;
+	default:
+		return;
+	}
+}
+
+/* ---- when all answers are in ---- */
+
+static void check_ledger(struct world *world)
+{
+	uint64_t ledger[LEDGER_COUNT] = { 0 };
+	uint64_t fates;
+
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		for (uint32_t line = 0; line < LEDGER_COUNT; line++)
+			ledger[line] += world->memories[i].ledger[line];
+	fates = ledger[LEDGER_DELIVERED] + ledger[LEDGER_CONSUMED] + ledger[LEDGER_DEAD_LETTERED] +
+		ledger[LEDGER_CANCELLED];
+	if (ledger[LEDGER_EMITTED] != ledger[LEDGER_TAKEN] + lanes_sum(world) || ledger[LEDGER_TAKEN] != fates)
+		world_break(world, "the ledger is not exact: emitted %llu, taken %llu, fates %llu, in lanes %llu",
+			    (unsigned long long)ledger[LEDGER_EMITTED], (unsigned long long)ledger[LEDGER_TAKEN],
+			    (unsigned long long)fates, (unsigned long long)lanes_sum(world));
+}
+
+static void check_seats(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		const struct worker *worker = &world->workers[i];
+		enum seat_state state = world->lifecycle.lives[i].state;
+
+		if (!lifecycle_bounded(&world->lifecycle, i))
+			world_break(world, "%s#%u is %s, and nothing bounds for how long", NAME_OF(world, i),
+				    seat_state_name(state));
+		if (seat_state_alive(state) != (worker->exists && !worker->left_behind))
+			world_break(world, "%s#%u is %s, and its worker %s", NAME_OF(world, i), seat_state_name(state),
+				    worker->exists ? "lives" : "is dead");
+	}
+}
+
+/* What was ordered stands on the board. */
+static void check_board(struct world *world)
+{
+	const struct lifecycle *lifecycle = &world->lifecycle;
+	uint32_t expected = lifecycle->ladder.rung >= RUNG_CANCEL                                      ? BOARD_CANCEL :
+			    lifecycle->ladder.rung == RUNG_DRAIN && lifecycle->resuming != RESUME_TOLD ? BOARD_DRAIN :
+			    lifecycle->started_ns                                                      ? BOARD_RUN :
+													 BOARD_HOLD;
+
+	if (world->order != expected)
+		world_break(world, "the board says %u, and %s, on rung %s, means %u", world->order,
+			    pipeline_state_name(lifecycle->state), rung_name(lifecycle->ladder.rung), expected);
+}
+
+/* D, the 5 s after it for who is stuck in the kernel, 5 s for orphans; what is said meanwhile never makes it longer. */
+static void check_drain(struct world *world)
+{
+	const struct ladder *ladder = &world->lifecycle.ladder;
+	uint64_t bound_ns = ladder->deadline_ns + 2 * UNKILLABLE_NS + NS_PER_S;
+
+	if (ladder->rung == RUNG_NONE)
+		world->drain_bound_ns = 0;
+	else if (!world->drain_bound_ns || bound_ns < world->drain_bound_ns)
+		world->drain_bound_ns = bound_ns;
+	if (world->drain_bound_ns && world->now_ns > world->drain_bound_ns)
+		world_break(world, "the stop does not end: on rung %s long after its deadline",
+			    rung_name(ladder->rung));
+}
+
+void check_now(struct world *world)
+{
+	uint64_t due_ns = lifecycle_due_ns(&world->lifecycle);
+
+	if (due_ns != world->timer_ns)
+		world_break(world, "the clock is set to %llu, and %llu is due", (unsigned long long)world->timer_ns,
+			    (unsigned long long)due_ns);
+	check_seats(world);
+	check_board(world);
+	check_drain(world);
+	check_ledger(world);
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		if (worker_sleeps_beside_work(world, i))
+			world_break(world, "%s#%u sleeps beside work (order %u), and nobody will wake it",
+				    NAME_OF(world, i), world->workers[i].order_seen);
+}
+
+/* ---- at the end ---- */
+
+static bool is_quiet(const struct world *world)
+{
+	static const struct faults none;
+
+	return !world->n_resumes && memcmp(&world->faults, &none, sizeof(none)) == 0 && !world->plan.deadline_ns &&
+	       world->lifecycle.ladder.rung == RUNG_NONE;
+}
+
+static void check_all_delivered(struct world *world)
+{
+	for (uint32_t i = 0; i < world->n_items_ever; i++)
+		if (!world->items[i].taken)
+			world_break(world, "exit code 0, and item %u has not arrived", i);
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		if (world->memories[i].ledger[LEDGER_DEAD_LETTERED] || world->memories[i].ledger[LEDGER_CANCELLED])
+			world_break(world, "exit code 0, and %s#%u has given items up", NAME_OF(world, i));
+}
+
+/* A source that was not told to stop has given all; what it gave is on every edge behind it. */
+static void check_sources(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		const struct plan_stage *stage = &world->stages[world->slots[i].stage];
+		const struct memory *memory = &world->memories[i];
+
+		if (stage->role != WEIR_SOURCE)
+			continue;
+		if (memory->ledger[LEDGER_EMITTED] != (uint64_t)memory->cursor * stage->n_outputs)
+			world_break(world, "%s#%u has given %u items, and %llu are on the edges", NAME_OF(world, i),
+				    memory->cursor, (unsigned long long)memory->ledger[LEDGER_EMITTED]);
+		if (is_quiet(world) && memory->cursor != world->n_items[i])
+			world_break(world, "%s#%u has ended early", NAME_OF(world, i));
+	}
+}
+
+void check_end(struct world *world)
+{
+	const struct lifecycle *lifecycle = &world->lifecycle;
+	bool good = lifecycle->exit_code == EXIT_DONE || lifecycle->exit_code > EXIT_SIGNAL_BASE;
+
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		if (world->workers[i].exists && !world->workers[i].left_behind)
+			world_break(world, "the end, and the worker of %s#%u lives", NAME_OF(world, i));
+	check_ledger(world);
+	check_sources(world);
+	if (good)
+		check_all_delivered(world);
+	if (good != (lifecycle->state == PIPELINE_STOPPED) && !lifecycle->outcome.ledger[LEDGER_DEAD_LETTERED] &&
+	    !lifecycle->outcome.ledger[LEDGER_CANCELLED])
+		world_break(world, "exit code %d, and %s", lifecycle->exit_code, pipeline_state_name(lifecycle->state));
+	if (is_quiet(world) && lifecycle->exit_code != EXIT_DONE)
+		world_break(world, "nothing went wrong, and the exit code is %d", lifecycle->exit_code);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
+#include "broker/lifecycle/verdict.h"
+#include "tests/simulate/planted.h"
+#undef pipeline_next
+#undef restart_allowed
+#undef verdict_of
+#undef ladder_due
+#include "tests/simulate/world.h"
+
+uint32_t planted_now;
+
+const char *planted_name(uint32_t planted)
+{
+	static const char *const names[] = {
+		"nothing",
+#define PLANTED(id_, name_, summary_) name_,
+#include "tests/simulate/planted.def"
+#undef PLANTED
+	};
+
+	return planted < PLANTED_COUNT ? names[planted] : "?";
+}
+
+bool planted_pipeline_next(enum pipeline_state state, enum pipeline_event event, uint32_t holding,
+			   enum pipeline_state *ret_next)
+{
+	if (planted_now == PLANTED_STOPPED_WITHOUT_GUARD && event == PIPELINE_EVENT_ALL_ENDED)
+		holding = 1u << PIPELINE_GUARD_ALL_CONFIRMED;
+	return pipeline_next(state, event, holding, ret_next);
+}
+
+bool planted_restart_allowed(struct restart_history *history, const struct restart_policy *policy, uint64_t now_ns,
+			     bool progressed)
+{
+	return restart_allowed(history, policy, now_ns, progressed || planted_now == PLANTED_ENDLESS_RESTARTS);
+}
+
+enum verdict planted_verdict_of(const struct verdict_facts *facts)
+{
+	struct verdict_facts seen = *facts;
+
+	if (planted_now == PLANTED_EXIT_ZERO_IS_AN_END && seen.exited_zero && !seen.restarts_off)
+		seen.ended = true;
+	if (planted_now == PLANTED_TEMPORARY_COMES_BACK && seen.type == PLAN_TEMPORARY)
+		seen.type = PLAN_TRANSIENT;
+	return verdict_of(&seen);
+}
+
+enum rung planted_ladder_due(const struct ladder *ladder, uint64_t now_ns)
+{
+	enum rung due = ladder_due(ladder, now_ns);
+
+	return planted_now == PLANTED_LADDER_STOPS_AT_TERM && due == RUNG_KILL ? RUNG_TERM : due;
+}
+
+bool planted_action(struct world *world, struct action *action)
+{
+	switch (planted_now) {
+	case PLANTED_NO_REPAIR:
+		if (action->kind == ACTION_REPAIR) {
+			world->answers[world->n_answers++] =
+				(struct event){ .kind = EVENT_REPAIRED, .seat = action->seat };
+			return false;
+		}
+		return true;
+	case PLANTED_NO_RING:
+		return action->kind != ACTION_RING;
+	case PLANTED_NO_ARM:
+		return action->kind != ACTION_ARM;
+	case PLANTED_SIGNAL_TO_THE_DEAD:
+		if (action->kind == ACTION_LOSE)
+			action->kind = ACTION_TERMINATE;
+		return true;
+	case PLANTED_RESUME_NOT_ROLLED_BACK:
+		return action->kind != ACTION_ORDER || action->value != (int)RUNG_DRAIN || world->order != BOARD_RUN ||
+		       !world->lifecycle.started_ns || world->n_resumes == 0;
+	default:
+		return true;
+	}
+}
+
+void planted_before_step(struct world *world, const struct event *event)
+{
+	if (planted_now == PLANTED_RESUMED_OVER_AN_END && (event->kind == EVENT_BYE || event->kind == EVENT_EXITED))
+		world->lifecycle.lives[event->seat].awaited = false;
+	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
+		world->lifecycle.n_stopping = 0;
+}
+
+void planted_after_step(struct world *world)
+{
+	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
+		world->lifecycle.n_stopping = 0;
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		struct life *life = &world->lifecycle.lives[i];
+
+		if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
+			world->lifecycle.n_stopping += life->state == SEAT_STOPPING;
+		if (planted_now == PLANTED_LOST_BACKOFF && life->state == SEAT_BACKOFF)
+			life->due_ns = 0;
+	}
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker does, and what goes wrong with it.
+ *
+ *      spawned -> BOOTING -- hello --> OPENING -- ready --> WAITING -- order to run --> IDLE <--> AT_WORK --> LEAVING --> exit
+ *
+ *      a turn:   take the oldest item of a lane (it is in hand) ... committed ... applied: outputs visible, input done
+ *
+ * Death comes between any two of these. A worker is woken when something changes around it; it never polls, so whom nobody wakes sleeps
+ * for ever, and the run breaks off as stuck.
+ */
+#include "tests/simulate/world.h"
+
+#define MS NS_PER_MS
+#define MESSAGE_MIN_NS (NS_PER_US * 50)
+#define MESSAGE_MAX_NS (3 * MS)
+
+static const struct plan_stage *stage_of(const struct world *world, uint32_t seat)
+{
+	return &world->stages[world->slots[seat].stage];
+}
+
+/* Messages of one worker come in their order. */
+static void say(struct world *world, uint32_t seat, enum happening_kind kind, uint32_t value)
+{
+	struct worker *worker = &world->workers[seat];
+	uint64_t at_ns = world->now_ns + chance_between(&world->chance, MESSAGE_MIN_NS, MESSAGE_MAX_NS);
+
+	worker->heard_ns = at_ns > worker->heard_ns ? at_ns : worker->heard_ns;
+	world_happen(world, worker->heard_ns - world->now_ns, kind, seat, value);
+}
+
+void worker_spawn(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+	struct chance *chance = &world->chance;
+	const struct faults *faults = &world->faults;
+
+	if (world->memories[seat].record.committed)
+		record_apply_half(world, seat);
+	*worker = (struct worker){ .mode = BOOTING,
+				   .number = ++world->n_workers_ever,
+				   .exists = true,
+				   .stands_in = world->lifecycle.lives[seat].stands_in,
+				   .deaf = chance_of(chance, faults->deaf),
+				   .stubborn = chance_of(chance, faults->stubborn),
+				   .stuck = chance_of(chance, faults->stuck),
+				   .hangs = chance_of(chance, faults->hang),
+				   .work_ns = chance_between(chance, 10 * NS_PER_US, 2 * MS) };
+	if (chance_of(chance, faults->exec))
+		worker_die(world, seat, chance_of(chance, 500) ? MANNER_NO_PROGRAM : MANNER_NOT_RUN);
+	else
+		world_happen(world, chance_between(chance, MS / 2, 4 * MS), BOOTED, seat, 0);
+	if (chance_of(chance, faults->crash * 4))
+		world_happen(world, chance_between(chance, 0, 60 * MS), CRASH, seat, 0);
+}
+
+void worker_wake(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (world->silent || worker->woken || (worker->mode != IDLE && worker->mode != WAITING))
+		return;
+	worker->woken = true;
+	world_happen(world, chance_between(&world->chance, 0, 60 * NS_PER_US), WOKEN, seat, 0);
+}
+
+/* The kernel tells it a little later. */
+void worker_die(struct world *world, uint32_t seat, uint32_t manner)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (worker->dying || !worker->exists)
+		return;
+	worker->dying = true;
+	world_happen(world, chance_between(&world->chance, NS_PER_US, MS), EXIT, seat,
+		     manner == MANNER_KILLED && (worker->mode == IDLE || worker->mode == WAITING) ? MANNER_KILLED :
+		     manner == MANNER_KILLED                                                      ? MANNER_SIGNAL :
+												    manner);
+	worker->mode = GONE;
+}
+
+static void leave(struct world *world, uint32_t seat, bool failed, uint32_t manner)
+{
+	struct worker *worker = &world->workers[seat];
+
+	say(world, seat, GOODBYE, failed);
+	worker->mode = LEAVING;
+	if (worker->hangs)
+		return;
+	worker_die(world, seat, manner);
+}
+
+/* A stage that has siblings to move to needs its producers until all that they gave is taken. */
+static bool is_needed(const struct world *world, uint32_t seat)
+{
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		if (world->lanes[i].producer == seat && world->lanes[i].n &&
+		    world->stages[world->edges[world->lanes[i].edge].to].degrade)
+			return true;
+	return false;
+}
+
+static void finish(struct world *world, uint32_t seat, uint32_t finished)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (is_needed(world, seat)) {
+		worker->mode = IDLE;
+		return;
+	}
+	world->memories[seat].finished = finished;
+	lanes_close(world, seat, worker->stands_in);
+	worker->ended = finished == 1;
+	if (finished == 1 && chance_of(&world->chance, world->faults.crash))
+		worker_die(world, seat, MANNER_SIGNAL);
+	else
+		leave(world, seat, finished != 1, finished == 1 ? MANNER_ZERO : MANNER_ONE);
+}
+
+/* A lane with room for each output. false: it has to wait. */
+static bool find_room(const struct world *world, uint32_t seat, struct record *record)
+{
+	const struct plan_stage *stage = stage_of(world, seat);
+
+	for (uint32_t edge = 0; edge < stage->n_outputs; edge++) {
+		uint32_t best = NO_LANE, n_best = UINT32_MAX;
+
+		for (uint32_t i = 0; i < world->n_lanes; i++) {
+			const struct lane *lane = &world->lanes[i];
+
+			if (lane->edge != stage->outputs[edge] || lane->producer != seat ||
+			    world->memories[lane->consumer].retired || lane->n >= lane->capacity || lane->n >= n_best)
+				continue;
+			best = i;
+			n_best = lane->n;
+		}
+		if (best == NO_LANE)
+			return false;
+		record->outputs[record->n_outputs++] = best;
+	}
+	return true;
+}
+
+static bool outputs_empty(const struct world *world, uint32_t seat)
+{
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		if (world->lanes[i].producer == seat && world->lanes[i].n)
+			return false;
+	return true;
+}
+
+static void begin_turn(struct world *world, uint32_t seat, const struct record *record)
+{
+	struct worker *worker = &world->workers[seat];
+	struct memory *memory = &world->memories[seat];
+
+	memory->record = *record;
+	memory->hand = record->item;
+	worker->mode = AT_WORK;
+	if (record->fate != LEDGER_DEAD_LETTERED && record->fate != LEDGER_CANCELLED && record->item != NO_ITEM &&
+	    world->items[record->item].poisons == world->slots[seat].stage) {
+		worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	}
+	if (chance_of(&world->chance, world->faults.crash)) {
+		static const uint32_t manners[] = { MANNER_SIGNAL, MANNER_ZERO, MANNER_ONE, MANNER_NINE };
+
+		if (chance_of(&world->chance, 500))
+			worker_die(world, seat, manners[chance_below(&world->chance, 4)]);
+		else
+			world_happen(world, chance_between(&world->chance, 0, 2 * worker->work_ns), CRASH, seat, 0);
+	}
+	if (worker->mode == AT_WORK)
+		world_happen(world, chance_between(&world->chance, worker->work_ns / 2, worker->work_ns), COMMITTED,
+			     seat, 0);
+}
+
+/* Nothing, for now: whoever changes something will wake it. */
+static void sleep_on(struct world *world, uint32_t seat)
+{
+	world->workers[seat].mode = IDLE;
+}
+
+static void look_as_source(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+	struct memory *memory = &world->memories[seat];
+	struct record record = { .input = NO_LANE, .item = NO_ITEM };
+
+	if (memory->finished || worker->ending || memory->cursor == world->n_items[seat]) {
+		worker->ending = true;
+		finish(world, seat, 1);
+	} else if (worker->stands_in) {
+		worker->ending = true;
+		finish(world, seat, 1);
+	} else if (worker->order_seen == BOARD_DRAIN && world->rests[world->slots[seat].stage] &&
+		   !outputs_empty(world, seat) && world->now_ns < worker->rest_until_ns) {
+		sleep_on(world, seat);
+	} else if (worker->order_seen == BOARD_DRAIN) {
+		worker->ending = true;
+		finish(world, seat, 1);
+	} else if (chance_of(&world->chance, world->faults.fails)) {
+		worker->ending = true;
+		finish(world, seat, 2);
+	} else if (find_room(world, seat, &record)) {
+		begin_turn(world, seat, &record);
+	} else {
+		sleep_on(world, seat);
+	}
+}
+
+static void look_at_inputs(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+	const struct plan_stage *stage = stage_of(world, seat);
+	uint32_t first = chance_below(&world->chance, world->n_lanes), n_open = 0, n_lost = 0;
+
+	for (uint32_t i = 0; i < world->n_lanes; i++) {
+		uint32_t number = (first + i) % world->n_lanes;
+		const struct lane *lane = &world->lanes[number];
+		struct record record = { .input = number,
+					 .fate = stage->role == WEIR_SINK ? LEDGER_DELIVERED : LEDGER_CONSUMED };
+
+		if (lane->consumer != seat)
+			continue;
+		n_open += lane->closed == OPEN;
+		n_lost += lane->closed == LOST;
+		if (!lane->n)
+			continue;
+		record.item = lane->items[0];
+		if (worker->stands_in)
+			record.fate = LEDGER_CANCELLED;
+		else if (world->items[record.item].attempts >= stage->attempts)
+			record.fate = LEDGER_DEAD_LETTERED;
+		else if (!find_room(world, seat, &record)) {
+			sleep_on(world, seat);
+			return;
+		}
+		begin_turn(world, seat, &record);
+		return;
+	}
+	if (n_open)
+		sleep_on(world, seat);
+	else if (n_lost && !worker->stands_in)
+		leave(world, seat, true, MANNER_ONE);
+	else
+		finish(world, seat, 1);
+}
+
+bool worker_sleeps_beside_work(const struct world *world, uint32_t seat)
+{
+	const struct worker *worker = &world->workers[seat];
+	struct record record = { .n_outputs = 0 };
+
+	if (worker->mode != IDLE || worker->woken || worker->deaf || worker->ending)
+		return false;
+	if (worker->order_seen != world->order)
+		return true;
+	if (!worker->stands_in && !find_room(world, seat, &record))
+		return false;
+	if (stage_of(world, seat)->role == WEIR_SOURCE)
+		return world->order == BOARD_RUN;
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		if (world->lanes[i].consumer == seat && world->lanes[i].n)
+			return true;
+	return false;
+}
+
+static void look(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (worker->mode == GONE || worker->mode == LEAVING || worker->mode == AT_WORK || worker->mode < WAITING)
+		return;
+	if (world->order == BOARD_HOLD)
+		return;
+	if (!worker->deaf && world->order != worker->order_seen) {
+		if (world->order == BOARD_DRAIN)
+			worker->rest_until_ns = world->now_ns + 200 * MS;
+		worker->order_seen = world->order;
+		if (!worker->ending)
+			say(world, seat, ACK, world->order);
+		if (world->order == BOARD_DRAIN)
+			world_happen(world, 200 * MS, WOKEN, seat, 0);
+	}
+	if (worker->order_seen == BOARD_CANCEL)
+		leave(world, seat, false, MANNER_ZERO);
+	else if (stage_of(world, seat)->role == WEIR_SOURCE)
+		look_as_source(world, seat);
+	else
+		look_at_inputs(world, seat);
+}
+
+static void on_booted(struct world *world, uint32_t seat)
+{
+	world->workers[seat].mode = OPENING;
+	world_post(world, &(struct event){ .kind = EVENT_HELLO, .seat = seat });
+	if (chance_of(&world->chance, world->faults.never_ready))
+		return;
+	if (chance_of(&world->chance, world->faults.fails_to_open))
+		leave(world, seat, true, MANNER_ONE);
+	else
+		world_happen(world, chance_between(&world->chance, MS / 2, 5 * MS), OPENED, seat, 0);
+}
+
+static void on_committed(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (worker->mode != AT_WORK)
+		return;
+	world->memories[seat].record.committed = true;
+	worker->turns++;
+	world_happen(world, chance_of(&world->chance, 300) ? chance_between(&world->chance, 0, MS) : 0, APPLIED, seat,
+		     0);
+}
+
+static void on_applied(struct world *world, uint32_t seat)
+{
+	if (world->workers[seat].mode != AT_WORK)
+		return;
+	record_apply(world, seat);
+	world->workers[seat].mode = IDLE;
+	look(world, seat);
+}
+
+static void on_exit_of(struct world *world, uint32_t seat, uint32_t manner)
+{
+	struct worker *worker = &world->workers[seat];
+	struct event event = { .kind = EVENT_EXITED, .seat = seat };
+
+	worker->exists = false;
+	worker->mode = GONE;
+	if (worker->left_behind)
+		return;
+	event.death = (struct death_facts){
+		.exited_zero = manner == MANNER_ZERO,
+		.exited_one = manner == MANNER_ONE,
+		.ended = worker->ended,
+		.progressed = worker->turns > 0 || manner == MANNER_KILLED,
+		.not_run = manner == MANNER_NOT_RUN || manner == MANNER_NO_PROGRAM,
+		.no_program = manner == MANNER_NO_PROGRAM,
+	};
+	world->answers[world->n_answers++] =
+		(struct event){ .kind = EVENT_SWEPT, .done = !chance_of(&world->chance, world->faults.orphans) };
+	world_post(world, &event);
+}
+
+void worker_take(struct world *world, const struct happening *happening)
+{
+	uint32_t seat = happening->seat;
+	struct worker *worker = &world->workers[seat];
+
+	if (happening->worker != worker->number)
+		return; /* of one who is gone */
+	switch (happening->kind) {
+	case BOOTED:
+		if (worker->mode == BOOTING)
+			on_booted(world, seat);
+		return;
+	case OPENED:
+		if (worker->mode != OPENING)
+			return;
+		worker->mode = WAITING;
+		world_post(world, &(struct event){ .kind = EVENT_READY, .seat = seat });
+		look(world, seat);
+		return;
+	case WOKEN:
+		worker->woken = false;
+		look(world, seat);
+		return;
+	case COMMITTED:
+		on_committed(world, seat);
+		return;
+	case APPLIED:
+		on_applied(world, seat);
+		return;
+	case GOODBYE:
+		world_post(world, &(struct event){ .kind = EVENT_BYE, .seat = seat, .failed = happening->value });
+		return;
+	case ACK:
+		if (happening->value == BOARD_RUN || happening->value == BOARD_DRAIN)
+			world_post(world, &(struct event){ .kind = EVENT_ACKNOWLEDGED,
+							   .seat = seat,
+							   .runs = happening->value == BOARD_RUN,
+							   .closed = stage_of(world, seat)->role == WEIR_SOURCE &&
+								     world->memories[seat].finished });
+		return;
+	case CRASH:
+		worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	case SIGTERM_COMES:
+		if (!worker->stubborn)
+			worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	case SIGKILL_COMES:
+		if (!worker->stuck)
+			worker_die(world, seat, MANNER_KILLED);
+		return;
+	case EXIT:
+		on_exit_of(world, seat, happening->value);
+		return;
+	default:
+		return;
+	}
+}

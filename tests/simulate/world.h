@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A modelled world: lanes with numbered items, seats with what survives a worker (cursor, commit record, suspect), workers with their
+ * faults, and a clock. All that broker/supervise and the workers are to the lifecycle, without a process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/lifecycle/lifecycle.h"
+#include "common/memory/board_layout.h"
+#include "tests/simulate/chance.h"
+
+#define STAGES_MAX 8u
+#define EDGES_MAX 16u
+#define SEATS_MAX 32u
+#define LANES_MAX 128u
+#define ITEMS_PER_SOURCE_MAX 48u
+#define OUTPUTS_MAX 4u
+#define HAPPENINGS_MAX 4096u
+#define NO_ITEM UINT32_MAX
+#define NO_LANE UINT32_MAX
+
+/* One item on one lane. Handing on makes new ones, with this one as their parent: each parent has one child an edge. */
+struct item {
+	uint32_t poisons;   /* stage that dies of it; STAGES_MAX: none */
+	uint32_t passed_on; /* bit per edge: has a child there */
+	bool taken;         /* its consumer's commit says so */
+	uint32_t attempts;  /* lives that it has cost at the seat where it lies */
+};
+
+struct lane {
+	uint32_t edge, producer, consumer, capacity;
+	uint32_t *items; /* by number, oldest first */
+	uint32_t n, size;
+	enum { OPEN, CLOSED, LOST } closed;
+};
+
+/* A turn that has been made: its effects, before they are visible. */
+struct record {
+	bool committed;
+	uint32_t input; /* lane; NO_LANE: a source's turn */
+	uint32_t item;
+	uint32_t fate;                            /* line of the ledger */
+	uint32_t n_outputs, outputs[OUTPUTS_MAX]; /* lanes */
+};
+
+/* What lies in a slot's memory, and outlives whoever sits there. */
+struct memory {
+	uint32_t cursor;                          /* source: items given */
+	uint32_t passed_on[ITEMS_PER_SOURCE_MAX]; /* of each of them, as in struct item */
+	uint32_t finished;                        /* 0, 1 clean, 2 failed */
+	struct record record;
+	uint32_t hand; /* item; NO_ITEM: none */
+	uint64_t ledger[LEDGER_COUNT];
+	bool retired, senseless;
+};
+
+enum mode { GONE, BOOTING, OPENING, WAITING, IDLE, AT_WORK, LEAVING };
+
+struct worker {
+	enum mode mode;
+	uint32_t number; /* of the process: what happens to an earlier one means nothing */
+	bool exists;     /* not reaped */
+	bool stands_in;
+	bool deaf;     /* hears no order */
+	bool stubborn; /* hears no SIGTERM */
+	bool stuck;    /* in the kernel: not even SIGKILL */
+	bool hangs;    /* does not exit after its goodbye */
+	bool dying;
+	bool ended;       /* its status line says so */
+	bool ending;      /* a source that has made up its mind */
+	bool woken;       /* a wake is on its way */
+	bool left_behind; /* nobody watches it any more */
+	uint32_t turns;
+	uint32_t order_seen;
+	uint64_t rest_until_ns;
+	uint64_t work_ns;
+	uint64_t heard_ns; /* when its last message arrives */
+};
+
+enum happening_kind {
+	BOOTED,
+	OPENED,
+	WOKEN,
+	COMMITTED,
+	APPLIED,
+	GOODBYE,
+	EXIT,
+	ACK,
+	CRASH,
+	SIGTERM_COMES,
+	SIGKILL_COMES,
+	TIMER,
+	REQUEST,
+};
+
+struct happening {
+	uint64_t at_ns, order; /* order: who comes first at the same time */
+	enum happening_kind kind;
+	uint32_t seat, worker; /* worker: its number */
+	uint32_t value;
+};
+
+/* What can go wrong, in a thousand. */
+struct faults {
+	uint32_t crash, fork, never_ready, fails_to_open, fails, exec, hang, deaf, stubborn, stuck, poison, senseless,
+		orphans;
+};
+
+struct request {
+	enum event_kind kind;
+	uint64_t after_ns; /* 0: the plan's deadline */
+	enum cause cause;
+};
+
+struct world {
+	uint64_t seed, now_ns;
+	struct chance chance;
+	struct faults faults;
+
+	struct plan plan;
+	struct plan_stage stages[STAGES_MAX];
+	struct plan_edge edges[EDGES_MAX];
+	struct plan_slot slots[SEATS_MAX];
+	uint32_t numbers[2 * EDGES_MAX]; /* inputs and outputs of the stages */
+	uint32_t n_items[SEATS_MAX];     /* of sources */
+	bool rests[STAGES_MAX];          /* sources that rest before they end */
+
+	struct lifecycle lifecycle;
+	struct lane lanes[LANES_MAX];
+	uint32_t n_lanes;
+	struct memory memories[SEATS_MAX];
+	struct worker workers[SEATS_MAX];
+	uint32_t n_workers_ever;
+	struct item *items;
+	uint32_t n_items_ever, items_size;
+	uint32_t order;     /* of the board */
+	bool silent;        /* nobody is woken by what changes now */
+	uint32_t n_resumes; /* drains that somebody wanted to take back, and was not refused */
+
+	struct happening happenings[HAPPENINGS_MAX]; /* a heap */
+	uint32_t n_happenings;
+	uint64_t n_orders, timer_ns;
+	struct request requests[4];
+	struct event answers[4 * SEATS_MAX];
+	uint32_t n_answers;
+	uint32_t orphan_rounds; /* sweeps that still find something */
+	struct outcome counted;
+
+	uint32_t planted; /* enum planted */
+	uint64_t n_events, hash;
+	bool trace;
+	char broken[256]; /* the invariant that does not hold; "": none yet */
+	uint64_t drain_bound_ns;
+	uint64_t deaths_ns[SEATS_MAX + STAGES_MAX]
+			  [8]; /* without progress, the last of a stage, or a seat that degrades */
+	uint32_t n_deaths[SEATS_MAX + STAGES_MAX];
+};
+
+/* spec.c: a plan, faults and requests by chance. */
+void world_spec(struct world *world);
+
+/* world.c */
+/* Runs one seed to its end. broken tells the verdict. */
+void world_run(struct world *world);
+void world_free(struct world *world);
+void world_happen(struct world *world, uint64_t after_ns, enum happening_kind kind, uint32_t seat, uint32_t value);
+void world_post(struct world *world, const struct event *event);
+void world_note(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_break(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* lanes.c */
+uint32_t item_new(struct world *world, uint32_t poisons);
+void lane_put(struct world *world, uint32_t lane, uint32_t item);
+/* What a committed turn has decided becomes visible. */
+void record_apply(struct world *world, uint32_t seat);
+/* The half of it: what happens to a committed turn that nobody repairs. */
+void record_apply_half(struct world *world, uint32_t seat);
+void lanes_close(struct world *world, uint32_t seat, bool lost);
+/* What waits for the retired seat goes to its siblings. */
+void lanes_move(struct world *world, uint32_t seat);
+uint64_t lanes_sum(const struct world *world);
+
+/* workers.c */
+void worker_spawn(struct world *world, uint32_t seat);
+void worker_take(struct world *world, const struct happening *happening);
+/* A hint that there is something to look at. */
+void worker_wake(struct world *world, uint32_t seat);
+/* It could go on, and nobody has told it. */
+bool worker_sleeps_beside_work(const struct world *world, uint32_t seat);
+void worker_die(struct world *world, uint32_t seat, uint32_t manner);
+enum { MANNER_SIGNAL, MANNER_ZERO, MANNER_ONE, MANNER_NINE, MANNER_NOT_RUN, MANNER_NO_PROGRAM, MANNER_KILLED };
+
+/* deeds.c: performs one action. */
+void world_perform(struct world *world, const struct action *action);
+
+/* invariants.c */
+void check_action(struct world *world, const struct action *action);
+void check_now(struct world *world);
+void check_end(struct world *world);
+
+/* planted.c */
+enum planted {
+	PLANTED_NOTHING,
+#define PLANTED(id_, name_, summary_) PLANTED_##id_,
+#include "tests/simulate/planted.def"
+#undef PLANTED
+	PLANTED_COUNT
+};
+extern uint32_t planted_now;
+const char *planted_name(uint32_t planted);
+/* What a faulty core would say instead. false: nothing. */
+bool planted_action(struct world *world, struct action *action);
+void planted_before_step(struct world *world, const struct event *event);
+void planted_after_step(struct world *world);
