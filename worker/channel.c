@@ -47,6 +47,7 @@ static int channel_drained(struct worker *worker)
 {
 	int r = step_commit(worker);
 
+	worker->parted = true; /* its stage is told that this is the end */
 	(void)wait_check_order(worker);
 	return r ? channel_over(worker, r) : WEIR_CLOSED;
 }

@@ -171,7 +171,8 @@ int run_loop(struct worker *worker)
 	step_close(worker);
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
 		worker->outputs[i].closed = worker->cursor.outputs_closed >> i & 1;
-	if (r == 0 && !worker->cursor.finished && !(source && worker->order_seen >= BOARD_DRAIN))
+	worker->parted = worker->cursor.finished || (source && worker->order_seen >= BOARD_DRAIN);
+	if (r == 0 && !worker->parted)
 		r = run_stage(worker);
 	failed = source && (r == WEIR_FAILED || worker->cursor.finished == CURSOR_END_FAILED);
 	if (r == 0 && failed)

@@ -126,5 +126,8 @@ int scopes_exit_point(struct weir_context *context, struct weir_exit *ret_exit)
 		explain(worker, ret_exit);
 	if (order >= BOARD_CANCEL)
 		return WEIR_CANCELLED;
-	return order >= BOARD_DRAIN && worker->stage.role == WEIR_SOURCE ? WEIR_CLOSED : WEIR_OK;
+	if (order < BOARD_DRAIN || worker->stage.role != WEIR_SOURCE)
+		return WEIR_OK;
+	worker->parted = true; /* its stage is told that this is the end */
+	return WEIR_CLOSED;
 }

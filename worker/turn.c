@@ -25,6 +25,7 @@
 #include "worker/origins.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/rest.h"
 #include "worker/retire.h"
 #include "worker/take.h"
 #include "worker/turn_priv.h"
@@ -508,8 +509,12 @@ int turn_loop(struct worker *worker)
 			r = admission_hand_over(worker);
 		if (r != 0)
 			break;
-		if (source && worker->order_seen >= BOARD_DRAIN)
-			break;
+		if (source && worker->order_seen >= BOARD_DRAIN) {
+			r = rest(worker);
+			if (r != 0)
+				break;
+			continue;
+		}
 		r = leave_follow(worker);
 		if (r != 0)
 			break;
@@ -522,6 +527,8 @@ int turn_loop(struct worker *worker)
 				r = wait_sleep(worker, worker->in_flight ? in_flight_wait_events(worker) : ARM_DATA, 0);
 		}
 	}
+	if (r == REST_E_OVER)
+		r = 0;
 	/* A source that failed has still handed on what came before: the rest of the pipeline may finish it. */
 	failed = source && (r == WEIR_FAILED || worker->cursor.finished == CURSOR_END_FAILED);
 	if (r == 0 && failed)

@@ -73,7 +73,9 @@ int wait_check_order(struct worker *worker)
 
 	if (order != worker->order_seen) {
 		worker->order_seen = order;
-		(void)client_send_ack(worker->client, order); /* for people: the board is the truth */
+		/* The board is the truth; but that a source goes on after a drain, only it can say. */
+		if (!worker->parted || order != BOARD_RUN)
+			(void)client_send_ack(worker->client, order);
 		wait_control(worker);
 		if (order >= BOARD_CANCEL)
 			scopes_ordered(worker);

@@ -193,6 +193,7 @@ struct worker {
 	uint64_t outputs_ended;    /* of step.closed: those whose lanes say so */
 	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
 	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */
+	bool parted;               /* a source that ends, or was told to: no order to run is acknowledged any more */
 	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
 	bool settled;              /* nothing is sent any more, and no lane will ever have to move */
 	uint32_t turns_to_left;    /* until the next look whether anybody still listens */

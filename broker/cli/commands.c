@@ -95,6 +95,20 @@ const struct command commands[] = {
 	  .description =
 		  "The sources take nothing more in; everything accepted goes on to its sink.\n\n" STOP_EXIT_CODES,
 	  .options = { OPTION_LINE_TIMEOUT("the spec's drain"), OPTION_LINE_NO_WAIT, OPTION_LINE_JSON } },
+	{ .name = "resume",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = resume_command,
+	  .summary = "take a drain back: sources that have not ended go on",
+	  .description =
+		  "A source that was told to drain rests until what it gave has been taken; as long as every source rests, the\n"
+		  "pipeline can run again, with nothing lost or repeated. It is refused, with the reason, if a source has ended\n"
+		  "its stream (those with a loop of their own end at once), if a stage has failed, or if the pipeline is being\n"
+		  "cancelled; and once it has been tried in vain.\n\n"
+		  "Exit code: 0 it runs again, 2 usage, 3 the pipeline is not running, 4 it goes on to drain, 75 it refused or did\n"
+		  "not answer.",
+	  .options = { OPTION_LINE_JSON } },
 	{ .name = "stop",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

@@ -7,6 +7,7 @@ int ps_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 /* drain, stop and cancel: one function, three orders. */
 int stop_command(int argc, char **argv);
+int resume_command(int argc, char **argv);
 int chaos_command(int argc, char **argv);
 /* ls, show, export and purge of dead letters. */
 int dlq_command(int argc, char **argv);

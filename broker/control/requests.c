@@ -99,6 +99,17 @@ static enum request_status answer_drain(const struct request *request, struct te
 	return answer_accepted(request, body);
 }
 
+static enum request_status answer_resume(const struct request *request, struct text *body)
+{
+	const char *why_not = supervisor_resume(request->supervisor, "weir resume");
+
+	if (!why_not)
+		return answer_accepted(request, body);
+	add_error(body, why_not);
+	text_add(body, "}");
+	return REQUEST_FAILED;
+}
+
 static enum request_status answer_stop(const struct request *request, struct text *body)
 {
 	supervisor_drain(request->supervisor, deadline_of(request, STOP_DEFAULT_NS), "weir stop");
@@ -144,6 +155,7 @@ static const struct verb {
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
 	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
+	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },
 	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false },
 };

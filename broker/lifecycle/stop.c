@@ -30,10 +30,20 @@ static void for_everybody(struct lifecycle *lifecycle, enum action_kind kind)
 			act(lifecycle, kind, &lifecycle->lives[i]);
 }
 
+/* When SIGTERM comes, for those who have to know how much time is left. */
+static void post_grace(struct lifecycle *lifecycle)
+{
+	uint64_t at_ns = ladder_time_of(&lifecycle->ladder, RUNG_TERM);
+
+	act(lifecycle, ACTION_GRACE, NULL)->at_ns = at_ns ? at_ns : 1;
+}
+
 static void order(struct lifecycle *lifecycle, enum rung rung, const char *who)
 {
-	struct action *action = act(lifecycle, ACTION_ORDER, NULL);
+	struct action *action;
 
+	post_grace(lifecycle); /* before the order: who has seen that reads this */
+	action = act(lifecycle, ACTION_ORDER, NULL);
 	action->value = (int)rung;
 	action->who = who;
 }
@@ -66,7 +76,7 @@ static void arm_ladder(struct lifecycle *lifecycle)
 {
 	const struct ladder *ladder = &lifecycle->ladder;
 
-	act(lifecycle, ACTION_GRACE, NULL)->at_ns = ladder_time_of(ladder, RUNG_TERM);
+	post_grace(lifecycle);
 	lifecycle->ladder_due_ns = ladder->rung == RUNG_KILL ? ladder->deadline_ns + UNKILLABLE_NS :
 							       ladder_time_of(ladder, ladder->rung + 1);
 	if (!lifecycle->ladder_due_ns)

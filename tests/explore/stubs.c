@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
+#include "worker/rest.h"
 #include "worker/blocked.h"
 #include "worker/children.h"
 #include "worker/burial.h"
@@ -216,4 +217,12 @@ void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 {
 	(void)looks_round;
 	worker_set_state_at(worker, WORKER_STATE_BUSY, NO_LANE, now_ns);
+}
+
+/* Nobody drains in these programs. */
+int rest(struct worker *worker)
+{
+	(void)worker;
+	explore_fail("a source rests");
+	return WEIR_FAILED;
 }

@@ -43,7 +43,7 @@
 
 struct supervisor {
 	struct control_server *server;
-	atomic_int n_hello, n_message, n_drain, n_cancel, last_type, last_slot, last_cause;
+	atomic_int n_hello, n_message, n_drain, n_cancel, n_resume, last_type, last_slot, last_cause;
 	_Atomic uint64_t drain_deadline_ns;
 	atomic_bool answered; /* control_server_send() took the order */
 };
@@ -69,6 +69,13 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 		atomic_store(&supervisor->answered, control_server_send(supervisor->server, slot, &order));
 	}
 	atomic_fetch_add(&supervisor->n_message, 1);
+}
+
+/* It can be taken back once. */
+const char *supervisor_resume(struct supervisor *supervisor, const char *who)
+{
+	(void)who;
+	return atomic_fetch_add(&supervisor->n_resume, 1) ? "not twice" : NULL;
 }
 
 void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who)

@@ -30,6 +30,11 @@ static void test_requests(void **state)
 	assert_int_equal(ask(f, "drain", NULL, UINT64_MAX, &body), REQUEST_DONE);
 	assert_int_equal(atomic_load(&f->supervisor.n_drain), 4);
 
+	assert_int_equal(ask(f, "resume", NULL, 0, &body), REQUEST_DONE);
+	assert_non_null(strstr(text_get(&body), "\"accepted\":true"));
+	assert_int_equal(ask(f, "resume", NULL, 0, &body), REQUEST_FAILED);
+	assert_string_equal(text_get(&body), "{\"error\":\"not twice\"}");
+
 	assert_int_equal(ask(f, "cancel", NULL, 0, &body), REQUEST_DONE);
 	assert_int_equal(atomic_load(&f->supervisor.last_cause), CAUSE_USER);
 	assert_int_equal(ask(f, "cancel", "run_deadline", NS_PER_S, &body), REQUEST_DONE);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A source that was told to drain gives nothing more. But it does not close its lanes as long as its readers still have something of it to
+ * do: what is closed stays closed, what only rests can go on.
+ *
+ *      RUN ----> DRAIN: rests ---- its lanes are empty, or nothing moves for two seconds, or half of the time is gone ----> closes, ends
+ *       ^          |
+ *       '-- RUN ---'  weir resume: it acknowledges the order, and that is its word that it goes on
+ *
+ * The drain takes no longer for it: readers see the end behind the last item either way. Runs are ended first, so that nobody waits for
+ * the rest of one. Once it has made up its mind to end it acknowledges no order to run any more (worker->parted).
+ */
+#include "worker/rest.h"
+
+#include "common/base/clock.h"
+#include "worker/output.h"
+#include "worker/retire.h"
+#include "worker/turn.h"
+#include "worker/wait.h"
+
+#define REST_LOOK_NS (5 * NS_PER_MS) /* a reader that holds room back rings late */
+#define REST_WITHOUT_MOVE_NS (2 * NS_PER_S)
+
+/* Bytes that readers have still to take. */
+static uint64_t left_bytes(const struct worker *worker)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		const struct output_edge *edge = &worker->outputs[i];
+
+		for (uint32_t j = 0; j < edge->n_lanes + edge->n_retired; j++)
+			bytes += edge->lanes[j].lane.tail -
+				 load_acquire(&edge->lanes[j].lane.peer->done); /* [L4] mate: commit_store */
+	}
+	return bytes;
+}
+
+static bool is_taken(struct worker *worker, const void *data)
+{
+	(void)data;
+	return !left_bytes(worker) || retire_is_due(worker);
+}
+
+/* Half of what is left until SIGTERM comes. */
+static uint64_t rest_until_ns(const struct worker *worker, uint64_t now_ns)
+{
+	uint64_t term_ns = load_relaxed(&worker->board->term_deadline_ns);
+
+	return term_ns > now_ns ? now_ns + (term_ns - now_ns) / 2 : now_ns;
+}
+
+static int rest_once(struct worker *worker, uint64_t now_ns)
+{
+	const struct wait_request request = {
+		.events = ARM_SPACE, .need_bytes = UINT64_MAX, .is_over = is_taken, .wake_ns = now_ns + REST_LOOK_NS
+	};
+	int r;
+
+	worker->lingering = true; /* for people: it waits for its readers */
+	r = wait_for_request(worker, &request);
+	worker->lingering = false;
+	if (r == 0)
+		r = retire_check(worker);
+	return r == 0 ? wait_check_order(worker) : r;
+}
+
+int rest(struct worker *worker)
+{
+	uint64_t now_ns = clock_now_ns(), until_ns = rest_until_ns(worker, now_ns), moved_ns = now_ns;
+	uint64_t left = left_bytes(worker);
+	int r = 0;
+
+	if (left) {
+		output_end_runs(worker, OUTPUT_RUNS_ALL);
+		worker->changed = true;
+		r = turn_commit(worker);
+	}
+	while (r == 0 && worker->order_seen == BOARD_DRAIN && left && now_ns < until_ns &&
+	       now_ns - moved_ns < REST_WITHOUT_MOVE_NS) {
+		uint64_t before = left;
+
+		r = rest_once(worker, now_ns);
+		now_ns = clock_now_ns();
+		left = left_bytes(worker);
+		if (left != before)
+			moved_ns = now_ns;
+	}
+	if (r != 0)
+		return r;
+	if (worker->order_seen == BOARD_RUN)
+		return 0;
+	worker->parted = true;
+	return REST_E_OVER;
+}
