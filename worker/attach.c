@@ -26,6 +26,7 @@
 #include "worker/loop.h"
 #include "worker/origins.h"
 #include "worker/pins.h"
+#include "worker/replay.h"
 
 static int attach_segment(struct segment *segment, int fd, const struct segment_geometry *geometry,
 			  enum segment_access access, const char *whose, struct text *why)
@@ -295,6 +296,7 @@ int worker_attach(struct worker *worker, struct text *why)
 void worker_detach(struct worker *worker)
 {
 	sleeper_close(&worker->sleeper);
+	replay_detach(worker);
 	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);

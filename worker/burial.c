@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/store/letter_store.h"
 #include "worker/dead_letter.h"
+#include "worker/replay.h"
 
 /* Open from the first letter to the end of the process; no child uses it. */
 static struct letter_store *burial_store;
@@ -40,14 +41,24 @@ static uint64_t time_of_day(uint64_t monotonic_ns, uint64_t now_ns)
 	return monotonic_ns && monotonic_ns <= monotonic_now_ns ? now_ns - (monotonic_now_ns - monotonic_ns) : 0;
 }
 
+int burial_open(struct worker *worker, struct letter_store **ret_store)
+{
+	const char *path = worker->heritage.dead_letter_store;
+	int r = burial_store ? 0 : path ? letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store) : LETTER_STORE_E_NONE;
+
+	*ret_store = burial_store;
+	return r;
+}
+
 static int keep_in_store(struct worker *worker, const struct dead_letter *letter)
 {
 	const char *path = worker->heritage.dead_letter_store;
 	struct text why = TEXT_NULL;
-	int r = burial_store ? 0 : letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store);
+	struct letter_store *store;
+	int r = burial_open(worker, &store);
 
 	if (r == 0)
-		r = letter_store_put(burial_store, letter, NULL);
+		r = letter_store_put(store, letter, NULL);
 	if (r == 0)
 		return 0;
 	burial_store = letter_store_close(burial_store);
@@ -102,6 +113,8 @@ int burial_of_item(struct worker *worker, const struct weir_item *item, enum dea
 		.n_deaths = item->attempt ? worker->heritage.n_deaths : 0,
 	};
 
+	if (replay_in_hand(worker))
+		return replay_bury(worker, cause, reason);
 	for (uint32_t i = 0; i < letter.n_deaths; i++) {
 		const struct heritage_death *death = &worker->heritage.deaths[i];
 

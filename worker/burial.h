@@ -15,5 +15,11 @@ int burial_keep(struct worker *worker, struct dead_letter *letter);
 /* An item out of an input lane: the one in hand, or (DEAD_LETTER_ATTEMPTS) the suspect. Returns as burial_keep(). */
 int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
 		   const char *reason);
+/*
+ * The store that this worker keeps its letters in; it stays open to the end of the process. Returns 0 and the store, borrowed until a call
+ * on it fails; what letter_store_open() returns; LETTER_STORE_E_NONE: a file takes them.
+ */
+struct letter_store;
+int burial_open(struct worker *worker, struct letter_store **ret_store);
 /* For log lines: "lies in ...". Borrowed, until the next call. */
 const char *burial_place(const struct worker *worker);

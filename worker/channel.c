@@ -23,6 +23,7 @@
 #include "worker/channel_priv.h"
 #include "worker/leave.h"
 #include "worker/output.h"
+#include "worker/replay.h"
 #include "worker/retire.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
@@ -107,11 +108,24 @@ static int channel_skip(struct worker *worker, const struct input *next)
 	return 0;
 }
 
+/* Dead letters that are given again come first. Returns 0: one is in hand; REPLAY_E_NONE; what is over. */
+static int channel_take_letter(struct worker *worker, uint32_t input)
+{
+	int r;
+
+	do
+		r = step_begin_letter(worker, input);
+	while (r == STEP_E_GIVEN_UP);
+	return r == REPLAY_E_NONE ? r : channel_over(worker, r);
+}
+
 int channel_take(struct worker *worker, uint32_t input)
 {
 	struct input next;
-	int r;
+	int r = replay_is_due(worker) ? channel_take_letter(worker, input) : REPLAY_E_NONE;
 
+	if (r != REPLAY_E_NONE)
+		return r;
 	for (;;) {
 		r = channel_next(worker, input, &next);
 		if (r == INPUT_E_EMPTY)
@@ -137,8 +151,11 @@ int channel_take(struct worker *worker, uint32_t input)
 bool channel_has(struct worker *worker, uint32_t input)
 {
 	struct input next;
-	int r = channel_next(worker, input, &next);
+	int r;
 
+	if (replay_has(worker, input))
+		return true;
+	r = channel_next(worker, input, &next);
 	if (r != 0)
 		return r != INPUT_E_EMPTY;
 	return next.header.kind != ITEM_RUN_END || !worker->ordered || output_run_end_fits(worker, next.header.ticket);

@@ -23,6 +23,7 @@
 #include "worker/in_flight_priv.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/replay.h"
 #include "worker/turn_priv.h"
 
 /* ---- the commit ---- */
@@ -112,6 +113,11 @@ int in_flight_misuse(struct worker *worker, const char *format, ...)
 
 void in_flight_end(struct worker *worker, struct done_window *window, struct input_lane *lane, uint64_t number)
 {
+	if (!lane) {
+		worker->in_flight->letter = false;
+		replay_end(worker);
+		return;
+	}
 	done_window_end(window, number);
 	lane->touched = true;
 	worker->changed = true;
@@ -126,6 +132,10 @@ void in_flight_note_hand(struct worker *worker, const struct in_flight_item *ent
 {
 	struct segment_hand *hand = worker->segment.hand;
 
+	if (!entry->lane) {
+		replay_note_hand(worker, &entry->item);
+		return;
+	}
 	store_relaxed(&hand->busy, 0); /* [S2] first: a note half overwritten names nobody */
 	fence_release();               /* [S2] */
 	store_relaxed(&hand->position, entry->position);
@@ -138,7 +148,8 @@ void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *en
 {
 	struct segment_hand *hand = worker->segment.hand;
 
-	if (load_relaxed(&hand->position) == entry->position && load_relaxed(&hand->lane) == entry->lane->lane.index)
+	if (!entry->lane || (load_relaxed(&hand->position) == entry->position &&
+			     load_relaxed(&hand->lane) == entry->lane->lane.index))
 		store_release(&hand->busy, 0); /* [S2] */
 }
 

@@ -8,7 +8,7 @@
 struct in_flight_item {
 	struct weir_item item; /* what the stage sees: it points into the lane */
 	struct done_window *window;
-	struct input_lane *lane;
+	struct input_lane *lane;   /* NULL: a dead letter that is given again */
 	uint64_t position, number; /* in its lane: first byte, record */
 	uint32_t uses;             /* of this entry, to tell old tokens from new ones */
 	uint32_t next_free;        /* index + 1; 0: none */
@@ -25,6 +25,7 @@ struct in_flight {
 	bool inputs_closed;
 	bool inputs_lost;               /* and not all of them cleanly */
 	bool deferred;                  /* weir_defer() was called for the item that process() has */
+	bool letter;                    /* one is to be given alone, or is pending: nothing else is given */
 	bool misused;                   /* `reason` says how */
 	uint64_t look_ns;               /* when the stage's events were last looked at */
 	struct in_flight_item *given;   /* process() has it */

@@ -6,6 +6,8 @@
  * there is nothing to give, the worker sleeps for data and for the stage's own events (weir_watch), and for those alone while the
  * stage has its fill. Under a steady stream it never sleeps, so the events are also looked at between turns, at most once a millisecond.
  *
+ * A dead letter that is given again is given alone: those in flight end first, and nobody is given before it has ended.
+ *
  * After a death with several in flight (broker/supervise/mend.c) this generation is careful: no more than `limit` at a time until all that
  * had been given before that death have ended. Then the stage has its full width again.
  */
@@ -16,6 +18,7 @@
 #include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/replay.h"
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/turn_priv.h"
@@ -146,6 +149,48 @@ static int give(struct worker *worker, const struct input *input)
 	return in_flight->misused ? turn_drop(worker, in_flight_failure(worker)) : r;
 }
 
+/* Returns 0: it was given; REPLAY_E_NONE: there is none, or its time has not come; what ends the turn. */
+static int give_letter(struct worker *worker)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	struct in_flight_item *entry = in_flight_free_entry(in_flight);
+	int r = replay_take(worker, WEIR_ANY_INPUT, &entry->item);
+
+	in_flight->letter = r == 0;
+	if (r != 0)
+		return r;
+	entry->window = NULL;
+	entry->lane = NULL;
+	entry->position = entry->number = 0;
+	if (replay_attempts(worker) >= worker->heritage.attempts) {
+		r = turn_give_up(worker, &entry->item);
+		if (r == 0)
+			in_flight_end(worker, NULL, NULL, 0);
+	} else {
+		r = process(worker, entry);
+	}
+	return in_flight->misused ? turn_drop(worker, in_flight_failure(worker)) : r;
+}
+
+/* Returns 0 if others may be given, IN_FLIGHT_E_IDLE if not, or what ends the turn. */
+static int look_at_letters(struct worker *worker)
+{
+	struct in_flight *in_flight = worker->in_flight;
+	uint32_t n = 0;
+	int r = 0;
+
+	while (r == 0 && !in_flight->n_pending && !worker->produce_wanted) {
+		if (!replay_is_due(worker) || n++ == worker->heritage.batch)
+			return 0;
+		r = worker_cancelled(worker) ? WEIR_CANCELLED : give_letter(worker);
+	}
+	if (r == REPLAY_E_NONE)
+		return 0;
+	if (r == 0 && in_flight->n_pending && !in_flight->letter)
+		in_flight->letter = replay_has(worker, WEIR_ANY_INPUT);
+	return r == 0 && (in_flight->letter || worker->produce_wanted) ? IN_FLIGHT_E_IDLE : r;
+}
+
 static int give_batch(struct worker *worker, uint32_t *ret_n)
 {
 	struct in_flight *in_flight = worker->in_flight;
@@ -195,7 +240,12 @@ int in_flight_turn(struct worker *worker)
 		input_begin_with(worker, worker->suspect_lane);
 	else
 		input_rotate(worker);
-	r = give_batch(worker, &n);
+	n = 0;
+	r = in_flight->letter || replay_is_due(worker) ? look_at_letters(worker) : 0;
+	if (r == 0)
+		r = give_batch(worker, &n);
+	else if (r == IN_FLIGHT_E_IDLE)
+		r = 0;
 	/* Also after a failure: what is complete counts, and won't be done again. */
 	committed = turn_commit(worker);
 	if (r || committed)
@@ -213,5 +263,5 @@ uint32_t in_flight_wait_events(const struct worker *worker)
 	uint32_t limit =
 		in_flight->careful && in_flight->limit < in_flight->capacity ? in_flight->limit : in_flight->capacity;
 
-	return in_flight->inputs_closed || in_flight->n_pending >= limit ? 0 : ARM_DATA;
+	return in_flight->inputs_closed || in_flight->letter || in_flight->n_pending >= limit ? 0 : ARM_DATA;
 }

@@ -71,7 +71,7 @@ bool leave_collect(struct worker *worker)
 		worker->produce_wanted = worker->stage.produce != NULL;
 		worker->plain_input = worker->runs_input = false; /* what is discarded goes the general way */
 	}
-	worker->cursor.inputs_left |= worker->leaving;
+	worker->cursor.inputs_left |= (uint32_t)worker->leaving;
 	worker->leaving = 0;
 	return leaves;
 }

@@ -23,6 +23,7 @@
 #include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
+#include "worker/replay.h"
 #include "worker/retire.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
@@ -74,6 +75,29 @@ int step_begin(struct worker *worker, const struct input *input)
 	return 0;
 }
 
+int step_begin_letter(struct worker *worker, uint32_t input)
+{
+	struct step *step = &worker->step;
+	int r = replay_take(worker, input, &step->item);
+
+	if (r != 0)
+		return r;
+	if (replay_attempts(worker) >= worker->heritage.attempts) {
+		r = turn_give_up(worker, &step->item);
+		if (r != 0)
+			return r;
+		replay_end(worker);
+		step->n_complete++;
+		return STEP_E_GIVEN_UP;
+	}
+	replay_note_hand(worker, &step->item);
+	step->has_item = true;
+	step_open(worker);
+	worker->reason[0] = '\0';
+	worker->context.accepted_ns = step->item.accepted_ns;
+	return 0;
+}
+
 static bool step_did_something(const struct worker *worker)
 {
 	return worker->item_emitted || worker->step.closing ||
@@ -95,6 +119,7 @@ void step_drop(struct worker *worker)
 {
 	step_undo(worker);
 	worker->step.has_item = false;
+	replay_drop(worker);
 	step_open(worker);
 }
 
@@ -121,7 +146,7 @@ static int step_account(struct worker *worker)
 	worker->cursor.ledger[line]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, step->item.size_bytes);
-	if (step->item.attempt)
+	if (step->item.attempt && !replay_in_hand(worker))
 		worker->suspect_attempts = 0; /* it is behind us */
 	return 0;
 }
@@ -151,9 +176,11 @@ static int step_complete(struct worker *worker)
 	output_item_end(worker);
 	if (step->closing) {
 		output_end_runs(worker, OUTPUT_RUNS_ALL); /* into the same commit: nothing may follow the end */
-		worker->cursor.outputs_closed |= step->closing;
+		worker->cursor.outputs_closed |= (uint32_t)step->closing;
 	}
-	if (step->has_item)
+	if (step->has_item && replay_in_hand(worker))
+		replay_end(worker);
+	else if (step->has_item)
 		input_take(worker, &step->input);
 	return 0;
 }

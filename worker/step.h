@@ -13,6 +13,8 @@ void step_open(struct worker *worker);
  */
 enum { STEP_E_GIVEN_UP = 100 };
 int step_begin(struct worker *worker, const struct input *input);
+/* The same with a dead letter that is given again: 0, STEP_E_GIVEN_UP, REPLAY_E_NONE (worker/replay.h), WEIR_FAILED. */
+int step_begin_letter(struct worker *worker, uint32_t input);
 
 /*
  * Ends the step at work, with what the stage said of its item, and begins one without an item. It will count with the next commit.

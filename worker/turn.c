@@ -26,6 +26,7 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/rest.h"
+#include "worker/replay.h"
 #include "worker/retire.h"
 #include "worker/take.h"
 #include "worker/turn_priv.h"
@@ -516,11 +517,15 @@ int turn_loop(struct worker *worker)
 			continue;
 		}
 		r = leave_follow(worker);
+		if (r == 0 && !source && !worker->produce_wanted && !worker->in_flight && replay_is_due(worker))
+			r = replay_turn(worker);
 		if (r != 0)
 			break;
 		r = source || worker->produce_wanted ? turn_produce(worker) :
 		    worker->in_flight                ? in_flight_turn(worker) :
 						       turn_take(worker);
+		if (r == WEIR_CLOSED && !source && !worker->ordered && replay_is_due(worker))
+			r = 0; /* not before the last letter */
 		if (r == TURN_IDLE || r == IN_FLIGHT_E_IDLE) {
 			r = turn_commit(worker); /* runs that were due */
 			if (r == 0)

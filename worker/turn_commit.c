@@ -11,6 +11,7 @@
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/replay.h"
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/window.h"
@@ -140,8 +141,12 @@ static void turn_publish(struct worker *worker)
 {
 	struct segment_status *status = worker->segment.status;
 
+	if (worker->replay)
+		replay_collect(worker);
 	turn_collect(worker);
 	commit_publish(&worker->commit);
+	if (worker->replay)
+		replay_settle(worker);
 	turn_settle(worker);
 	if (worker->pins)
 		pins_release(worker);
@@ -177,7 +182,7 @@ int turn_commit(struct worker *worker)
 		leave_announce(worker);
 	if (worker->loop)
 		loop_begin(worker);
-	return 0;
+	return worker->replay ? replay_failure(worker) : 0;
 }
 
 void turn_commit_complete(struct worker *worker)

@@ -84,6 +84,7 @@ struct output_edge {
 #define NO_LANE UINT32_MAX
 
 struct in_flight;
+struct replay;
 
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
@@ -192,6 +193,8 @@ struct worker {
 	struct step step;
 	uint64_t outputs_ended;    /* of step.closed: those whose lanes say so */
 	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
+	struct replay *replay;     /* worker/replay.c; NULL: no letter was ever marked for this slot */
+	uint32_t replays_seen;     /* of the board: none was left in the store then */
 	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */
 	bool parted;               /* a source that ends, or was told to: no order to run is acknowledged any more */
 	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */

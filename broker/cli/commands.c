@@ -152,22 +152,27 @@ const struct command commands[] = {
 		       { OPTION_QUIET, "quiet", 'q', NULL, "print the sum only" },
 		       OPTION_LINE_JSON } },
 	{ .name = "dlq",
-	  .arguments = "ls|show|export|purge NAME [ID...]",
+	  .arguments = "ls|show|export|replay|purge NAME [ID...]",
 	  .min_arguments = 2,
 	  .max_arguments = DLQ_ARGUMENTS_MAX,
 	  .run = dlq_command,
-	  .summary = "list, show, export or purge the dead letters of a pipeline",
+	  .summary = "list, show, export, replay or purge the dead letters of a pipeline",
 	  .description =
 		  "Dead letters are items that cost too many workers, or that a stage refused. They outlive the run, in the state\n"
 		  "folder: WEIR_STATE_DIR, or ~/.local/state/weir (root: /var/lib/weir). Stages with a file of their own\n"
 		  "(dead_letter: {path: FILE}) keep theirs there.\n\n"
 		  "ls lists them, show shows one with its payload and how its workers died, export writes them as JSON lines,\n"
-		  "purge removes them for good: those of the IDs, of a --stage, of a --cause, or --all.\n\n"
-		  "Exit code: 0 done, 2 usage, 3 there is no such letter, 75 the store can not be read or written.",
+		  "purge removes them for good: those of the IDs, of a --stage, of a --cause, or --all. replay gives them to\n"
+		  "their stage again, in the pipeline that runs now: each leaves the store when the stage has taken it, and comes\n"
+		  "back with a longer story when it fails again.\n\n"
+		  "Exit code: 0 done, 1 replay: some came back or were not taken, 2 usage, 3 there is no such letter, or no\n"
+		  "pipeline to replay in, 75 the store can not be read or written, or the pipeline refused.",
 	  .options = { { OPTION_STAGE, "stage", 0, "NAME", "only letters of this stage" },
 		       { OPTION_CAUSE, "cause", 'c', "attempts|rejected", "only letters with this cause" },
-		       { OPTION_ALL, "all", 'a', NULL, "purge: every letter" },
+		       { OPTION_ALL, "all", 'a', NULL, "replay, purge: every letter" },
 		       { OPTION_RAW, "raw", 0, NULL, "export: the payload alone; of several letters, a line each" },
+		       { OPTION_TIMEOUT, "timeout", 't', "DURATION", "replay: wait at most so long for the end of it" },
+		       { OPTION_NO_WAIT, "no-wait", 0, NULL, "replay: return once the workers are told" },
 		       OPTION_LINE_JSON } },
 	{ .name = "stages",
 	  .arguments = "[KIND | PLUGIN.so]",

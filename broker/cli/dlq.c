@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir dlq: reads the store by itself and asks no supervisor, so it works whether the pipeline runs or not. Reading takes a snapshot and
- * stops no worker; purging waits for the store's lock as a worker does.
+ * stops no worker; purging waits for the store's lock as a worker does. Only replay needs the pipeline: dlq_replay.c.
  *
  * What a verb works on is selected first, as ids, then each letter is looked at by its id: nobody can be shown, or lose, a letter
  * that he did not select, whatever workers write meanwhile.
@@ -23,6 +23,7 @@
 #include "broker/supervise/supervisor.h"
 #include "common/base/cleanup.h"
 #include "common/base/must.h"
+#include "common/base/quantity.h"
 #include "common/store/letter_store.h"
 
 enum { EXIT_NO_LETTER = 3 };
@@ -30,7 +31,8 @@ enum { VISIT_E_WRITE = 100 }; /* standard output is gone */
 
 struct dlq {
 	const char *verb, *name, *stage;
-	bool by_cause, all, raw, json;
+	bool by_cause, all, raw, json, detached;
+	uint64_t timeout_ns;
 	enum dead_letter_cause cause;
 	uint64_t *ids; /* asked for; then: selected */
 	size_t n_ids;
@@ -52,6 +54,17 @@ static int parse_id(const char *word, uint64_t *ret_id)
 	return *word >= '0' && *word <= '9' && !*end && !errno && *ret_id ? 0 : -1;
 }
 
+static int parse_timeout(struct dlq *dlq, const struct command_parser *parser)
+{
+	int64_t ns;
+
+	if (quantity_duration(parser->value, &ns) != 0 || ns <= 0)
+		return command_usage_error(parser->command,
+					   "--timeout takes a duration such as 10s or 500ms, not '%s'", parser->value);
+	dlq->timeout_ns = (uint64_t)ns;
+	return 0;
+}
+
 static int parse_option(struct dlq *dlq, const struct command_parser *parser, int id)
 {
 	switch (id) {
@@ -69,6 +82,11 @@ static int parse_option(struct dlq *dlq, const struct command_parser *parser, in
 	case OPTION_RAW:
 		dlq->raw = true;
 		return 0;
+	case OPTION_NO_WAIT:
+		dlq->detached = true;
+		return 0;
+	case OPTION_TIMEOUT:
+		return parse_timeout(dlq, parser);
 	default:
 		must(id == OPTION_JSON);
 		dlq->json = true;
@@ -86,26 +104,30 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static int check_words(const struct dlq *dlq, const struct command *command)
 {
-	static const char *const verbs[] = { "ls", "show", "export", "purge", NULL };
+	static const char *const verbs[] = { "ls", "show", "export", "replay", "purge", NULL };
+	bool replays = strcmp(dlq->verb, "replay") == 0, wants = replays || strcmp(dlq->verb, "purge") == 0;
 	bool filters = dlq->stage || dlq->by_cause;
 
 	if (!is_one_of(dlq->verb, verbs))
-		return command_usage_error(command, "dlq does ls, show, export or purge, not '%s'", dlq->verb);
+		return command_usage_error(command, "dlq does ls, show, export, replay or purge, not '%s'", dlq->verb);
 	if (!pipeline_name_valid(dlq->name))
 		return command_usage_error(command, "'%s' is not a pipeline's name", dlq->name);
 	if (dlq->raw && strcmp(dlq->verb, "export") != 0)
 		return command_usage_error(command, "--raw belongs to export");
-	if (dlq->all && strcmp(dlq->verb, "purge") != 0)
-		return command_usage_error(command,
-					   "--all belongs to purge; the others take all letters by themselves");
+	if (dlq->all && !wants)
+		return command_usage_error(
+			command, "--all belongs to replay and purge; the others take all letters by themselves");
+	if ((dlq->detached || dlq->timeout_ns) && !replays)
+		return command_usage_error(command, "--no-wait and --timeout belong to replay");
 	if (strcmp(dlq->verb, "show") == 0 && (dlq->n_ids != 1 || filters))
 		return command_usage_error(command, "show takes one ID; 'weir dlq ls %s' lists them", dlq->name);
 	if (dlq->n_ids && (filters || dlq->all))
 		return command_usage_error(command, "IDs stand alone: no --stage, --cause or --all beside them");
 	if (filters && dlq->all)
 		return command_usage_error(command, "--all is every letter: no --stage or --cause beside it");
-	if (strcmp(dlq->verb, "purge") == 0 && !dlq->n_ids && !filters && !dlq->all)
-		return command_usage_error(command, "purge wants to be told what: IDs, --stage, --cause or --all");
+	if (wants && !dlq->n_ids && !filters && !dlq->all)
+		return command_usage_error(command, "%s wants to be told what: IDs, --stage, --cause or --all",
+					   dlq->verb);
 	return -1;
 }
 
@@ -166,6 +188,8 @@ static int select_letter(void *data, const struct dead_letter *letter)
 		.time_ns = letter->time_ns,
 		.sequence = letter->sequence,
 		.attempts = letter->attempts,
+		.worker_index = letter->worker_index,
+		.part = letter->part,
 		.size_bytes = letter->size_bytes,
 		.cause = letter->cause,
 		.stage = copy_of(letter->stage),
@@ -312,6 +336,21 @@ static int purge(struct dlq *dlq)
 	return EXIT_DONE;
 }
 
+static int replay(const struct dlq *dlq)
+{
+	return dlq_replay(&(struct dlq_replay){
+		.name = dlq->name,
+		.path = dlq->path,
+		.store = dlq->store,
+		.rows = dlq->rows,
+		.n_rows = dlq->n_rows,
+		.by_id = dlq->n_ids,
+		.waits = !dlq->detached,
+		.json = dlq->json,
+		.timeout_ns = dlq->timeout_ns,
+	});
+}
+
 static int act(struct dlq *dlq)
 {
 	if (strcmp(dlq->verb, "ls") == 0)
@@ -320,16 +359,16 @@ static int act(struct dlq *dlq)
 		return write_each(dlq, dlq->json ? write_line : write_shown);
 	if (strcmp(dlq->verb, "export") == 0)
 		return write_each(dlq, dlq->raw ? write_payload : write_line);
-	return purge(dlq);
+	return strcmp(dlq->verb, "replay") == 0 ? replay(dlq) : purge(dlq);
 }
 
 static int open_and_act(struct dlq *dlq)
 {
-	bool purges = strcmp(dlq->verb, "purge") == 0;
+	bool writes = strcmp(dlq->verb, "purge") == 0 || strcmp(dlq->verb, "replay") == 0;
 	int r, damaged;
 
 	dlq->path = state_dir_dead_letters(dlq->name);
-	r = letter_store_open(dlq->path, purges ? LETTER_STORE_TEND : LETTER_STORE_READ, 0, &dlq->store);
+	r = letter_store_open(dlq->path, writes ? LETTER_STORE_TEND : LETTER_STORE_READ, 0, &dlq->store);
 	if (r && r != LETTER_STORE_E_NONE)
 		return fail(dlq, r);
 	r = dlq->store ? letter_store_each(dlq->store, select_letter, dlq) : 0;

@@ -5,6 +5,9 @@
 #include <libfyaml.h>
 #include <string.h>
 
+/* NULL: not JSON. fy_document_destroy() ends it. */
+struct fy_document *json_parse(const char *json);
+
 /* The value of that key; NULL: `map` is no mapping, or has no such key. */
 static inline struct fy_node *json_get(struct fy_node *map, const char *key)
 {

@@ -31,6 +31,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "common/base/quantity.h"
+#include "common/store/letter_store.h"
 
 enum { OVERRIDES_MAX = 64, SYSTEMD_MARGIN_S = 5, NOTIFY_WAIT_S = 2, FILES_WANTED = 524288 };
 
@@ -430,6 +431,18 @@ static void show_failure(const struct run *run, struct ending *ending, struct su
 	ending->failure = NULL;
 }
 
+static void settle_letters(struct run *run)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r = supervisor_release_letters(run->supervisor);
+
+	if (r == 0)
+		return;
+	letter_store_explain(run->dead_letter_store, r, &why);
+	display_say(run->display, WEIR_LOG_WARNING,
+		    "some dead letters that were given again may still be in the store, though they were taken: %s", text_get(&why));
+}
+
 static int conclude(struct run *run)
 {
 	struct view view;
@@ -440,6 +453,7 @@ static int conclude(struct run *run)
 	const struct plan_stage *stage;
 
 	display_end(run->display);
+	settle_letters(run);
 	view_take(run->supervisor, &view);
 	stage = stage_with_letters(run->plan, &view);
 	if (stage) {

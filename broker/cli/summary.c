@@ -54,6 +54,8 @@ void ledger_format(const struct view *view, struct text *text)
 	if (more)
 		text_printf(text, " %s derived %s", more > 0 ? "+" : "-",
 			    quantity_format_count((uint64_t)(more > 0 ? more : -more), number));
+	if (ledger[LEDGER_REPLAYED])
+		text_printf(text, " + replayed %s", quantity_format_count(ledger[LEDGER_REPLAYED], number));
 	for (size_t i = 0; i < sizeof(terms) / sizeof(terms[0]); i++)
 		if (i == 0 || terms[i].value)
 			text_printf(text, " %s %s %s", i == 0 ? "=" : "+", terms[i].name,

@@ -87,8 +87,8 @@ static void drop_output(struct fy_diag *diag, void *user, const char *bytes, siz
 	(void)size_bytes;
 }
 
-/* libfyaml would tell the world about every comma. NULL: not JSON. */
-static struct fy_document *parse(const char *json)
+/* libfyaml would tell the world about every comma. */
+struct fy_document *json_parse(const char *json)
 {
 	struct fy_parse_cfg config = { .flags = FYPCF_QUIET | FYPCF_JSON_FORCE };
 	struct fy_diag_cfg diagnostics;
@@ -106,7 +106,7 @@ static struct fy_document *parse(const char *json)
 
 void reply_error(const char *json, struct text *text)
 {
-	struct fy_document *document = parse(json);
+	struct fy_document *document = json_parse(json);
 	const char *error = json_string(document ? fy_document_root(document) : NULL, "error");
 
 	text_add(text, *error ? error : json);
@@ -115,7 +115,7 @@ void reply_error(const char *json, struct text *text)
 
 int view_read(const char *json, struct view_copy *ret_copy)
 {
-	struct fy_document *document = parse(json);
+	struct fy_document *document = json_parse(json);
 	struct fy_node *root = document ? fy_document_root(document) : NULL, *stages = json_get(root, "stages");
 	struct view *view = &ret_copy->view;
 

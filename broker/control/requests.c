@@ -4,6 +4,7 @@
  * the end asks for "status" until the pipeline is gone. All are idempotent; asking again can only bring the end nearer.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "broker/supervise/supervisor.h"
 #include "broker/supervise/view.h"
 #include "broker/supervise/view_json.h"
+#include "common/base/cleanup.h"
 #include "common/base/clock.h"
 #include "common/base/must.h"
 #include "common/scope/cause.h"
@@ -93,6 +95,14 @@ static enum request_status answer_why(const struct request *request, struct text
 	return REQUEST_DONE;
 }
 
+static enum request_status answer_replay(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *stage = strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
+
+	must(stage);
+	return supervisor_replay(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
+}
+
 static enum request_status answer_drain(const struct request *request, struct text *body)
 {
 	supervisor_drain(request->supervisor, deadline_of(request, 0), "weir drain");
@@ -154,6 +164,7 @@ static const struct verb {
 	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
 	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
+	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" }, answer_replay, false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
 	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },

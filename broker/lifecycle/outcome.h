@@ -30,7 +30,7 @@ struct outcome {
 	int signal_number;             /* that ordered the end; 0: none */
 };
 
-/* Emitted = taken + dropped + refused + in lanes, and taken = the sum of all fates. */
+/* Emitted + replayed = taken + dropped + refused + in lanes, and taken = the sum of all fates. */
 bool outcome_balanced(const struct outcome *outcome);
 /* Items that were accepted and have no fate: in lanes, or held by a stage. */
 uint64_t outcome_in_flight(const struct outcome *outcome);

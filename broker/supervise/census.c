@@ -75,8 +75,9 @@ void supervisor_count(struct supervisor *supervisor, struct outcome *outcome)
 	if (!outcome_balanced(outcome))
 		supervisor_log(
 			supervisor, WEIR_LOG_ERROR,
-			"the ledger does not balance: emitted %llu, taken %llu, dropped or refused %llu, in lanes %llu",
+			"the ledger does not balance: emitted %llu, replayed %llu, taken %llu, dropped or refused %llu, in lanes %llu",
 			(unsigned long long)outcome->ledger[LEDGER_EMITTED],
+			(unsigned long long)outcome->ledger[LEDGER_REPLAYED],
 			(unsigned long long)outcome->ledger[LEDGER_TAKEN],
 			(unsigned long long)ledger_skipped(outcome->ledger), (unsigned long long)outcome->in_lanes);
 }

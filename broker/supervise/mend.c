@@ -21,12 +21,20 @@
 #include "common/memory/doorbell.h"
 #include "common/observe/worker_state.h"
 
+/* What was in hand has been taken, a dead letter that was given again too. */
+static bool is_behind(const struct segment *segment, uint32_t lane, uint64_t position)
+{
+	if (lane == HAND_LETTER)
+		return load_relaxed(&segment->cursor_switch->letter) >= position;
+	return lane < segment->geometry.n_readers &&
+	       (int64_t)(load_relaxed(&segment->readers[lane].done) - position) > 0;
+}
+
 static void note_suspect(struct seat *seat, const struct segment *segment, const struct repair_report *report)
 {
 	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
 
-	if (slot->suspect_attempts && slot->suspect_lane < segment->geometry.n_readers &&
-	    (int64_t)(load_relaxed(&segment->readers[slot->suspect_lane].done) - slot->suspect_position) > 0)
+	if (slot->suspect_attempts && is_behind(segment, slot->suspect_lane, slot->suspect_position))
 		slot->suspect_attempts = 0;
 	if (!report->in_hand)
 		return;

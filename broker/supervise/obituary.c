@@ -33,7 +33,11 @@ static void add_circumstances(const struct seat *seat, struct text *text)
 
 	if (death->worker_state != WORKER_STATE_NONE)
 		text_printf(text, " in state %s", worker_state_name(death->worker_state));
-	if (death->report.in_hand)
+	if (death->report.in_hand && death->report.suspect_lane == HAND_LETTER)
+		text_printf(text, " with item %llu in hand, a dead letter that was given again (%u of %u attempts)",
+			    (unsigned long long)death->report.suspect_sequence, slot->suspect_attempts,
+			    seat->stage->attempts);
+	else if (death->report.in_hand)
 		text_printf(text, " with item %llu in hand (lane %u, position %llu, %u of %u attempts)",
 			    (unsigned long long)death->report.suspect_sequence, death->report.suspect_lane,
 			    (unsigned long long)death->report.suspect_position, slot->suspect_attempts,

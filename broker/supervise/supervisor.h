@@ -64,6 +64,16 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
 const char *supervisor_resume(struct supervisor *supervisor, const char *who);
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
+/*
+ * Dead letters are, or will be, marked to be given to that stage again: tells its workers to look, and appends what `weir dlq replay` has to
+ * know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
+ */
+bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct text *body);
+/*
+ * After the end: what workers had taken and did not live to remove leaves the store; what nobody has taken stays there unmarked. Returns 0,
+ * or what a call of letter_store.h does. Blocks on the disk and on who writes there.
+ */
+int supervisor_release_letters(const struct supervisor *supervisor);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */
 void supervisor_signal(struct supervisor *supervisor, int signal_number);
 

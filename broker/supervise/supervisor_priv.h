@@ -232,6 +232,9 @@ int seat_retire(struct seat *seat);
 /* waiting.c: appends who is still there: "write#0 pid 4711 wait-ext 2.3 s, ..."; "nobody". */
 void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct text *text);
 
+/* replay.c: the number of the last mark whose letter this slot has taken. */
+uint64_t seat_taken(const struct seat *seat);
+
 /* stall_watch.c */
 void stalls_open(struct supervisor *supervisor);
 /* Fine if it is not open. */

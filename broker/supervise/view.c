@@ -93,7 +93,7 @@ static void take_queues(const struct supervisor *supervisor, struct view *view)
 
 static uint64_t estimate_in_flight(const uint64_t ledger[LEDGER_COUNT])
 {
-	uint64_t emitted = ledger[LEDGER_EMITTED] + ledger[LEDGER_HELD],
+	uint64_t emitted = ledger[LEDGER_EMITTED] + ledger[LEDGER_REPLAYED] + ledger[LEDGER_HELD],
 		 taken = ledger[LEDGER_TAKEN] + ledger_skipped(ledger);
 
 	return emitted > taken ? emitted - taken : 0;

@@ -150,6 +150,16 @@ void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, 
 	add(commit, COMMIT_DONE, &lane->reader->done_ordinal, ordinal);
 }
 
+void commit_add_letter(struct commit *commit, uint64_t number)
+{
+	atomic_u64 *letter = &commit->segment->cursor_switch->letter;
+
+	if (WEIR_MUTANT == MUTANT_LETTER_OUTSIDE)
+		store_release(letter, number);
+	else
+		add(commit, COMMIT_LETTER, letter, number);
+}
+
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor)
 {
 	struct segment *segment = commit->segment;

@@ -34,6 +34,8 @@ void commit_add_done(struct commit *commit, const struct lane_in *lane);
 /* Lanes of full: drop-old: the number of records before the new tail, or behind the new done. */
 void commit_add_tail_ordinal(struct commit *commit, const struct lane_out *lane, uint64_t ordinal);
 void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, uint64_t ordinal);
+/* The slot has taken the dead letter of the mark with this number, and all of smaller ones. Before everything else. */
+void commit_add_letter(struct commit *commit, uint64_t number);
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor);
 
 /*
@@ -45,7 +47,7 @@ void commit_add_done_at(struct commit *commit, const struct lane_in *lane, uint6
 
 /*
  * Makes everything collected take effect, atomically with respect to the death of this process, in the order in which
- * it was added: tails, cursor, done-bits, done. The lanes' private positions are the caller's to move. Wait-free.
+ * it was added: letter, tails, cursor, done-bits, done. The lanes' private positions are the caller's to move. Wait-free.
  */
 void commit_publish(struct commit *commit);
 

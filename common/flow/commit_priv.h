@@ -26,6 +26,7 @@ enum mutant {
 	MUTANT_NO_SUSPECT = 7,         /* the repair forgets what was in hand */
 	MUTANT_BITS_OUTSIDE = 21,      /* done-bits are stored outside the record */
 	MUTANT_ORDINAL_FORGOTTEN = 22, /* the number of the record at `done` does not move with it */
+	MUTANT_LETTER_OUTSIDE = 23,    /* the number of the dead letter that was taken is stored outside the record */
 };
 
 /* How an operation names a word of its segment: by the number of words before it. */
@@ -37,7 +38,7 @@ static inline uint32_t commit_word(const unsigned char *base, const atomic_u64 *
 /* One operation takes effect: a word that other processes read gets its new value. */
 static inline void commit_store(atomic_u64 *word, uint64_t value)
 {
-	store_release(word, value); /* [L1] [L6] [C2] [I1] [L4] */
+	store_release(word, value); /* [L1] [L6] [C2] [I1] [L4] [C3] */
 }
 
 /*

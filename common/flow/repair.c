@@ -100,6 +100,9 @@ static bool bits_valid(const struct segment *segment, const struct commit_operat
 static bool operation_valid(const struct segment *segment, const struct commit_operation *operation)
 {
 	switch (operation->kind) {
+	case COMMIT_LETTER:
+		return operation->word == commit_word(segment->base, &segment->cursor_switch->letter) &&
+		       operation->value >= load_relaxed(&segment->cursor_switch->letter);
 	case COMMIT_TAIL:
 	case COMMIT_RETRACT:
 		return tail_valid(segment, operation);
@@ -128,6 +131,15 @@ static bool record_valid(const struct segment *segment, uint64_t n)
 	return true;
 }
 
+/* The position in hand is still to be taken, as the repaired segment says. */
+static bool is_untaken(const struct segment *segment, uint32_t lane, uint64_t position)
+{
+	if (lane == HAND_LETTER)
+		return position > load_relaxed(&segment->cursor_switch->letter);
+	return lane < segment->geometry.n_readers &&
+	       (int64_t)(position - load_relaxed(&segment->readers[lane].done)) >= 0;
+}
+
 static void find_suspect(const struct segment *segment, struct repair_report *report)
 {
 	const struct segment_hand *hand = segment->hand;
@@ -140,9 +152,7 @@ static void find_suspect(const struct segment *segment, struct repair_report *re
 	if (report->in_flight > 1)
 		return;
 	/* [S2] mate: turn_note_hand */
-	if (load_acquire(&hand->busy) != 1 || lane >= segment->geometry.n_readers)
-		return;
-	if ((int64_t)(position - load_relaxed(&segment->readers[lane].done)) < 0)
+	if (load_acquire(&hand->busy) != 1 || !is_untaken(segment, lane, position))
 		return;
 	report->in_hand = true;
 	report->suspect_lane = lane;

@@ -13,7 +13,7 @@ struct repair_report {
 	bool applied;          /* a committed turn was finished */
 	uint32_t in_flight;    /* asynchronous stages: items that were given and had not ended */
 	bool in_hand;          /* one item alone was in hand and is not behind the repaired position: the suspect */
-	uint32_t suspect_lane; /* reader index */
+	uint32_t suspect_lane; /* reader index, or HAND_LETTER */
 	uint64_t suspect_position;
 	uint64_t suspect_sequence;
 };

@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 5u
+#define BOARD_LAYOUT_VERSION 6u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -27,7 +27,7 @@ struct board_slot {
 	uint32_t generation;       /* of the worker that sits here, written before it is spawned */
 	uint32_t suspect_attempts; /* times that workers died with the suspect in hand; 0: no suspect */
 	uint64_t suspect_position; /* in the lane below */
-	uint32_t suspect_lane;     /* reader index */
+	uint32_t suspect_lane;     /* reader index, or HAND_LETTER */
 	atomic_u32 retired;        /* 1: nobody will ever sit here again; stored after the repair [B2] */
 	/* asynchronous stages: items to have at a time until past those of the last death; 0: all */
 	uint32_t in_flight_limit;
@@ -46,7 +46,8 @@ struct board {
 		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
 	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
 	atomic_u32 at_rest;          /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
-	uint8_t pad[12];
+	atomic_u32 replays; /* how often dead letters were marked to be given again: workers look into the store [B4] */
+	uint8_t pad[8];
 	struct board_slot slots[];
 };
 
@@ -58,5 +59,6 @@ static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
 		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
-		      offsetof(struct board, at_rest) == 48,
+		      offsetof(struct board, at_rest) == 48 &&
+		      offsetof(struct board, replays) == 52,
 	      "layout");

@@ -56,7 +56,7 @@ static inline uint64_t segment_operations_max(const struct segment_geometry *geo
 {
 	uint64_t bits = geometry->off_done_bits ? (uint64_t)geometry->n_readers * (DONE_BITS_WORDS + 1) : 0;
 
-	return 2 * ((uint64_t)geometry->n_readers + geometry->n_writers) + 1 + bits;
+	return 2 * ((uint64_t)geometry->n_readers + geometry->n_writers) + 2 + bits;
 }
 
 /*

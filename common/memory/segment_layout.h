@@ -28,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 5u
+#define SEGMENT_LAYOUT_VERSION 6u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -92,16 +92,19 @@ struct segment_status {
 struct segment_hand {
 	atomic_u64 position; /* of the item in its input lane */
 	atomic_u64 sequence;
-	atomic_u32 lane;      /* reader index */
+	atomic_u32 lane;      /* reader index; HAND_LETTER: a dead letter that is given again, `position` is its mark's number */
 	atomic_u32 busy;      /* 1: in hand; stored last, cleared first */
 	atomic_u32 in_flight; /* items given to an asynchronous stage and not finished; 0 elsewhere */
 	uint8_t pad[36];
 };
 
-/* Parity selects the valid cursor copy; only ever moved through the commit record. */
+#define HAND_LETTER (UINT32_MAX - 1)
+
+/* Only ever moved through the commit record. */
 struct segment_cursor_switch {
-	atomic_u64 flips;
-	uint8_t pad[56];
+	atomic_u64 flips;  /* parity selects the valid cursor copy */
+	atomic_u64 letter; /* number of the last mark whose letter this slot has taken: common/store/letter_replay.h */
+	uint8_t pad[48];
 };
 
 #define COUNTERS_MAX 24u
@@ -109,7 +112,7 @@ struct segment_counters {
 	atomic_u64 values[COUNTERS_MAX]; /* counters.def */
 };
 
-#define LEDGER_MAX 16u
+#define LEDGER_MAX 17u
 #define CURSOR_EDGES_MAX 16u
 #define CURSOR_STAGE_SIZE 256u
 
@@ -129,8 +132,8 @@ struct cursor {
 	uint64_t ledger[LEDGER_MAX];         /* ledger.def */
 	uint64_t sequence;                   /* items emitted so far: the next item's number */
 	uint64_t finished;                   /* enum cursor_end: finish() is done, lanes may close */
-	uint64_t outputs_closed;             /* a bit for each output edge that weir_close() has closed */
-	uint64_t inputs_left;                /* a bit for each input edge that the stage has left */
+	uint32_t outputs_closed;             /* a bit for each output edge that weir_close() has closed */
+	uint32_t inputs_left;                /* a bit for each input edge that the stage has left */
 	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
 	struct cursor_output outputs[CURSOR_EDGES_MAX];
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
@@ -186,6 +189,7 @@ struct lane_writer {
 
 /* Commit record: state 0 is IDLE, n > 0 is COMMITTED with n operations. */
 enum commit_kind {
+	COMMIT_LETTER = 0, /* the number of the last dead letter that was given again */
 	COMMIT_TAIL = 1,
 	COMMIT_RETRACT = 2, /* a tail that goes back: what lay behind it was moved to other lanes by the same record */
 	COMMIT_CURSOR = 3,
@@ -232,15 +236,15 @@ static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
 		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24,
 	      "layout");
-static_assert(sizeof(struct segment_cursor_switch) == 64, "layout");
+static_assert(sizeof(struct segment_cursor_switch) == 64 && offsetof(struct segment_cursor_switch, letter) == 8, "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
 static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
 static_assert(SEGMENT_OFF_ARMED % LINE_PAIR_SIZE == 0 && SEGMENT_OFF_STATUS % LINE_PAIR_SIZE == 0, "layout");
 static_assert(SEGMENT_OFF_STATUS == SEGMENT_OFF_ARMED + sizeof(struct segment_armed), "layout");
 static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_output, run_records) == 16, "layout");
-static_assert(offsetof(struct cursor, sequence) == 128 && offsetof(struct cursor, expected) == 160, "layout");
+static_assert(offsetof(struct cursor, sequence) == 136 && offsetof(struct cursor, expected) == 160, "layout");
 static_assert(offsetof(struct cursor, outputs) == 288 && offsetof(struct cursor, stage) == 672, "layout");
-static_assert(offsetof(struct cursor, outputs_closed) == 144 && offsetof(struct cursor, inputs_left) == 152, "layout");
+static_assert(offsetof(struct cursor, outputs_closed) == 152 && offsetof(struct cursor, inputs_left) == 156, "layout");
 static_assert(sizeof(struct cursor) == 928, "layout");
 static_assert(sizeof(struct lane_reader) == LINE_PAIR_SIZE && offsetof(struct lane_reader, free) == 8 &&
 		      offsetof(struct lane_reader, left) == 24,

@@ -3,6 +3,7 @@
  *      letters      id (8 bytes, big-endian)  ->  length of the identity (2 bytes), identity, letter (letter_codec.c)
  *      identities   identity                  ->  id
  *      about        "last"                    ->  the last id that was given
+ *      replays      id                        ->  that it is to be given again: letter_replay.c
  *
  * LMDB keeps one writer at a time over all processes by a robust mutex in its lock file, and never overwrites a page that a reader or
  * the last commit needs: a process killed inside a write transaction leaves what was committed before, and the next one who
@@ -20,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,19 +30,11 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/quantity.h"
+#include "common/store/letter_store_priv.h"
 
-#define LOCK_FILE_BYTES 65536     /* about a thousand readers */
-#define HEADROOM_BYTES (64 << 20) /* for purging */
+#define LOCK_FILE_BYTES 65536 /* about a thousand readers */
 
-struct letter_store {
-	MDB_env *env;
-	MDB_dbi letters, identities, about;
-	enum letter_store_mode mode;
-	uint64_t size_bytes;
-};
-
-/* What LMDB returned: 0, an errno, or a number of its own. */
-static int outcome_of(int r)
+int letter_store_outcome(int r)
 {
 	switch (r) {
 	case 0:
@@ -131,26 +123,31 @@ static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
 	uint64_t bytes = file_bytes(path);
 
 	bytes = bytes > store->size_bytes ? bytes : store->size_bytes;
-	return store->mode == LETTER_STORE_TEND ? bytes + HEADROOM_BYTES : bytes;
+	return store->mode == LETTER_STORE_TEND ? bytes + LETTER_HEADROOM_BYTES : bytes;
 }
 
 static int open_tables(struct letter_store *store)
 {
-	unsigned flags = store->mode == LETTER_STORE_WRITE ? MDB_CREATE : 0;
+	unsigned flags = store->mode == LETTER_STORE_READ ? 0 : MDB_CREATE;
 	MDB_txn *txn;
 	int r = mdb_txn_begin(store->env, NULL, flags ? 0 : MDB_RDONLY, &txn);
 
 	if (r)
-		return outcome_of(r);
+		return letter_store_outcome(r);
 	r = mdb_dbi_open(txn, "letters", flags, &store->letters);
 	if (!r)
 		r = mdb_dbi_open(txn, "identities", flags, &store->identities);
 	if (!r)
 		r = mdb_dbi_open(txn, "about", flags, &store->about);
+	if (!r) {
+		r = mdb_dbi_open(txn, "replays", flags, &store->replays);
+		store->has_replays = r == 0;
+		r = r == MDB_NOTFOUND ? 0 : r; /* of an earlier version, and nobody has written since */
+	}
 	if (!r)
-		return outcome_of(mdb_txn_commit(txn)); /* with it the tables' handles become the store's */
+		return letter_store_outcome(mdb_txn_commit(txn)); /* with it the tables' handles become the store's */
 	mdb_txn_abort(txn);
-	return outcome_of(r);
+	return letter_store_outcome(r);
 }
 
 static int open_environment(struct letter_store *store, const char *path)
@@ -158,12 +155,12 @@ static int open_environment(struct letter_store *store, const char *path)
 	int r = mdb_env_create(&store->env), stale, fd;
 
 	if (r)
-		return outcome_of(r);
-	mdb_env_set_maxdbs(store->env, 3);
+		return letter_store_outcome(r);
+	mdb_env_set_maxdbs(store->env, 4);
 	mdb_env_set_mapsize(store->env, mapped_bytes(store, path));
 	r = mdb_env_open(store->env, path, store->mode == LETTER_STORE_READ ? MDB_RDONLY : 0, 0600);
 	if (r)
-		return outcome_of(r);
+		return letter_store_outcome(r);
 	if (mdb_env_get_fd(store->env, &fd) == 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB leaves to every child */
 	if (store->mode != LETTER_STORE_READ)
@@ -211,13 +208,13 @@ struct letter_store *letter_store_close(struct letter_store *store)
 
 /* ---- keys and values ---- */
 
-static void id_to_bytes(uint64_t id, unsigned char bytes[8])
+void letter_store_id_to_bytes(uint64_t id, unsigned char bytes[8])
 {
 	for (unsigned i = 0; i < 8; i++)
 		bytes[i] = (unsigned char)(id >> 8 * (7 - i));
 }
 
-static int id_from(const MDB_val *value, uint64_t *ret_id)
+int letter_store_id_from(const MDB_val *value, uint64_t *ret_id)
 {
 	const unsigned char *bytes = value->mv_data;
 
@@ -252,14 +249,14 @@ static MDB_val name_of_last(void)
 
 /* ---- put ---- */
 
-static int begin_write(struct letter_store *store, MDB_txn **ret_txn)
+int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn)
 {
 	int r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
 
 	/* Who purged a full store has used a page or two beyond its size. */
 	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
 		r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
-	return outcome_of(r);
+	return letter_store_outcome(r);
 }
 
 /* The id that the identity has, or the next one, which it has from now on. */
@@ -270,33 +267,33 @@ static int find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, 
 	int r = mdb_get(txn, store->identities, identity, &value);
 
 	if (r != MDB_NOTFOUND)
-		return r ? outcome_of(r) : id_from(&value, ret_id);
+		return r ? letter_store_outcome(r) : letter_store_id_from(&value, ret_id);
 	*ret_id = 0;
 	r = mdb_get(txn, store->about, &last, &value);
-	if (r == 0 && id_from(&value, ret_id))
+	if (r == 0 && letter_store_id_from(&value, ret_id))
 		return LETTER_STORE_E_DAMAGED;
 	if (r && r != MDB_NOTFOUND)
-		return outcome_of(r);
+		return letter_store_outcome(r);
 	++*ret_id;
-	id_to_bytes(*ret_id, bytes);
+	letter_store_id_to_bytes(*ret_id, bytes);
 	value = (MDB_val){ sizeof(bytes), bytes };
 	r = mdb_put(txn, store->about, &last, &value, 0);
 	if (!r)
 		r = mdb_put(txn, store->identities, identity, &value, 0);
-	return outcome_of(r);
+	return letter_store_outcome(r);
 }
 
-static int put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity, const char *letter,
+int letter_store_put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity, const char *letter,
 		     size_t size_bytes)
 {
 	unsigned char bytes[8], *at;
 	MDB_val key = { sizeof(bytes), bytes }, value = { 2 + identity->mv_size + size_bytes, NULL };
 	int r;
 
-	id_to_bytes(id, bytes);
+	letter_store_id_to_bytes(id, bytes);
 	r = mdb_put(txn, store->letters, &key, &value, MDB_RESERVE);
 	if (r)
-		return outcome_of(r);
+		return letter_store_outcome(r);
 	at = value.mv_data;
 	*at++ = (unsigned char)(identity->mv_size >> 8);
 	*at++ = (unsigned char)identity->mv_size;
@@ -316,17 +313,19 @@ int letter_store_put(struct letter_store *store, const struct dead_letter *lette
 	int r = letter_encode(letter, &encoded, &size_bytes);
 
 	if (r == 0)
-		r = begin_write(store, &txn);
+		r = letter_store_begin_write(store, &txn);
 	if (r)
 		return r;
 	r = find_id(store, txn, &identity, &id);
 	if (r == 0)
-		r = put_value(store, txn, id, &identity, encoded, size_bytes);
+		r = letter_store_put_value(store, txn, id, &identity, encoded, size_bytes);
+	if (r == 0)
+		r = letter_store_unmark_one(store, txn, id);
 	if (r) {
 		mdb_txn_abort(txn);
 		return r;
 	}
-	r = outcome_of(mdb_txn_commit(txn));
+	r = letter_store_outcome(mdb_txn_commit(txn));
 	if (r == 0 && ret_id)
 		*ret_id = id;
 	return r;
@@ -341,7 +340,7 @@ static int visit_value(const MDB_val *key, const MDB_val *value, letter_visit *v
 	uint64_t id;
 	int r;
 
-	if (id_from(key, &id) || value_split(value, &identity, &bytes))
+	if (letter_store_id_from(key, &id) || value_split(value, &identity, &bytes))
 		return LETTER_STORE_E_DAMAGED;
 	r = letter_decode(bytes.mv_data, bytes.mv_size, &copy);
 	if (r)
@@ -352,13 +351,13 @@ static int visit_value(const MDB_val *key, const MDB_val *value, letter_visit *v
 	return r;
 }
 
-static int begin_read(struct letter_store *store, MDB_txn **ret_txn)
+int letter_store_begin_read(struct letter_store *store, MDB_txn **ret_txn)
 {
 	int r = mdb_txn_begin(store->env, NULL, MDB_RDONLY, ret_txn);
 
 	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
 		r = mdb_txn_begin(store->env, NULL, MDB_RDONLY, ret_txn);
-	return outcome_of(r);
+	return letter_store_outcome(r);
 }
 
 int letter_store_each(struct letter_store *store, letter_visit *visit, void *data)
@@ -367,14 +366,14 @@ int letter_store_each(struct letter_store *store, letter_visit *visit, void *dat
 	MDB_cursor *cursor;
 	bool damaged = false;
 	MDB_txn *txn;
-	int r = begin_read(store, &txn), found;
+	int r = letter_store_begin_read(store, &txn), found;
 
 	if (r)
 		return r;
 	found = mdb_cursor_open(txn, store->letters, &cursor);
 	if (found) {
 		mdb_txn_abort(txn);
-		return outcome_of(found);
+		return letter_store_outcome(found);
 	}
 	while (r == 0 && (found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		r = visit_value(&key, &value, visit, data);
@@ -386,7 +385,7 @@ int letter_store_each(struct letter_store *store, letter_visit *visit, void *dat
 	mdb_cursor_close(cursor);
 	mdb_txn_abort(txn);
 	if (r == 0 && found != MDB_NOTFOUND)
-		r = outcome_of(found);
+		r = letter_store_outcome(found);
 	return r == 0 && damaged ? LETTER_STORE_E_DAMAGED : r;
 }
 
@@ -395,12 +394,12 @@ int letter_store_get(struct letter_store *store, uint64_t id, letter_visit *visi
 	unsigned char bytes[8];
 	MDB_val key = { sizeof(bytes), bytes }, value;
 	MDB_txn *txn;
-	int r = begin_read(store, &txn);
+	int r = letter_store_begin_read(store, &txn);
 
 	if (r)
 		return r;
-	id_to_bytes(id, bytes);
-	r = outcome_of(mdb_get(txn, store->letters, &key, &value));
+	letter_store_id_to_bytes(id, bytes);
+	r = letter_store_outcome(mdb_get(txn, store->letters, &key, &value));
 	if (r == 0)
 		r = visit_value(&key, &value, visit, data);
 	mdb_txn_abort(txn);
@@ -409,38 +408,48 @@ int letter_store_get(struct letter_store *store, uint64_t id, letter_visit *visi
 
 /* ---- remove ---- */
 
-/* Returns 0, LETTER_STORE_E_NONE, or what went wrong. */
-static int remove_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
+/* A letter that makes no sense can be purged, too; its identity then stays and does no harm. */
+int letter_store_forget_identity(struct letter_store *store, MDB_txn *txn, const MDB_val *value)
 {
-	unsigned char bytes[8], copy[LETTER_IDENTITY_MAX];
-	MDB_val key = { sizeof(bytes), bytes }, value, identity, letter;
+	unsigned char copy[LETTER_IDENTITY_MAX];
+	MDB_val identity, letter;
 	int r;
 
-	id_to_bytes(id, bytes);
+	if (value_split(value, &identity, &letter))
+		return 0;
+	memcpy(copy, identity.mv_data, identity.mv_size); /* the value's page may move */
+	identity.mv_data = copy;
+	r = mdb_del(txn, store->identities, &identity, NULL);
+	return r == MDB_NOTFOUND ? 0 : letter_store_outcome(r);
+}
+
+int letter_store_remove_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
+{
+	unsigned char bytes[8];
+	MDB_val key = { sizeof(bytes), bytes }, value;
+	int r;
+
+	letter_store_id_to_bytes(id, bytes);
 	r = mdb_get(txn, store->letters, &key, &value);
 	if (r)
-		return outcome_of(r);
-	/* A letter that makes no sense can be purged, too; its identity then stays and does no harm. */
-	if (value_split(&value, &identity, &letter) == 0) {
-		memcpy(copy, identity.mv_data, identity.mv_size); /* the value's page may move */
-		identity.mv_data = copy;
-		r = mdb_del(txn, store->identities, &identity, NULL);
-		if (r && r != MDB_NOTFOUND)
-			return outcome_of(r);
-	}
-	return outcome_of(mdb_del(txn, store->letters, &key, NULL));
+		return letter_store_outcome(r);
+	r = letter_store_forget_identity(store, txn, &value);
+	if (r)
+		return r;
+	r = letter_store_outcome(mdb_del(txn, store->letters, &key, NULL));
+	return r ? r : letter_store_unmark_one(store, txn, id);
 }
 
 int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t n, size_t *ret_removed)
 {
 	size_t removed = 0;
 	MDB_txn *txn;
-	int r = begin_write(store, &txn);
+	int r = letter_store_begin_write(store, &txn);
 
 	if (r)
 		return r;
 	for (size_t i = 0; i < n && r == 0; i++) {
-		r = remove_one(store, txn, ids[i]);
+		r = letter_store_remove_one(store, txn, ids[i]);
 		removed += r == 0;
 		if (r == LETTER_STORE_E_NONE)
 			r = 0;
@@ -449,7 +458,7 @@ int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t 
 		mdb_txn_abort(txn);
 		return r;
 	}
-	r = outcome_of(mdb_txn_commit(txn));
+	r = letter_store_outcome(mdb_txn_commit(txn));
 	if (r == 0 && ret_removed)
 		*ret_removed = removed;
 	return r;

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *      replays      id of a letter  ->  run (8 bytes), slot (4), number (8), big-endian
+ *      about        "replayed"      ->  the last number that was given
+ *
+ * The mark is what makes a replay happen once. A slot takes its marks in the order of their numbers, and the number of the last one that
+ * it has taken moves with its commit; so whoever knows that number knows of each mark whether its letter has been taken:
+ *
+ *      weir dlq replay        worker                              killed here: the next one who looks ...
+ *      mark(id, run, slot)
+ *                             gives it to the stage               finds the mark above the slot's number: gives it again
+ *                             commit: slot's number = mark's      finds it not above: removes letter and mark
+ *                             remove letter and mark
+ *      or, when it has failed again:
+ *                             letter replaced, mark removed       finds no mark: the letter is back, nothing was counted
+ *                             commit
+ *
+ * A mark of another run says nothing: the memory that knew the number is gone with the run.
+ */
+#include "common/store/letter_replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/store/letter_store_priv.h"
+
+enum { MARK_BYTES = 20 };
+
+/* ---- bytes ---- */
+
+static void mark_to_bytes(const struct letter_mark *mark, unsigned char bytes[MARK_BYTES])
+{
+	letter_store_id_to_bytes(mark->run, bytes);
+	for (unsigned i = 0; i < 4; i++)
+		bytes[8 + i] = (unsigned char)(mark->slot >> 8 * (3 - i));
+	letter_store_id_to_bytes(mark->number, bytes + 12);
+}
+
+static int mark_from(const MDB_val *key, const MDB_val *value, struct letter_mark *ret)
+{
+	unsigned char *bytes = value->mv_data;
+	MDB_val run = { 8, bytes }, number = { 8, bytes + 12 };
+
+	if (value->mv_size != MARK_BYTES)
+		return LETTER_STORE_E_DAMAGED;
+	ret->slot = (uint32_t)bytes[8] << 24 | (uint32_t)bytes[9] << 16 | (uint32_t)bytes[10] << 8 | bytes[11];
+	if (letter_store_id_from(key, &ret->id) || letter_store_id_from(&run, &ret->run))
+		return LETTER_STORE_E_DAMAGED;
+	return letter_store_id_from(&number, &ret->number);
+}
+
+/* ---- marking ---- */
+
+static MDB_val name_of_last(void)
+{
+	return (MDB_val){ 8, (void *)(uintptr_t) "replayed" };
+}
+
+static int last_number(struct letter_store *store, MDB_txn *txn, uint64_t *ret_number)
+{
+	MDB_val name = name_of_last(), value;
+	int r = mdb_get(txn, store->about, &name, &value);
+
+	*ret_number = 0;
+	if (r == MDB_NOTFOUND)
+		return 0;
+	return r ? letter_store_outcome(r) : letter_store_id_from(&value, ret_number);
+}
+
+/* Returns 0: marked; 1: it was, for the same run; LETTER_STORE_E_NONE: no such letter; what went wrong. */
+enum { MARK_E_THERE = 100 };
+static int mark_one(struct letter_store *store, MDB_txn *txn, const struct letter_mark *mark)
+{
+	unsigned char id[8], bytes[MARK_BYTES];
+	MDB_val key = { sizeof(id), id }, value;
+	struct letter_mark before;
+	int r;
+
+	letter_store_id_to_bytes(mark->id, id);
+	r = mdb_get(txn, store->letters, &key, &value);
+	if (r)
+		return letter_store_outcome(r);
+	r = mdb_get(txn, store->replays, &key, &value);
+	if (r == 0 && mark_from(&key, &value, &before) == 0 && before.run == mark->run)
+		return MARK_E_THERE;
+	if (r && r != MDB_NOTFOUND)
+		return letter_store_outcome(r);
+	mark_to_bytes(mark, bytes);
+	value = (MDB_val){ sizeof(bytes), bytes };
+	return letter_store_outcome(mdb_put(txn, store->replays, &key, &value, 0));
+}
+
+static int mark_all(struct letter_store *store, MDB_txn *txn, const struct letter_mark *marks, size_t n,
+		    size_t *ret_marked)
+{
+	unsigned char bytes[8];
+	MDB_val name = name_of_last(), value = { sizeof(bytes), bytes };
+	uint64_t number;
+	int r = last_number(store, txn, &number);
+
+	*ret_marked = 0;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct letter_mark mark = marks[i];
+
+		mark.number = number + 1;
+		r = mark_one(store, txn, &mark);
+		number += r == 0;
+		*ret_marked += r == 0 || r == MARK_E_THERE;
+		r = r == MARK_E_THERE || r == LETTER_STORE_E_NONE ? 0 : r;
+	}
+	if (r)
+		return r;
+	letter_store_id_to_bytes(number, bytes);
+	return letter_store_outcome(mdb_put(txn, store->about, &name, &value, 0));
+}
+
+static int end_write(MDB_txn *txn, int r)
+{
+	if (r == 0)
+		return letter_store_outcome(mdb_txn_commit(txn));
+	mdb_txn_abort(txn);
+	return r;
+}
+
+int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked)
+{
+	MDB_txn *txn;
+	int r = letter_store_begin_write(store, &txn);
+
+	return r ? r : end_write(txn, mark_all(store, txn, marks, n, ret_marked));
+}
+
+int letter_store_unmark_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
+{
+	unsigned char bytes[8];
+	MDB_val key = { sizeof(bytes), bytes };
+	int r;
+
+	if (!store->has_replays)
+		return 0;
+	letter_store_id_to_bytes(id, bytes);
+	r = mdb_del(txn, store->replays, &key, NULL);
+	return r == MDB_NOTFOUND ? 0 : letter_store_outcome(r);
+}
+
+int letter_store_unmark(struct letter_store *store, uint64_t id)
+{
+	MDB_txn *txn;
+	int r = letter_store_begin_write(store, &txn);
+
+	return r ? r : end_write(txn, letter_store_unmark_one(store, txn, id));
+}
+
+/* ---- looking ---- */
+
+struct marks {
+	struct letter_mark *marks; /* owned */
+	size_t n, n_room;
+};
+
+static int marks_add(struct marks *marks, const struct letter_mark *mark)
+{
+	if (marks->n == marks->n_room) {
+		size_t n_room = marks->n_room ? 2 * marks->n_room : 64;
+		struct letter_mark *more = reallocarray(marks->marks, n_room, sizeof(*more));
+
+		if (!more)
+			return error_origin(-ENOMEM);
+		marks->marks = more;
+		marks->n_room = n_room;
+	}
+	marks->marks[marks->n++] = *mark;
+	return 0;
+}
+
+/* Marks that make no sense are left out; purging their letters removes them. */
+static int collect(struct letter_store *store, MDB_txn *txn, uint64_t run, uint32_t slot, struct marks *marks)
+{
+	MDB_val key, value;
+	MDB_cursor *cursor;
+	int r = 0, found = mdb_cursor_open(txn, store->replays, &cursor);
+
+	if (found)
+		return letter_store_outcome(found);
+	while (r == 0 && (found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		struct letter_mark mark;
+
+		if (mark_from(&key, &value, &mark) == 0 && mark.run == run &&
+		    (slot == LETTER_MARK_ANY_SLOT || mark.slot == slot))
+			r = marks_add(marks, &mark);
+	}
+	mdb_cursor_close(cursor);
+	return r == 0 && found != MDB_NOTFOUND ? letter_store_outcome(found) : r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct letter_mark *left = a, *right = b;
+
+	return (left->number > right->number) - (left->number < right->number);
+}
+
+int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t above,
+		       struct letter_mark **ret_marks, size_t *ret_n)
+{
+	struct marks marks = { 0 };
+	MDB_txn *txn;
+	size_t n = 0;
+	int r = store->has_replays ? letter_store_begin_read(store, &txn) : 0;
+
+	*ret_marks = NULL;
+	*ret_n = 0;
+	if (r || !store->has_replays)
+		return r;
+	r = collect(store, txn, run, slot, &marks);
+	mdb_txn_abort(txn);
+	if (r) {
+		free(marks.marks);
+		return r;
+	}
+	for (size_t i = 0; i < marks.n; i++)
+		if (marks.marks[i].number > above)
+			marks.marks[n++] = marks.marks[i];
+	if (n > 1)
+		qsort(marks.marks, n, sizeof(*marks.marks), by_number);
+	*ret_marks = marks.marks;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- taken ---- */
+
+static int settle(struct letter_store *store, const struct letter_mark *marks, size_t n, uint64_t taken)
+{
+	MDB_txn *txn;
+	int r = letter_store_begin_write(store, &txn);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = marks[i].number <= taken ? letter_store_remove_one(store, txn, marks[i].id) :
+					       letter_store_unmark_one(store, txn, marks[i].id);
+		r = r == LETTER_STORE_E_NONE ? 0 : r;
+	}
+	return end_write(txn, r);
+}
+
+static size_t up_to(const struct letter_mark *marks, size_t n, uint64_t number)
+{
+	size_t i = 0;
+
+	while (i < n && marks[i].number <= number)
+		i++;
+	return i;
+}
+
+/* A full store: removing needs pages, which are given back with it. */
+static int settle_with_room(struct letter_store *store, const struct letter_mark *marks, size_t n, uint64_t taken)
+{
+	int r = settle(store, marks, n, taken);
+
+	if (r != LETTER_STORE_E_FULL ||
+	    mdb_env_set_mapsize(store->env, store->size_bytes + 2 * (uint64_t)LETTER_HEADROOM_BYTES))
+		return r;
+	return settle(store, marks, n, taken);
+}
+
+int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
+{
+	_cleanup_(free) struct letter_mark *marks = NULL;
+	size_t n;
+	int r = letter_store_marks(store, run, slot, 0, &marks, &n);
+
+	n = r == 0 ? up_to(marks, n, number) : 0;
+	return n ? settle_with_room(store, marks, n, number) : r;
+}
+
+int letter_store_release(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
+{
+	_cleanup_(free) struct letter_mark *marks = NULL;
+	size_t n;
+	int r = letter_store_marks(store, run, slot, 0, &marks, &n);
+
+	return r == 0 && n ? settle_with_room(store, marks, n, number) : r;
+}
+
+/* ---- back again ---- */
+
+static int replace(struct letter_store *store, MDB_txn *txn, const struct dead_letter *letter, const char *encoded,
+		   size_t size_bytes)
+{
+	unsigned char id[8], bytes[LETTER_IDENTITY_MAX];
+	MDB_val key = { sizeof(id), id }, identity = { dead_letter_identity(letter, bytes), bytes }, value;
+	int r;
+
+	letter_store_id_to_bytes(letter->id, id);
+	r = mdb_get(txn, store->letters, &key, &value);
+	if (r)
+		return letter_store_outcome(r);
+	r = letter_store_forget_identity(store, txn, &value);
+	if (r)
+		return r;
+	value = (MDB_val){ sizeof(id), id };
+	r = mdb_put(txn, store->identities, &identity, &value, 0);
+	if (r)
+		return letter_store_outcome(r);
+	r = letter_store_put_value(store, txn, letter->id, &identity, encoded, size_bytes);
+	return r ? r : letter_store_unmark_one(store, txn, letter->id);
+}
+
+int letter_store_return(struct letter_store *store, const struct dead_letter *letter)
+{
+	_cleanup_(free) char *encoded = NULL;
+	size_t size_bytes = 0;
+	MDB_txn *txn;
+	int r = letter_encode(letter, &encoded, &size_bytes);
+
+	if (r == 0)
+		r = letter_store_begin_write(store, &txn);
+	if (r)
+		return r;
+	r = end_write(txn, replace(store, txn, letter, encoded, size_bytes));
+	return r == LETTER_STORE_E_NONE ? letter_store_put(store, letter, NULL) : r;
+}

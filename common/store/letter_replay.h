@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Letters that are to be given again. A letter gets a mark for one slot of one run; the worker that sits there takes it, and with its
+ * commit the letter leaves the store. Any process; as for letter_store.h.
+ */
+#pragma once
+
+#include "common/store/letter_store.h"
+
+struct letter_mark {
+	uint64_t number; /* from 1, rising in the store: of a slot's marks the smallest is taken first */
+	uint64_t id;     /* of the letter */
+	uint64_t run;    /* CLOCK_REALTIME of the run's start */
+	uint32_t slot;
+};
+
+#define LETTER_MARK_ANY_SLOT UINT32_MAX
+
+/*
+ * Marks the letters marks[].id for the run and slot given with each; the numbers are given here. All in one transaction, durable. What is
+ * marked for the same run already keeps its mark; ids that are not there are none. ret_marked: how many have a mark now. Store in mode
+ * TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
+ */
+int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked);
+
+/*
+ * The marks of a run for a slot, or LETTER_MARK_ANY_SLOT, with numbers above `above`, in the order of their numbers; *ret_marks is the
+ * caller's to free(). A snapshot; waits for nobody. Returns 0; DAMAGED; -errno.
+ */
+int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t above,
+		       struct letter_mark **ret_marks, size_t *ret_n);
+
+/*
+ * The slot has taken everything up to `number`: those letters leave the store. Takes no lock if there are none. Has room of its own in a
+ * full store. Returns 0; DAMAGED; FULL; -errno.
+ */
+int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
+/* As letter_store_taken(), and the slot will take nothing more: its other letters lose their marks and stay. */
+int letter_store_release(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
+/* The letter stays and is not to be given again. Returns 0; DAMAGED; FULL; -errno. */
+int letter_store_unmark(struct letter_store *store, uint64_t id);
+
+/*
+ * The letter of letter->id has failed again: it is replaced, keeps its id, and loses its mark; its identity may be another one.
+ * If it was purged meanwhile it is put as a new one. Returns as letter_store_put().
+ */
+int letter_store_return(struct letter_store *store, const struct dead_letter *letter);
