@@ -78,7 +78,10 @@ static int ask(struct replaying *replaying, const char *stage, const struct targ
 		}
 	r = pipeline_ask(replaying->request->name, "replay", stage, 0, &body);
 	if (r != 0) {
-		fprintf(stderr, "weir: this was about dead letters of stage '%s'; nothing was given again\n", stage);
+		if (r == EXIT_NOT_RUNNING)
+			fprintf(stderr, "weir: letters are given to a pipeline that runs: start it (weir run SPEC), then replay\n");
+		else
+			fprintf(stderr, "weir: this was about dead letters of stage '%s'; nothing was given again\n", stage);
 		return r;
 	}
 	target = &replaying->targets[replaying->n_targets++];

@@ -102,7 +102,9 @@ static void add_deaths(struct text *text, const struct dead_letter *letter)
 
 		text_printf(text, "%-10s ", i ? "" : "deaths");
 		dead_letter_format_time(death->when_ns, text);
-		text_printf(text, " pid %d, generation %u ", (int)death->pid, death->generation);
+		if (death->pid)
+			text_printf(text, " pid %d, generation %u", (int)death->pid, death->generation);
+		text_add_char(text, ' ');
 		text_add(text, death->how);
 		text_add_char(text, '\n');
 	}
