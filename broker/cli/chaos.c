@@ -3,9 +3,9 @@
  * weir chaos: what goes wrong on a real machine, on purpose, against a running pipeline, to see that it holds what it promises.
  *
  *     the schedule says: an act is due  ->  ask the pipeline who lives now  ->  do it to one of them  ->  say so
- *     a pause, a full disk              ->  is over after a random time of at most --hold
+ *     a pause, a full disk ...          ->  is over after a random time of at most --hold
  *
- * Whatever ends this, the paused worker goes on and the room on the disk is given back; only SIGKILL leaves the worker stopped. The seed
+ * Whatever ends this, SIGKILL too, what was done to a worker is undone (chaos_guard.c) and the room on the disk is given back. The seed
  * decides kinds, order and victims (by place, not by pid), so a run can be repeated as far as the pipeline's own timing allows.
  */
 #include <errno.h>
@@ -19,11 +19,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/cli/chaos_guard.h"
 #include "broker/cli/chaos_schedule.h"
 #include "broker/cli/chaos_victim.h"
 #include "broker/cli/command.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
+#include "broker/control/client.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
@@ -33,6 +35,7 @@
 #define HOLD_DEFAULT_NS (100 * NS_PER_MS)
 #define PERIOD_NS_MIN NS_PER_MS
 #define LOOK_MS_MAX 60000
+#define ENDING_MS 10000 /* between the end of the control socket and that of the supervisor */
 
 struct chaos {
 	const struct command *command;
@@ -45,9 +48,9 @@ struct chaos {
 	uint64_t begun_ns;
 	int supervisor_fd, signal_fd; /* -1: none */
 
-	struct chaos_victim paused;
-	uint64_t paused_until_ns; /* 0: nobody is */
-	int fill_fd;              /* -1: the disk is left alone */
+	struct chaos_guard guards[CHAOS_COUNT]; /* of the acts that last, but for the disk */
+	uint64_t guarded_until_ns[CHAOS_COUNT]; /* 0: nobody is held so */
+	int fill_fd;                            /* -1: the disk is left alone */
 	uint64_t fill_until_ns;
 };
 
@@ -92,6 +95,10 @@ static int parse_option(struct chaos *chaos, int id, const char *value)
 		return parse_duration(chaos, "kill", value, &chaos->period_ns[CHAOS_KILL]);
 	case OPTION_PAUSE:
 		return parse_duration(chaos, "pause", value, &chaos->period_ns[CHAOS_PAUSE]);
+	case OPTION_DELAY:
+		return parse_duration(chaos, "delay", value, &chaos->period_ns[CHAOS_DELAY]);
+	case OPTION_REFUSE:
+		return parse_duration(chaos, "refuse", value, &chaos->period_ns[CHAOS_REFUSE]);
 	case OPTION_FILL:
 		return parse_duration(chaos, "fill", value, &chaos->period_ns[CHAOS_FILL]);
 	case OPTION_HOLD:
@@ -140,7 +147,7 @@ static int parse_arguments(struct chaos *chaos, int argc, char **argv)
 		any = any || chaos->period_ns[act];
 	if (!any)
 		return command_usage_error(chaos->command,
-					   "say what is to go wrong and how often: --kill 1s, --pause 1s, --fill 10s");
+					   "say what is to go wrong and how often: --kill 1s, --pause 1s, --delay 1s, --refuse 1s, --fill 10s");
 	if (chaos->period_ns[CHAOS_FILL] && !chaos->disk)
 		return command_usage_error(
 			chaos->command,
@@ -170,7 +177,7 @@ static void say(const struct chaos *chaos, enum chaos_act act, uint64_t hold_ns,
 		printf("}\n");
 		return;
 	}
-	printf("%8s  %-5s", quantity_format_duration(at_ns, at), acts[act].name);
+	printf("%8s  %-6s", quantity_format_duration(at_ns, at), acts[act].name);
 	if (victim)
 		printf("  %s#%" PRIu32 "  pid %d  generation %" PRIu32, victim->stage, victim->index, (int)victim->pid,
 		       victim->generation);
@@ -204,13 +211,12 @@ static void say_sum(const struct chaos *chaos, bool pipeline_ended)
 
 /* ---- acts ---- */
 
-static void end_pause(struct chaos *chaos)
+static void end_guard(struct chaos *chaos, enum chaos_act act)
 {
-	if (!chaos->paused_until_ns)
+	if (!chaos->guarded_until_ns[act])
 		return;
-	(void)chaos_victim_signal(&chaos->paused, SIGCONT); /* gone meanwhile: nothing to do */
-	chaos_victim_release(&chaos->paused);
-	chaos->paused_until_ns = 0;
+	chaos_guard_end(&chaos->guards[act]);
+	chaos->guarded_until_ns[act] = 0;
 }
 
 static void end_fill(struct chaos *chaos)
@@ -224,30 +230,42 @@ static uint64_t throw_hold_ns(struct chaos *chaos)
 	return 1 + chaos_schedule_choose(&chaos->schedule, chaos->hold_ns);
 }
 
+/* Returns 0: done; 1: it is gone; -errno. */
+static int hold_worker(struct chaos *chaos, enum chaos_act act, const struct chaos_victim *victim)
+{
+	uint64_t hold_ns = throw_hold_ns(chaos);
+	int r = chaos_guard_begin(&chaos->guards[act], act, victim, hold_ns);
+
+	if (r == 0) {
+		chaos->guarded_until_ns[act] = clock_now_ns() + hold_ns;
+		say(chaos, act, hold_ns, victim, 0);
+	}
+	return r;
+}
+
 /* Returns 0: done; 1: nobody to do it to; -errno. */
 static int act_on_worker(struct chaos *chaos, enum chaos_act act, const struct view *view)
 {
 	uint32_t n = chaos_victims(view, chaos->stage);
 	struct chaos_victim victim = CHAOS_VICTIM_NULL;
-	uint64_t hold_ns = act == CHAOS_PAUSE ? throw_hold_ns(chaos) : 0;
+	int r;
 
-	if (act == CHAOS_PAUSE && chaos->paused_until_ns)
+	if (chaos->guarded_until_ns[act])
 		return 1;
 	if (!n ||
 	    chaos_victim_take(view, chaos->stage, (uint32_t)chaos_schedule_choose(&chaos->schedule, n), &victim) != 0)
 		return 1;
-	if (chaos_victim_signal(&victim, act == CHAOS_KILL ? SIGKILL : SIGSTOP) != 0) {
-		chaos_victim_release(&victim);
-		return 1;
-	}
-	say(chaos, act, hold_ns, &victim, 0);
-	if (act == CHAOS_PAUSE) {
-		chaos->paused = victim;
-		chaos->paused_until_ns = clock_now_ns() + hold_ns;
+	if (act != CHAOS_KILL) {
+		r = hold_worker(chaos, act, &victim);
 	} else {
-		chaos_victim_release(&victim);
+		r = chaos_victim_signal(&victim, SIGKILL);
+		if (r == 0)
+			say(chaos, act, 0, &victim, 0);
 	}
-	return 0;
+	chaos_victim_release(&victim);
+	if (r < 0)
+		fprintf(stderr, "weir: can not %s a worker: %s\n", acts[act].name, strerror(-r));
+	return r;
 }
 
 static int act_on_disk(struct chaos *chaos)
@@ -269,6 +287,21 @@ static int act_on_disk(struct chaos *chaos)
 	return 0;
 }
 
+/*
+ * The pipeline may end between the look and the question: its socket goes first, its process soon after. Returns 0, or an exit code after a
+ * line on stderr, but for a pipeline that has ended.
+ */
+static int ask_status(const struct chaos *chaos, struct text *body)
+{
+	struct pollfd ended = { .fd = chaos->supervisor_fd, .events = POLLIN };
+	int status, r = pipeline_try(chaos->name, "status", NULL, 0, &status, body);
+
+	if ((r == CONTROL_E_NOT_RUNNING || r == CONTROL_E_NO_ANSWER) &&
+	    poll(&ended, 1, r == CONTROL_E_NOT_RUNNING ? ENDING_MS : 0) > 0)
+		return EXIT_NOT_RUNNING;
+	return pipeline_explain(chaos->name, "status", r, status, text_get(body));
+}
+
 /* Returns 0, also if there was nobody to do it to; an exit code. */
 static int act_now(struct chaos *chaos, enum chaos_act act)
 {
@@ -279,7 +312,7 @@ static int act_now(struct chaos *chaos, enum chaos_act act)
 	if (act == CHAOS_FILL) {
 		r = act_on_disk(chaos);
 	} else {
-		r = pipeline_ask(chaos->name, "status", NULL, 0, &body);
+		r = ask_status(chaos, &body);
 		if (r != 0)
 			return r;
 		r = view_read(text_get(&body), &copy) == 0 ? act_on_worker(chaos, act, &copy.view) : 1;
@@ -318,6 +351,16 @@ static bool is_over(const struct chaos *chaos, uint64_t now_ns)
 	       is_readable(chaos->signal_fd);
 }
 
+/* When the first of those that last is over; 0: there is none. */
+static uint64_t end_of_holds_ns(const struct chaos *chaos)
+{
+	uint64_t end_ns = chaos->fill_until_ns;
+
+	for (enum chaos_act act = 0; act < CHAOS_COUNT; act++)
+		end_ns = deadline_earlier(end_ns, chaos->guarded_until_ns[act]);
+	return end_ns;
+}
+
 /* Returns an exit code. */
 static int rage(struct chaos *chaos)
 {
@@ -327,16 +370,15 @@ static int rage(struct chaos *chaos)
 		enum chaos_act act = chaos_schedule_next(&chaos->schedule, &due_ns);
 		int r;
 
-		if (chaos->paused_until_ns && now_ns >= chaos->paused_until_ns)
-			end_pause(chaos);
+		for (enum chaos_act held = 0; held < CHAOS_COUNT; held++)
+			if (now_ns >= chaos->guarded_until_ns[held])
+				end_guard(chaos, held);
 		if (chaos->fill_until_ns && now_ns >= chaos->fill_until_ns)
 			end_fill(chaos);
 		if (is_over(chaos, now_ns))
 			return EXIT_DONE;
 		if (now_ns < due_ns) {
-			due_ns = deadline_earlier(due_ns,
-						  deadline_earlier(chaos->paused_until_ns, chaos->fill_until_ns));
-			wait_until(chaos, deadline_earlier(due_ns, end_ns));
+			wait_until(chaos, deadline_earlier(deadline_earlier(due_ns, end_of_holds_ns(chaos)), end_ns));
 			continue;
 		}
 		r = act_now(chaos, act);
@@ -395,7 +437,6 @@ int chaos_command(int argc, char **argv)
 		.supervisor_fd = -1,
 		.signal_fd = -1,
 		.fill_fd = -1,
-		.paused = CHAOS_VICTIM_NULL,
 	};
 	bool ended;
 	int r = parse_arguments(&chaos, argc, argv);
@@ -407,7 +448,8 @@ int chaos_command(int argc, char **argv)
 	if (r == 0) {
 		r = rage(&chaos);
 		ended = is_readable(chaos.supervisor_fd);
-		end_pause(&chaos);
+		for (enum chaos_act act = 0; act < CHAOS_COUNT; act++)
+			end_guard(&chaos, act);
 		end_fill(&chaos);
 		say_sum(&chaos, ended);
 	}

@@ -27,6 +27,8 @@ enum command_option_id {
 	OPTION_CAUSE,
 	OPTION_KILL,
 	OPTION_PAUSE,
+	OPTION_DELAY,
+	OPTION_REFUSE,
 	OPTION_FILL,
 	OPTION_HOLD,
 	OPTION_DISK,
@@ -46,7 +48,7 @@ struct command_option {
 	const char *summary;  /* one line */
 };
 
-#define COMMAND_OPTIONS_MAX 12
+#define COMMAND_OPTIONS_MAX 14
 
 struct command {
 	const char *name;

@@ -133,18 +133,22 @@ const struct command commands[] = {
 	  .min_arguments = 1,
 	  .max_arguments = 1,
 	  .run = chaos_command,
-	  .summary = "kill and pause workers of a running pipeline, fill its disk: to see that it holds",
+	  .summary = "kill, pause, slow down workers of a running pipeline, fill its disk: to see that it holds",
 	  .description =
 		  "Each DURATION is a mean: an act comes after half of it at least, one and a half at most. Runs until the\n"
-		  "pipeline ends, --for or --count is over, or ^C; then paused workers go on and the disk has its room again.\n\n"
+		  "pipeline ends, --for or --count is over, or ^C; then, and if it is killed, all is as it was: paused workers go\n"
+		  "on, descriptors are to be had, the disk has its room.\n\n"
 		  "Exit code: 0 it has done what it should, or the pipeline has ended; 3 it was not running, 75 it did not\n"
 		  "answer, or the disk can not be filled.",
 	  .options = { { OPTION_KILL, "kill", 'k', "DURATION", "every so often SIGKILL for a worker" },
 		       { OPTION_PAUSE, "pause", 'p', "DURATION", "every so often SIGSTOP for a worker, then SIGCONT" },
+		       { OPTION_DELAY, "delay", 0, "DURATION", "every so often a worker that runs a tenth of the time" },
+		       { OPTION_REFUSE, "refuse", 0, "DURATION",
+			 "every so often a worker that gets no new descriptors (EMFILE)" },
 		       { OPTION_FILL, "fill", 0, "DURATION", "every so often no room on a disk: needs --disk" },
 		       { OPTION_DISK, "disk", 0, "FOLDER", "a folder on the disk to fill" },
 		       { OPTION_HOLD, "hold", 0, "DURATION",
-			 "at most so long a pause or a full disk (default: 100ms)" },
+			 "at most so long a pause, delay, refusal, full disk (default: 100ms)" },
 		       { OPTION_STAGE, "stage", 0, "NAME", "only workers of this stage" },
 		       { OPTION_FOR, "for", 0, "DURATION", "end after this time" },
 		       { OPTION_COUNT, "count", 'n', "N", "end after so many acts" },

@@ -28,12 +28,24 @@ static void say_refused(const char *name, const char *verb, const char *body)
 	fprintf(stderr, "weir: pipeline '%s' refused '%s': %s\n", name, verb, text_get(&error));
 }
 
-int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body)
+int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
+		 struct text *ret_body)
 {
 	_cleanup_(free) char *path = run_dir_path(name);
-	int status = 0, r;
 
-	r = path ? control_request(path, verb, argument, timeout_ns, ANSWER_WAIT_NS, &status, ret_body) : -ENOMEM;
+	*ret_status = 0;
+	return path ? control_request(path, verb, argument, timeout_ns, ANSWER_WAIT_NS, ret_status, ret_body) : -ENOMEM;
+}
+
+int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body)
+{
+	int status, r = pipeline_try(name, verb, argument, timeout_ns, &status, ret_body);
+
+	return pipeline_explain(name, verb, r, status, text_get(ret_body));
+}
+
+int pipeline_explain(const char *name, const char *verb, int r, int status, const char *body)
+{
 	if (r == 0 && status == 0)
 		return 0;
 	if (r == CONTROL_E_NOT_RUNNING) {
@@ -41,7 +53,7 @@ int pipeline_ask(const char *name, const char *verb, const char *argument, uint6
 		return EXIT_NOT_RUNNING;
 	}
 	if (r == 0)
-		say_refused(name, verb, text_get(ret_body));
+		say_refused(name, verb, body);
 	else if (r == CONTROL_E_NO_ANSWER)
 		fprintf(stderr, "weir: pipeline '%s' did not answer within %d seconds; try again, or look at its log\n",
 			name, (int)(ANSWER_WAIT_NS / NS_PER_S));

@@ -19,5 +19,12 @@ bool pipeline_name_valid(const char *name);
  * one line on stderr: EXIT_NOT_RUNNING, EXIT_TRY_AGAIN (no answer, or refused). Blocks.
  */
 int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body);
+/*
+ * The same without a word: *ret_status is the reply's status, if there is one. Returns 0, CONTROL_E_* (broker/control/client.h), -errno. And the
+ * words for what it returned: an exit code, 0 if all is well.
+ */
+int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
+		 struct text *ret_body);
+int pipeline_explain(const char *name, const char *verb, int r, int status, const char *body);
 /* Asks "status" and reads the answer. Returns as pipeline_ask(). */
 int pipeline_view(const char *name, struct view_copy *ret_copy, struct text *ret_body);

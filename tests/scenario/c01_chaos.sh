@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# weir chaos: kills and pauses workers of all stages, or of one, and the numbers still arrive once and in order; ends with the pipeline, and
-# leaves nobody stopped; what it can't do it says.
-# seconds: 60
+# weir chaos: kills, pauses, slows down workers of all stages, or of one, refuses them descriptors, and the numbers still arrive once and in
+# order; ends with the pipeline, and leaves nobody stopped, even when it is killed; what it can't do it says.
+# seconds: 120
+touch "$WEIR_WORK/orphans-expected" # of a weir chaos that is killed
 cat >spec.yaml <<'YAML'
 pipeline: rough
 restart: {intensity: 1000, period: 10s, backoff: 1ms, backoff_max: 5ms}
@@ -19,7 +20,7 @@ kills=$(grep -c '"act":"kill"' acts)
 pauses=$(grep -c '"act":"pause"' acts)
 assert_eq "$((kills + pauses))" 60 "acts"
 [ "$kills" -gt 10 ] && [ "$pauses" -gt 5 ] || fail "$kills kills and $pauses pauses of 60 acts"
-grep -q "\"kill\":$kills,\"pause\":$pauses,\"fill\":0}" acts || fail "the sum is not that of the acts: $(tail -n 1 acts)"
+grep -q "\"kill\":$kills,\"pause\":$pauses,\"delay\":0,\"refuse\":0,\"fill\":0}" acts || fail "the sum is not that of the acts: $(tail -n 1 acts)"
 grep -q '"stage":"count"' acts && grep -q '"stage":"pass"' acts || fail "not all stages had their share: $(cat acts)"
 
 weir chaos rough --kill 10ms --stage write --count 5 >only || fail "chaos --stage: exit code $?"
@@ -36,6 +37,27 @@ stopped=$(sed -n 's/.*pid \([0-9]*\).*/\1/p' paused | head -n 1)
 goes_on() { ! grep -q '^State:.*T' "/proc/$stopped/status" 2>/dev/null; }
 wait_until 30 goes_on
 
+# Killed in the middle of all that lasts: who was stopped goes on, who was slow is quick again, and descriptors are to be had.
+limit_of() { sed -n 's/^Max open files  *\([0-9]*\) .*/\1/p' "/proc/$1/limits" 2>/dev/null; }
+victim_of() { sed -n "s/.*$1 .*pid \([0-9]*\).*/\1/p" held | head -n 1; }
+is_held() { [ "$(grep -c 'for ' held)" = 3 ]; }
+before=$(limit_of "$(worker_pids rough | head -n 1)")
+weir chaos rough --pause 20ms --delay 20ms --refuse 20ms --hold 1h --stage pass >held &
+chaos=$!
+wait_until 30 is_held
+stopped=$(victim_of pause) slow=$(victim_of delay) refused=$(victim_of refuse)
+[ "$(limit_of "$refused")" -lt 64 ] || fail "descriptors are not refused: the limit is $(limit_of "$refused")"
+was_stopped() { grep -q '^State:.*T' "/proc/$1/status"; }
+wait_until 30 was_stopped "$slow" # nine times out of ten
+kill -KILL "$chaos"
+wait "$chaos" 2>/dev/null
+is_free() { ! was_stopped "$stopped" && ! was_stopped "$slow" && [ "$(limit_of "$refused")" = "$before" ]; }
+wait_until 30 is_free
+sleep 0.1
+is_free || fail "a slow worker is stopped again"
+weir chaos rough --delay 20ms --refuse 20ms --hold 50ms --count 30 --seed "$WEIR_SEED" --json >slow || fail "chaos: exit code $?"
+grep -q '"act":"delay"' slow && grep -q '"act":"refuse"' slow || fail "not every act had its share: $(cat slow)"
+
 weir chaos rough --kill 1s --stage nobody 2>why
 assert_eq "$? $(grep -c "no stage 'nobody'" why)" "2 1" "an unknown stage"
 weir chaos rough 2>why
@@ -49,13 +71,14 @@ assert_eq "$? $(grep -c "no pipeline 'nobody'" why)" "3 1" "no pipeline"
 weir chaos rough --fill 10ms --disk /proc 2>why >/dev/null
 assert_eq "$? $(grep -c "can not fill the disk that '/proc'" why)" "75 1" "a disk that can not be filled"
 
-# It ends with the pipeline.
-weir chaos rough --kill 30ms >sum &
+# It ends with the pipeline, and says no more than that.
+weir chaos rough --kill 5ms >sum 2>why &
 chaos=$!
 has_begun() { grep -q kill sum; }
 wait_until 30 has_begun
 weir drain rough >drain 2>&1 || fail "drain: exit code $?: $(cat drain)"
 wait "$chaos" || fail "chaos at the end of the pipeline: exit code $?"
+[ ! -s why ] || fail "chaos at the end of the pipeline says: $(cat why)"
 grep -q 'the pipeline has ended' sum || fail "it does not say that the pipeline has ended: $(cat sum)"
 wait "$pid"
 assert_eq "$?" 0 "exit code of the pipeline"
