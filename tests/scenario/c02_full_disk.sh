@@ -10,7 +10,7 @@ mkdir -p disk && mount -t tmpfs -o size=16m tmpfs disk || exit 77
 export WEIR_STATE_DIR=$PWD/disk/state
 cat >spec.yaml <<YAML
 pipeline: full
-restart: {intensity: 100000, backoff: 5ms, backoff_max: 50ms}
+restart: {type: permanent, intensity: 100000, backoff: 5ms, backoff_max: 50ms}
 stages:
   - {name: count, source: generate, count: $1, text: '{n}', rate: 1k}
   - {name: idle, source: generate, text: tick, rate: 1}
@@ -32,7 +32,7 @@ free_bytes >full
 kill -KILL $chaos
 wait $chaos
 free_bytes >free
-for _ in $(seq 1000); do [ "$(weir ps full --json | grep -o '"accepted":[0-9]*' | head -n 2 | tail -n 1)" = "\"accepted\":$1" ] && break; sleep 0.02; done
+for _ in $(seq 500); do [ "$(weir ps full --json 2>/dev/null | grep -o '"accepted":[0-9]*' | head -n 2 | tail -n 1)" = "\"accepted\":$1" ] && break; sleep 0.02; done
 weir drain full >/dev/null
 wait $run
 echo $? >exit_code
