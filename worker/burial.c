@@ -44,7 +44,9 @@ static uint64_t time_of_day(uint64_t monotonic_ns, uint64_t now_ns)
 int burial_open(struct worker *worker, struct letter_store **ret_store)
 {
 	const char *path = worker->heritage.dead_letter_store;
-	int r = burial_store ? 0 : path ? letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store) : LETTER_STORE_E_NONE;
+	int r = burial_store ? 0 :
+		path         ? letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store) :
+			       LETTER_STORE_E_NONE;
 
 	*ret_store = burial_store;
 	return r;

@@ -148,8 +148,8 @@ void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *en
 {
 	struct segment_hand *hand = worker->segment.hand;
 
-	if (!entry->lane || (load_relaxed(&hand->position) == entry->position &&
-			     load_relaxed(&hand->lane) == entry->lane->lane.index))
+	if (!entry->lane ||
+	    (load_relaxed(&hand->position) == entry->position && load_relaxed(&hand->lane) == entry->lane->lane.index))
 		store_release(&hand->busy, 0); /* [S2] */
 }
 

@@ -105,9 +105,9 @@ static int settle_first(struct worker *worker, struct letter_store *store)
 	if (replay->settled)
 		return 0;
 	replay->committed = replay->complete = load_relaxed(&worker->segment.cursor_switch->letter);
-	r = replay->committed ? letter_store_taken(store, worker->heritage.run, worker->heritage.slot,
-						   replay->committed) :
-				0;
+	r = replay->committed ?
+		    letter_store_taken(store, worker->heritage.run, worker->heritage.slot, replay->committed) :
+		    0;
 	replay->settled = r == 0;
 	return r;
 }
@@ -389,7 +389,8 @@ static void add_death(struct dead_letter_death *deaths, uint32_t *n, struct dead
 }
 
 /* All that it has cost, in its order: what stood in the letter, that it was refused if it was, the workers since then. */
-static uint32_t tell_story(const struct worker *worker, const char *refused, struct dead_letter_death deaths[DEATHS_KEPT])
+static uint32_t tell_story(const struct worker *worker, const char *refused,
+			   struct dead_letter_death deaths[DEATHS_KEPT])
 {
 	const struct dead_letter *before = &worker->replay->copy.letter;
 	uint32_t n = 0;

@@ -146,8 +146,9 @@ static int parse_arguments(struct chaos *chaos, int argc, char **argv)
 	for (enum chaos_act act = 0; act < CHAOS_COUNT; act++)
 		any = any || chaos->period_ns[act];
 	if (!any)
-		return command_usage_error(chaos->command,
-					   "say what is to go wrong and how often: --kill 1s, --pause 1s, --delay 1s, --refuse 1s, --fill 10s");
+		return command_usage_error(
+			chaos->command,
+			"say what is to go wrong and how often: --kill 1s, --pause 1s, --delay 1s, --refuse 1s, --fill 10s");
 	if (chaos->period_ns[CHAOS_FILL] && !chaos->disk)
 		return command_usage_error(
 			chaos->command,

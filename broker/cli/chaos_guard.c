@@ -73,7 +73,9 @@ static int begin(enum chaos_act act, const struct chaos_victim *victim, struct r
 	none = *ret_before;
 	none.rlim_cur = lowest_free(victim->pid);
 	if (r == 0 && !none.rlim_cur)
-		r = chaos_victim_signal(victim, 0) ? 1 : -EACCES; /* it hides them: with no limit at all not even poll() works */
+		r = chaos_victim_signal(victim, 0) ?
+			    1 :
+			    -EACCES; /* it hides them: with no limit at all not even poll() works */
 	return r ? r : none.rlim_cur < ret_before->rlim_cur ? set_limit(victim, &none, NULL) : 0;
 }
 
@@ -111,7 +113,8 @@ static int guard_main(int fd, enum chaos_act act, const struct chaos_victim *vic
 
 /* ---- who has it ---- */
 
-int chaos_guard_begin(struct chaos_guard *guard, enum chaos_act act, const struct chaos_victim *victim, uint64_t hold_ns)
+int chaos_guard_begin(struct chaos_guard *guard, enum chaos_act act, const struct chaos_victim *victim,
+		      uint64_t hold_ns)
 {
 	int fds[2];
 	int32_t done = 0;

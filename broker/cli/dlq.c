@@ -59,8 +59,8 @@ static int parse_timeout(struct dlq *dlq, const struct command_parser *parser)
 	int64_t ns;
 
 	if (quantity_duration(parser->value, &ns) != 0 || ns <= 0)
-		return command_usage_error(parser->command,
-					   "--timeout takes a duration such as 10s or 500ms, not '%s'", parser->value);
+		return command_usage_error(parser->command, "--timeout takes a duration such as 10s or 500ms, not '%s'",
+					   parser->value);
 	dlq->timeout_ns = (uint64_t)ns;
 	return 0;
 }

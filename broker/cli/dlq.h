@@ -14,11 +14,12 @@ struct letter_store;
 /* One row of a list. */
 struct dlq_row {
 	uint64_t id, time_ns, sequence;
-	uint32_t attempts, worker_index;
-	uint64_t part; /* enum dead_letter_part in the upper two bits */
+	uint32_t attempts;
 	size_t size_bytes;
 	enum dead_letter_cause cause;
 	char *stage, *input, *reason; /* owned */
+	uint32_t worker_index;
+	uint64_t part; /* enum dead_letter_part in the upper two bits */
 };
 
 /* What `weir dlq replay` was asked for. */

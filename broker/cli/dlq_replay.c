@@ -79,9 +79,11 @@ static int ask(struct replaying *replaying, const char *stage, const struct targ
 	r = pipeline_ask(replaying->request->name, "replay", stage, 0, &body);
 	if (r != 0) {
 		if (r == EXIT_NOT_RUNNING)
-			fprintf(stderr, "weir: letters are given to a pipeline that runs: start it (weir run SPEC), then replay\n");
+			fprintf(stderr,
+				"weir: letters are given to a pipeline that runs: start it (weir run SPEC), then replay\n");
 		else
-			fprintf(stderr, "weir: this was about dead letters of stage '%s'; nothing was given again\n", stage);
+			fprintf(stderr, "weir: this was about dead letters of stage '%s'; nothing was given again\n",
+				stage);
 		return r;
 	}
 	target = &replaying->targets[replaying->n_targets++];
@@ -104,8 +106,8 @@ static bool reads_from(const struct target *target, const char *stage)
 	return false;
 }
 
-__attribute__((format(printf, 3, 4))) static void leave_out(struct replaying *replaying, uint64_t id, const char *format,
-							    ...)
+__attribute__((format(printf, 3, 4))) static void leave_out(struct replaying *replaying, uint64_t id,
+							    const char *format, ...)
 {
 	va_list arguments;
 

@@ -440,7 +440,8 @@ static void settle_letters(struct run *run)
 		return;
 	letter_store_explain(run->dead_letter_store, r, &why);
 	display_say(run->display, WEIR_LOG_WARNING,
-		    "some dead letters that were given again may still be in the store, though they were taken: %s", text_get(&why));
+		    "some dead letters that were given again may still be in the store, though they were taken: %s",
+		    text_get(&why));
 }
 
 static int conclude(struct run *run)

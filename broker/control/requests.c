@@ -97,7 +97,8 @@ static enum request_status answer_why(const struct request *request, struct text
 
 static enum request_status answer_replay(const struct request *request, struct text *body)
 {
-	_cleanup_(free) char *stage = strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
+	_cleanup_(free) char *stage =
+		strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
 
 	must(stage);
 	return supervisor_replay(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
@@ -164,7 +165,9 @@ static const struct verb {
 	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
 	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
-	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" }, answer_replay, false },
+	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" },
+	  answer_replay,
+	  false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
 	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },

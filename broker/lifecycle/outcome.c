@@ -8,7 +8,8 @@ bool outcome_balanced(const struct outcome *outcome)
 			 ledger[LEDGER_REJECTED_IN] + ledger[LEDGER_DEAD_LETTERED] + ledger[LEDGER_EXPIRED] +
 			 ledger[LEDGER_CANCELLED] + ledger[LEDGER_UNWANTED] + ledger[LEDGER_HELD];
 
-	return ledger[LEDGER_EMITTED] + ledger[LEDGER_REPLAYED] == ledger[LEDGER_TAKEN] + ledger_skipped(ledger) + outcome->in_lanes &&
+	return ledger[LEDGER_EMITTED] + ledger[LEDGER_REPLAYED] ==
+		       ledger[LEDGER_TAKEN] + ledger_skipped(ledger) + outcome->in_lanes &&
 	       ledger[LEDGER_TAKEN] == fates;
 }
 

@@ -82,11 +82,13 @@ bool supervisor_replay(struct supervisor *supervisor, const char *name, struct t
 		text_add_char(body, '}');
 		return false;
 	}
-	store_release(&supervisor->board->replays, load_relaxed(&supervisor->board->replays) + 1); /* [B4] mate: read_marks */
+	store_release(&supervisor->board->replays,
+		      load_relaxed(&supervisor->board->replays) + 1); /* [B4] mate: read_marks */
 	for (uint32_t i = 0; i < stage->workers; i++)
 		doorbell_ring(supervisor->seats[stage->first_slot + i].doorbell_fd);
 	stalls_wake(supervisor);
-	text_printf(body, "{\"pid\":%d,\"run\":%llu,\"inputs\":[", (int)supervisor->pid, (unsigned long long)supervisor->run);
+	text_printf(body, "{\"pid\":%d,\"run\":%llu,\"inputs\":[", (int)supervisor->pid,
+		    (unsigned long long)supervisor->run);
 	add_neighbours(plan, number, false, body);
 	text_add(body, "],\"outputs\":[");
 	add_neighbours(plan, number, true, body);

@@ -59,6 +59,5 @@ static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
 		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
-		      offsetof(struct board, at_rest) == 48 &&
-		      offsetof(struct board, replays) == 52,
+		      offsetof(struct board, at_rest) == 48 && offsetof(struct board, replays) == 52,
 	      "layout");

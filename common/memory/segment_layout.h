@@ -92,7 +92,8 @@ struct segment_status {
 struct segment_hand {
 	atomic_u64 position; /* of the item in its input lane */
 	atomic_u64 sequence;
-	atomic_u32 lane;      /* reader index; HAND_LETTER: a dead letter that is given again, `position` is its mark's number */
+	atomic_u32
+		lane; /* reader index; HAND_LETTER: a dead letter that is given again, `position` is its mark's number */
 	atomic_u32 busy;      /* 1: in hand; stored last, cleared first */
 	atomic_u32 in_flight; /* items given to an asynchronous stage and not finished; 0 elsewhere */
 	uint8_t pad[36];
@@ -236,7 +237,8 @@ static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
 		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24,
 	      "layout");
-static_assert(sizeof(struct segment_cursor_switch) == 64 && offsetof(struct segment_cursor_switch, letter) == 8, "layout");
+static_assert(sizeof(struct segment_cursor_switch) == 64 && offsetof(struct segment_cursor_switch, letter) == 8,
+	      "layout");
 static_assert(sizeof(struct segment_counters) == 192, "layout");
 static_assert(SEGMENT_OFF_CURSORS == SEGMENT_OFF_COUNTERS + sizeof(struct segment_counters), "layout");
 static_assert(SEGMENT_OFF_ARMED % LINE_PAIR_SIZE == 0 && SEGMENT_OFF_STATUS % LINE_PAIR_SIZE == 0, "layout");

@@ -283,8 +283,8 @@ static int find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, 
 	return letter_store_outcome(r);
 }
 
-int letter_store_put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity, const char *letter,
-		     size_t size_bytes)
+int letter_store_put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity,
+			   const char *letter, size_t size_bytes)
 {
 	unsigned char bytes[8], *at;
 	MDB_val key = { sizeof(bytes), bytes }, value = { 2 + identity->mv_size + size_bytes, NULL };

@@ -92,9 +92,9 @@ static void test_rows(void **state)
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	const struct dlq_row rows[] = {
 		{ 1, 1790000000323456789, 41, 3, 17, DEAD_LETTER_ATTEMPTS, (char[]){ "price" }, (char[]){ "read" },
-		  (char[]){ "died" } },
+		  (char[]){ "died" }, 0, 0 },
 		{ 22, 1790000000323456789, 42, 0, 5, DEAD_LETTER_REJECTED, (char[]){ "check" }, (char[]){ "" },
-		  (char[]){ "bad\nline" } },
+		  (char[]){ "bad\nline" }, 0, 0 },
 	};
 
 	(void)state;

@@ -9,6 +9,7 @@ enum word {
 	WORD_TAIL,
 	WORD_TAIL_ORDINAL,
 	WORD_FLIPS,
+	WORD_LETTER,
 	WORD_BITS,
 	WORD_ORDINAL,
 	WORD_DONE,
@@ -34,6 +35,9 @@ static inline uint32_t word_number(const struct segment *segment, enum word word
 		break;
 	case WORD_FLIPS:
 		at = SEGMENT_OFF_SWITCH + (uint64_t)index * sizeof(uint64_t);
+		break;
+	case WORD_LETTER:
+		at = SEGMENT_OFF_SWITCH + offsetof(struct segment_cursor_switch, letter) + (uint64_t)index * sizeof(uint64_t);
 		break;
 	case WORD_BITS:
 		at = bits + offsetof(struct done_bits, words);

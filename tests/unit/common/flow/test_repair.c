@@ -142,9 +142,15 @@ static void test_corrupt_record_touches_nothing(void **state)
 		{ COMMIT_CURSOR, WORD_FLIPS, 1, 1 },
 		{ COMMIT_CURSOR, WORD_DONE, 0, 1 },
 		{ COMMIT_CURSOR, WORD_FLIPS, 0, UINT64_MAX },
+		{ COMMIT_LETTER, WORD_LETTER, 0, 8 }, /* backwards */
+		{ COMMIT_LETTER, WORD_LETTER, 1, 10 },
+		{ COMMIT_LETTER, WORD_FLIPS, 0, 10 },
+		{ COMMIT_CURSOR, WORD_LETTER, 0, 10 },
+		{ COMMIT_DONE, WORD_LETTER, 0, 16 },
 	};
 	struct repair_report report;
 
+	store_release(&segment->cursor_switch->letter, 9);
 	store_release(&segment->readers[0].done, 8000);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		const struct commit_operation one =
@@ -164,6 +170,31 @@ static void test_corrupt_record_touches_nothing(void **state)
 	store_release(&segment->record->state, 2);
 	assert_int_equal(repair_run(segment, &report), 0);
 	assert_int_equal(load_relaxed(&segment->readers[0].done), 8064);
+	assert_int_equal(load_relaxed(&segment->cursor_switch->flips), 1);
+}
+
+/* A dead letter that was given again: taken with the record, whole, and in hand until then. */
+static void test_a_letter_is_taken_with_the_record(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment *segment = &fixture->consumer;
+	struct repair_report report;
+
+	store_release(&segment->cursor_switch->letter, 9);
+	hold(segment, HAND_LETTER, 10);
+	assert_int_equal(repair_run(segment, &report), 0);
+	assert_true(report.in_hand);
+	assert_int_equal(report.suspect_lane, HAND_LETTER);
+	assert_int_equal(report.suspect_position, 10);
+	assert_int_equal(report.suspect_sequence, 77);
+
+	hold(segment, HAND_LETTER, 10);
+	segment->record->operations[0] = operation_of(segment, COMMIT_LETTER, WORD_LETTER, 0, 10);
+	segment->record->operations[1] = operation_of(segment, COMMIT_CURSOR, WORD_FLIPS, 0, 1);
+	store_release(&segment->record->state, 2);
+	assert_int_equal(repair_run(segment, &report), 0);
+	assert_false(report.in_hand);
+	assert_int_equal(load_relaxed(&segment->cursor_switch->letter), 10);
 	assert_int_equal(load_relaxed(&segment->cursor_switch->flips), 1);
 }
 
@@ -335,6 +366,7 @@ int main(void)
 		TEST(test_suspect_is_the_item_in_hand),
 		TEST(test_item_committed_by_the_repair_is_no_suspect),
 		TEST(test_corrupt_record_touches_nothing),
+		TEST(test_a_letter_is_taken_with_the_record),
 		TEST(test_free_of_a_lane_with_a_hold),
 		TEST(test_ordinals),
 		TEST(test_a_tail_goes_back_by_no_more_than_the_lanes_hold),

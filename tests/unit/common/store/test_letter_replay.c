@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Marks: whose they are, that each is used once, and what is left of letter and mark after every step and every kill between two. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "common/store/letter_replay.h"
+
+enum { RUN = 1000, LATER_RUN = 2000 };
+
+static char folder[64], path[96];
+static struct letter_store *store;
+
+static struct dead_letter letter_of(uint64_t sequence, const char *payload)
+{
+	return (struct dead_letter){
+		.pipeline = "orders",
+		.stage = "price",
+		.cause = DEAD_LETTER_REJECTED,
+		.reason = "not wanted",
+		.input = "read",
+		.run = RUN,
+		.producer = 1,
+		.sequence = sequence,
+		.data = payload,
+		.size_bytes = strlen(payload),
+	};
+}
+
+static uint64_t put(uint64_t sequence, const char *payload)
+{
+	struct dead_letter letter = letter_of(sequence, payload);
+	uint64_t id = 0;
+
+	assert_int_equal(letter_store_put(store, &letter, &id), 0);
+	return id;
+}
+
+/* Three letters, with the ids 1, 2 and 3. */
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/weir-letters-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/dead-letters", folder);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 0, &store), 0);
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(put(i, "payload"), i);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	store = letter_store_close(store);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static size_t mark(uint64_t id, uint64_t run, uint32_t slot)
+{
+	const struct letter_mark one = { .id = id, .run = run, .slot = slot };
+	size_t n = 0;
+
+	assert_int_equal(letter_store_mark(store, &one, 1, &n), 0);
+	return n;
+}
+
+/* "id/number ..." of the marks above `above`. */
+static void assert_marks(uint64_t run, uint32_t slot, uint64_t above, const char *expected)
+{
+	struct letter_mark *marks;
+	struct text text = TEXT_NULL;
+	size_t n;
+
+	assert_int_equal(letter_store_marks(store, run, slot, above, &marks, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		text_printf(&text, "%llu/%llu ", (unsigned long long)marks[i].id, (unsigned long long)marks[i].number);
+	assert_string_equal(text.length ? text_get(&text) : "", expected);
+	text_deinit(&text);
+	free(marks);
+}
+
+static int add_letter(void *data, const struct dead_letter *letter)
+{
+	text_printf(data, "%llu:%.*s ", (unsigned long long)letter->id, (int)letter->size_bytes, (const char *)letter->data);
+	return 0;
+}
+
+static void assert_letters(const char *expected)
+{
+	struct text text = TEXT_NULL;
+
+	assert_int_equal(letter_store_each(store, add_letter, &text), 0);
+	assert_string_equal(text.length ? text_get(&text) : "", expected);
+	text_deinit(&text);
+}
+
+static void test_a_mark_is_of_one_slot_of_one_run(void **state)
+{
+	(void)state;
+	assert_marks(RUN, 4, 0, "");
+	assert_int_equal(mark(3, RUN, 4), 1);
+	assert_int_equal(mark(1, RUN, 4), 1);
+	assert_int_equal(mark(2, RUN, 5), 1);
+	assert_marks(RUN, 4, 0, "3/1 1/2 "); /* as they were marked */
+	assert_marks(RUN, 4, 1, "1/2 ");
+	assert_marks(RUN, 5, 0, "2/3 ");
+	assert_marks(RUN, LETTER_MARK_ANY_SLOT, 0, "3/1 1/2 2/3 ");
+	assert_marks(LATER_RUN, LETTER_MARK_ANY_SLOT, 0, "");
+	/* Asking again changes nothing; a later run takes over what is left of an earlier one. */
+	assert_int_equal(mark(1, RUN, 5), 1);
+	assert_marks(RUN, 4, 0, "3/1 1/2 ");
+	assert_int_equal(mark(1, LATER_RUN, 0), 1);
+	assert_marks(RUN, 4, 0, "3/1 ");
+	assert_marks(LATER_RUN, 0, 0, "1/4 ");
+	assert_int_equal(mark(17, RUN, 4), 0);
+}
+
+static void test_what_is_taken_leaves_the_store(void **state)
+{
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	mark(3, RUN, 5);
+	assert_int_equal(letter_store_taken(store, RUN, 4, 0), 0);
+	assert_letters("1:payload 2:payload 3:payload ");
+	assert_int_equal(letter_store_taken(store, RUN, 4, 1), 0);
+	assert_letters("2:payload 3:payload ");
+	assert_int_equal(letter_store_taken(store, RUN, 4, 1), 0); /* again, by the next generation */
+	assert_int_equal(letter_store_taken(store, LATER_RUN, 4, 9), 0);
+	assert_int_equal(letter_store_taken(store, RUN, 5, 2), 0); /* its mark is number 3 */
+	assert_letters("2:payload 3:payload ");
+	assert_marks(RUN, LETTER_MARK_ANY_SLOT, 0, "2/2 3/3 ");
+}
+
+/* The number of a mark is never given twice: what was taken can't be taken for what is to be taken. */
+static void test_numbers_rise(void **state)
+{
+	(void)state;
+	mark(1, RUN, 4);
+	assert_int_equal(letter_store_taken(store, RUN, 4, 1), 0);
+	mark(2, RUN, 4);
+	assert_marks(RUN, 4, 1, "2/2 ");
+	assert_int_equal(letter_store_unmark(store, 2), 0);
+	mark(2, RUN, 4);
+	assert_marks(RUN, 4, 2, "2/3 ");
+	store = letter_store_close(store);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 0, &store), 0);
+	mark(3, RUN, 4);
+	assert_marks(RUN, 4, 3, "3/4 ");
+}
+
+static void test_a_slot_that_is_over_leaves_its_letters(void **state)
+{
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	mark(3, RUN, 5);
+	assert_int_equal(letter_store_release(store, RUN, 4, 1), 0);
+	assert_letters("2:payload 3:payload ");
+	assert_marks(RUN, LETTER_MARK_ANY_SLOT, 0, "3/3 ");
+	assert_int_equal(mark(2, RUN, 5), 1);
+	assert_marks(RUN, 5, 0, "3/3 2/4 ");
+}
+
+static void test_a_letter_that_comes_back(void **state)
+{
+	struct dead_letter again = letter_of(2, "failed again"), other = letter_of(3, "of another stage now");
+
+	(void)state;
+	mark(2, RUN, 4);
+	mark(3, RUN, 4);
+	again.id = 2;
+	assert_int_equal(letter_store_return(store, &again), 0);
+	assert_letters("1:payload 2:failed again 3:payload ");
+	assert_marks(RUN, 4, 0, "3/2 ");
+	assert_int_equal(letter_store_taken(store, RUN, 4, 1), 0); /* the commit that goes with it */
+	assert_letters("1:payload 2:failed again 3:payload ");
+
+	/* Another identity under the same id: the old one is free, the new one is this letter's. */
+	other.id = 3;
+	other.stage = "write";
+	assert_int_equal(letter_store_return(store, &other), 0);
+	assert_int_equal(put(3, "the old identity"), 4);
+	other.data = "once more";
+	other.size_bytes = 9;
+	assert_int_equal(letter_store_put(store, &other, NULL), 0);
+	assert_letters("1:payload 2:failed again 3:once more 4:the old identity ");
+
+	/* Purged meanwhile. */
+	again.id = 1;
+	again.sequence = 1;
+	assert_int_equal(letter_store_remove(store, (const uint64_t[]){ 1 }, 1, NULL), 0);
+	assert_int_equal(letter_store_return(store, &again), 0);
+	assert_letters("2:failed again 3:once more 4:the old identity 5:failed again ");
+}
+
+/* Whoever replaces or removes a letter takes its mark away: no mark is without a letter, or for another one. */
+static void test_a_mark_goes_with_its_letter(void **state)
+{
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	assert_int_equal(put(1, "written again"), 1);
+	assert_int_equal(letter_store_remove(store, (const uint64_t[]){ 2 }, 1, NULL), 0);
+	assert_marks(RUN, 4, 0, "");
+}
+
+/* A replayer that is killed between two letters of one request has marked all of them or none. */
+static void test_killed_while_it_marks(void **state)
+{
+	(void)state;
+	store = letter_store_close(store);
+	for (unsigned round = 0; round < 20; round++) {
+		struct letter_mark *marks;
+		pid_t pid = fork();
+		size_t n;
+
+		if (pid == 0) {
+			struct letter_mark all[3] = { { .id = 1 }, { .id = 2 }, { .id = 3 } };
+			struct letter_store *own = NULL;
+
+			if (letter_store_open(path, LETTER_STORE_TEND, 0, &own))
+				_exit(1);
+			for (uint64_t run = 1;; run++) {
+				for (unsigned i = 0; i < 3; i++)
+					all[i].run = run;
+				if (letter_store_mark(own, all, 3, &n))
+					_exit(1);
+			}
+		}
+		assert_true(pid > 0);
+		usleep(2000 + 500 * round);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 0, &store), 0);
+		n = 0;
+		for (uint64_t run = 0; run < 100000 && n == 0; run++) {
+			assert_int_equal(letter_store_marks(store, run, LETTER_MARK_ANY_SLOT, 0, &marks, &n), 0);
+			free(marks);
+			assert_true(n == 0 || n == 3);
+		}
+		store = letter_store_close(store);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_mark_is_of_one_slot_of_one_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_taken_leaves_the_store, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers_rise, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_slot_that_is_over_leaves_its_letters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_letter_that_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_mark_goes_with_its_letter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_while_it_marks, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
