@@ -10,8 +10,8 @@
  *                                 commit: outputs, ledger, letter := number          letter, mark      letter = number
  *                                 remove what is marked up to `letter`                                 letter = number
  *
- * Killed before the commit: nothing has happened, and the next generation finds the mark. Killed after it: the next generation removes letter
- * and mark before it reads any. So the letter is in the store until the stage has taken it, and no longer, and it is taken once. It
+ * Killed before the commit: nothing has happened, and the next generation finds the mark. Killed after it: the next generation removes
+ * letter and mark before it reads any. So the letter is in the store until the stage has taken it, and no longer, and it is taken once. It
  * is no other's: a mark names one slot of one run. SIGTERM, with which the kernel tells that the supervisor has died, waits between the
  * two: the segment dies with the run, and nobody could tell any more.
  *

@@ -17,8 +17,8 @@ static inline bool replay_is_due(const struct worker *worker)
 enum { REPLAY_E_NONE = 110 }; /* no letter now */
 
 /*
- * A turn of a stage with process(): gives it the letters that are marked for this slot, up to a batch, and commits. Returns 0, WEIR_CANCELLED,
- * WEIR_FAILED, negative errno. Blocks on the disk.
+ * A turn of a stage with process(): gives it the letters that are marked for this slot, up to a batch, and commits. Returns 0,
+ * WEIR_CANCELLED, WEIR_FAILED, negative errno. Blocks on the disk.
  */
 int replay_turn(struct worker *worker);
 

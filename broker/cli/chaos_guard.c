@@ -7,11 +7,11 @@
  *      sleeps, acts elsewhere              waits: for its time, or for the end of the socket
  *      ends the socket, or is killed  ---> SIGCONT (or the limit that was); ends
  *
- * The socket's end is told by the kernel when the last descriptor of weir chaos's side is closed, whatever closes it. The guard is in the same
- * session and blocks what a terminal sends; only SIGKILL for itself leaves a worker as it is. All that it sends goes through a pidfd.
+ * The socket's end is told by the kernel when the last descriptor of weir chaos's side is closed, whatever closes it. The guard blocks what
+ * a terminal sends; only SIGKILL for itself leaves a worker as it is. All that it sends goes through a pidfd.
  *
- * Refusing: the soft RLIMIT_NOFILE of the worker is lowered to its lowest free descriptor, so the next open(), socket(), accept(), pipe() or
- * fork-and-exec with pipes gets EMFILE, as on a machine that is short of them. What is open stays open. It needs the same user, not root.
+ * Refusing: the soft RLIMIT_NOFILE of the worker is lowered to its lowest free descriptor, so the next open(), socket(), accept() or
+ * pipe() gets EMFILE, as on a machine that is short of them. What is open stays open. It needs the same user, not root.
  * The supervisor is spared: libzmq ends a process that can't accept.
  */
 #include "broker/cli/chaos_guard.h"

@@ -14,8 +14,8 @@ struct chaos_guard {
 };
 
 /*
- * Does it (CHAOS_PAUSE, CHAOS_DELAY, CHAOS_REFUSE) to the victim for hold_ns, or until chaos_guard_end(), or until this process ends in whatever
- * way. Returns 0 once it is done; 1: the victim is gone; -errno: it can't be done. Then there is nothing to end.
+ * Does it (CHAOS_PAUSE, CHAOS_DELAY, CHAOS_REFUSE) to the victim for hold_ns, or until chaos_guard_end(), or until this process ends in
+ * whatever way. Returns 0 once it is done; 1: the victim is gone; -errno: it can't be done. Then there is nothing to end.
  */
 int chaos_guard_begin(struct chaos_guard *guard, enum chaos_act act, const struct chaos_victim *victim,
 		      uint64_t hold_ns);

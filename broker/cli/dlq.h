@@ -32,7 +32,7 @@ struct dlq_replay {
 	bool waits, json;    /* for the end of it */
 	uint64_t timeout_ns; /* 0: as long as it takes */
 };
-/* Marks the letters for the workers of the running pipeline, tells them, and waits for what becomes of it. Returns the exit code. Blocks. */
+/* Marks the letters for workers of the running pipeline, tells them, and waits for what becomes of it. Returns the exit code. Blocks. */
 int dlq_replay(const struct dlq_replay *replay);
 
 /* Appends a table with a header, no line wider than width columns (0: no limit). */

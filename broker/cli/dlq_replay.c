@@ -2,13 +2,13 @@
 /*
  * weir dlq replay. The store holds what is to be done, and the running pipeline does it; this only brings the two together:
  *
- *      ask the pipeline, per stage: which run, which slots, which neighbours       (nothing has changed)
- *      mark the letters in the store, all at once                                  killed from here on: ask again, and nothing is done twice
+ *      ask the pipeline, per stage: which run, which slots, which neighbours       (nothing changes)
+ *      mark the letters in the store, all at once                                  killed from here on: ask again, nothing is done twice
  *      tell the workers
- *      look at the store until the marks are gone                                  a letter that is gone was taken; one that is there, came back
+ *      look at the store until the marks are gone                                  one that is gone was taken; one that is there, came back
  *
- * A letter goes to the worker of the index that gave it up: with balance: key, to the one that has its key, as long as the stage has as many
- * workers as then. Where that worker is no more, and where there are fewer now, another one takes it.
+ * A letter goes to the worker of the index that gave it up: with balance: key, to the one that has its key, as long as the stage has as
+ * many workers as then. Where that worker is no more, and where there are fewer now, another one takes it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -178,7 +178,7 @@ static int release_over(const struct replaying *replaying, const struct target *
 
 	while (r == 0 && slots && (slot = fy_node_sequence_iterate(slots, &at)))
 		if (strcmp(json_string(slot, "over"), "true") == 0)
-			r = letter_store_release(replaying->request->store, replaying->run,
+			r = letter_store_give_up(replaying->request->store, replaying->run,
 						 (uint32_t)number_of(slot, "slot"), number_of(slot, "taken"));
 	return r;
 }

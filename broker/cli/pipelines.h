@@ -20,8 +20,8 @@ bool pipeline_name_valid(const char *name);
  */
 int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body);
 /*
- * The same without a word: *ret_status is the reply's status, if there is one. Returns 0, CONTROL_E_* (broker/control/client.h), -errno. And the
- * words for what it returned: an exit code, 0 if all is well.
+ * The same without a word: *ret_status is the reply's status, if there is one. Returns 0, CONTROL_E_* (broker/control/client.h), -errno.
+ * And the words for what it returned: an exit code, 0 if all is well.
  */
 int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
 		 struct text *ret_body);

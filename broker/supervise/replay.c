@@ -50,7 +50,7 @@ static void add_seats(const struct supervisor *supervisor, const struct plan_sta
 
 		text_printf(text, "%s{\"slot\":%u,\"taken\":%llu,\"over\":%s}", i ? "," : "", seat->slot,
 			    (unsigned long long)seat_taken(seat),
-			    seat_state_over(seat->state) || seat->stands_in ? "true" : "false");
+			    seat_state_over(seat->life->state) || seat->life->stands_in ? "true" : "false");
 	}
 }
 
@@ -64,7 +64,7 @@ static const char *objection(const struct supervisor *supervisor, const struct p
 	if (stage->dead_letter_path)
 		return "that stage keeps its dead letters in a file of its own (dead_letter: {path: ...}); take that out of the "
 		       "spec and start the pipeline again";
-	if (supervisor->state != PIPELINE_RUNNING)
+	if (supervisor->lifecycle.state != PIPELINE_RUNNING)
 		return "it does not run (any more); start it again, then replay";
 	return NULL;
 }
@@ -107,7 +107,7 @@ int supervisor_release_letters(const struct supervisor *supervisor)
 		return 0;
 	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
 	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_slots; i++)
-		r = letter_store_release(store, supervisor->run, i, seat_taken(&supervisor->seats[i]));
+		r = letter_store_give_up(store, supervisor->run, i, seat_taken(&supervisor->seats[i]));
 	letter_store_close(store);
 	return r == LETTER_STORE_E_NONE ? 0 : r;
 }

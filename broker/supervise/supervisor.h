@@ -65,8 +65,8 @@ const char *supervisor_resume(struct supervisor *supervisor, const char *who);
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
 /*
- * Dead letters are, or will be, marked to be given to that stage again: tells its workers to look, and appends what `weir dlq replay` has to
- * know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
+ * Dead letters are, or will be, marked to be given to that stage again: tells its workers to look, and appends what `weir dlq replay` has
+ * to know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
  */
 bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct text *body);
 /*

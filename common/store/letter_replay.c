@@ -277,7 +277,7 @@ int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, 
 	return n ? settle_with_room(store, marks, n, number) : r;
 }
 
-int letter_store_release(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
+int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
 {
 	_cleanup_(free) struct letter_mark *marks = NULL;
 	size_t n;

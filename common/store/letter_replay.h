@@ -36,7 +36,7 @@ int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, 
  */
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
 /* As letter_store_taken(), and the slot will take nothing more: its other letters lose their marks and stay. */
-int letter_store_release(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
+int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
 /* The letter stays and is not to be given again. Returns 0; DAMAGED; FULL; -errno. */
 int letter_store_unmark(struct letter_store *store, uint64_t id);
 

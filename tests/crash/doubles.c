@@ -5,7 +5,6 @@
 #include "worker/children.h"
 #include "worker/client.h"
 #include "worker/burial.h"
-#include "worker/replay.h"
 #include "worker/spin.h"
 
 void children_kill_all(void)
@@ -72,77 +71,6 @@ const char *burial_place(const struct worker *worker)
 {
 	(void)worker;
 	return "";
-}
-
-/* No letter is ever marked here: the store's disk and locks are nothing to step through; scenario d07 kills there. */
-int replay_turn(struct worker *worker)
-{
-	(void)worker;
-	return 0;
-}
-
-int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_item)
-{
-	(void)worker;
-	(void)input;
-	(void)ret_item;
-	return REPLAY_E_NONE;
-}
-
-bool replay_has(struct worker *worker, uint32_t input)
-{
-	(void)worker;
-	(void)input;
-	return false;
-}
-
-uint32_t replay_attempts(const struct worker *worker)
-{
-	(void)worker;
-	return 0;
-}
-
-void replay_note_hand(struct worker *worker, const struct weir_item *item)
-{
-	(void)worker;
-	(void)item;
-}
-
-bool replay_in_hand(const struct worker *worker)
-{
-	(void)worker;
-	return false;
-}
-
-void replay_end(struct worker *worker)
-{
-	(void)worker;
-}
-
-void replay_drop(struct worker *worker)
-{
-	(void)worker;
-}
-
-void replay_collect(struct worker *worker)
-{
-	(void)worker;
-}
-
-void replay_settle(struct worker *worker)
-{
-	(void)worker;
-}
-
-int replay_failure(struct worker *worker)
-{
-	(void)worker;
-	return 0;
-}
-
-void replay_detach(struct worker *worker)
-{
-	(void)worker;
 }
 
 void __wrap_weir_log(enum weir_log_level level, const char *format, ...);

@@ -37,7 +37,8 @@ static inline uint32_t word_number(const struct segment *segment, enum word word
 		at = SEGMENT_OFF_SWITCH + (uint64_t)index * sizeof(uint64_t);
 		break;
 	case WORD_LETTER:
-		at = SEGMENT_OFF_SWITCH + offsetof(struct segment_cursor_switch, letter) + (uint64_t)index * sizeof(uint64_t);
+		at = SEGMENT_OFF_SWITCH + offsetof(struct segment_cursor_switch, letter) +
+		     (uint64_t)index * sizeof(uint64_t);
 		break;
 	case WORD_BITS:
 		at = bits + offsetof(struct done_bits, words);

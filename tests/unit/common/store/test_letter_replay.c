@@ -94,7 +94,8 @@ static void assert_marks(uint64_t run, uint32_t slot, uint64_t above, const char
 
 static int add_letter(void *data, const struct dead_letter *letter)
 {
-	text_printf(data, "%llu:%.*s ", (unsigned long long)letter->id, (int)letter->size_bytes, (const char *)letter->data);
+	text_printf(data, "%llu:%.*s ", (unsigned long long)letter->id, (int)letter->size_bytes,
+		    (const char *)letter->data);
 	return 0;
 }
 
@@ -168,7 +169,7 @@ static void test_a_slot_that_is_over_leaves_its_letters(void **state)
 	mark(1, RUN, 4);
 	mark(2, RUN, 4);
 	mark(3, RUN, 5);
-	assert_int_equal(letter_store_release(store, RUN, 4, 1), 0);
+	assert_int_equal(letter_store_give_up(store, RUN, 4, 1), 0);
 	assert_letters("2:payload 3:payload ");
 	assert_marks(RUN, LETTER_MARK_ANY_SLOT, 0, "3/3 ");
 	assert_int_equal(mark(2, RUN, 5), 1);
