@@ -186,7 +186,7 @@ static void test_json(void **state)
 		"\"dead_letter_path\":null,\"message\":\"\",\"view\":{\"pipeline\":\"x\",\"phase\":\"stopped\",\"cause\":\"none\",\"pid\":7,"
 		"\"uptime_seconds\":null,\"stop_seconds_left\":null,\"in_flight\":0,\"ledger\":{\"accepted\":10,\"rejected_at_source\":0,"
 		"\"emitted\":10,\"taken\":0,\"delivered\":0,\"consumed\":0,\"filtered\":0,\"rejected\":0,\"dead_lettered\":0,\"expired\":0,"
-		"\"cancelled\":0,\"unwanted\":0,\"held\":0,\"dropped_new\":0,\"dropped_old\":0,\"refused\":0},\"stages\":[]}}\n");
+		"\"cancelled\":0,\"unwanted\":0,\"held\":0,\"dropped_new\":0,\"dropped_old\":0,\"refused\":0,\"replayed\":0},\"stages\":[]}}\n");
 }
 
 int main(void)

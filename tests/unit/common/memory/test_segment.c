@@ -73,7 +73,7 @@ static void test_plan_asynchronous(void **state)
 	assert_int_equal(geometry.off_done_bits % CACHE_LINE_SIZE, 0);
 	assert_int_equal(geometry.off_done_bits, geometry.off_writers);
 	assert_int_equal(geometry.off_record, geometry.off_done_bits + 3 * sizeof(struct done_bits));
-	assert_int_equal(segment_operations_max(&geometry), 2 * 3 + 1 + 3 * (64 + 1));
+	assert_int_equal(segment_operations_max(&geometry), 2 * 3 + 2 + 3 * (64 + 1));
 	assert_true(geometry.off_data >= geometry.off_record + sizeof(struct commit_record) +
 						 segment_operations_max(&geometry) * sizeof(struct commit_operation));
 	assert_int_equal(segment_create(&geometry, "weir-test", &fd), 0);
