@@ -40,7 +40,9 @@ static void add_neighbours(const struct plan *plan, uint32_t stage, bool outputs
 
 uint64_t seat_taken(const struct seat *seat)
 {
-	return seat->quarantined ? 0 : load_acquire(&seat->segment.cursor_switch->letter); /* [C3] mate: commit_store */
+	return seat->life->quarantined ?
+		       0 :
+		       load_acquire(&seat->segment.cursor_switch->letter); /* [C3] mate: commit_store */
 }
 
 static void add_seats(const struct supervisor *supervisor, const struct plan_stage *stage, struct text *text)
