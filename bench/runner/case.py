@@ -49,8 +49,9 @@ class Case:
 
 
 class Bench:
-    def __init__(self, build, folder, quick):
+    def __init__(self, build, folder, quick, stops=0):
         self.build, self.folder, self.quick = build, folder, quick
+        self.stops = stops or (2 if quick else 10)
         self.skipped, self.cases = [], []
         self.of_this_run = {}
         self.run_dir = folder / "run"

@@ -3,6 +3,7 @@
 
 from runner import pipelines
 from runner.programs import add_programs
+from runner.stops import add_stops
 
 KIB, MIB = 1024, 1024 * 1024
 SIZES = {"64 B": 64, "1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": MIB}
@@ -178,4 +179,5 @@ def add_recovery(bench):
         bench.add("recovery", "ms", row, lambda backoff=backoff: pipelines.recovery(bench, backoff))
 
 
-ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_receive, add_idle, add_recovery, add_programs)
+ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_receive, add_idle, add_recovery, add_stops,
+       add_programs)

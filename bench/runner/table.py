@@ -10,6 +10,7 @@ GROUPS = (("hardware", "by column"), ("one way", "messages or bytes a second"),
           ("round trip", "64 B, ns: p50 / p99 / p99.9 [p50 min..max]"), ("1 -> 2 -> 1", "64 B, M/s"), ("4 -> 1", "64 B, M/s"),
           ("1 MiB over hops", "GB/s"), ("commit", "64 B, 256 KiB lane, M/s"),
           ("receive", "ns each, something always ready"), ("idle", "by column"), ("recovery", "SIGKILL to the next generation's first item"),
+          ("stop of 64 workers", "ms after the order: p50 / p99 / max [p50 min..max]"),
           ("programs", "MB of input a second, start and end included"))
 SHORT = (("weir", ("weir, 256 KiB lane", "weir, 1 MiB lane, built in place", "weir, 4 MiB lane, built in place",
                    "weir, 4 MiB lane, built in place"), "weir"),
@@ -41,8 +42,9 @@ def figure(result):
     if "error" in result:
         return "failed"
     if "p50" in result:
-        return " / ".join(f"{result[key]['median']:.0f}" for key in ("p50", "p99", "p999")) + \
-            f" [{result['p50']['min']:.0f}..{result['p50']['max']:.0f}]"
+        keys, places = (("p50", "p99", "p999"), 0) if "p999" in result else (("p50", "p99", "max"), 1)
+        return " / ".join(f"{result[key]['median']:.{places}f}" for key in keys) + \
+            f" [{result['p50']['min']:.{places}f}..{result['p50']['max']:.{places}f}]"
     spread, scale = in_unit(result)
     numbers = [spread[key] / scale for key in ("median", "min", "max")]
     return "{:.{d}f} [{:.{d}f}..{:.{d}f}]".format(*numbers, d=digits(numbers[0]))

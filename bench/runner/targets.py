@@ -5,6 +5,7 @@ import statistics
 
 MIB = 1024 * 1024
 HOPS = 3
+GRACE_MS = 1000  # of the pipeline in stops.py
 RING_8192 = "bare ring, 8192 slots"
 GO = "Go channel (one process)"
 GO_FREE = "Go channel (one process, never pinned)"
@@ -75,6 +76,17 @@ def commit(batch):
                   0.97, group="commit")
 
 
+def stop(order, machine, seen_ms):
+    """An order to 64 workers: seen in time, over in time, and obeyed."""
+    title, column = f"{order} of 64 workers, {machine}", f"{order}, {machine}"
+    return (Target(title, "p99 of: seen by a worker", (("stop of 64 workers", column, "seen by each worker, ms", "p99"),), itself, seen_ms,
+                   at_least=False, unit=" ms"),
+            Target(title, "p99 of: all exited", (("stop of 64 workers", column, "all exited, ms", "p99"),), itself, GRACE_MS + 200,
+                   at_least=False, unit=" ms"),
+            Target(title, "items begun after that", (("stop of 64 workers", column, "items begun after that", "value"),), itself, 0,
+                   at_least=False))
+
+
 TARGETS = (
     faster("one way, 64 B", "64 B", "weir, 256 KiB lane", RING_8192, 0.8),
     faster("one way, 64 B", "64 B", "weir, 256 KiB lane", "ZeroMQ ipc", 10),
@@ -112,6 +124,10 @@ TARGETS = (
     program("awk", "parallel --pipepart -k", 1.0),
     Target("idle, 8 workers", "0.00 % of a processor", (("idle", "% of one processor", "weir, 8 workers", "value"),), itself, 0.005,
            at_least=False, unit=" %"),
+    *stop("drain", "idle", 10),
+    *stop("cancel", "idle", 10),
+    *stop("drain", "saturated", 50),
+    *stop("cancel", "saturated", 50),
 )
 
 
