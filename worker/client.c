@@ -139,12 +139,13 @@ int client_send_ready(struct client *client)
 	return say(client, &message);
 }
 
-int client_send_ack(struct client *client, uint32_t order)
+int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns)
 {
 	struct message message = { .type = MESSAGE_ACK };
 
 	message.ack.slot = client->slot;
 	message.ack.order = order;
+	message.ack.seen_ns = seen_ns;
 	return say(client, &message);
 }
 

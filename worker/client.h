@@ -54,7 +54,7 @@ int client_send_ready(struct client *client);
  * to 4 KiB, repaired to UTF-8).
  */
 int client_send_bye(struct client *client, int status, const char *reason, const char *option);
-/* An order (enum board_order) has been seen; nothing of what it forbids starts after this. */
-int client_send_ack(struct client *client, uint32_t order);
+/* An order (enum board_order) has been seen; nothing of what it forbids starts after this; seen_ns: when. */
+int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns);
 /* In answer to QUERY, or when the board says at_rest: the state's name, and a sentence about it or NULL. */
 int client_send_status(struct client *client, const char *state, const char *detail);

@@ -75,8 +75,10 @@ int wait_check_order(struct worker *worker)
 		worker->order_seen = order;
 		/* The board is the truth; but that a source goes on after a drain, only it can say. */
 		if (!worker->parted || order != BOARD_RUN)
-			(void)client_send_ack(worker->client, order);
+			(void)client_send_ack(worker->client, order, clock_now_ns());
 		wait_control(worker);
+		if (order >= BOARD_DRAIN)
+			sched_yield(); /* to end takes a while: others shall see the order first */
 		if (order >= BOARD_CANCEL)
 			scopes_ordered(worker);
 	}

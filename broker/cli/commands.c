@@ -86,6 +86,15 @@ const struct command commands[] = {
 		  "a neighbour now, which under back-pressure is nothing to worry about. Without a name: all that run.\n\n"
 		  "Exit code: 0 nothing is stuck, 1 something is, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
 	  .options = { OPTION_LINE_JSON } },
+	{ .name = "metrics",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = metrics_command,
+	  .summary = "print a pipeline's metrics for Prometheus, or as JSON",
+	  .description = "The numbers as they stand now, in Prometheus' text format. docs/metrics.md lists them.\n\n"
+			 "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
+	  .options = { OPTION_LINE_JSON } },
 	{ .name = "drain",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

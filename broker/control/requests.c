@@ -104,6 +104,12 @@ static enum request_status answer_replay(const struct request *request, struct t
 	return supervisor_replay(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
 }
 
+static enum request_status answer_metrics(const struct request *request, struct text *body)
+{
+	supervisor_metrics(request->supervisor, body);
+	return REQUEST_DONE;
+}
+
 static enum request_status answer_drain(const struct request *request, struct text *body)
 {
 	supervisor_drain(request->supervisor, deadline_of(request, 0), "weir drain");
@@ -168,6 +174,7 @@ static const struct verb {
 	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" },
 	  answer_replay,
 	  false },
+	{ { "metrics", "", "all metrics with their labels" }, answer_metrics, false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
 	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },

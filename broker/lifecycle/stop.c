@@ -59,8 +59,8 @@ static void climb_one(struct lifecycle *lifecycle, enum rung rung, const char *w
 			order(lifecycle, RUNG_DRAIN, who);
 		return;
 	case RUNG_CANCEL:
-		act(lifecycle, ACTION_ASK, NULL);
 		order(lifecycle, RUNG_CANCEL, who);
+		act(lifecycle, ACTION_ASK, NULL);
 		restarts_off(lifecycle);
 		return;
 	case RUNG_TERM:

@@ -151,6 +151,7 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 
 void supervisor_perform(struct supervisor *supervisor, const struct action *action)
 {
+	metrics_perform(supervisor, action);
 	if (action->seat == NO_SEAT)
 		perform_on_all(supervisor, action);
 	else

@@ -116,6 +116,7 @@ void seat_reap(struct seat *seat)
 	if (r < 0)
 		seat_log(seat, WEIR_LOG_WARNING, "is dead, but somebody else reaped it: how it ended is not known");
 	take_facts(seat, &info, &event.death);
+	metrics_exited(seat);
 	seat->pid = 0;
 	supervisor_sweep(seat->supervisor);
 	seat_read_stderr(seat, REAP_STDERR_BYTES);

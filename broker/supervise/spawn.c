@@ -203,6 +203,7 @@ static void forget_generation(struct seat *seat)
 	free(seat->goodbye.option);
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
+	seat->overdue = false;
 	seat->generation = seat->life->generation;
 }
 

@@ -209,6 +209,8 @@ static void tell(void *data, enum stall_news news, const struct stall_episode *e
 	_cleanup_(text_deinit) struct text name = TEXT_NULL;
 	char duration[QUANTITY_TEXT_SIZE];
 
+	if (news != STALL_LASTS)
+		metrics_stalled(supervisor, episode, watch->last_ns);
 	if (finding) {
 		say(supervisor, news == STALL_LASTS ? "still a " : "", finding);
 		return;
@@ -357,6 +359,11 @@ void stalls_stop(struct supervisor *supervisor)
 {
 	if (supervisor->stalls)
 		timer_stop(&supervisor->stalls->timer);
+}
+
+const struct stall_episode *stalls_episodes(const struct supervisor *supervisor)
+{
+	return supervisor->stalls ? supervisor->stalls->episodes : NULL;
 }
 
 void stalls_close(struct supervisor *supervisor)

@@ -106,6 +106,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	if (r == 0)
 		r = memory_open(supervisor, why);
 	if (r == 0)
+		r = metrics_open(supervisor);
+	if (r == 0)
 		stalls_open(supervisor);
 	if (r) {
 		supervisor_free(supervisor);
@@ -166,6 +168,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_deinit(&supervisor->seats[i]);
 	stalls_close(supervisor);
+	metrics_close(supervisor);
 	memory_close(supervisor);
 	prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)supervisor->subreaper_before);
 	sd_event_unref(supervisor->event);

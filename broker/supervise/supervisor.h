@@ -74,6 +74,8 @@ bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct 
  * or what a call of letter_store.h does. Blocks on the disk and on who writes there.
  */
 int supervisor_release_letters(const struct supervisor *supervisor);
+/* All metrics as they stand, as JSON (docs/metrics.md): "metrics". Does not wait. */
+void supervisor_metrics(struct supervisor *supervisor, struct text *text);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */
 void supervisor_signal(struct supervisor *supervisor, int signal_number);
 

@@ -10,6 +10,7 @@
 
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/supervise/last_words.h"
+#include "broker/supervise/metrics.h"
 #include "broker/supervise/supervisor.h"
 #include "broker/supervise/view.h"
 #include "common/flow/repair.h"
@@ -73,6 +74,7 @@ struct seat {
 	struct goodbye goodbye;
 	struct death death;
 	int spawn_error; /* errno of the last fork that failed */
+	bool overdue;    /* it was not ready in time, and told to end for that */
 	sd_event_source *pidfd_source, *stderr_source;
 };
 
@@ -83,6 +85,7 @@ struct stage_watch {
 	struct supervisor *supervisor;
 };
 
+struct metrics_watch;
 /* Events that wait for their turn, in their order. */
 struct event_queue {
 	struct event *events;
@@ -90,6 +93,7 @@ struct event_queue {
 };
 
 struct stall_watch;
+struct stall_episode;
 
 #define SUPERVISOR_MAGIC 0x57525355u
 struct supervisor {
@@ -117,6 +121,7 @@ struct supervisor {
 	bool busy;                           /* an event is being taken */
 	sd_event_source *timer;              /* for the lifecycle's earliest deadline */
 	struct stall_watch *stalls;
+	struct metrics_watch *metrics;
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
@@ -242,6 +247,25 @@ void stalls_close(struct supervisor *supervisor);
 /* Looks for stalls from now on, until all is at rest. Call when somebody may have begun to work. Fine at any time. */
 void stalls_wake(struct supervisor *supervisor);
 void stalls_stop(struct supervisor *supervisor);
+/* STALL_FINDINGS_MAX of them, owned by the watch; NULL: it is not open. */
+const struct stall_episode *stalls_episodes(const struct supervisor *supervisor);
+
+/* metrics_keep.c: one call where something has happened that is counted */
+/* Returns 0 or -ENOMEM; metrics_close() is fine in either case, and if it was never opened. */
+int metrics_open(struct supervisor *supervisor);
+void metrics_close(struct supervisor *supervisor);
+/* Counts an action that is about to be done: orders, restarts, time-outs. */
+void metrics_perform(struct supervisor *supervisor, const struct action *action);
+/* Something less than the whole run was cancelled. metrics_perform() counts that one itself. */
+void metrics_cancelled(struct supervisor *supervisor, enum cause cause);
+/* seat NULL: of the pipeline as a whole. */
+void metrics_timed_out(struct supervisor *supervisor, const struct seat *seat, enum timeout_level level);
+/* The worker says that it has seen an order, and when. */
+void metrics_seen(struct seat *seat, uint64_t order, uint64_t seen_ns);
+/* It is dead: seat->death says how. */
+void metrics_exited(struct seat *seat);
+/* An episode has begun (it is open) or is over. */
+void metrics_stalled(struct supervisor *supervisor, const struct stall_episode *episode, uint64_t now_ns);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */
 void supervisor_count(struct supervisor *supervisor, struct outcome *ret_counted);

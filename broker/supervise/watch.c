@@ -137,6 +137,8 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 			take_status(seat, &message->status);
 		return;
 	case MESSAGE_ACK:
+		if (message->ack.slot == slot)
+			metrics_seen(seat, message->ack.order, message->ack.seen_ns);
 		take_ack(seat, message->ack.order);
 		return;
 	default:

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_SIZE_MAX 65536u           /* bytes of a message that comes in */
 #define WIRE_REPLY_SIZE_MAX (8u << 20) /* bytes of a reply, which only clients take */
 

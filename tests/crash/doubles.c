@@ -32,10 +32,11 @@ int client_send_status(struct client *client, const char *state, const char *det
 	return 0;
 }
 
-int client_send_ack(struct client *client, uint32_t order)
+int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns)
 {
 	(void)client;
 	(void)order;
+	(void)seen_ns;
 	return 0;
 }
 

@@ -121,9 +121,9 @@ static void test_says(void **state)
 	free(server_receive(f, &message));
 	assert_int_equal(message.type, MESSAGE_READY);
 	assert_int_equal(message.ready.slot, 3);
-	assert_int_equal(client_send_ack(f->client, 2), 0);
+	assert_int_equal(client_send_ack(f->client, 2, 17), 0);
 	free(server_receive(f, &message));
-	assert_true(message.type == MESSAGE_ACK && message.ack.order == 2);
+	assert_true(message.type == MESSAGE_ACK && message.ack.order == 2 && message.ack.seen_ns == 17);
 }
 
 static void test_says_words(void **state)
@@ -197,7 +197,7 @@ static void test_no_message_slept_over(void **state)
 		assert_int_equal(wire_send_to(f->server, &f->peer, &order), 0);
 		if (i % 3 == 0)
 			poll(NULL, 0, 1);
-		assert_int_equal(client_send_ack(f->client, 1), 0);
+		assert_int_equal(client_send_ack(f->client, 1, 1), 0);
 		assert_true(client_wait(f, 2000, &message));
 		assert_true(clock_now_ns() - begin_ns < NS_PER_S);
 		free(server_receive(f, &message));

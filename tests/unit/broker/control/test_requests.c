@@ -10,7 +10,7 @@ static void test_requests(void **state)
 
 	start(f);
 	assert_int_equal(ask(f, "ping", NULL, 0, &body), REQUEST_DONE);
-	assert_non_null(strstr(text_get(&body), "\"wire_version\":1"));
+	assert_non_null(strstr(text_get(&body), "\"wire_version\":2"));
 	assert_int_equal(ask(f, "status", "", 0, &body), REQUEST_DONE);
 	assert_non_null(strstr(text_get(&body), "\"pipeline\":\"test\""));
 	assert_non_null(strstr(text_get(&body), "4711"));

@@ -200,28 +200,28 @@ static void test_version_and_type(void **state)
 	struct message message = { 0 };
 
 	(void)state;
-	assert_int_equal(message_decode("\x92\x02\x02", 3, WIRE_SIZE_MAX, &message), MESSAGE_E_VERSION);
-	assert_int_equal(message.version, 2);
+	assert_int_equal(message_decode("\x92\x03\x02", 3, WIRE_SIZE_MAX, &message), MESSAGE_E_VERSION);
+	assert_int_equal(message.version, 3);
 	assert_int_equal(message_decode("\x93\xcd\x01\x00\xa1\x61\xc0", 7, WIRE_SIZE_MAX, &message), MESSAGE_E_VERSION);
 	assert_int_equal(message.version, 256);
-	assert_int_equal(message_decode("\x92\x01\x7f", 3, WIRE_SIZE_MAX, &message), MESSAGE_E_UNKNOWN);
-	assert_int_equal(message_decode("\x92\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x13", 11, WIRE_SIZE_MAX, &message),
+	assert_int_equal(message_decode("\x92\x02\x7f", 3, WIRE_SIZE_MAX, &message), MESSAGE_E_UNKNOWN);
+	assert_int_equal(message_decode("\x92\x02\xcf\x00\x00\x00\x01\x00\x00\x00\x13", 11, WIRE_SIZE_MAX, &message),
 			 MESSAGE_E_UNKNOWN);
-	assert_int_equal(message_decode("\x92\x01\x13", 3, WIRE_SIZE_MAX, &message), 0);
+	assert_int_equal(message_decode("\x92\x02\x13", 3, WIRE_SIZE_MAX, &message), 0);
 	assert_int_equal(message.type, MESSAGE_QUERY);
-	assert_int_equal(message_decode("\x91\x01", 2, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x91\x02", 2, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
 	assert_int_equal(message_decode("\x92\xa1\x61\x02", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
 	/* a slot that is negative, a float, nil, a map, a string; other widths of the same number are fine */
-	assert_int_equal(message_decode("\x93\x01\x02\xff", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\xd1\xff\xfe", 6, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\xca\x00\x00\x00\x00", 8, WIRE_SIZE_MAX, &message),
+	assert_int_equal(message_decode("\x93\x02\x02\xff", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x93\x02\x02\xd1\xff\xfe", 6, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x93\x02\x02\xca\x00\x00\x00\x00", 8, WIRE_SIZE_MAX, &message),
 			 MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\xc0", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\x80", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\xa1\x35", 5, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
-	assert_int_equal(message_decode("\x93\x01\x02\xd3\0\0\0\0\0\0\x01\x02", 12, WIRE_SIZE_MAX, &message), 0);
+	assert_int_equal(message_decode("\x93\x02\x02\xc0", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x93\x02\x02\x80", 4, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x93\x02\x02\xa1\x35", 5, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
+	assert_int_equal(message_decode("\x93\x02\x02\xd3\0\0\0\0\0\0\x01\x02", 12, WIRE_SIZE_MAX, &message), 0);
 	assert_int_equal(message.ready.slot, 258);
-	assert_int_equal(message_decode("\xdd\0\0\0\x03\x01\xcc\x02\xce\0\0\0\x07", 13, WIRE_SIZE_MAX, &message), 0);
+	assert_int_equal(message_decode("\xdd\0\0\0\x03\x02\xcc\x02\xce\0\0\0\x07", 13, WIRE_SIZE_MAX, &message), 0);
 	assert_int_equal(message.ready.slot, 7);
 	/* the five bytes that make msgpack-c ask for 2 GB */
 	assert_int_equal(message_decode("\xdd\x04\0\0\0", 5, WIRE_SIZE_MAX, &message), MESSAGE_E_MALFORMED);
@@ -240,7 +240,7 @@ static int encode_string(const char *string, size_t size_bytes)
 /* The same string by hand: array [1, 17, 0, str8]. */
 static int decode_string(const char *string, size_t size_bytes)
 {
-	char data[64] = "\x94\x01\x11\x00\xd9";
+	char data[64] = "\x94\x02\x11\x00\xd9";
 	struct message message;
 
 	data[5] = (char)size_bytes;

@@ -305,7 +305,7 @@ static void test_malformed(void **state)
 	}
 	send_raw(peer_socket, "\x92\x09\x01", 3, 0);
 	assert_int_equal(receive(f->server, &peer, &message), WIRE_E_REFUSED + MESSAGE_E_VERSION);
-	send_raw(peer_socket, "\x92\x01\x63", 3, 0);
+	send_raw(peer_socket, "\x92\x02\x63", 3, 0);
 	assert_int_equal(receive(f->server, &peer, &message), WIRE_E_REFUSED + MESSAGE_E_UNKNOWN);
 	assert_int_equal(send_ready(peer_socket, 77), 0);
 	assert_int_equal(receive(f->server, &peer, &message), 0);
