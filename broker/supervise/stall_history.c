@@ -84,8 +84,10 @@ bool stall_has_work(const struct stall_topology *topology, const struct stall_sn
 			return true;
 		open = open || !level->closed;
 	}
-	/* Its input has ended: it has still to end itself. */
-	return !open && !topology->seats[number].source && worker->doing == STALL_BUSY;
+	/* Its input has ended: it has still to end itself, and to finish what it holds for that, by a program for instance. */
+	return !open && !topology->seats[number].source &&
+	       (worker->doing == STALL_BUSY ||
+		(worker->waits_for & WAIT_FOR_EVENT && !(worker->waits_for & WAIT_FOR_ITEM)));
 }
 
 /* Nothing lies there for it, but it may be what keeps the room of others. */
