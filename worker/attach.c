@@ -97,7 +97,7 @@ static int attach_input(struct worker *worker, struct input_edge *edge, const st
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
-	edge->plain = !from->merge && from->full != HERITAGE_FULL_DROP_OLD;
+	edge->plain = !from->merge && from->full != HERITAGE_FULL_DROP_OLD && !worker->heritage.expires_ns;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
 		struct input_lane *input = &edge->lanes[i];
@@ -226,8 +226,8 @@ static bool attach_brings_runs(const struct worker *worker)
 {
 	const struct input_edge *edge = &worker->inputs[0];
 
-	return worker->n_inputs == 1 && !worker->loop && !worker->in_flight && !worker->cursor.inputs_left &&
-	       edge->heritage->full != HERITAGE_FULL_DROP_OLD &&
+	return worker->n_inputs == 1 && !worker->loop && !worker->in_flight && !worker->heritage.expires_ns &&
+	       !worker->cursor.inputs_left && edge->heritage->full != HERITAGE_FULL_DROP_OLD &&
 	       (edge->heritage->merge || (worker->ordered && edge->n_lanes == 1));
 }
 

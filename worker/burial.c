@@ -98,7 +98,7 @@ int burial_of_item(struct worker *worker, const struct weir_item *item, enum dea
 		   const char *reason)
 {
 	uint32_t lane =
-		cause == DEAD_LETTER_ATTEMPTS ? worker->suspect_lane : load_relaxed(&worker->segment.hand->lane);
+		cause != DEAD_LETTER_REJECTED ? worker->suspect_lane : load_relaxed(&worker->segment.hand->lane);
 	struct dead_letter_death deaths[HERITAGE_DEATHS_MAX];
 	struct dead_letter letter = {
 		.cause = cause,

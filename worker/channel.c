@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "worker/admission.h"
 #include "worker/channel_priv.h"
+#include "worker/expiry.h"
 #include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/replay.h"
@@ -314,6 +315,19 @@ static int channel_sent(struct worker *worker, uint32_t output, int status)
 	return worker->stage.role == WEIR_SOURCE && admission_refused(worker, output) ? WEIR_REJECTED : WEIR_OK;
 }
 
+/* No room: waits for it, or until the item of a source may wait no longer. Returns 0: try again, or look at that. */
+static int channel_await_admission(struct worker *worker, const struct sending *sending, const struct until *until)
+{
+	uint64_t due_ns = until->deadline_ns == WEIR_NOW ? 0 : expiry_of_wait_ns(worker);
+	struct until first = *until;
+	int r;
+
+	if (due_ns && due_ns < until->deadline_ns)
+		first.deadline_ns = due_ns;
+	r = channel_await_room(worker, sending->output, sending->size_bytes, &first);
+	return r == WEIR_EXPIRED && first.deadline_ns < until->deadline_ns ? 0 : r;
+}
+
 static int channel_place(struct worker *worker, const struct sending *sending, const struct until *until)
 {
 	int r = channel_may_send(worker, sending->output);
@@ -330,7 +344,9 @@ static int channel_place(struct worker *worker, const struct sending *sending, c
 		code = channel_try(worker, sending);
 		if (code != OUTPUT_E_FULL)
 			return channel_sent(worker, sending->output, output_status(code));
-		r = channel_await_room(worker, sending->output, sending->size_bytes, until);
+		if (until->deadline_ns != WEIR_NOW && expiry_at_door(worker))
+			return WEIR_REJECTED;
+		r = channel_await_admission(worker, sending, until);
 	}
 	return r;
 }

@@ -9,6 +9,7 @@
 #include "worker/channel.h"
 #include "worker/burial.h"
 #include "worker/host.h"
+#include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -64,6 +65,7 @@ static int host_place(struct worker *worker, const struct emission *emission)
 	/* What never fits is told at once: no room would be enough to wait for. */
 	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker) &&
 	    emission->size_bytes <= output_payload_max(worker)) {
+		expiry_begin_wait(worker);
 		worker->full = true;
 		worker->need_bytes = item_record_size(emission->size_bytes);
 		worker->need_output = emission->output;
@@ -73,6 +75,8 @@ static int host_place(struct worker *worker, const struct emission *emission)
 		enum output_code code = host_try(worker, emission);
 		int r;
 
+		if (code == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE && expiry_at_door(worker))
+			return WEIR_REJECTED;
 		worker->full = worker->full || (code == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
 		if (code != OUTPUT_E_FULL || worker->phase == PHASE_PRODUCE)
 			return output_status(code);
@@ -245,6 +249,37 @@ static void host_reject(struct weir_context *context, const char *reason)
 		channel_give(worker_of(context), WEIR_REJECTED);
 }
 
+static int host_give_up(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
+			const char *reason)
+{
+	struct worker *worker = worker_of(context);
+	uint64_t *ledger = worker->cursor.ledger, n;
+	struct dead_letter letter = {
+		.cause = DEAD_LETTER_DEADLINE,
+		.reason = reason,
+		.attempts = worker->heritage.attempts,
+		.sequence = worker->cursor.sequence,
+		.input = worker->n_inputs ? worker->inputs[0].heritage->peer_stage : "",
+		.data = data,
+		.size_bytes = size_bytes,
+		.accepted_ns = worker->context.accepted_ns,
+		.producer = worker->heritage.slot,
+		.part = DEAD_LETTER_PART(DEAD_LETTER_HELD, ledger[LEDGER_DEAD_LETTERED]),
+	};
+	int r = burial_keep(worker, &letter);
+
+	if (r != 0)
+		return r;
+	weir_log(WEIR_LOG_ERROR, "%llu item%s given up: %s; %s in %s", (unsigned long long)n_items,
+		 n_items == 1 ? " is" : "s are", reason, n_items == 1 ? "it lies" : "they lie", burial_place(worker));
+	take_settle(worker);
+	n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
+	ledger[LEDGER_HELD] -= n;
+	ledger[LEDGER_DEAD_LETTERED] += n;
+	worker->changed = true;
+	return 0;
+}
+
 static void host_settle(struct weir_context *context, uint64_t n_items)
 {
 	struct worker *worker = worker_of(context);
@@ -355,6 +390,7 @@ const struct weir_host worker_host = {
 	.accept_rejected = host_accept_rejected,
 	.reject = host_reject,
 	.settle = host_settle,
+	.give_up = host_give_up,
 	.fail = host_reason,
 	.progress = host_progress,
 	.wait = host_wait,

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "worker/due.h"
 #include "worker/in_flight_priv.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -144,6 +145,11 @@ void in_flight_note_hand(struct worker *worker, const struct in_flight_item *ent
 	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
+void in_flight_put_aside(struct worker *worker)
+{
+	store_release(&worker->segment.hand->busy, HAND_ASIDE); /* [S2] */
+}
+
 void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *entry)
 {
 	struct segment_hand *hand = worker->segment.hand;
@@ -197,6 +203,7 @@ static int put_back(struct worker *worker)
 	worker->phase = PHASE_PRODUCE;
 	worker->emit_refused = 0;
 	in_flight->in_hand = NULL;
+	in_flight_put_aside(worker);
 	return emitted ? in_flight_misuse(worker, "it emitted for a resumed item and did not complete it") : 0;
 }
 
@@ -254,13 +261,16 @@ int in_flight_resume(struct worker *worker, uint64_t token, const struct weir_it
 	return 0;
 }
 
-static void release(struct in_flight *in_flight, struct in_flight_item *entry)
+static void release(struct worker *worker, struct in_flight_item *entry)
 {
+	struct in_flight *in_flight = worker->in_flight;
+
 	entry->pending = false;
 	entry->uses++;
 	entry->next_free = in_flight->first_free;
 	in_flight->first_free = (uint32_t)(entry - in_flight->items) + 1;
 	in_flight->n_pending--;
+	due_remove(worker, entry);
 }
 
 int in_flight_complete(struct worker *worker, uint64_t token, int status)
@@ -295,7 +305,7 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 		return fail(worker, worker->reason);
 	in_flight_clear_hand(worker, entry);
 	in_flight_end(worker, entry->window, entry->lane, entry->number);
-	release(in_flight, entry);
+	release(worker, entry);
 	in_flight_note(worker, in_flight->n_pending);
 	return 0;
 }

@@ -13,6 +13,9 @@ struct in_flight_item {
 	uint32_t uses;             /* of this entry, to tell old tokens from new ones */
 	uint32_t next_free;        /* index + 1; 0: none */
 	bool pending;
+	uint32_t older, younger; /* pending, in the order in which they were given: index + 1; 0: none. worker/due.c */
+	uint64_t deadline_ns;    /* of this attempt; absolute; only if the stage has one */
+	uint64_t due_ns;         /* the same on a clock that stands still while this worker sleeps for room */
 };
 
 struct in_flight {
@@ -34,6 +37,7 @@ struct in_flight {
 	struct done_window *windows;    /* by reader index */
 	uint64_t *doubtful_ends;        /* by reader index: ends of what was given before the last death */
 	uint32_t n_windows;
+	uint32_t oldest, youngest; /* pending; index + 1; 0: none */
 	char reason[512];
 };
 
@@ -48,4 +52,6 @@ void in_flight_end(struct worker *worker, struct done_window *window, struct inp
 /* Notes for the supervisor: how many the stage has; which one it is busy with. */
 void in_flight_note(struct worker *worker, uint32_t n);
 void in_flight_note_hand(struct worker *worker, const struct in_flight_item *entry);
+/* The item in hand is one of several again. */
+void in_flight_put_aside(struct worker *worker);
 void in_flight_clear_hand(struct worker *worker, const struct in_flight_item *entry);

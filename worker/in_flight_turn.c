@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "worker/due.h"
+#include "worker/expiry.h"
 #include "worker/in_flight_priv.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
@@ -62,6 +64,8 @@ static int keep(struct worker *worker, struct in_flight_item *entry)
 	in_flight->first_free = entry->next_free;
 	entry->pending = true;
 	in_flight->n_pending++;
+	in_flight_put_aside(worker);
+	due_add(worker, entry);
 	return 0;
 }
 
@@ -79,6 +83,7 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 	worker->phase = PHASE_PROCESS;
 	in_flight->given = entry;
 	in_flight->deferred = false;
+	due_stamp(worker, entry);
 	r = worker->stage.process(&worker->context, worker->state, &entry->item);
 	in_flight->given = NULL;
 	worker->phase = PHASE_NONE;
@@ -144,6 +149,10 @@ static int give(struct worker *worker, const struct input *input)
 		if (r == 0)
 			in_flight_end(worker, window, lane, number);
 		return r;
+	}
+	if (expiry_has_come(worker, &entry->item)) {
+		in_flight_end(worker, window, lane, number);
+		return 0;
 	}
 	r = process(worker, entry);
 	return in_flight->misused ? turn_drop(worker, in_flight_failure(worker)) : r;

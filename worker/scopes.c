@@ -20,6 +20,8 @@
 #include "common/base/must.h"
 #include "common/scope/coordinator.h"
 #include "common/scope/scope.h"
+#include "worker/attempt.h"
+#include "worker/expiry.h"
 #include "worker/wait.h"
 
 static_assert(WEIR_SCOPE_ORDER_CANCEL == BOARD_CANCEL, "the inline test reads the board");
@@ -96,10 +98,11 @@ struct weir_coordinator *scopes_coordinator(struct weir_context *context)
 struct weir_budget scopes_budget(const struct weir_context *context)
 {
 	uint64_t deadline_ns = load_relaxed(&worker_of(context)->board->run_deadline_ns);
-	struct weir_budget budget = weir_budget_at(NULL, deadline_ns ? deadline_ns : WEIR_FOREVER);
+	struct weir_budget run = weir_budget_at(NULL, deadline_ns ? deadline_ns : WEIR_FOREVER);
 
-	budget.cause = WEIR_CAUSE_RUN_DEADLINE;
-	return budget;
+	run = weir_budget_at(&run, expiry_of_hand_ns(worker_of(context)));
+	run.cause = WEIR_CAUSE_RUN_DEADLINE;
+	return weir_budget_at(&run, attempt_deadline_ns(worker_of(context)));
 }
 
 /* When the order is known, so is the time: it was stored before [B1]. */

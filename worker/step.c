@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "worker/burial.h"
+#include "worker/expiry.h"
 #include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -61,6 +62,12 @@ int step_begin(struct worker *worker, const struct input *input)
 		if (r != 0)
 			return r;
 		worker->suspect_attempts = 0;
+		input_take(worker, input);
+		step->n_complete++;
+		return STEP_E_GIVEN_UP;
+	}
+	if (expiry_has_come(worker, &step->item)) {
+		worker->suspect_attempts = step->item.attempt ? 0 : worker->suspect_attempts;
 		input_take(worker, input);
 		step->n_complete++;
 		return STEP_E_GIVEN_UP;

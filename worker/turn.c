@@ -16,7 +16,9 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "worker/admission.h"
+#include "worker/attempt.h"
 #include "worker/burial.h"
+#include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/leave.h"
@@ -112,11 +114,12 @@ int turn_conclude(struct worker *worker, const struct weir_item *item, int statu
 
 int turn_give_up(struct worker *worker, const struct weir_item *item)
 {
+	enum dead_letter_cause cause;
 	char reason[128];
 	int r;
 
-	snprintf(reason, sizeof(reason), "%u workers died with it in hand", item->attempt);
-	r = burial_of_item(worker, item, DEAD_LETTER_ATTEMPTS, reason);
+	cause = attempt_explain(worker, item->attempt, reason, sizeof(reason));
+	r = burial_of_item(worker, item, cause, reason);
 	if (r != 0)
 		return r;
 	weir_log(WEIR_LOG_ERROR, "item %llu from '%s' is given up: %s; it lies in %s",
@@ -169,6 +172,8 @@ static int turn_item(struct worker *worker, const struct input *input)
 		r = 0;
 	} else if (item.attempt >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &item);
+	} else if (expiry_has_come(worker, &item)) {
+		r = 0;
 	} else {
 		turn_note_hand(worker, input, position);
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);

@@ -23,6 +23,7 @@
 #include "worker/admission.h"
 #include "worker/blocked.h"
 #include "worker/children.h"
+#include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/loop.h"
@@ -379,7 +380,8 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 		.data = &request,
 		.fds = &watch,
 		.n_fds = watch.fd >= 0 && !(events & ARM_SPACE),
-		.wake_ns = deadline_earlier(events & ARM_SPACE ? 0 : worker->watch.wake_ns, due_ns),
+		.wake_ns = deadline_earlier(events & ARM_SPACE ? expiry_of_wait_ns(worker) : worker->watch.wake_ns,
+					    due_ns),
 	};
 	int r = wait_for_request(worker, &request);
 

@@ -144,6 +144,13 @@ struct step {
 };
 struct loop;
 
+/* What worker/attempt.c has said of an item. */
+struct attempt {
+	uint32_t lane;
+	uint64_t position;
+	uint64_t deadline_ns; /* 0: nothing */
+};
+
 struct worker {
 	struct weir_context context; /* first */
 	struct heritage heritage;
@@ -224,6 +231,13 @@ struct worker {
 	uint32_t suspect_attempts, suspect_lane; /* from the board; attempts 0: none */
 	uint64_t suspect_position;
 	uint32_t attempt; /* of the item in hand */
+	struct attempt attempt_in_hand;
+	struct {
+		uint64_t sequence, since_ns; /* since_ns 0: nothing waits */
+	} door;                              /* a source's next item, which finds no room: worker/expiry.c */
+	struct {
+		uint64_t n, said_ns; /* by this process; when that was last said */
+	} expired;
 };
 
 #define worker_of(context_) ((struct worker *)(context_))

@@ -99,8 +99,13 @@ void reading_pipeline(struct reading *reading)
 	if (top[TOP_KEY_PIPELINE].option.string)
 		reading->plan->pipeline = spec_strdup(top[TOP_KEY_PIPELINE].option.string);
 	reading->plan->deadline_ns = (uint64_t)value_number(&top[TOP_KEY_DEADLINE], 0);
+	reading->plan->expires_ns = (uint64_t)value_number(&top[TOP_KEY_EXPIRES], 0);
 	reading->plan->drain_ns = (uint64_t)value_number(&top[TOP_KEY_DRAIN], 0);
 	reading->plan->strategy = (enum plan_strategy)value_number(&top[TOP_KEY_STRATEGY], PLAN_ONE_FOR_ONE);
+	if (reading->plan->deadline_ns && reading->plan->expires_ns >= reading->plan->deadline_ns)
+		reading_error(reading, value_position(&top[TOP_KEY_EXPIRES], start), NULL,
+			      "expires '%s' is not shorter than the run's deadline, '%s': the run would be over first",
+			      top[TOP_KEY_EXPIRES].node->value, top[TOP_KEY_DEADLINE].node->value);
 	reading_restart(reading, &top[TOP_KEY_RESTART], NULL, &reading->restart);
 	read_stages(reading, top);
 	values_deinit(top, keys_top.n);

@@ -52,6 +52,8 @@ struct plan_stage {
 	uint64_t restart_period_ns; /* ... within this */
 	uint64_t backoff_min_ns, backoff_max_ns;
 	uint64_t grace_ns;          /* between the rungs of the ladder */
+	uint64_t deadline_ns;       /* for one attempt at an item; 0: none */
+	uint64_t admission_ns;      /* sources: for an item to be let in; 0: it waits */
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
@@ -97,6 +99,7 @@ struct plan {
 	char *pipeline;
 	char *spec_path;
 	uint64_t deadline_ns; /* relative: of the run; 0: none */
+	uint64_t expires_ns;  /* relative: of each item, from its source on; 0: never */
 	uint64_t drain_ns;    /* relative: from the order to drain to the end */
 	enum plan_strategy strategy;
 	struct plan_stage *stages;

@@ -246,6 +246,26 @@ static void add_spool(const struct stage_reading *stage, struct plan_stage *plan
 	add_option(planned, &spool);
 }
 
+static void add_number(struct plan_stage *planned, const char *name, uint64_t number)
+{
+	struct heritage_option option = { .name = spec_strdup(name),
+					  .type = HERITAGE_NUMBER,
+					  .number = (int64_t)number };
+
+	add_option(planned, &option);
+}
+
+/* What a program works on is in no lane, so the stage itself keeps its deadline. */
+static void add_deadline(const struct stage_reading *stage, struct plan_stage *planned)
+{
+	if (!planned->deadline_ns || !stage->descriptor || stage->description || planned->role == WEIR_SOURCE ||
+	    strcmp(stage->descriptor->name, "exec") != 0)
+		return;
+	add_number(planned, "deadline", planned->deadline_ns);
+	add_number(planned, "grace", planned->grace_ns);
+	add_number(planned, "attempts", planned->attempts);
+}
+
 static void read_options(struct reading *reading, struct stage_reading *stage, struct plan_stage *planned,
 			 const char *where)
 {
@@ -309,6 +329,8 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 	planned->lane_bytes = (uint64_t)value_number(&values[STAGE_KEY_LANE], 65536);
 	planned->spool_bytes = (uint64_t)value_number(&values[STAGE_KEY_SPOOL], INT64_MAX);
 	planned->grace_ns = (uint64_t)value_number(&values[STAGE_KEY_GRACE], value_number(&top[TOP_KEY_GRACE], 0));
+	planned->deadline_ns = (uint64_t)value_number(&values[STAGE_KEY_DEADLINE], 0);
+	planned->admission_ns = (uint64_t)value_number(&values[STAGE_KEY_ADMISSION], 0);
 	if (planned->lane_bytes & (planned->lane_bytes - 1)) {
 		unsigned long long up = 65536;
 
@@ -369,4 +391,5 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 			      text_get(&where));
 	read_options(reading, stage, planned, text_get(&where));
 	add_spool(stage, planned);
+	add_deadline(stage, planned);
 }

@@ -41,11 +41,13 @@ void seat_note_attempt(struct seat *seat)
 		return; /* a gap in the story, never in the count */
 	seat->attempts = more;
 	seat_add_manner(seat, &how);
+	overrun_describe(seat, &how);
 	more[seat->n_attempts++] = (struct heritage_death){
 		.when_ns = clock_realtime_ns(),
 		.pid = (int32_t)seat->last_pid,
 		.generation = seat->generation,
 		.how = text_steal(&how),
+		.overrun = seat->overrun.known,
 	};
 }
 

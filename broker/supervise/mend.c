@@ -72,6 +72,7 @@ int seat_mend(struct seat *seat)
 		seat->death.report.in_flight = 0;
 	}
 	if (r == 0) {
+		overrun_blame(seat, &segment, &seat->death.report);
 		note_suspect(seat, &segment, &seat->death.report);
 		note_in_flight(seat, &seat->death.report);
 		/* The next generation has done nothing yet, whatever the last one did. */

@@ -17,6 +17,8 @@ void seat_add_manner(const struct seat *seat, struct text *text)
 
 	if (death->exec_errno)
 		text_printf(text, "could not be executed (%s)", strerrordesc_np(death->exec_errno));
+	else if (seat->overrun.known && death->exited && !death->status)
+		text_add(text, "left when it was cancelled (item_deadline)");
 	else if (death->exited)
 		text_printf(text, "exited with status %d%s", death->status,
 			    death->status ? "" : " without having ended");
@@ -45,6 +47,7 @@ static void add_circumstances(const struct seat *seat, struct text *text)
 	if (death->report.in_flight > 1)
 		text_printf(text, " with %u items in flight (%u at a time until they are through)",
 			    death->report.in_flight, slot->in_flight_limit);
+	overrun_describe(seat, text);
 	if (death->report.applied)
 		text_add(text, "; the turn it had committed was finished for it");
 }

@@ -49,6 +49,7 @@ void seat_greet(const struct seat *seat)
 	if (rung != RUNG_NONE)
 		tell(seat, rung, "");
 	stalls_wake(seat->supervisor);
+	deadlines_wake(seat->supervisor);
 }
 
 /* ---- everybody ---- */
@@ -93,6 +94,7 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 			tell(&supervisor->seats[i], rung, who);
 	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);
+	deadlines_wake(supervisor);
 }
 
 void order_go_on(struct supervisor *supervisor)
@@ -101,6 +103,7 @@ void order_go_on(struct supervisor *supervisor)
 	store_release(&supervisor->board->order, BOARD_RUN); /* [B1] mate: board_order_of */
 	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);
+	deadlines_wake(supervisor);
 }
 
 /* Who is still there says so itself, if it still reacts: it stands in the log beside what its status line claims. */

@@ -198,6 +198,7 @@ static int fork_and_adopt(struct seat *seat, struct spawn_order *order, int docu
 /* What the last generation left in private memory. */
 static void forget_generation(struct seat *seat)
 {
+	overrun_forget(seat);
 	last_words_clear(&seat->words);
 	free(seat->goodbye.reason);
 	free(seat->goodbye.option);

@@ -109,6 +109,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		r = metrics_open(supervisor);
 	if (r == 0)
 		stalls_open(supervisor);
+	deadlines_open(supervisor);
 	if (r) {
 		supervisor_free(supervisor);
 		return r;

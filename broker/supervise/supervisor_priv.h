@@ -11,6 +11,7 @@
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/supervise/last_words.h"
 #include "broker/supervise/metrics.h"
+#include "broker/supervise/overrun.h"
 #include "broker/supervise/supervisor.h"
 #include "broker/supervise/view.h"
 #include "common/flow/repair.h"
@@ -44,6 +45,14 @@ struct death {
 	uint64_t when_ns;
 };
 
+/* The item for which this generation is being ended: deadline_watch.c. */
+struct overrun {
+	bool known;
+	enum rung rung;                /* RUNG_CANCEL and up */
+	uint64_t declared_ns, next_ns; /* of the next rung */
+	struct overrun_item item;
+};
+
 struct seat {
 	struct supervisor *supervisor;
 	const struct plan_stage *stage;
@@ -59,6 +68,7 @@ struct seat {
 	struct segment segment;          /* control pages, read-only */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
+	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
 
 	/* of the present generation */
 	uint32_t generation; /* the last one while nobody sits here */
@@ -76,6 +86,8 @@ struct seat {
 	int spawn_error; /* errno of the last fork that failed */
 	bool overdue;    /* it was not ready in time, and told to end for that */
 	sd_event_source *pidfd_source, *stderr_source;
+	struct overrun_track overrun_track;
+	struct overrun overrun;
 };
 
 struct stage_watch {
@@ -122,6 +134,9 @@ struct supervisor {
 	sd_event_source *timer;              /* for the lifecycle's earliest deadline */
 	struct stall_watch *stalls;
 	struct metrics_watch *metrics;
+	uint64_t look_ns,
+		look_due_ns; /* between two looks for overruns; 0: no stage has a deadline. When the next is due */
+	sd_event_source *look_timer;
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
@@ -266,6 +281,17 @@ void metrics_seen(struct seat *seat, uint64_t order, uint64_t seen_ns);
 void metrics_exited(struct seat *seat);
 /* An episode has begun (it is open) or is over. */
 void metrics_stalled(struct supervisor *supervisor, const struct stall_episode *episode, uint64_t now_ns);
+
+/* deadline_watch.c */
+void deadlines_open(struct supervisor *supervisor);
+/* Looks for overruns from now on, until all is at rest. Fine at any time. */
+void deadlines_wake(struct supervisor *supervisor);
+/* After the repair: if this worker was ended for an overrun, that item and no other is the suspect, and the death a progress. */
+void overrun_blame(struct seat *seat, const struct segment *segment, struct repair_report *report);
+/* For the obituary and the attempt log: "; item 17 had overrun its deadline of 500 ms, by 2.01 s at the end". Nothing if it was none. */
+void overrun_describe(const struct seat *seat, struct text *text);
+/* Before the next generation: takes the order back. */
+void overrun_forget(struct seat *seat);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */
 void supervisor_count(struct supervisor *supervisor, struct outcome *ret_counted);

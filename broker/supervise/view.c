@@ -38,6 +38,7 @@ static void take_worker(const struct seat *seat, struct view_worker *worker)
 		.pid = seat->pid,
 		.generation = seat->life->generation,
 		.restarts = seat->life->restarts,
+		.overruns = seat->n_overruns,
 		.progress_position = load_relaxed(&seat->segment.status->progress_position),
 		.progress_total = load_relaxed(&seat->segment.status->progress_total),
 	};
@@ -50,6 +51,7 @@ static void add_worker(struct view_stage *stage, const struct view_worker *worke
 {
 	stage->n_live += worker->pid != 0;
 	stage->restarts += worker->restarts;
+	stage->overruns += worker->overruns;
 	stage->progress_position += worker->progress_position;
 	stage->progress_total += worker->progress_total;
 	for (uint32_t i = 0; i < LEDGER_COUNT; i++)

@@ -14,6 +14,7 @@ struct view_worker {
 	uint32_t slot, index; /* in the pipeline; in its stage */
 	pid_t pid;            /* 0: nobody sits there now */
 	uint32_t generation, restarts;
+	uint32_t overruns; /* items that have overrun the stage's deadline here */
 	const char *state; /* static name: "busy", "wait-in", "restarting", "ended" ... */
 	uint64_t state_since_ns;
 	uint64_t ledger[LEDGER_COUNT];
@@ -23,7 +24,7 @@ struct view_worker {
 struct view_stage {
 	const char *name; /* owned by the plan */
 	const char *role, *kind;
-	uint32_t n_workers, n_live, restarts;
+	uint32_t n_workers, n_live, restarts, overruns;
 	uint32_t n_retired;            /* seats that the stage goes on without */
 	bool dropped;                  /* failed for good, and the pipeline goes on without it */
 	uint64_t ledger[LEDGER_COUNT]; /* sum of its workers */

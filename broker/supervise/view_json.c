@@ -66,6 +66,8 @@ static void format_worker(const struct view *view, const struct view_worker *wor
 	text_add_char(text, ',');
 	add_number(text, "restarts", worker->restarts);
 	text_add_char(text, ',');
+	add_number(text, "overruns", worker->overruns);
+	text_add_char(text, ',');
 	add_string(text, "state", worker->state);
 	text_add_char(text, ',');
 	add_age(text, "state_seconds", view->now_ns, worker->state_since_ns);
@@ -88,6 +90,8 @@ static void format_stage(const struct view *view, const struct view_stage *stage
 	add_number(text, "live", stage->n_live);
 	text_add_char(text, ',');
 	add_number(text, "restarts", stage->restarts);
+	text_add_char(text, ',');
+	add_number(text, "overruns", stage->overruns);
 	text_add_char(text, ',');
 	add_number(text, "retired", stage->n_retired);
 	text_add(text, stage->dropped ? ",\"dropped\":true" : ",\"dropped\":false");

@@ -131,8 +131,7 @@ static bool record_valid(const struct segment *segment, uint64_t n)
 	return true;
 }
 
-/* The position in hand is still to be taken, as the repaired segment says. */
-static bool is_untaken(const struct segment *segment, uint32_t lane, uint64_t position)
+bool repair_is_untaken(const struct segment *segment, uint32_t lane, uint64_t position)
 {
 	if (lane == HAND_LETTER)
 		return position > load_relaxed(&segment->cursor_switch->letter);
@@ -152,7 +151,7 @@ static void find_suspect(const struct segment *segment, struct repair_report *re
 	if (report->in_flight > 1)
 		return;
 	/* [S2] mate: turn_note_hand */
-	if (load_acquire(&hand->busy) != 1 || !is_untaken(segment, lane, position))
+	if (load_acquire(&hand->busy) == HAND_EMPTY || !repair_is_untaken(segment, lane, position))
 		return;
 	report->in_hand = true;
 	report->suspect_lane = lane;
@@ -178,6 +177,7 @@ int repair_run(struct segment *segment, struct repair_report *ret_report)
 		find_suspect(segment, &report);
 	store_release(&segment->hand->busy, 0); /* [S2] */
 	store_relaxed(&segment->hand->in_flight, 0);
+	store_relaxed(&segment->hand->due_ns, 0);
 	store_release(&segment->armed->word, 0); /* [D2] */
 	*ret_report = report;
 	return 0;

@@ -25,6 +25,9 @@ struct repair_report {
  */
 int repair_run(struct segment *segment, struct repair_report *ret_report);
 
+/* Whether what lies, or the letter that is given again, at that position is still to be taken, as the repaired segment says. */
+bool repair_is_untaken(const struct segment *segment, uint32_t lane, uint64_t position);
+
 /*
  * Closes all output lanes of a slot that nobody will ever sit in again, after repair_run(): what it had committed is taken, then its
  * consumers see the end. `segment` is mapped for writing. Supervisor only.

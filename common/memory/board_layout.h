@@ -31,7 +31,11 @@ struct board_slot {
 	atomic_u32 retired;        /* 1: nobody will ever sit here again; stored after the repair [B2] */
 	/* asynchronous stages: items to have at a time until past those of the last death; 0: all */
 	uint32_t in_flight_limit;
-	uint8_t pad[28];
+	/* stages with a deadline: when the item in hand will have overrun it, as far as the supervisor can see */
+	atomic_u32 due_lane;
+	atomic_u64 due_position;
+	atomic_u64 due_ns; /* 0: nothing is known; stored last, cleared first [B4] */
+	uint8_t pad[8];
 };
 
 struct board {
@@ -55,7 +59,8 @@ static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, sus
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8 &&
 		      offsetof(struct board_slot, retired) == 28,
 	      "layout");
-static_assert(offsetof(struct board_slot, in_flight_limit) == 32, "layout");
+static_assert(offsetof(struct board_slot, in_flight_limit) == 32 && offsetof(struct board_slot, due_ns) == 48,
+	      "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
 		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&

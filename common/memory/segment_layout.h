@@ -87,16 +87,26 @@ struct segment_status {
 
 /*
  * The item in hand: written before the stage is called, on a line that nobody polls. An asynchronous stage has many items at a
- * time; `in_flight` says how many, and the note names one only while the stage is busy with just that one.
+ * time; `in_flight` says how many, and the note names one only while the stage is busy with just that one. If its stage has a deadline
+ * `due_*` are of the item that has been pending longest; due_ns is on a clock that stands still while the worker sleeps for room.
  */
+enum hand_busy {
+	HAND_EMPTY = 0,
+	HAND_BUSY = 1,  /* a callback has it */
+	HAND_ASIDE = 2, /* an asynchronous stage has put it aside, and nothing else has been in hand since */
+};
 struct segment_hand {
 	atomic_u64 position; /* of the item in its input lane */
 	atomic_u64 sequence;
 	atomic_u32
 		lane; /* reader index; HAND_LETTER: a dead letter that is given again, `position` is its mark's number */
-	atomic_u32 busy;      /* 1: in hand; stored last, cleared first */
+	atomic_u32 busy;      /* enum hand_busy; stored last, cleared first */
 	atomic_u32 in_flight; /* items given to an asynchronous stage and not finished; 0 elsewhere */
-	uint8_t pad[36];
+	atomic_u32 due_lane;
+	atomic_u64 due_ns; /* 0: none; stored last, cleared first */
+	atomic_u64 due_position;
+	atomic_u64 due_sequence;
+	uint8_t pad[8];
 };
 
 #define HAND_LETTER (UINT32_MAX - 1)
@@ -235,7 +245,8 @@ static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
 	      "layout");
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
-		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24,
+		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24 &&
+		      offsetof(struct segment_hand, due_ns) == 32,
 	      "layout");
 static_assert(sizeof(struct segment_cursor_switch) == 64 && offsetof(struct segment_cursor_switch, letter) == 8,
 	      "layout");

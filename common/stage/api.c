@@ -146,6 +146,18 @@ API void weir_settle(struct weir_context *context, uint64_t n_items)
 	context->host->settle(context, n_items);
 }
 
+API int weir_give_up(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
+		     const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	return context->host->give_up(context, n_items, data, size_bytes, reason);
+}
+
 API void weir_progress(struct weir_context *context, uint64_t position, uint64_t total)
 {
 	context->host->progress(context, position, total);

@@ -47,6 +47,7 @@ enum dead_letter_part {
 	DEAD_LETTER_FROM_LANE = 0,
 	DEAD_LETTER_AT_SOURCE = 1,    /* lower bits: which of those that this source has refused */
 	DEAD_LETTER_AT_FULL_LANE = 2, /* lower bits: output edge (22 bits) and which of those refused there (40 bits) */
+	DEAD_LETTER_HELD = 3,         /* lower bits: how many this slot had given up before */
 };
 #define DEAD_LETTER_PART(where_, number_) ((uint64_t)(where_) << 62 | (uint64_t)(number_))
 

@@ -25,8 +25,8 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 336, "tables");
-static_assert(sizeof(struct heritage_death) == 24, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 368, "tables");
+static_assert(sizeof(struct heritage_death) == 32, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
@@ -81,7 +81,7 @@ RECORD(loop_lane, heritage_loop_lane);
 
 static const struct field death_fields[] = {
 	FIELD(U64, heritage_death, when_ns), FIELD(I32, heritage_death, pid), FIELD(U32, heritage_death, generation),
-	FIELD(STRING, heritage_death, how),
+	FIELD(STRING, heritage_death, how), FIELD(FLAG, heritage_death, overrun),
 };
 RECORD(death, heritage_death);
 
@@ -100,6 +100,7 @@ static const struct field document_fields[] = {
 	FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
 	FIELD(FLAG, heritage, stands_in),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
+	FIELD(U64, heritage, deadline_ns), FIELD(U64, heritage, expires_ns), FIELD(U64, heritage, admission_ns),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD(STRING_OR_NIL, heritage, dead_letter_store), FIELD(U64, heritage, run),
 	FIELD_RECORDS(heritage, deaths, n_deaths, death),

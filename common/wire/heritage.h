@@ -112,7 +112,8 @@ struct heritage_death {
 	uint64_t when_ns; /* CLOCK_REALTIME */
 	int32_t pid;
 	uint32_t generation;
-	char *how; /* "was killed by SIGSEGV" */
+	char *how;    /* "was killed by SIGSEGV" */
+	bool overrun; /* because the item had overrun its deadline */
 };
 
 struct heritage {
@@ -142,6 +143,9 @@ struct heritage {
 	bool stands_in;          /* its stage has failed for good, on_failure: drop_branch: this worker discards */
 	uint32_t batch;          /* items a turn takes at most */
 	uint32_t in_flight;      /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
+	uint64_t deadline_ns;    /* for one attempt at an item, relative; 0: none */
+	uint64_t expires_ns;     /* for an item, from its source on, relative; 0: never */
+	uint64_t admission_ns;   /* sources: for an item that finds no room, relative; 0: it waits */
 	uint32_t attempts;       /* workers that an item may cost before it is given up */
 	char *dead_letter_path;  /* file that given-up and rejected items are appended to; NULL: the store takes them */
 	char *dead_letter_store; /* folder of the pipeline's store; NULL: the file takes them */

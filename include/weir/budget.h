@@ -70,7 +70,11 @@ static inline struct weir_budget weir_budget_at(const struct weir_budget *parent
 /* From now on for duration_ns, as above. Reads the clock. A duration past the end of time is WEIR_FOREVER. */
 struct weir_budget weir_budget_within(const struct weir_budget *parent, uint64_t duration_ns);
 
-/* The worker's own: the deadline of the run, if it has one. Worker process, the thread that was called back. */
+/*
+ * The tightest that holds now: the deadline of the pipeline; with an item in hand also the end of that item's run (expires), and of this
+ * attempt at it (the stage's deadline, cause ITEM_DEADLINE), which is counted from when it is asked for first, or seen by the supervisor:
+ * so ask early. Worker process, the thread that was called back. Reads the clock if the stage has a deadline.
+ */
 struct weir_budget weir_budget_of(const struct weir_context *context);
 
 /* What is left, in ns: 0 when it is over, UINT64_MAX if there is no limit. Reads the clock, if there is one. */

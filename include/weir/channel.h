@@ -59,7 +59,8 @@ WEIR_MUST_CHECK int weir_recv(struct weir_context *context, uint32_t input, uint
  * Returns WEIR_OK; WEIR_WOULD_BLOCK, WEIR_EXPIRED: no room, nothing was sent; WEIR_TOO_LARGE: never fits, see
  * weir_item_size_max(); WEIR_FULL: the lane is full of what this step has sent, so no waiting would help; WEIR_CLOSED: weir_close()
  * was called, or (sources) the pipeline drains or every reader has left: all that was sent before is committed, return from run();
- * WEIR_REJECTED (sources): every edge refused it, full: reject; it is counted, go on with the next; WEIR_CANCELLED; WEIR_FAILED.
+ * WEIR_REJECTED (sources): every edge refused it, full: reject, or there was no room within admission:; it is counted, go on with the next;
+ * WEIR_CANCELLED; WEIR_FAILED.
  */
 WEIR_MUST_CHECK int weir_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
 			      uint64_t deadline_ns);

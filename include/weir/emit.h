@@ -132,7 +132,8 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
  * Copies an item into an output. `output` is an index below weir_outputs(), or WEIR_ALL_OUTPUTS: an item of 4 KiB
  * and more is written once for all of them.
  * Returns 0; WEIR_FULL (only in produce(): return WEIR_MORE); WEIR_TOO_LARGE (never fits); WEIR_CANCELLED; WEIR_REJECTED (only to
- * sources: every lane is full, and the stages behind say full: reject; it is counted, go on with the next). In process(),
+ * sources: every lane is full, and the stages behind say full: reject, or it has waited for as long as admission: allows; it is counted, go
+ * on with the next). In process(),
  * end_run() and finish() it waits for room, committing the complete items before this one first; not if the stage has a
  * flush(): then the outputs of one item may take three quarters of a lane. More than that: WEIR_MORE and produce(). In run() it
  * is weir_send() with WEIR_FOREVER, and says what that says (weir/channel.h). -EINVAL: there is no such output; outside run() the

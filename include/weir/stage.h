@@ -155,11 +155,15 @@ int weir_spool(struct weir_context *context, uint32_t index);
  * Counting. weir_accept: a source took in an item that it did not emit because it is unfit; the reason is logged
  * (rate-limited), the item kept as a dead letter. weir_reject: names the reason before process() returns WEIR_REJECTED.
  * weir_settle: n items that were WEIR_HELD have now ended: delivered (sinks) or consumed (operators).
+ * weir_give_up: n of them, in produce() or finish(), can't be ended within the stage's deadline: what is left of them is kept as one dead
+ * letter (cause deadline), and they are counted. Returns 0; WEIR_FAILED: it could not be kept, return that.
  */
 int weir_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *reason, ...)
 	__attribute__((format(printf, 4, 5)));
 void weir_reject(struct weir_context *context, const char *reason, ...) __attribute__((format(printf, 2, 3)));
 void weir_settle(struct weir_context *context, uint64_t n_items);
+int weir_give_up(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
+		 const char *reason, ...) __attribute__((format(printf, 5, 6)));
 
 /* Says why the stage can not go on, before WEIR_FAILED: what, where, what to do. One sentence. */
 void weir_fail(struct weir_context *context, const char *reason, ...) __attribute__((format(printf, 2, 3)));

@@ -9,9 +9,12 @@
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
 #include "worker/rest.h"
+#include "worker/attempt.h"
 #include "worker/blocked.h"
 #include "worker/children.h"
 #include "worker/burial.h"
+#include "worker/due.h"
+#include "worker/expiry.h"
 #include "worker/key.h"
 #include "worker/scopes.h"
 #include "worker/spin.h"
@@ -226,4 +229,41 @@ int rest(struct worker *worker)
 	(void)worker;
 	explore_fail("a source rests");
 	return WEIR_FAILED;
+}
+
+/* No stage has a deadline here. */
+void due_stamp(struct worker *worker, struct in_flight_item *entry)
+{
+	(void)worker;
+	(void)entry;
+}
+
+void due_add(struct worker *worker, struct in_flight_item *entry)
+{
+	(void)worker;
+	(void)entry;
+}
+
+void due_remove(struct worker *worker, struct in_flight_item *entry)
+{
+	(void)worker;
+	(void)entry;
+}
+
+bool expiry_has_come(struct worker *worker, const struct weir_item *item)
+{
+	(void)worker;
+	(void)item;
+	return false;
+}
+
+/* No item is given up here. */
+enum dead_letter_cause attempt_explain(const struct worker *worker, uint32_t n_attempts, char *reason,
+				       size_t size_bytes)
+{
+	(void)worker;
+	(void)n_attempts;
+	(void)size_bytes;
+	reason[0] = '\0';
+	return DEAD_LETTER_ATTEMPTS;
 }

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +83,7 @@ int block_init(struct block *block, struct weir_context *context, bool has_outpu
 	block->separator_bytes = exec_option_mode(context, "join") == SPLIT_STANZAS ? 2 : 1;
 	block->wait_ns = exec_option_number(context, "block_wait", BLOCK_WAIT_NS_FALLBACK);
 	block->spool_bytes = exec_option_spool(context);
+	timeout_init(&block->timeout, context);
 	r = program_init(&block->program, context, &why);
 	if (r == PROGRAM_E_BAD) {
 		weir_fail(context, "%s", text_get(&why));
@@ -195,13 +197,18 @@ bool block_is_committed(const struct block *block)
 	       block->committed.input_bytes == block->cursor->input_bytes;
 }
 
-void block_end(struct block *block, struct weir_context *context)
+static void block_forget(struct block *block)
 {
 	uint64_t number = block->cursor->number + 1;
 
-	weir_settle(context, block->cursor->n_items);
 	spool_map_check(&block->input); /* a program can open its stdin once more, and cut it */
 	*block->cursor = (struct block_cursor){ .number = number };
+}
+
+void block_end(struct block *block, struct weir_context *context)
+{
+	weir_settle(context, block->cursor->n_items);
+	block_forget(block);
 }
 
 /* ---- running ---- */
@@ -261,9 +268,11 @@ static int block_check_output(struct block *block, struct weir_context *context,
 	return WEIR_FAILED;
 }
 
-/* Until it ends. Returns 0, WEIR_CANCELLED, WEIR_FAILED, -errno; unless 0 it may still run. */
+/* Until it ends. Returns 0, WEIR_EXPIRED, WEIR_CANCELLED, WEIR_FAILED, -errno; unless 0 it may still run. */
 static int block_wait(struct block *block, struct weir_context *context, int stdout_fd)
 {
+	uint64_t end_ns = timeout_end_ns(&block->timeout, clock_now_ns());
+
 	for (;;) {
 		struct pollfd fd = { .fd = block->child.pidfd, .events = POLLIN };
 		int r = weir_wait(context, &fd, 1, clock_now_ns() + RUN_LOOK_NS), over;
@@ -273,6 +282,8 @@ static int block_wait(struct block *block, struct weir_context *context, int std
 		over = block_check_output(block, context, stdout_fd);
 		if (over || r == WEIR_OK)
 			return over;
+		if (clock_now_ns() >= end_ns)
+			return WEIR_EXPIRED;
 	}
 }
 
@@ -282,6 +293,8 @@ static int block_attempt(struct block *block, struct weir_context *context, int 
 
 	if (!r)
 		r = block_wait(block, context, stdout_fd);
+	if (r == WEIR_EXPIRED)
+		return r; /* timeout_overrun() ends it */
 	if (r == WEIR_CANCELLED)
 		child_stop(&block->child);
 	else if (r)
@@ -322,14 +335,54 @@ static void block_tell_failure(struct block *block, struct weir_context *context
 	weir_fail(context, "%s", text_get(&text));
 }
 
+/* What of the block is in the spool becomes one letter. */
+static int block_give_up(struct block *block, struct weir_context *context)
+{
+	const struct block_cursor *cursor = block->cursor;
+	char deadline[QUANTITY_TEXT_SIZE];
+	int r = block_check_input(block, context);
+
+	if (!r)
+		r = spool_map_reserve(&block->input, cursor->input_bytes, block->input_bound_bytes);
+	if (!r)
+		r = weir_give_up(context, cursor->n_items, block->input.data, cursor->input_bytes,
+				 "'%s' has overrun the deadline of %s on %s of %llu items, in each of %u attempts",
+				 block->program.title, quantity_format_duration(block->timeout.deadline_ns, deadline),
+				 "this block", (unsigned long long)cursor->n_items, block->timeout.attempts);
+	if (r)
+		return r;
+	block_forget(block);
+	return WEIR_EXPIRED;
+}
+
+/* The program has not ended in time. Returns 0: again; and what block_run() returns. */
+static int block_overrun(struct block *block, struct weir_context *context, uint64_t from_ns)
+{
+	char what[64];
+	int r;
+
+	snprintf(what, sizeof(what), "a block of %llu items", (unsigned long long)block->cursor->n_items);
+	r = timeout_overrun(&block->timeout, context, &block->child, block->program.title, what, from_ns);
+	return r == WEIR_EXPIRED ? block_give_up(block, context) : r;
+}
+
 int block_run(struct block *block, struct weir_context *context, int stdout_fd)
 {
 	for (uint32_t attempt = 1;; attempt++) {
+		uint64_t from_ns = clock_now_ns();
 		struct program_end end;
 		int r = block_attempt(block, context, stdout_fd, &end);
 
+		if (r == WEIR_EXPIRED) {
+			r = block_overrun(block, context, from_ns);
+			if (r)
+				return r;
+			attempt--; /* these are counted by themselves */
+			continue;
+		}
 		if (r)
 			return r;
+		block->timeout.n_overruns = 0;
 		if (program_end_is_ok(&block->program, &end))
 			return 0;
 		block_tell_failure(block, context, &end, attempt);

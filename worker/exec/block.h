@@ -11,6 +11,7 @@
 
 #include "common/stage/exec_block.h"
 #include "worker/exec/child.h"
+#include "worker/exec/timeout.h"
 #include "worker/exec/program.h"
 #include "worker/exec/spool.h"
 #include "worker/split.h"
@@ -42,6 +43,7 @@ struct block {
 	int output_fd;                 /* spool 1; -1: a sink */
 	size_t separator_bytes;        /* newlines behind each item */
 	uint64_t size_bytes;           /* complete at so many payload bytes; UINT64_MAX: only at the end */
+	struct timeout timeout;        /* with its program */
 	uint64_t wait_ns;              /* complete so long after its first item; 0: never */
 	uint64_t spool_bytes;          /* bound of a spool */
 	uint64_t input_bound_bytes;    /* complete at so much input, with separators: empty items have no payload */
@@ -68,7 +70,8 @@ bool block_is_committed(const struct block *block);
 
 /*
  * Runs the program on the block until it succeeds, three times at most. stdout_fd -1: spool 1, else that one. Returns
- * 0, WEIR_CANCELLED, WEIR_FAILED after weir_fail(), -errno. No program runs afterwards.
+ * 0; WEIR_EXPIRED: it has overrun the stage's deadline as often as it may, and the block was given up: it is over, collecting begins
+ * anew; WEIR_CANCELLED, WEIR_FAILED after weir_fail(), -errno. No program runs afterwards.
  */
 int block_run(struct block *block, struct weir_context *context, int stdout_fd);
 /* The block is over, and no program runs: its items are settled, collecting begins anew. */

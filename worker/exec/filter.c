@@ -162,6 +162,8 @@ int filter_produce(struct weir_context *context, void *state)
 	if (block->cursor->phase == BLOCK_EMIT)
 		return filter_emit(filter, context);
 	r = block_run(block, context, -1);
+	if (r == WEIR_EXPIRED)
+		return WEIR_MORE; /* so that "given up" is committed before the spool is used again */
 	if (r)
 		return r;
 	block->cursor->phase = BLOCK_EMIT;

@@ -38,8 +38,7 @@
 
 _Static_assert(sizeof(struct line_cursor) <= WEIR_CURSOR_SIZE_MAX, "the cursor must fit");
 
-/* Bytes of the oldest line, its newline included. */
-static size_t line_head_bytes(const struct line *line)
+size_t line_head_bytes(const struct line *line)
 {
 	const char *from = line->queue.data + line->head,
 		   *newline = memchr(from, '\n', line->queue.length - line->head);
@@ -57,6 +56,26 @@ static void line_drop_head(struct line *line, size_t head_bytes)
 	line->sent -= line->head;
 	line->stored -= line->head;
 	line->head = 0;
+}
+
+void line_pass_head(struct line *line)
+{
+	size_t head_bytes = line_head_bytes(line);
+
+	line_drop_head(line, head_bytes);
+	line->cursor->start += head_bytes;
+	line->cursor->n_items--;
+	line->progress_ns = clock_now_ns();
+	line->timeout.n_overruns = 0;
+	if (line->queue.length - line->head < WINDOW_BYTES / 2 && line->cursor->n_items < WINDOW_ITEMS / 2)
+		line->window_full = false;
+}
+
+/* When something has to be done about the oldest line, if there is no answer before. */
+static uint64_t line_due_ns(const struct line *line)
+{
+	return line->timeout.deadline_ns ? timeout_end_ns(&line->timeout, line->progress_ns) :
+					   line->progress_ns + line->answer_within_ns;
 }
 
 static int line_emit_answer(struct line *line, struct weir_context *context)
@@ -78,16 +97,11 @@ static int line_emit_answer(struct line *line, struct weir_context *context)
 	}
 	if (r)
 		return r;
-	line_drop_head(line, head_bytes);
-	line->cursor->start += head_bytes;
-	line->cursor->n_items--;
+	line_pass_head(line);
 	line->cursor->n_answered++;
 	weir_settle(context, 1);
 	line->has_answer = false;
-	line->progress_ns = clock_now_ns();
 	line->attempt = 0;
-	if (line->queue.length - line->head < WINDOW_BYTES / 2 && line->cursor->n_items < WINDOW_ITEMS / 2)
-		line->window_full = false;
 	return 0;
 }
 
@@ -122,6 +136,7 @@ int line_open(struct weir_context *context, void **ret_state)
 			       .spool_fd = weir_spool(context, 0) };
 	line->committed = *line->cursor;
 	line->answer_within_ns = exec_option_number(context, "answer_within", ANSWER_WITHIN_NS_FALLBACK);
+	timeout_init(&line->timeout, context);
 	r = program_init(&line->program, context, &why);
 	if (r == PROGRAM_E_BAD) {
 		weir_fail(context, "%s", text_get(&why));
@@ -180,16 +195,16 @@ static int line_await(struct line *line, struct weir_context *context)
 
 	if (r)
 		return r;
-	if (clock_now_ns() >= line->progress_ns + line->answer_within_ns)
-		return line_lost_silent(line, context);
+	if (clock_now_ns() >= line_due_ns(line))
+		return line->timeout.deadline_ns ? line_overrun(line, context) : line_lost_silent(line, context);
 	if (!line_must_wait(line)) {
-		weir_watch(context, line->out, POLLIN, line->progress_ns + line->answer_within_ns);
+		weir_watch(context, line->out, POLLIN, line_due_ns(line));
 		return LINE_E_DONE;
 	}
 	fds[0] = (struct pollfd){ .fd = line->out, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = line->sent < line->stored ? line->in : -1, .events = POLLOUT };
 	fds[2] = (struct pollfd){ .fd = line->ended ? -1 : line->child.pidfd, .events = POLLIN };
-	r = weir_wait(context, fds, 3, line->progress_ns + line->answer_within_ns);
+	r = weir_wait(context, fds, 3, line_due_ns(line));
 	if (r == WEIR_CANCELLED)
 		line_stop(line, context);
 	if (r != WEIR_OK && r != WEIR_EXPIRED)
@@ -285,7 +300,7 @@ int line_flush(struct weir_context *context, void *state)
 	if (line->sent < line->stored || line->out < 0 || !child_runs(&line->child))
 		weir_produce_next(context);
 	else
-		weir_watch(context, line->out, POLLIN, line->progress_ns + line->answer_within_ns);
+		weir_watch(context, line->out, POLLIN, line_due_ns(line));
 	return 0;
 }
 

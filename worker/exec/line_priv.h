@@ -9,6 +9,7 @@
 
 #include "worker/exec/buffer.h"
 #include "worker/exec/child.h"
+#include "worker/exec/timeout.h"
 #include "worker/exec/program.h"
 #include "worker/split.h"
 
@@ -35,7 +36,8 @@ struct line {
 	bool ended;
 	uint64_t progress_ns; /* last answer, or when there began to be something to answer */
 	uint64_t answer_within_ns;
-	uint32_t attempt; /* times the program was lost since the last answer */
+	struct timeout timeout; /* with the program, over the oldest line */
+	uint32_t attempt;       /* times the program was lost since the last answer */
 	bool window_full, run_ending, finishing;
 };
 
@@ -44,6 +46,11 @@ enum {
 	LINE_E_END,        /* ... and none will come: the program's stdout is at its end */
 	LINE_E_DONE,
 };
+
+/* Bytes of the oldest line, its newline included. */
+size_t line_head_bytes(const struct line *line);
+/* The oldest line is over, answered or not. */
+void line_pass_head(struct line *line);
 
 static inline bool line_is_idle(const struct line *line)
 {
@@ -64,10 +71,12 @@ int line_send(struct line *line);
 int line_next_answer(struct line *line);
 
 /*
- * The program is of no more use: it has not answered in time; its stdout is at its end though answers are due. It is
+ * The program is of no more use: the oldest line has overrun the stage's deadline, and is given up if that was often enough;
+ * it has not answered in time; its stdout is at its end though answers are due. It is
  * started again, or, the third time in a row, given up. Returns 0 if it runs again; WEIR_FAILED after weir_fail();
  * WEIR_CANCELLED; -errno.
  */
+int line_overrun(struct line *line, struct weir_context *context);
 int line_lost_silent(struct line *line, struct weir_context *context);
 int line_lost_ended(struct line *line, struct weir_context *context);
 /* It has written a line that answers nothing: stops it. Returns WEIR_FAILED after weir_fail(). */

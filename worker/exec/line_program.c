@@ -79,6 +79,24 @@ static int line_lost(struct line *line, struct weir_context *context, const char
 	return line_start(line, context);
 }
 
+int line_overrun(struct line *line, struct weir_context *context)
+{
+	char deadline[QUANTITY_TEXT_SIZE];
+	int r = timeout_overrun(&line->timeout, context, &line->child, line->program.title, "a line",
+				line->progress_ns);
+
+	if (r == WEIR_EXPIRED) {
+		r = weir_give_up(context, 1, line->queue.data + line->head, line_head_bytes(line) - 1,
+				 "'%s' has overrun the deadline of %s on this line, in each of %u attempts",
+				 line->program.title, quantity_format_duration(line->timeout.deadline_ns, deadline),
+				 line->timeout.attempts);
+		if (r == 0)
+			line_pass_head(line);
+	}
+	line_stop(line, context); /* what has not been answered, and not given up, is unsent again */
+	return r ? r : line_start(line, context);
+}
+
 int line_lost_silent(struct line *line, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;

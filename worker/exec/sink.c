@@ -58,6 +58,8 @@ static int sink_produce(struct weir_context *context, void *state)
 	if (!block_is_committed(block))
 		return WEIR_MORE;
 	r = block_run(block, context, STDOUT_FILENO);
+	if (r == WEIR_EXPIRED)
+		return WEIR_MORE; /* so that "given up" is committed before the spool is used again */
 	if (r)
 		return r;
 	block_end(block, context);

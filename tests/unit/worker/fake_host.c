@@ -112,6 +112,17 @@ static void fake_settle(struct weir_context *context, uint64_t n_items)
 	host_of(context)->n_settled += n_items;
 }
 
+static int fake_give_up(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
+			const char *reason)
+{
+	struct fake_host *host = host_of(context);
+
+	host->n_given_up += n_items;
+	snprintf(host->last_given_up, sizeof(host->last_given_up), "%.*s", (int)size_bytes, (const char *)data);
+	fake_reject(context, reason);
+	return 0;
+}
+
 static void fake_fail(struct weir_context *context, const char *reason)
 {
 	fake_reject(context, reason);
@@ -215,6 +226,7 @@ static const struct weir_host fake_table = {
 	.accept_rejected = fake_accept_rejected,
 	.reject = fake_reject,
 	.settle = fake_settle,
+	.give_up = fake_give_up,
 	.fail = fake_fail,
 	.progress = fake_progress,
 	.wait = fake_wait,

@@ -18,6 +18,7 @@
 #include "common/memory/segment.h"
 #include "common/observe/ledger.h"
 #include "common/observe/worker_state.h"
+#include "common/scope/cause.h"
 #include "common/wire/heritage.h"
 #include "common/wire/message.h"
 
@@ -306,6 +307,70 @@ static void die_with_many_in_flight(const struct fake *fake)
 	raise(SIGKILL);
 }
 
+/*
+ * Takes an item in hand and keeps it: until it is cancelled; for ever, hearing nothing ("hold-deaf"); or it is done after all when the cancel
+ * comes ("hold-done"). Once it has cost its attempts it is passed over.
+ */
+static void hold_an_item(struct fake *fake)
+{
+	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
+	struct segment_hand *hand = fake->segment.hand;
+
+	demand(load_relaxed(&slot->order) == BOARD_HOLD && load_relaxed(&slot->cause) == CAUSE_NONE);
+	if (slot->suspect_attempts >= fake->heritage.attempts || load_relaxed(&fake->segment.readers[0].done)) {
+		demand(!slot->suspect_attempts || fake->heritage.deaths[0].overrun);
+		store_relaxed(&fake->segment.readers[0].done,
+			      0); /* nothing lies there: the census must not find more */
+		return;
+	}
+	store_relaxed(&hand->position, POISON_POSITION);
+	store_relaxed(&hand->sequence, POISON_SEQUENCE);
+	store_relaxed(&hand->lane, 0);
+	store_release(&hand->busy, HAND_BUSY);
+	if (acts(fake, "hold-deaf"))
+		sleep_for_ever();
+	wait_for_order(fake, BOARD_CANCEL);
+	demand(load_relaxed(&slot->cause) == CAUSE_ITEM_DEADLINE);
+	demand(load_relaxed(&slot->due_position) == POISON_POSITION && load_relaxed(&slot->due_ns) <= clock_now_ns());
+	if (acts(fake, "hold-done"))
+		store_relaxed(&fake->segment.readers[0].done, POISON_POSITION + 8);
+}
+
+/* As an asynchronous stage that sleeps beside an item which it has put aside. */
+static void hold_a_pending_item(struct fake *fake)
+{
+	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
+	struct segment_hand *hand = fake->segment.hand;
+
+	if (slot->suspect_attempts >= fake->heritage.attempts) {
+		demand(slot->suspect_position == POISON_POSITION && slot->in_flight_limit == 0);
+		return;
+	}
+	store_relaxed(&hand->in_flight, 50);
+	store_relaxed(&hand->position, POISON_POSITION + 400); /* which is not to blame */
+	store_release(&hand->busy, HAND_ASIDE);
+	store_relaxed(&hand->due_position, POISON_POSITION);
+	store_relaxed(&hand->due_sequence, POISON_SEQUENCE);
+	store_release(&hand->due_ns, clock_now_ns() + 20 * NS_PER_MS);
+	set_state(fake, WORKER_STATE_WAIT_OUTSIDE);
+	wait_for_order(fake, BOARD_CANCEL);
+}
+
+/* Waits for room with an item in hand, for longer than its deadline. */
+static void wait_for_room(struct fake *fake)
+{
+	struct segment_hand *hand = fake->segment.hand;
+
+	store_relaxed(&hand->position, POISON_POSITION);
+	store_release(&hand->busy, HAND_BUSY);
+	store_relaxed(&fake->segment.status->since_ns, clock_now_ns());
+	set_state(fake, WORKER_STATE_WAIT_SPACE);
+	usleep(300 * 1000);
+	demand(order_of(fake) < BOARD_CANCEL);
+	store_release(&hand->busy, HAND_EMPTY);
+	set_state(fake, WORKER_STATE_BUSY);
+}
+
 static void flood(void)
 {
 	for (unsigned i = 0; i < FLOOD_LINES; i++)
@@ -366,6 +431,12 @@ static void act_longer(struct fake *fake)
 		die_with_item_in_hand(fake);
 	if (acts(fake, "crowded"))
 		die_with_many_in_flight(fake);
+	if (acts(fake, "hold") || acts(fake, "hold-deaf") || acts(fake, "hold-done"))
+		hold_an_item(fake);
+	if (acts(fake, "hold-pending"))
+		hold_a_pending_item(fake);
+	if (acts(fake, "wait-for-room"))
+		wait_for_room(fake);
 	if (acts(fake, "flood"))
 		flood();
 	if (acts(fake, "emit"))
@@ -393,7 +464,7 @@ int fake_worker_main(void)
 	check_descriptors(&fake);
 	check_signals();
 	connect_control(&fake);
-	if (acts(&fake, "deaf"))
+	if (acts(&fake, "deaf") || acts(&fake, "hold-deaf"))
 		signal(SIGTERM, SIG_IGN);
 	act_early(&fake);
 	set_state(&fake, WORKER_STATE_READY);

@@ -63,7 +63,7 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 	make_stage(made, 0, "feed", WEIR_SOURCE, feed);
 	make_stage(made, 1, "store", WEIR_SINK, store);
 	made->stages[1].workers = workers;
-	made->stages[1].in_flight = strcmp(store, "crowded") == 0 ? 100 : 1;
+	made->stages[1].in_flight = strcmp(store, "crowded") == 0 || strcmp(store, "hold-pending") == 0 ? 100 : 1;
 	made->stages[1].first_slot = 1;
 	made->stages[0].outputs = made->stages[1].inputs = &made->edge_number;
 	made->stages[0].n_outputs = made->stages[1].n_inputs = 1;

@@ -519,9 +519,32 @@ static void test_kill_at_random(void **state)
 	exec_deinit(&host);
 }
 
+/* The second block overruns, by a program that hears nothing; the others are done, and so is one that is only slow at first. */
+static void test_a_block_that_takes_too_long_is_given_up(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	start(&host, SHELL("trap '' TERM INT; a=$(cat); case $a in *00013*) sleep 1000;; esac; echo \"$a\""));
+	fake_host_option_number(&host, "deadline", 600 * (int64_t)NS_PER_MS);
+	fake_host_option_number(&host, "grace", 10 * (int64_t)NS_PER_MS);
+	fake_host_option_number(&host, "attempts", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	feed(&host, 0, 30);
+	assert_int_equal(exec_finish(&host), 0);
+	assert_int_equal(fake_host_items(&host), 20);
+	assert_true(fake_host_item_is(&host, 9, "line 00009"));
+	assert_true(fake_host_item_is(&host, 10, "line 00020"));
+	assert_int_equal(host.n_settled, 20);
+	assert_int_equal(host.n_given_up, 10);
+	assert_int_equal(strncmp(host.last_given_up, "line 00010\nline 00011\n", 22), 0);
+	exec_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_block_that_takes_too_long_is_given_up),
 		cmocka_unit_test(test_cat),
 		cmocka_unit_test(test_one_run_per_block),
 		cmocka_unit_test(test_all),

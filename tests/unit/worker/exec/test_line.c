@@ -430,9 +430,66 @@ static void test_kill_at_random(void **state)
 	exec_deinit(&host);
 }
 
+/* Deaf to everything but SIGKILL on one line, quick on all others. */
+#define DEAF_ON_3 "trap '' TERM INT HUP; while read -r a b; do [ $b = 00003 ] && sleep 1000; echo $b $a; done"
+
+static void start_impatient(struct fake_host *host, const char *const *command)
+{
+	start(host, command);
+	fake_host_option_number(host, "deadline", 600 * (int64_t)NS_PER_MS);
+	fake_host_option_number(host, "grace", 10 * (int64_t)NS_PER_MS);
+	fake_host_option_number(host, "attempts", 2);
+}
+
+static void assert_all_but_3(struct fake_host *host, uint32_t n)
+{
+	char expected[64];
+
+	assert_int_equal(fake_host_items(host), n - 1);
+	for (uint32_t i = 0; i < n - 1; i++) {
+		snprintf(expected, sizeof(expected), "%05u line", i < 3 ? i : i + 1);
+		assert_true(fake_host_item_is(host, i, expected));
+	}
+	assert_int_equal(host->n_settled, n - 1);
+	assert_int_equal(host->n_given_up, 1);
+	assert_string_equal(host->last_given_up, "line 00003");
+	assert_non_null(strstr(host->reason, "deadline of 600 ms on this line, in each of 2 attempts"));
+}
+
+static void test_a_line_that_takes_too_long_is_given_up_alone(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	start_impatient(&host, SHELL(DEAF_ON_3));
+	assert_int_equal(fake_host_open(&host), 0);
+	feed(&host, 0, 40, 8);
+	assert_int_equal(exec_finish(&host), 0);
+	assert_all_but_3(&host, 40);
+	exec_deinit(&host);
+}
+
+/* Killed at any time around it: the line is given up all the same, and the others leave once. */
+static void test_a_kill_does_not_save_it(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	start_impatient(&host, SHELL(DEAF_ON_3));
+	assert_int_equal(fake_host_open(&host), 0);
+	feed(&host, 0, 8, 8);
+	exec_kill(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(exec_finish(&host), 0);
+	assert_all_but_3(&host, 8);
+	exec_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_line_that_takes_too_long_is_given_up_alone),
+		cmocka_unit_test(test_a_kill_does_not_save_it),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_trickle),
 		cmocka_unit_test(test_large_lines),

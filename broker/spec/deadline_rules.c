@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deadlines that could never come, or that nobody would keep. */
+#include "broker/spec/reading.h"
+#include "common/base/quantity.h"
+
+static struct spec_position place(const struct stage_reading *stage, const struct plan_stage *planned, int key)
+{
+	return value_position(&stage->values[key], planned->position);
+}
+
+static void check_item_deadline(struct reading *reading, const struct stage_reading *stage,
+				const struct plan_stage *planned)
+{
+	char run[QUANTITY_TEXT_SIZE];
+
+	if (!planned->deadline_ns)
+		return;
+	if (stage->descriptor->role == WEIR_SOURCE)
+		reading_error(reading, place(stage, planned, STAGE_KEY_DEADLINE),
+			      "a deadline is for a stage that is given items, or, at the top of the spec, for the run",
+			      "deadline on a source: it is given no items that it could take too long over");
+	else if (reading->plan->deadline_ns && planned->deadline_ns >= reading->plan->deadline_ns)
+		reading_error(
+			reading, place(stage, planned, STAGE_KEY_DEADLINE), NULL,
+			"deadline '%s' for one item is not shorter than the run's, %s: the run would be over first",
+			stage->values[STAGE_KEY_DEADLINE].node->value,
+			quantity_format_duration(reading->plan->deadline_ns, run));
+}
+
+static void check_admission(struct reading *reading, const struct stage_reading *stage,
+			    const struct plan_stage *planned)
+{
+	if (planned->admission_ns && stage->descriptor->role != WEIR_SOURCE)
+		reading_error(reading, place(stage, planned, STAGE_KEY_ADMISSION),
+			      "write it to the source; for a lane that is full in the middle there is full: reject",
+			      "admission is for sources, which let items in, and '%s' is none",
+			      planned->name ? planned->name : "?");
+}
+
+static void check_expires(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	char expires[QUANTITY_TEXT_SIZE];
+
+	if (planned->deadline_ns && reading->plan->expires_ns && planned->deadline_ns > reading->plan->expires_ns)
+		reading_warning(reading, place(stage, planned, STAGE_KEY_DEADLINE), NULL,
+				"deadline '%s' is longer than an item has for all stages: expires: %s",
+				stage->values[STAGE_KEY_DEADLINE].node->value,
+				quantity_format_duration(reading->plan->expires_ns, expires));
+}
+
+static void check_answer_within(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *within = plan_option(planned, "answer_within");
+
+	if (planned->deadline_ns && within && within->line && plan_option(planned, "command"))
+		reading_warning(
+			reading, ((struct spec_position){ within->line, within->column }), NULL,
+			"answer_within has no effect beside deadline, which gives up the line and not the stage");
+}
+
+void reading_deadline_rules(struct reading *reading, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+	const struct plan_stage *planned = &reading->plan->stages[index];
+
+	check_item_deadline(reading, stage, planned);
+	check_admission(reading, stage, planned);
+	check_expires(reading, stage, planned);
+	check_answer_within(reading, planned);
+}

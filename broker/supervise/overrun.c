@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/supervise/overrun.h"
+
+static void follow(struct overrun_track *track, const struct overrun_sight *sight, uint64_t now_ns)
+{
+	bool same = track->has && sight->in_hand && track->lane == sight->lane && track->position == sight->position;
+
+	if (same)
+		track->again = true;
+	else
+		*track = (struct overrun_track){ .has = sight->in_hand,
+						 .lane = sight->lane,
+						 .position = sight->position,
+						 .first_ns = now_ns,
+						 .waited_ns = sight->waited_ns };
+}
+
+/* A stage that sits on another item can't end this one: whose fault that is the other one's time will tell. */
+static bool pending_may_be_blamed(const struct overrun_track *track, const struct overrun_sight *sight)
+{
+	return !track->again || (track->lane == sight->pending_lane && track->position == sight->pending_position);
+}
+
+static bool pending_is_over(const struct overrun_track *track, const struct overrun_sight *sight, uint64_t slack_ns,
+			    uint64_t now_ns, struct overrun_item *ret_item)
+{
+	uint64_t own_ns = now_ns - sight->waited_ns;
+
+	if (!sight->pending_due_ns || (int64_t)(own_ns - sight->pending_due_ns - slack_ns) < 0 ||
+	    !pending_may_be_blamed(track, sight))
+		return false;
+	*ret_item = (struct overrun_item){ .lane = sight->pending_lane,
+					   .position = sight->pending_position,
+					   .sequence = sight->pending_sequence,
+					   .over_ns = own_ns - sight->pending_due_ns,
+					   .pending = true };
+	return true;
+}
+
+uint64_t overrun_due_ns(const struct overrun_track *track, const struct overrun_sight *sight, uint64_t deadline_ns)
+{
+	return track->has ? track->first_ns + deadline_ns + (sight->waited_ns - track->waited_ns) : 0;
+}
+
+bool overrun_look(struct overrun_track *track, const struct overrun_sight *sight, const struct overrun_limits *limits,
+		  uint64_t now_ns, struct overrun_item *ret_item)
+{
+	uint64_t due_ns;
+
+	follow(track, sight, now_ns);
+	due_ns = overrun_due_ns(track, sight, limits->deadline_ns);
+	if (due_ns && now_ns >= due_ns + limits->slack_ns) {
+		*ret_item = (struct overrun_item){ .lane = sight->lane,
+						   .position = sight->position,
+						   .sequence = sight->sequence,
+						   .over_ns = now_ns - due_ns };
+		return true;
+	}
+	return pending_is_over(track, sight, limits->slack_ns, now_ns, ret_item);
+}
+
+void overrun_forgive(struct overrun_track *track, uint64_t ns)
+{
+	track->first_ns += ns;
+}

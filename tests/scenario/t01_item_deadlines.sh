@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# One item on which its stage gets stuck, in each of the ways in which stages do: in `for(;;);`, also deaf to SIGTERM; asleep in a system call; put
+# aside for ever, beside others in flight; one that heeds its cancel, one that keeps its budget; a program that hears nothing but SIGKILL.
+# The item costs its attempts and becomes a dead letter, all others arrive once, and the pipeline just runs on.
+# seconds: 240
+plugins=$WEIR_BUILD/tests/plugins
+
+# pipeline NAME STAGE: 1000 numbers through the stage into a file
+pipeline() {
+	cat >"$1.yaml" <<-YAML
+	pipeline: $1
+	grace: 300ms
+	stages:
+	  - {name: numbers, source: generate, count: 1000, text: '{n}'}
+	  - {name: mill, $2, deadline: 1s, dead_letter: {attempts: 2}}
+	  - {name: out, sink: file, path: $1.out}
+	YAML
+}
+
+# all_but FIRST LAST: what comes out
+all_but() {
+	seq 1 1000 | awk -v first="$1" -v last="$2" '$1 < first || $1 > last'
+}
+
+# ended NAME CAUSE N: with so many dead-lettered or rejected, counted and kept; nobody was told to stop
+ended() {
+	assert_exit 3 weir run --json "$1.yaml"
+	mv stderr "$1.log"
+	assert_eq "$(final "$1.log" accepted) $(final "$1.log" balanced) $(final "$1.log" in_flight)" "1000 true 0" "$1: ledger"
+	sort -n "$1.out" >sorted
+	assert_eq "$(weir dlq ls "$1" --json | grep -o '"cause":"[a-z]*"' | sort | uniq -c | tr -s ' ')" " 1 \"cause\":\"$2\"" "$1: letters"
+	grep -q '"message":"\(drain\|cancel\) (' "$1.log" && fail "$1: the pipeline was stopped"
+	return 0
+}
+
+for how in spin deaf sleep heed; do
+	pipeline $how "plugin: $plugins/stuck.so, how: $how, 'on': 499"
+	ended $how deadline
+	all_but 500 500 >expected
+	assert_file_equal sorted expected "$how: neighbours"
+	assert_contains $how.log "item 499 from 'numbers' has overrun its deadline of 1.0 s here: cancelled"
+	assert_contains $how.log "it has overrun the deadline of 1.0 s, in each of 2 attempts"
+	assert_eq "$(grep -c 'item 499 had overrun its deadline of 1.0 s, by' $how.log)" 2 "$how: obituaries"
+	weir dlq show $how 1 >letter
+	assert_contains letter "item 499 had overrun its deadline of 1.0 s, by"
+	assert_eq "$(weir dlq export $how --raw 1)" 500 "$how: payload"
+done
+assert_contains deaf.log "was killed by SIGKILL"
+assert_contains sleep.log "SIGTERM: it does not stop for its cancel (item_deadline)"
+assert_contains heed.log "heeded: item_deadline"
+grep -q SIGTERM heed.log && fail "heed: it was killed though it heeded"
+
+# Put aside for ever: the others in flight are done again, and not blamed.
+pipeline defer "plugin: $plugins/stuck.so, how: defer, 'on': 499, pause: 20ms, in_flight: 64"
+ended defer deadline
+all_but 500 500 >expected
+assert_file_equal sorted expected "defer: neighbours"
+assert_contains defer.log "(put aside, not completed)"
+grep -q 'items in flight (' defer.log && fail "defer: neighbours were suspected"
+
+# Who keeps its budget gives the item up by itself: the supervisor need not.
+pipeline budget "plugin: $plugins/stuck.so, how: budget, 'on': 499"
+ended budget rejected
+assert_file_equal sorted expected "budget: neighbours"
+weir dlq show budget 1 >letter
+assert_contains letter "it took longer than it may: item_deadline"
+
+# Programs: the worker ends the program and lives on. In block mode the block is what is tried, and given up.
+cat >deaf.bash <<'SH'
+trap '' TERM INT HUP QUIT USR1 USR2 ALRM
+while read -r line; do
+	while [ "$line" = 500 ]; do sleep 1000; done
+	echo "$line"
+done
+SH
+pipeline line "exec: [bash, deaf.bash], mode: line"
+ended line deadline
+assert_file_equal sorted expected "line: neighbours"
+assert_eq "$(restarts line.log)" 0 "line: restarts"
+pipeline block "exec: [bash, deaf.bash], block: 30B"
+ended block deadline
+weir dlq export block --raw 1 >letter
+grep -qx 500 letter || fail "block: the letter is not of the block with the item"
+seq 1 1000 | grep -vxFf letter >expected
+assert_file_equal sorted expected "block: neighbours"
+assert_eq "$(final block.log dead_lettered)" "$(wc -l <letter)" "block: counted"
+
+# Longer than the deadline in a lane, or waiting for room, is no overrun: the sink is slow, its stages are not.
+cat >slow.yaml <<-YAML
+pipeline: slow
+stages:
+  - {name: numbers, source: generate, count: 3000, text: '{n} $(printf '%400s')'}
+  - {name: pass, plugin: $plugins/stuck.so, 'on': 1000000, deadline: 500ms, lane: 64KiB}
+  - {name: out, plugin: $plugins/stuck.so, how: slow, pause: 1ms, lane: 64KiB, capacity: 0}
+  - {name: end, sink: discard}
+YAML
+assert_exit 0 weir run --json slow.yaml
+grep -q overrun stderr && grep 'has overrun' stderr && fail "slow: back-pressure was taken for an overrun"
+assert_eq "$(final stderr delivered)" 3000 "slow: delivered"

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Items that expire on their way, and items that are not let in. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/channel.h>
+
+#include "common/base/clock.h"
+#include "rig.h"
+#include "worker/expiry.h"
+#include "worker/host.h"
+#include "worker/in_flight.h"
+#include "worker/run.h"
+#include "worker/turn.h"
+
+#define EXPIRES (100 * NS_PER_S)
+#define N 6u
+
+static struct rig rig;
+static char begun[64];
+static uint64_t begun_ns;
+
+/* Items 1, 2 and 5 are too old. */
+static void push_some_old(void)
+{
+	for (unsigned i = 0; i < N; i++) {
+		bool old = i == 1 || i == 2 || i == 5;
+		char text[4];
+
+		snprintf(text, sizeof(text), "%u", i);
+		rig.producers[0].context.accepted_ns = clock_now_ns() - (old ? EXPIRES : NS_PER_S);
+		assert_int_equal(rig_push(&rig.producers[0], text), 0);
+	}
+	rig_commit(&rig.producers[0]);
+	lane_out_close(&rig.producers[0].outputs[0].lanes[0].lane);
+}
+
+static void begin(const struct weir_stage *stage, uint32_t in_flight)
+{
+	rig_init_chain_asynchronous(&rig, stage, in_flight);
+	rig.relay.heritage.expires_ns = EXPIRES;
+	rig.relay.inputs[0].plain = rig.relay.plain_input = rig.relay.runs_input = false; /* as attach.c has it */
+	begun[0] = '\0';
+	push_some_old();
+}
+
+static void assert_expired(void)
+{
+	const uint64_t *ledger = rig.relay.cursor.ledger;
+
+	assert_string_equal(begun, "0 3 4 ");
+	assert_int_equal(ledger[LEDGER_TAKEN], N);
+	assert_int_equal(ledger[LEDGER_EXPIRED], 3);
+	assert_int_equal(ledger[LEDGER_CONSUMED] + ledger[LEDGER_FILTERED], 3);
+	rig_deinit(&rig);
+}
+
+static void note(struct weir_context *context, const struct weir_item *item)
+{
+	struct weir_budget budget = weir_budget_of(context);
+
+	assert_int_equal(budget.deadline_ns, item->accepted_ns + EXPIRES);
+	assert_int_equal(budget.cause, WEIR_CAUSE_RUN_DEADLINE);
+	strncat(begun, item->data, item->size_bytes);
+	strcat(begun, " ");
+}
+
+static int process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state;
+	note(context, item);
+	return weir_emit(context, 0, item->data, item->size_bytes);
+}
+
+static void test_an_expired_item_is_not_begun(void **state)
+{
+	static const struct weir_stage passes = { .role = WEIR_OPERATOR, .process = process };
+
+	(void)state;
+	begin(&passes, 1);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_string_equal(rig_take(&rig.consumers[0]), "0");
+	assert_string_equal(rig_take(&rig.consumers[0]), "3");
+	assert_string_equal(rig_take(&rig.consumers[0]), "4");
+	assert_string_equal(rig_take(&rig.consumers[0]), ".");
+	assert_expired();
+}
+
+/* What is made of an item is as old as that. */
+static void test_what_is_made_of_it_expires_with_it(void **state)
+{
+	static const struct weir_stage passes = { .role = WEIR_OPERATOR, .process = process };
+	struct item_header header;
+	const void *payload;
+
+	(void)state;
+	begin(&passes, 1);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(lane_in_peek(&rig.consumers[0].inputs[0].lanes[0].lane, &header, &payload), 0);
+	assert_in_range(header.accepted_ns, clock_now_ns() - 90 * NS_PER_S, clock_now_ns() - NS_PER_S);
+	assert_expired();
+}
+
+static int run(struct weir_context *context, void *state)
+{
+	struct weir_item item;
+	int r;
+
+	(void)state;
+	while ((r = weir_recv(context, 0, WEIR_FOREVER, &item)) == WEIR_OK)
+		note(context, &item);
+	return r;
+}
+
+static void test_it_is_not_received_by_a_loop(void **state)
+{
+	static const struct weir_stage loops = { .role = WEIR_OPERATOR, .run = run };
+
+	(void)state;
+	begin(&loops, 1);
+	assert_int_equal(run_loop(&rig.relay), 0);
+	assert_expired();
+}
+
+static int produce_nothing(struct weir_context *context, void *state)
+{
+	(void)context, (void)state;
+	return 0;
+}
+
+static void test_it_is_not_given_to_an_asynchronous_stage(void **state)
+{
+	static const struct weir_stage answers = { .role = WEIR_OPERATOR,
+						   .process = process,
+						   .produce = produce_nothing };
+
+	(void)state;
+	begin(&answers, 4);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_expired();
+}
+
+/* ---- the door ---- */
+
+#define N_OFFERED 40u
+static unsigned n_offered, n_let_in, n_rejected;
+
+static int offer(struct weir_context *context, void *state)
+{
+	static const char text[200];
+
+	(void)state;
+	while (n_offered < N_OFFERED) {
+		int r = weir_emit(context, 0, text, sizeof(text));
+
+		if (r == WEIR_FULL)
+			return WEIR_MORE;
+		assert_true(r == 0 || r == WEIR_REJECTED);
+		n_let_in += r == 0;
+		n_rejected += r == WEIR_REJECTED;
+		n_offered++;
+	}
+	return WEIR_CLOSED;
+}
+
+static int offer_in_a_loop(struct weir_context *context, void *state)
+{
+	static const char text[200];
+
+	(void)state;
+	assert_int_equal(weir_send(context, 0, text, sizeof(text), WEIR_NOW), 0);
+	n_let_in++;
+	while (++n_offered < N_OFFERED) {
+		int r = weir_send(context, 0, text, sizeof(text), WEIR_FOREVER);
+
+		assert_true(r == 0 || r == WEIR_REJECTED);
+		n_let_in += r == 0;
+		n_rejected += r == WEIR_REJECTED;
+	}
+	return WEIR_CLOSED;
+}
+
+/* Nobody reads: what does not fit the lane waits its time, each for itself, and is counted. */
+static void offer_to_nobody(const struct weir_stage *stage, int (*loop)(struct worker *worker))
+{
+	struct worker *source;
+	const uint64_t *ledger;
+
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	source = &rig.producers[0];
+	rig_employ(&rig, source, stage);
+	source->heritage.admission_ns = 2 * NS_PER_MS;
+	n_offered = n_let_in = n_rejected = 0;
+	begun_ns = clock_now_ns();
+	assert_int_equal(loop(source), 0);
+	ledger = source->cursor.ledger;
+	assert_true(n_let_in >= 10 && n_rejected >= 10);
+	assert_true(clock_now_ns() - begun_ns >= n_rejected * 2 * NS_PER_MS);
+	assert_int_equal(n_let_in + n_rejected, N_OFFERED);
+	assert_int_equal(ledger[LEDGER_ACCEPTED], N_OFFERED);
+	assert_int_equal(ledger[LEDGER_EMITTED], N_OFFERED);
+	assert_int_equal(ledger[LEDGER_TAKEN], n_rejected);
+	assert_int_equal(ledger[LEDGER_EXPIRED], n_rejected);
+	assert_int_equal(expiry_of_wait_ns(source), 0);
+	rig_deinit(&rig);
+}
+
+static void test_a_source_waits_so_long_at_the_door(void **state)
+{
+	static const struct weir_stage offers = { .role = WEIR_SOURCE, .produce = offer };
+
+	(void)state;
+	offer_to_nobody(&offers, turn_loop);
+}
+
+static void test_a_loop_waits_so_long_at_the_door(void **state)
+{
+	static const struct weir_stage offers = { .role = WEIR_SOURCE, .run = offer_in_a_loop };
+
+	(void)state;
+	offer_to_nobody(&offers, run_loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_expired_item_is_not_begun),
+		cmocka_unit_test(test_what_is_made_of_it_expires_with_it),
+		cmocka_unit_test(test_it_is_not_received_by_a_loop),
+		cmocka_unit_test(test_it_is_not_given_to_an_asynchronous_stage),
+		cmocka_unit_test(test_a_source_waits_so_long_at_the_door),
+		cmocka_unit_test(test_a_loop_waits_so_long_at_the_door),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
