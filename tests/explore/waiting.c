@@ -33,7 +33,7 @@ static void emit(struct worker *worker)
 /* Stands for whatever the reader does with an item: who was told that it is done may rely on it. */
 static unsigned char *effect_of(unsigned slot)
 {
-	return &world_segments[slot].hand->pad[8];
+	return &world_segments[slot].hand->pad[0];
 }
 
 void meet_produce(unsigned slot)

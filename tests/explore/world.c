@@ -59,6 +59,7 @@ static void declare(struct slot *slot, unsigned see)
 	WORD(slot->hand.sequence, WORD_PRIVATE);
 	WORD(slot->hand.lane, WORD_PRIVATE);
 	WORD(slot->hand.busy, WORD_PRIVATE);
+	WORD(slot->hand.due_ns, WORD_PRIVATE);
 	WORD(slot->hand.in_flight, WORD_PRIVATE);
 	WORD(slot->cursor_switch.flips, seen(see, SEE_CURSORS));
 	for (unsigned i = 0; i < COUNTERS_MAX; i++)
