@@ -447,7 +447,8 @@ static int replay_item(struct worker *worker)
 	} else {
 		replay_note_hand(worker, &item);
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-		worker->context.accepted_ns = item.accepted_ns;
+		/* Where items expire its run begins anew: else it would have expired long ago. */
+		worker->context.accepted_ns = worker->heritage.expires_ns ? worker_now_ns(worker) : item.accepted_ns;
 		window_open(worker);
 		window_item_begin(worker);
 		worker->emit_refused = 0;
