@@ -24,11 +24,11 @@ static uint64_t board_deadline_ns(const struct worker *worker)
 {
 	const struct board_slot *slot = &worker->board->slots[worker->heritage.slot];
 	const struct segment_hand *hand = worker->segment.hand;
-	uint64_t due_ns = load_acquire(&slot->due_ns); /* [B4] mate: publish_due */
+	uint64_t due_ns = load_acquire(&slot->due_ns); /* [B5] mate: publish_due */
 	bool same = load_relaxed(&slot->due_lane) == load_relaxed(&hand->lane) &&
 		    load_relaxed(&slot->due_position) == load_relaxed(&hand->position);
 
-	fence_acquire(); /* [B4] */
+	fence_acquire(); /* [B5] */
 	return due_ns && same && load_relaxed(&slot->due_ns) == due_ns ? due_ns : UINT64_MAX;
 }
 

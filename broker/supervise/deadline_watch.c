@@ -98,10 +98,10 @@ static void publish_due(const struct seat *seat, uint64_t due_ns)
 	if (load_relaxed(&slot->due_ns) == due_ns && load_relaxed(&slot->due_position) == seat->overrun_track.position)
 		return;
 	store_relaxed(&slot->due_ns, 0);
-	fence_release(); /* [B4] first */
+	fence_release(); /* [B5] first */
 	store_relaxed(&slot->due_lane, seat->overrun_track.lane);
 	store_relaxed(&slot->due_position, seat->overrun_track.position);
-	store_release(&slot->due_ns, due_ns); /* [B4] mate: board_deadline_ns */
+	store_release(&slot->due_ns, due_ns); /* [B5] mate: board_deadline_ns */
 }
 
 /* ---- the ladder of one worker ---- */
@@ -171,6 +171,7 @@ static void declare(struct seat *seat, uint64_t now_ns)
 		 seat->overrun.item.pending ? " (put aside, not completed)" : "",
 		 quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
 	order_cancel(seat);
+	metrics_timed_out(seat->supervisor, seat, TIMEOUT_ITEM);
 }
 
 static void climb(struct seat *seat, uint64_t now_ns)

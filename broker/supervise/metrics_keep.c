@@ -204,11 +204,20 @@ static void sample_stuck(const struct supervisor *supervisor, struct metrics_wat
 /* ---- when somebody asks ---- */
 
 /* A worker that commits faster than it can be read is missing from a view: a counter does not go back for that. */
+static void sample_counter(struct metrics *metrics, enum metric metric, size_t first, size_t second, uint64_t value)
+{
+	if (value > metrics_value(metrics, metric, first, second))
+		metrics_set(metrics, metric, first, second, value);
+}
+
 static void sample_stage(struct metrics *metrics, size_t number, const struct view_stage *stage)
 {
+	/* What a source gives up was not let in; what others do has been on its way for too long. */
+	enum timeout_level level = metrics->plan->stages[number].role == WEIR_SOURCE ? TIMEOUT_ADMISSION : TIMEOUT_RUN;
+
 	for (size_t line = 0; line < LEDGER_COUNT; line++)
-		if (stage->ledger[line] > metrics_value(metrics, METRIC_ITEMS, number, line))
-			metrics_set(metrics, METRIC_ITEMS, number, line, stage->ledger[line]);
+		sample_counter(metrics, METRIC_ITEMS, number, line, stage->ledger[line]);
+	sample_counter(metrics, METRIC_TIMEOUTS, number, level, stage->ledger[LEDGER_EXPIRED]);
 	metrics_set(metrics, METRIC_HELD, number, 0, stage->ledger[LEDGER_HELD]);
 	metrics_set(metrics, METRIC_QUEUE, number, 0, stage->queue_bytes);
 	metrics_set(metrics, METRIC_QUEUE_CAPACITY, number, 0, stage->queue_capacity_bytes);

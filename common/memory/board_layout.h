@@ -34,7 +34,7 @@ struct board_slot {
 	/* stages with a deadline: when the item in hand will have overrun it, as far as the supervisor can see */
 	atomic_u32 due_lane;
 	atomic_u64 due_position;
-	atomic_u64 due_ns; /* 0: nothing is known; stored last, cleared first [B4] */
+	atomic_u64 due_ns; /* 0: nothing is known; stored last, cleared first [B5] */
 	uint8_t pad[8];
 };
 
