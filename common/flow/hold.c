@@ -39,7 +39,7 @@ static unsigned char *payload_of(const struct hold *hold)
 
 static bool makes_sense(const struct item_header *header, const struct lane_in *lane, uint64_t left)
 {
-	return header->kind == ITEM_DATA && !header->flags &&
+	return header->kind == ITEM_DATA && item_makes_sense(header) &&
 	       header->size_bytes <= lane_payload_max(lane->capacity_bytes) &&
 	       item_record_size(header->size_bytes) <= left;
 }

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record in a lane: header + payload, padded to 8 bytes. Writer: the lane's producer, behind its tail. */
+/*
+ * A record in a lane: header, extension, payload, padded to 8 bytes. Writer: the lane's producer, behind its tail.
+ *
+ *      header.flags = 0      [ header | payload                                  ]     most records: nothing of this costs them anything
+ *      header.flags = n      [ header | n words of extension | payload           ]     header.size_bytes is extension + payload
+ *                                       scope, deadline, baggage
+ *
+ * Whoever only steps over records needs to know nothing of it.
+ */
 #pragma once
 
 #include <assert.h>
@@ -31,21 +39,54 @@ static_assert(sizeof(struct item_reference) == 24 && offsetof(struct item_refere
 	      "layout");
 static_assert(sizeof(struct item_header) == 32 && offsetof(struct item_header, ticket) == 16, "layout");
 
+/* What an item brings along: words 0 to 2, then the baggage (worker/baggage.c), filled up with zeros to whole words. */
+struct item_extension {
+	uint64_t scope;          /* id of the scope that it belongs to; 0: none */
+	uint64_t deadline_ns;    /* CLOCK_MONOTONIC, of its run, from source to sink; 0: none of its own */
+	uint32_t baggage_bytes;  /* 0: none */
+	uint32_t reserved;       /* 0 */
+	unsigned char baggage[]; /* pairs of key and value, one behind the other */
+};
+#define ITEM_WORD_BYTES 8u
+#define ITEM_EXTENSION_WORDS_MIN 3u /* without baggage */
+#define ITEM_EXTENSION_WORDS_MAX 64u
+#define ITEM_EXTENSION_SIZE_MAX (ITEM_EXTENSION_WORDS_MAX * ITEM_WORD_BYTES)
+#define ITEM_BAGGAGE_SIZE_MAX (ITEM_EXTENSION_SIZE_MAX - (uint32_t)sizeof(struct item_extension))
+static_assert(sizeof(struct item_extension) == ITEM_EXTENSION_WORDS_MIN * ITEM_WORD_BYTES &&
+		      offsetof(struct item_extension, deadline_ns) == 8 &&
+		      offsetof(struct item_extension, baggage_bytes) == 16 && ITEM_WORD_BYTES == ITEM_ALIGNMENT,
+	      "layout");
+
+/* Bytes between header and payload. */
+static inline uint32_t item_extension_size(const struct item_header *header)
+{
+	return header->flags * ITEM_WORD_BYTES;
+}
+
 static inline uint64_t item_record_size(uint64_t payload_bytes)
 {
 	return (sizeof(struct item_header) + payload_bytes + ITEM_ALIGNMENT - 1) & ~(uint64_t)(ITEM_ALIGNMENT - 1);
 }
 
-/* Whether kind and size go together; the size itself is checked against what is there. */
+static inline bool item_extension_makes_sense(const struct item_header *header)
+{
+	return !header->flags ||
+	       (header->flags >= ITEM_EXTENSION_WORDS_MIN && header->flags <= ITEM_EXTENSION_WORDS_MAX &&
+		header->kind != ITEM_RUN_END && item_extension_size(header) <= header->size_bytes);
+}
+
+/* Whether kind, extension and size go together; the size itself is checked against what is there. */
 static inline bool item_makes_sense(const struct item_header *header)
 {
+	if (!item_extension_makes_sense(header))
+		return false;
 	switch (header->kind) {
 	case ITEM_DATA:
 		return true;
 	case ITEM_RUN_END:
 		return !header->size_bytes;
 	case ITEM_REFERENCE:
-		return header->size_bytes == sizeof(struct item_reference);
+		return header->size_bytes == item_extension_size(header) + sizeof(struct item_reference);
 	default:
 		return false;
 	}

@@ -203,7 +203,7 @@ int lane_in_peek(struct lane_in *lane, struct item_header *ret_header, const voi
 	record = lane->data + (lane->next & mask);
 	lane_prefetch(record, left);
 	header = copy_header(record);
-	if (item_record_size(header.size_bytes) > left || header.flags || !item_makes_sense(&header))
+	if (item_record_size(header.size_bytes) > left || !item_makes_sense(&header))
 		return LANE_E_BROKEN;
 	*ret_header = header;
 	*ret_payload = record + sizeof(header);

@@ -24,9 +24,10 @@ struct weir_item {
 
 /* How a record begins in a lane: this header, then the payload, padded to 8 bytes. For the inline calls of emit.h. */
 struct weir_record {
-	uint32_t size_bytes;  /* payload */
-	uint16_t kind;        /* WEIR_RECORD_DATA, or one of the runtime's own */
-	uint16_t flags;       /* 0 */
+	uint32_t size_bytes; /* payload */
+	uint16_t kind;       /* WEIR_RECORD_DATA, or one of the runtime's own */
+	uint16_t
+		flags; /* words of 8 bytes, before the payload, of what the item brings along (weir/baggage.h); mostly 0 */
 	uint64_t sequence;    /* per producing slot, from 0 */
 	uint64_t ticket;      /* run that it belongs to; 0 on edges without order */
 	uint64_t accepted_ns; /* when its source took it in */

@@ -235,7 +235,13 @@ static void test_nonsense_record_breaks_the_lane(void **state)
 		{ .size_bytes = UINT32_MAX, .kind = ITEM_DATA },
 		{ .size_bytes = 64, .kind = 0 },
 		{ .size_bytes = 64, .kind = 3 },
-		{ .size_bytes = 64, .kind = ITEM_DATA, .flags = 1 },
+		{ .size_bytes = 64, .kind = ITEM_DATA, .flags = 1 }, /* no extension is so short */
+		{ .size_bytes = 64, .kind = ITEM_DATA, .flags = ITEM_EXTENSION_WORDS_MIN - 1 },
+		{ .size_bytes = 64, .kind = ITEM_DATA, .flags = 9 }, /* longer than all of it */
+		{ .size_bytes = 64, .kind = ITEM_DATA, .flags = UINT16_MAX },
+		{ .size_bytes = 24, .kind = ITEM_REFERENCE, .flags = 3 },
+		{ .size_bytes = 64, .kind = ITEM_REFERENCE, .flags = 3 },
+		{ .size_bytes = 0, .kind = ITEM_RUN_END, .flags = 3 },
 		{ .size_bytes = 64, .kind = ITEM_RUN_END },
 	};
 	struct fixture *fixture = *state;
@@ -367,6 +373,33 @@ static void test_reference_has_the_size_of_one(void **state)
 	assert_int_equal(census_lane(fixture->data, LANE_SIZE, 0, 56, &items), REPAIR_E_CORRUPT);
 }
 
+static void test_extension_is_part_of_the_record(void **state)
+{
+	struct fixture *fixture = *state;
+	struct item_header header = { .kind = ITEM_DATA, .flags = 4, .size_bytes = 4 * ITEM_WORD_BYTES + 5 };
+	const void *payload;
+	void *place;
+	uint64_t items;
+
+	assert_int_equal(lane_out_reserve(&fixture->out, header.size_bytes, &place), 0);
+	memset(place, 7, header.size_bytes);
+	lane_out_push(&fixture->out, &header);
+	header = (struct item_header){ .kind = ITEM_REFERENCE,
+				       .flags = 3,
+				       .size_bytes = 3 * ITEM_WORD_BYTES + sizeof(struct item_reference) };
+	assert_int_equal(lane_out_reserve(&fixture->out, header.size_bytes, &place), 0);
+	lane_out_push(&fixture->out, &header);
+	fixture_commit_out(fixture);
+	assert_int_equal(lane_in_peek(&fixture->in, &header, &payload), 0);
+	assert_int_equal(item_extension_size(&header), 32);
+	assert_memory_equal((const char *)payload + item_extension_size(&header), "\7\7\7\7\7", 5);
+	lane_in_advance(&fixture->in, &header);
+	assert_int_equal(lane_in_peek(&fixture->in, &header, &payload), 0);
+	assert_int_equal(header.kind, ITEM_REFERENCE);
+	assert_int_equal(census_lane(fixture->data, LANE_SIZE, 0, fixture->out.tail, &items), 0);
+	assert_int_equal(items, 2);
+}
+
 int main(void)
 {
 #define TEST(f_) cmocka_unit_test_setup_teardown(f_, setup, teardown)
@@ -381,6 +414,7 @@ int main(void)
 		TEST(test_closed_only_after_the_last_item),
 		TEST(test_nonsense_tail_breaks_the_lane),
 		TEST(test_nonsense_record_breaks_the_lane),
+		TEST(test_extension_is_part_of_the_record),
 		TEST(test_nonsense_free_breaks_the_lane),
 		TEST(test_attaching_to_nonsense_breaks_the_lane),
 		TEST(test_held_room_is_no_room),
