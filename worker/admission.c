@@ -30,6 +30,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/must.h"
+#include "worker/baggage.h"
 #include "worker/burial.h"
 #include "worker/key.h"
 #include "worker/retire.h"
@@ -50,20 +51,29 @@ int admission_reserve(const struct worker *worker, const struct output_edge *edg
 		      void **ret_payload)
 {
 	struct output_lane *output = &edge->lanes[lane];
+	int r;
 
 	if (edge->heritage->rendezvous && !admission_lane_empty(worker, output))
 		return LANE_E_FULL;
+	size_bytes += baggage_size(worker);
 	if (edge->heritage->full == HERITAGE_FULL_DROP_OLD)
-		return lane_out_reserve_beside(&output->lane, size_bytes, ret_payload);
-	return lane_out_reserve(&output->lane, size_bytes, ret_payload);
+		r = lane_out_reserve_beside(&output->lane, size_bytes, ret_payload);
+	else
+		r = lane_out_reserve(&output->lane, size_bytes, ret_payload);
+	if (r == 0 && worker->baggage.n_words) {
+		baggage_write(worker, *ret_payload);
+		*ret_payload = (unsigned char *)*ret_payload + baggage_size(worker);
+	}
+	return r;
 }
 
 int admission_drop_old(const struct worker *worker, const struct output_edge *edge, uint32_t lane, size_t size_bytes,
 		       void **ret_payload)
 {
 	struct output_lane *output = &edge->lanes[lane];
-	int r = complete_end(worker, output) == output->lane.tail ? lane_out_drop(&output->lane, size_bytes) :
-								    LANE_E_FULL;
+	int r = complete_end(worker, output) == output->lane.tail ?
+			lane_out_drop(&output->lane, baggage_size(worker) + size_bytes) :
+			LANE_E_FULL;
 
 	return r == 0 ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) : r;
 }
@@ -111,6 +121,7 @@ static int keep_refused(struct worker *worker, const struct output_edge *edge, c
 	char reason[256];
 	/* Each refusal moves one of the two, so no two have the same number. */
 	uint64_t number = worker->cursor.ledger[LEDGER_REFUSED] + edge->item_skipped;
+	unsigned char packed[ITEM_EXTENSION_SIZE_MAX];
 	struct dead_letter letter = {
 		.cause = DEAD_LETTER_REJECTED,
 		.reason = reason,
@@ -119,11 +130,15 @@ static int keep_refused(struct worker *worker, const struct output_edge *edge, c
 		.data = data,
 		.size_bytes = size_bytes,
 		.accepted_ns = worker->context.accepted_ns,
+		.baggage = packed,
+		.baggage_bytes = baggage_size(worker),
 		.producer = worker->heritage.slot,
 		.part = DEAD_LETTER_PART(DEAD_LETTER_AT_FULL_LANE, (uint64_t)(edge - worker->outputs) << 40 |
 									   (number & ((UINT64_C(1) << 40) - 1))),
 	};
 
+	if (letter.baggage_bytes)
+		baggage_write(worker, packed);
 	snprintf(reason, sizeof(reason), "the lane to '%s' was full, and its stage says full: reject",
 		 edge->heritage->peer_stage);
 	return burial_keep(worker, &letter);

@@ -19,6 +19,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/attach.h"
+#include "worker/baggage.h"
 #include "worker/credit.h"
 #include "worker/in_flight.h"
 #include "worker/key.h"
@@ -197,6 +198,9 @@ static int attach_edges(struct worker *worker, struct text *why)
 static void attach_cursor(struct worker *worker)
 {
 	memcpy(&worker->cursor, cursor_current(&worker->segment), sizeof(worker->cursor));
+	if (!baggage_check(&worker->cursor))
+		weir_log(WEIR_LOG_WARNING,
+			 "what its last item had brought along makes no sense; the rest of its outputs go without it");
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		if (worker->inputs[i].heritage->merge &&
 		    worker->cursor.expected[i] < worker->inputs[i].heritage->first_ticket)

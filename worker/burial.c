@@ -111,6 +111,8 @@ int burial_of_item(struct worker *worker, const struct weir_item *item, enum dea
 		.accepted_ns = item->accepted_ns,
 		.producer = producer_of(worker, lane),
 		.part = DEAD_LETTER_PART(DEAD_LETTER_FROM_LANE, 0),
+		.baggage = worker->baggage.brought,
+		.baggage_bytes = worker->baggage.n_brought * ITEM_WORD_BYTES,
 		.deaths = deaths,
 		.n_deaths = item->attempt ? worker->heritage.n_deaths : 0,
 	};

@@ -101,7 +101,7 @@ static int channel_skip(struct worker *worker, const struct input *next)
 		if (worker->ordered && output_run_end(worker, next->header.ticket) != 0)
 			return CHANNEL_NOTHING;
 	} else if (leave_has_left(worker, next->edge)) {
-		leave_discard(worker, &(struct weir_item){ .size_bytes = next->header.size_bytes });
+		leave_discard(worker, &(struct weir_item){ .size_bytes = next->size_bytes });
 	} else {
 		return CHANNEL_ITEM;
 	}

@@ -149,6 +149,25 @@ int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns)
 	return say(client, &message);
 }
 
+int client_send_scopes(struct client *client, uint32_t epoch)
+{
+	struct message message = { .type = MESSAGE_SCOPES };
+
+	message.scopes.slot = client->slot;
+	message.scopes.epoch = epoch;
+	return say(client, &message);
+}
+
+int client_send_scope_cancel(struct client *client, uint64_t scope, uint32_t cause)
+{
+	struct message message = { .type = MESSAGE_SCOPE_CANCEL };
+
+	message.scope_cancel.slot = client->slot;
+	message.scope_cancel.scope = scope;
+	message.scope_cancel.cause = cause;
+	return say(client, &message);
+}
+
 /* A stage's words need not be UTF-8 and have no limit; the wire's must and have. */
 static struct message_bytes repaired(const char *string, struct text *text)
 {

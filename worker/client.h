@@ -56,5 +56,9 @@ int client_send_ready(struct client *client);
 int client_send_bye(struct client *client, int status, const char *reason, const char *option);
 /* An order (enum board_order) has been seen; nothing of what it forbids starts after this; seen_ns: when. */
 int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns);
+/* Scopes that were cancelled up to this epoch have been seen; no item of theirs starts after this. */
+int client_send_scopes(struct client *client, uint32_t epoch);
+/* The stage wants the scope to be cancelled. */
+int client_send_scope_cancel(struct client *client, uint64_t scope, uint32_t cause);
 /* In answer to QUERY, or when the board says at_rest: the state's name, and a sentence about it or NULL. */
 int client_send_status(struct client *client, const char *state, const char *detail);

@@ -20,6 +20,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
+#include "worker/baggage.h"
 #include "worker/window.h"
 
 /* One line a second is enough to see it; the ledger has the number. */
@@ -54,6 +55,7 @@ bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	worker->changed = true;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
+	baggage_end(worker);
 	if (may_say(worker, now_ns))
 		weir_log(WEIR_LOG_WARNING,
 			 "item %" PRIu64

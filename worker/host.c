@@ -6,6 +6,8 @@
 
 #include "common/base/error.h"
 #include "worker/admission.h"
+#include "worker/baggage.h"
+#include "worker/cancelled.h"
 #include "worker/channel.h"
 #include "worker/burial.h"
 #include "worker/host.h"
@@ -64,10 +66,10 @@ static int host_place(struct worker *worker, const struct emission *emission)
 	window_shut(worker);
 	/* What never fits is told at once: no room would be enough to wait for. */
 	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker) &&
-	    emission->size_bytes <= output_payload_max(worker)) {
+	    emission->size_bytes + baggage_size(worker) <= output_payload_max(worker)) {
 		expiry_begin_wait(worker);
 		worker->full = true;
-		worker->need_bytes = item_record_size(emission->size_bytes);
+		worker->need_bytes = item_record_size(baggage_size(worker) + emission->size_bytes);
 		worker->need_output = emission->output;
 		return WEIR_FULL;
 	}
@@ -415,6 +417,15 @@ const struct weir_host worker_host = {
 	.recv_in = channel_recv_in,
 	.send_in = channel_send_in,
 	.select_in = channel_select_in,
+	.baggage_set = baggage_set,
+	.baggage_get = baggage_get,
+	.baggage_clear = baggage_clear,
+	.baggage_pack = baggage_pack,
+	.baggage_unpack = baggage_unpack,
+	.scope_id = baggage_scope,
+	.scope_enter = baggage_enter,
+	.scope_cancel = cancelled_ask,
+	.scope_of_item = scopes_scope_of_item,
 	.scope = scopes_scope,
 	.budget = scopes_budget,
 	.exit_point = scopes_exit_point,

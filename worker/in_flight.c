@@ -20,6 +20,8 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "worker/baggage.h"
+#include "worker/cancelled.h"
 #include "worker/due.h"
 #include "worker/in_flight_priv.h"
 #include "worker/outcome.h"
@@ -202,7 +204,10 @@ static int put_back(struct worker *worker)
 	turn_drop(worker, 0);
 	worker->phase = PHASE_PRODUCE;
 	worker->emit_refused = 0;
+	in_flight->in_hand->scope = worker->item_scope;
+	worker->item_scope = NULL;
 	in_flight->in_hand = NULL;
+	baggage_end(worker);
 	in_flight_put_aside(worker);
 	return emitted ? in_flight_misuse(worker, "it emitted for a resumed item and did not complete it") : 0;
 }
@@ -211,8 +216,12 @@ static int take_in_hand(struct worker *worker, struct in_flight_item *entry)
 {
 	int r = put_back(worker);
 
+	if (r == 0 && entry->n_words)
+		r = baggage_begin_with(worker, entry->extension, entry->n_words);
 	if (r)
 		return r;
+	worker->item_scope = entry->scope;
+	entry->scope = NULL;
 	in_flight_note_hand(worker, entry);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	worker->context.accepted_ns = entry->item.accepted_ns;
@@ -284,7 +293,7 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 	entry = entry_for(worker, "weir_complete", token);
 	if (!entry)
 		return WEIR_FAILED;
-	if (status != WEIR_OK && status != WEIR_HELD && status != WEIR_REJECTED)
+	if (status != WEIR_OK && status != WEIR_HELD && status != WEIR_REJECTED && status != WEIR_CANCELLED)
 		return in_flight_misuse(worker, "it called weir_complete() with %d (%s), which is no end of an item",
 					status, weir_status_name(status));
 	if (entry != in_flight->in_hand) {
@@ -292,7 +301,10 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 		if (r)
 			return r;
 	}
-	if (worker->emit_refused && status != WEIR_REJECTED) {
+	if (status == WEIR_CANCELLED && cancelled_in_hand(worker) == CAUSE_NONE)
+		return in_flight_misuse(worker, "it called weir_complete() with WEIR_CANCELLED for an item whose scope "
+						"is not cancelled");
+	if (worker->emit_refused && status != WEIR_REJECTED && status != WEIR_CANCELLED) {
 		r = outcome_after_emits(worker, "produce", OUTCOMES_ENDING, WEIR_OK);
 		worker->phase = PHASE_PROCESS;
 		return r == WEIR_CANCELLED ? r : fail(worker, worker->reason);
@@ -307,6 +319,7 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 	in_flight_end(worker, entry->window, entry->lane, entry->number);
 	release(worker, entry);
 	in_flight_note(worker, in_flight->n_pending);
+	baggage_take_up(worker);
 	return 0;
 }
 
@@ -323,6 +336,7 @@ int in_flight_after_produce(struct worker *worker, int status)
 		r = put_back(worker);
 	else if (in_flight->in_hand)
 		turn_drop(worker, 0);
+	baggage_end(worker);
 	in_flight->in_hand = NULL;
 	worker->emit_refused = 0;
 	if (in_flight->misused)

@@ -10,8 +10,11 @@ struct in_flight_item {
 	struct done_window *window;
 	struct input_lane *lane;   /* NULL: a dead letter that is given again */
 	uint64_t position, number; /* in its lane: first byte, record */
-	uint32_t uses;             /* of this entry, to tell old tokens from new ones */
-	uint32_t next_free;        /* index + 1; 0: none */
+	const void *extension;     /* of its record: n_words; in the lane, too */
+	uint32_t n_words;
+	struct weir_scope *scope; /* its own, while it is pending; NULL: the stage has not asked for it */
+	uint32_t uses;            /* of this entry, to tell old tokens from new ones */
+	uint32_t next_free;       /* index + 1; 0: none */
 	bool pending;
 	uint32_t older, younger; /* pending, in the order in which they were given: index + 1; 0: none. worker/due.c */
 	uint64_t deadline_ns;    /* of this attempt; absolute; only if the stage has one */

@@ -16,6 +16,8 @@
 #include "common/base/clock.h"
 #include "worker/due.h"
 #include "worker/expiry.h"
+#include "worker/baggage.h"
+#include "worker/cancelled.h"
 #include "worker/in_flight_priv.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
@@ -61,6 +63,9 @@ static int keep(struct worker *worker, struct in_flight_item *entry)
 		return in_flight_misuse(worker,
 					"its process() emitted and returned WEIR_PENDING; emit after weir_resume()");
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	entry->scope = worker->item_scope;
+	worker->item_scope = NULL;
+	baggage_end(worker);
 	in_flight->first_free = entry->next_free;
 	entry->pending = true;
 	in_flight->n_pending++;
@@ -114,12 +119,15 @@ static int give(struct worker *worker, const struct input *input)
 	if (!in_flight->begun)
 		begin(in_flight);
 	entry->item = (struct weir_item){ .data = input->payload,
-					  .size_bytes = input->header.size_bytes,
+					  .size_bytes = input->size_bytes,
 					  .sequence = input->header.sequence,
 					  .accepted_ns = input->header.accepted_ns,
 					  .input = input->edge,
 					  .attempt = turn_attempts(worker, input, position) };
 	entry->window = window;
+	entry->extension = input->extension;
+	entry->n_words = input->header.flags;
+	entry->scope = NULL;
 	entry->lane = lane;
 	entry->position = position;
 	number = entry->number = done_window_take(window, &input->header);
@@ -138,6 +146,13 @@ static int give(struct worker *worker, const struct input *input)
 		leave_discard(worker, &entry->item);
 		in_flight_end(worker, window, lane, number);
 		return 0;
+	}
+	if (entry->n_words) {
+		r = cancelled_begin(worker, input);
+		if (r == CANCELLED_E_SKIP)
+			in_flight_end(worker, window, lane, number);
+		if (r != 0)
+			return r == CANCELLED_E_SKIP ? 0 : r;
 	}
 	if (input->header.kind == ITEM_REFERENCE) {
 		r = turn_follow(worker, input, &entry->item);
@@ -170,6 +185,9 @@ static int give_letter(struct worker *worker)
 		return r;
 	entry->window = NULL;
 	entry->lane = NULL;
+	entry->extension = worker->baggage.brought;
+	entry->n_words = worker->baggage.n_brought;
+	entry->scope = NULL;
 	entry->position = entry->number = 0;
 	if (replay_attempts(worker) >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &entry->item);

@@ -50,6 +50,10 @@ static int input_peek(struct worker *worker, const struct input_edge *edge, uint
 	switch (r) {
 	case 0:
 		ret_input->lane = lane;
+		ret_input->extension = ret_input->payload;
+		ret_input->payload =
+			(const unsigned char *)ret_input->payload + item_extension_size(&ret_input->header);
+		ret_input->size_bytes = ret_input->header.size_bytes - item_extension_size(&ret_input->header);
 		return 0;
 	case LANE_E_EMPTY:
 		return INPUT_E_EMPTY;

@@ -25,6 +25,7 @@
 #include <errno.h>
 
 #include "common/base/error.h"
+#include "worker/cancelled.h"
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/turn.h"
@@ -90,7 +91,11 @@ void leave_announce(struct worker *worker)
 
 void leave_discard(struct worker *worker, const struct weir_item *item)
 {
-	worker->cursor.ledger[worker->ledger_unwanted ? worker->ledger_unwanted : LEDGER_UNWANTED]++;
+	if (worker->unwanted_cause != CAUSE_NONE) {
+		cancelled_count(worker, worker->unwanted_cause, item->size_bytes);
+		return;
+	}
+	worker->cursor.ledger[LEDGER_UNWANTED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 }
@@ -216,7 +221,7 @@ int leave_tidy(struct worker *worker)
 		if (r == 0 && input.header.kind == ITEM_RUN_END && worker->ordered)
 			r = output_run_end(worker, input.header.ticket) == 0 ? 0 : INPUT_E_EMPTY;
 		else if (r == 0 && input.header.kind != ITEM_RUN_END)
-			leave_discard(worker, &(struct weir_item){ .size_bytes = input.header.size_bytes });
+			leave_discard(worker, &(struct weir_item){ .size_bytes = input.size_bytes });
 		if (r == 0)
 			input_take(worker, &input);
 	}

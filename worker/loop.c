@@ -29,6 +29,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/must.h"
+#include "worker/cancelled.h"
 #include "worker/leave.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -252,8 +253,7 @@ int loop_end(struct worker *worker)
 
 		r = loop_next(worker, &input);
 		if (r == 0) {
-			worker->cursor.ledger[LEDGER_CANCELLED]++;
-			worker->cursor.ledger[LEDGER_TAKEN]++;
+			cancelled_count(worker, CAUSE_DOWNSTREAM_GONE, input.size_bytes);
 			input_take(worker, &input);
 			n_dropped++;
 		} else if (r == INPUT_E_EMPTY) {

@@ -9,11 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/cancelled.h"
+
 #define STATUSES_MAX 32 /* bits of a set */
 
 int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes, int status)
 {
 	const char *why = "";
+
+	/* The item in hand alone may be dropped, and only by process(). */
+	bool may_drop = worker->phase == PHASE_PROCESS && cancelled_in_hand(worker) != CAUSE_NONE;
 
 	worker->phase = PHASE_NONE;
 	if (status == WEIR_PENDING && !worker->in_flight) {
@@ -22,9 +27,9 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 	} else if (status == WEIR_MORE && !worker->stage.produce) {
 		outcomes = 0;
 		why = " without a produce()";
-	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker)) {
+	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker) && !may_drop) {
 		outcomes = 0;
-		why = " before it is cancelled";
+		why = " before it, or the scope of its item, is cancelled";
 	}
 	if (status < 0 || (status < STATUSES_MAX && outcomes & OUTCOME(status)))
 		return status;

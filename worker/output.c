@@ -16,6 +16,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/admission.h"
+#include "worker/baggage.h"
 #include "worker/credit.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -153,8 +154,10 @@ void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane
 		  size_t size_bytes)
 {
 	struct item_header header = {
-		.size_bytes = kind == ITEM_REFERENCE ? sizeof(struct item_reference) : (uint32_t)size_bytes,
+		.size_bytes = baggage_size(worker) +
+			      (kind == ITEM_REFERENCE ? (uint32_t)sizeof(struct item_reference) : (uint32_t)size_bytes),
 		.kind = kind,
+		.flags = (uint16_t)worker->baggage.n_words,
 		.sequence = worker->cursor.sequence + worker->item_emitted,
 		.ticket = output_ticket(worker, edge),
 		.accepted_ns = worker->context.accepted_ns,
@@ -171,7 +174,7 @@ void output_build(struct worker *worker, struct output_edge *edge, uint32_t lane
 /* What has to be waited for, after a push that found no room. */
 static enum output_code output_no_room(struct worker *worker, uint32_t output, size_t size_bytes, enum output_code r)
 {
-	worker->need_bytes = item_record_size(size_bytes);
+	worker->need_bytes = item_record_size(baggage_size(worker) + size_bytes);
 	worker->need_output = output;
 	return r;
 }

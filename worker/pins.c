@@ -387,7 +387,8 @@ static int recall_lane(struct worker *worker, const struct output_edge *edge, ui
 			return lane_is_broken(edge, number, why);
 		at += item_record_size(header.size_bytes);
 		if (header.kind == ITEM_REFERENCE) {
-			const struct item_reference reference = reference_read(record + sizeof(header));
+			const struct item_reference reference =
+				reference_read(record + sizeof(header) + item_extension_size(&header));
 
 			if (lane->n == PINS_MAX - 1)
 				return lane_is_broken(edge, number, why);

@@ -31,6 +31,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/must.h"
 #include "common/store/letter_replay.h"
+#include "worker/baggage.h"
 #include "worker/burial.h"
 #include "worker/input.h"
 #include "worker/leave.h"
@@ -280,6 +281,15 @@ uint32_t replay_attempts(const struct worker *worker)
 		       0;
 }
 
+/* What it had brought along, if that makes sense. */
+static int take_baggage(struct worker *worker, const struct dead_letter *letter)
+{
+	struct extension extension;
+
+	return baggage_begin_with(worker, letter->baggage,
+				  dead_letter_extension(letter, &extension) ? extension_words(&extension) : 0);
+}
+
 int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_item)
 {
 	const struct dead_letter *letter;
@@ -299,7 +309,7 @@ int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_ite
 		.attempt = letter->attempts + replay_attempts(worker),
 	};
 	worker->replay->in_hand = true;
-	return 0;
+	return take_baggage(worker, letter);
 }
 
 bool replay_in_hand(const struct worker *worker)

@@ -76,7 +76,7 @@ static int run_stage(struct worker *worker)
 static int discard_record(struct worker *worker, const struct input *input)
 {
 	if (input->header.kind != ITEM_RUN_END)
-		leave_discard(worker, &(struct weir_item){ .size_bytes = input->header.size_bytes });
+		leave_discard(worker, &(struct weir_item){ .size_bytes = input->size_bytes });
 	while (input->header.kind == ITEM_RUN_END && worker->ordered &&
 	       output_run_end(worker, input->header.ticket) == OUTPUT_E_FULL) {
 		int r = turn_commit(worker);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/base/must.h"
+#include "common/memory/scope_table.h"
 #include "common/scope/coordinator.h"
 #include "common/scope/scope.h"
 #include "worker/attempt.h"
@@ -26,12 +27,21 @@
 
 static_assert(WEIR_SCOPE_ORDER_CANCEL == BOARD_CANCEL, "the inline test reads the board");
 
+static uint32_t find_cancelled(const void *board, uint64_t id)
+{
+	return scope_table_find(board, id);
+}
+
 int scopes_open(struct worker *worker)
 {
 	const struct board_slot *slot = &worker->board->slots[worker->heritage.slot];
 	const struct scope_order order = { .word = (const uint32_t *)&slot->order,
 					   .cause = (const uint32_t *)&slot->cause,
-					   .fd = worker->heritage.cancel_fd };
+					   .fd = worker->heritage.cancel_fd,
+					   .news = (const uint32_t *)&worker->board->scopes_epoch,
+					   .news_fd = worker->heritage.scopes_fd,
+					   .find = find_cancelled,
+					   .data = worker->board };
 	int r = worker->scope ? 0 : weir_scope_root_new(&order, &worker->scope);
 
 	if (r == 0 && !worker->coordinator)
@@ -88,6 +98,17 @@ bool scopes_conclude(struct worker *worker, int *status)
 struct weir_scope *scopes_scope(struct weir_context *context)
 {
 	return worker_of(context)->scope;
+}
+
+struct weir_scope *scopes_scope_of_item(struct weir_context *context)
+{
+	struct worker *worker = worker_of(context);
+
+	if (!worker->baggage.scope)
+		return worker->scope;
+	if (!worker->item_scope && weir_scope_item_new(worker->scope, worker->baggage.scope, &worker->item_scope) != 0)
+		return worker->scope; /* no memory: it hears of its end with the worker's, and between items */
+	return worker->item_scope;
 }
 
 struct weir_coordinator *scopes_coordinator(struct weir_context *context)

@@ -23,6 +23,7 @@ void scopes_ordered(struct worker *worker);
 bool scopes_conclude(struct worker *worker, int *status);
 
 struct weir_scope *scopes_scope(struct weir_context *context);
+struct weir_scope *scopes_scope_of_item(struct weir_context *context);
 struct weir_budget scopes_budget(const struct weir_context *context);
 int scopes_exit_point(struct weir_context *context, struct weir_exit *ret_exit);
 struct weir_coordinator *scopes_coordinator(struct weir_context *context);

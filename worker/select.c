@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/scope/scope.h"
 #include "worker/admission.h"
+#include "worker/baggage.h"
 #include "worker/channel_priv.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -50,7 +51,7 @@ static bool never_fits(const struct worker *worker, const struct weir_case *one)
 static void ask_room(struct worker *worker, const struct weir_case *one)
 {
 	worker->need_output = one->index;
-	worker->need_bytes = item_record_size(one->size_bytes);
+	worker->need_bytes = item_record_size(baggage_size(worker) + one->size_bytes);
 }
 
 static bool case_is_ready(struct worker *worker, const struct weir_case *one)

@@ -15,6 +15,7 @@
 #include "common/base/must.h"
 #include "common/flow/reference.h"
 #include "worker/admission.h"
+#include "worker/baggage.h"
 #include "worker/origins.h"
 #include "worker/output.h"
 #include "worker/pins.h"
@@ -47,7 +48,7 @@ static enum output_code place_choose(struct worker *worker, const struct shared 
 	int r;
 
 	/* What could not be copied is not passed on either: it depends on nothing but the size. */
-	if (shared->size_bytes > lane_payload_max(place->edge->lanes[0].lane.capacity_bytes))
+	if (baggage_size(worker) + shared->size_bytes > lane_payload_max(place->edge->lanes[0].lane.capacity_bytes))
 		return OUTPUT_E_TOO_LARGE;
 	admission_find_lane(worker, place->edge, shared->data, shared->size_bytes);
 	r = output_choose(worker, place->edge, size_bytes, &place->lane, &place->payload);
@@ -58,7 +59,7 @@ static enum output_code place_choose(struct worker *worker, const struct shared 
 		r = output_choose(worker, place->edge, size_bytes, &place->lane, &place->payload);
 	}
 	if (r != 0)
-		worker->need_bytes = item_record_size(size_bytes);
+		worker->need_bytes = item_record_size(baggage_size(worker) + size_bytes);
 	return r;
 }
 
@@ -98,16 +99,19 @@ static struct shared record_at(const struct worker *worker, const struct input_e
 	const struct heritage_lane *from = &edge->heritage->lanes[number];
 	const unsigned char *record = lane->data + (position & (lane->capacity_bytes - 1));
 
+	uint32_t before_bytes;
+
 	memcpy(ret_header, record, sizeof(*ret_header));
+	before_bytes = (uint32_t)sizeof(*ret_header) + item_extension_size(ret_header);
 	return (struct shared){
-		.data = record + sizeof(*ret_header),
-		.size_bytes = ret_header->size_bytes,
+		.data = record + before_bytes,
+		.size_bytes = ret_header->size_bytes - item_extension_size(ret_header),
 		.held = pins_of_input(worker, &edge->lanes[number]),
 		.position = position,
 		.reference = { .slot = worker->heritage.peers[from->peer].slot,
 			       .writer = from->peer_index,
-			       .position = position + sizeof(*ret_header),
-			       .size_bytes = ret_header->size_bytes },
+			       .position = position + before_bytes,
+			       .size_bytes = ret_header->size_bytes - item_extension_size(ret_header) },
 	};
 }
 
@@ -213,7 +217,7 @@ enum output_code sharing_broadcast(struct worker *worker, const void *data, size
 			shared.reference = (struct item_reference){
 				.slot = worker->heritage.slot,
 				.writer = lane->index,
-				.position = lane->built + sizeof(struct item_header),
+				.position = lane->built + sizeof(struct item_header) + baggage_size(worker),
 				.size_bytes = size_bytes,
 			};
 		}

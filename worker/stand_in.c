@@ -42,6 +42,8 @@ static int stand_in_end(struct weir_context *context, void *state)
 void stand_in_open(struct worker *worker)
 {
 	uint64_t *ledger = worker->cursor.ledger;
+	/* Somebody has cancelled the stage: he had a reason. Else it has failed. */
+	uint32_t cause = load_relaxed(&worker->board->slots[worker->heritage.slot].cause);
 
 	worker->stage = (struct weir_stage){
 		.abi = WEIR_STAGE_ABI,
@@ -55,8 +57,9 @@ void stand_in_open(struct worker *worker)
 		worker->stage.process = stand_in_process;
 	if (worker->in_flight) /* has a produce(), always */
 		worker->stage.produce = stand_in_wait;
-	worker->ledger_unwanted = LEDGER_CANCELLED;
+	worker->unwanted_cause = cause > CAUSE_NONE && cause < CAUSE_COUNT ? (enum cause)cause : CAUSE_SIBLING_FAILED;
 	ledger[LEDGER_CANCELLED] += ledger[LEDGER_HELD];
+	worker->cursor.cancelled_by[worker->unwanted_cause] += ledger[LEDGER_HELD];
 	ledger[LEDGER_HELD] = 0;
 	if (worker->n_inputs)
 		leave_ask(worker, WEIR_ALL_INPUTS);

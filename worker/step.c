@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/baggage.h"
 #include "worker/burial.h"
 #include "worker/expiry.h"
+#include "worker/cancelled.h"
 #include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -38,6 +40,15 @@ void step_open(struct worker *worker)
 	worker->reserved.output = NO_LANE;
 }
 
+/* The stage does not get it; it has its line in the ledger. */
+static void step_pass(struct worker *worker, const struct input *input)
+{
+	if (worker->step.item.attempt)
+		worker->suspect_attempts = 0;
+	input_take(worker, input);
+	worker->step.n_complete++;
+}
+
 int step_begin(struct worker *worker, const struct input *input)
 {
 	uint64_t position = worker->inputs[input->edge].lanes[input->lane].lane.next;
@@ -46,12 +57,21 @@ int step_begin(struct worker *worker, const struct input *input)
 
 	step->item = (struct weir_item){
 		.data = input->payload,
-		.size_bytes = input->header.size_bytes,
+		.size_bytes = input->size_bytes,
 		.sequence = input->header.sequence,
 		.accepted_ns = input->header.accepted_ns,
 		.input = input->edge,
 		.attempt = turn_attempts(worker, input, position),
 	};
+	if (input->header.flags) {
+		r = cancelled_begin(worker, input);
+		if (r != 0 && r != CANCELLED_E_SKIP)
+			return r;
+		if (r == CANCELLED_E_SKIP) {
+			step_pass(worker, input);
+			return STEP_E_GIVEN_UP;
+		}
+	}
 	if (input->header.kind == ITEM_REFERENCE) {
 		r = turn_follow(worker, input, &step->item);
 		if (r != 0)
@@ -61,15 +81,11 @@ int step_begin(struct worker *worker, const struct input *input)
 		r = turn_give_up(worker, &step->item);
 		if (r != 0)
 			return r;
-		worker->suspect_attempts = 0;
-		input_take(worker, input);
-		step->n_complete++;
+		step_pass(worker, input);
 		return STEP_E_GIVEN_UP;
 	}
 	if (expiry_has_come(worker, &step->item)) {
-		worker->suspect_attempts = step->item.attempt ? 0 : worker->suspect_attempts;
-		input_take(worker, input);
-		step->n_complete++;
+		step_pass(worker, input);
 		return STEP_E_GIVEN_UP;
 	}
 	turn_note_hand(worker, input, position);
@@ -125,6 +141,7 @@ static void step_undo(struct worker *worker)
 void step_drop(struct worker *worker)
 {
 	step_undo(worker);
+	baggage_end(worker);
 	worker->step.has_item = false;
 	replay_drop(worker);
 	step_open(worker);
@@ -185,10 +202,13 @@ static int step_complete(struct worker *worker)
 		output_end_runs(worker, OUTPUT_RUNS_ALL); /* into the same commit: nothing may follow the end */
 		worker->cursor.outputs_closed |= (uint32_t)step->closing;
 	}
-	if (step->has_item && replay_in_hand(worker))
-		replay_end(worker);
-	else if (step->has_item)
-		input_take(worker, &step->input);
+	if (step->has_item) {
+		if (replay_in_hand(worker))
+			replay_end(worker);
+		else
+			input_take(worker, &step->input);
+		baggage_end(worker);
+	}
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/base/words.h"
+#include "worker/baggage.h"
 #include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/window.h"
@@ -87,6 +88,8 @@ static int take_end(struct worker *worker, const struct weir_item *item, int sta
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	if (worker->item_emitted)
 		output_item_end(worker);
+	if (worker->baggage.n_words)
+		baggage_end(worker);
 	return 0;
 }
 

@@ -17,7 +17,9 @@
 #include "common/base/error.h"
 #include "worker/admission.h"
 #include "worker/attempt.h"
+#include "worker/baggage.h"
 #include "worker/burial.h"
+#include "worker/cancelled.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
@@ -80,6 +82,7 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 	switch (status) {
 	case WEIR_MORE:
 		worker->produce_wanted = true;
+		baggage_keep(worker);
 		/* fall through */
 	case WEIR_OK:
 		ledger[worker->item_emitted || window_item_emitted(worker) ? worker->ledger_done :
@@ -95,12 +98,20 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 			return r;
 		ledger[LEDGER_REJECTED_IN]++;
 		break;
+	case WEIR_CANCELLED:
+		if (worker_cancelled(worker) || cancelled_in_hand(worker) == CAUSE_NONE)
+			return turn_drop(worker, status);
+		turn_drop(worker, 0);
+		cancelled_count(worker, cancelled_in_hand(worker), item->size_bytes);
+		baggage_end(worker);
+		return 0;
 	default:
 		return turn_drop(worker, status);
 	}
 	ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	output_item_end(worker);
+	baggage_end(worker);
 	return 0;
 }
 
@@ -127,6 +138,7 @@ int turn_give_up(struct worker *worker, const struct weir_item *item)
 		 burial_place(worker));
 	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
+	baggage_end(worker);
 	return 0;
 }
 
@@ -154,7 +166,7 @@ static int turn_item(struct worker *worker, const struct input *input)
 	uint64_t position = worker->inputs[input->edge].lanes[input->lane].lane.next;
 	struct weir_item item = {
 		.data = input->payload,
-		.size_bytes = input->header.size_bytes,
+		.size_bytes = input->size_bytes,
 		.sequence = input->header.sequence,
 		.accepted_ns = input->header.accepted_ns,
 		.input = input->edge,
@@ -170,6 +182,8 @@ static int turn_item(struct worker *worker, const struct input *input)
 	if (leave_has_left(worker, input->edge)) {
 		leave_discard(worker, &item);
 		r = 0;
+	} else if (input->header.flags && (r = cancelled_begin(worker, input)) != 0) {
+		r = r == CANCELLED_E_SKIP ? 0 : r;
 	} else if (item.attempt >= worker->heritage.attempts) {
 		r = turn_give_up(worker, &item);
 	} else if (expiry_has_come(worker, &item)) {
@@ -214,6 +228,7 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 			output_item_end(worker);
 		else
 			return turn_drop(worker, r);
+		baggage_end(worker);
 		worker->changed = true;
 		worker->produce_wanted = worker->produce_wanted || r == WEIR_MORE;
 		if (worker->produce_wanted)
@@ -381,10 +396,14 @@ static int turn_produce(struct worker *worker)
 		outcomes |= OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED);
 	worker->full = false;
 	worker->context.accepted_ns = source_time(worker);
+	baggage_take_up(worker);
 	window_open(worker);
 	worker->phase = PHASE_PRODUCE;
 	r = worker->stage.produce(&worker->context, worker->state);
 	r = outcome_check(worker, "produce", outcomes, in_flight_after_produce(worker, r));
+	baggage_end(worker);
+	if (r == WEIR_OK) /* after a failure it is still to be gone on with */
+		worker->cursor.extension_words = 0;
 	worker->changed = true;
 	worker->produce_wanted = r == WEIR_MORE || (r == WEIR_OK && worker->stage.role == WEIR_SOURCE);
 	committed = turn_commit(worker);
@@ -430,6 +449,7 @@ static int turn_finish(struct worker *worker, enum cursor_end end)
 		if (r != WEIR_OK && r != WEIR_MORE)
 			return turn_drop(worker, r);
 		output_item_end(worker);
+		baggage_end(worker);
 		worker->produce_wanted = r == WEIR_MORE;
 		r = worker->produce_wanted ? turn_commit(worker) : 0; /* else with the end: it is not called again */
 	}

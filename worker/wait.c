@@ -22,6 +22,7 @@
 #include "common/scope/cause.h"
 #include "worker/admission.h"
 #include "worker/blocked.h"
+#include "worker/cancelled.h"
 #include "worker/children.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
@@ -83,6 +84,8 @@ int wait_check_order(struct worker *worker)
 		if (order >= BOARD_CANCEL)
 			scopes_ordered(worker);
 	}
+	if (cancelled_is_new(worker))
+		cancelled_news(worker);
 	return order >= BOARD_CANCEL ? WEIR_CANCELLED : 0;
 }
 

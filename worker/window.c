@@ -43,7 +43,7 @@ void window_open(struct worker *worker)
 	struct lane_out *lane;
 	uint64_t turn_bytes, built_bytes, room_bytes, credit_bytes, run_bytes;
 
-	if (window->is_open || !worker->plain_output)
+	if (window->is_open || !worker->plain_output || worker->baggage.n_words)
 		return;
 	window->lane = edge->n_lanes > 1 ? output_window_lane(worker, edge) : 0;
 	lane = &edge->lanes[window->lane].lane;

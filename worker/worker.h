@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/flow/commit.h"
+#include "common/flow/extension.h"
 #include "common/flow/hold.h"
 #include "common/flow/lane.h"
 #include "common/memory/board.h"
@@ -17,6 +18,7 @@
 #include "common/observe/counters.h"
 #include "common/observe/ledger.h"
 #include "common/observe/worker_state.h"
+#include "common/scope/cause.h"
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 #include "worker/client.h"
@@ -119,6 +121,18 @@ struct input {
 	uint32_t edge, lane;
 	struct item_header header;
 	const void *payload;
+	uint32_t size_bytes;   /* of the payload */
+	const void *extension; /* header.flags words; in the lane, before the payload */
+};
+
+/* worker/baggage.h */
+struct baggage {
+	uint32_t n_words;    /* of `now`; 0: what is emitted brings nothing along, and the rest is undefined */
+	uint32_t n_brought;  /* words that the item in hand has brought along ... */
+	const void *brought; /* ... in its lane */
+	uint64_t scope;      /* ... the scope among them; 0: none */
+	struct extension now;
+	struct extension scratch; /* what a stage has been shown lies here */
 };
 
 /* Items that were taken the short way and that the books have still to be told of: worker/take.c. */
@@ -166,15 +180,15 @@ struct worker {
 	uint32_t n_inputs, next_input;
 	struct output_edge *outputs;
 	uint32_t n_outputs;
-	struct loop *loop;           /* this slot is the head of one; NULL: it is not */
-	bool ordered;                /* pass run ends on */
-	bool deals_runs;             /* some output edge is cut into them */
-	bool plain_input;            /* all input edges are plain */
-	bool runs_input;             /* one input edge, and it brings runs, which are else plain: worker/take.c */
-	bool plain_output;           /* one output edge, and it is plain */
-	bool rendezvous;             /* some output edge has capacity: 0 */
-	bool handing_over;           /* asleep until the readers of those have committed */
-	enum ledger ledger_unwanted; /* what an item of an input that was left is; 0: unwanted */
+	struct loop *loop;         /* this slot is the head of one; NULL: it is not */
+	bool ordered;              /* pass run ends on */
+	bool deals_runs;           /* some output edge is cut into them */
+	bool plain_input;          /* all input edges are plain */
+	bool runs_input;           /* one input edge, and it brings runs, which are else plain: worker/take.c */
+	bool plain_output;         /* one output edge, and it is plain */
+	bool rendezvous;           /* some output edge has capacity: 0 */
+	bool handing_over;         /* asleep until the readers of those have committed */
+	enum cause unwanted_cause; /* what an item of an input that was left is cancelled for; NONE: it is unwanted */
 	enum ledger ledger_done,
 		ledger_quiet;    /* what an item is that the stage took and emitted something for, or nothing */
 	struct pins *pins;       /* NULL: no output edge carries references */
@@ -238,6 +252,10 @@ struct worker {
 	struct {
 		uint64_t n, said_ns; /* by this process; when that was last said */
 	} expired;
+
+	struct baggage baggage;
+	struct weir_scope *item_scope; /* of the item in hand, if the stage has asked for it: worker/scopes.c */
+	uint32_t scopes_told;          /* epoch of the board's scopes that the supervisor has been told of */
 };
 
 #define worker_of(context_) ((struct worker *)(context_))

@@ -127,13 +127,18 @@ const struct command commands[] = {
 	  .description = STOP_EXIT_CODES,
 	  .options = { OPTION_LINE_TIMEOUT("5s"), OPTION_LINE_NO_WAIT, OPTION_LINE_JSON } },
 	{ .name = "cancel",
-	  .arguments = "NAME",
+	  .arguments = "NAME[/STAGE]",
 	  .min_arguments = 1,
 	  .max_arguments = 1,
 	  .run = stop_command,
-	  .summary = "end a pipeline at once; what is in flight is dropped and counted",
-	  .description = STOP_EXIT_CODES,
-	  .options = { { OPTION_CAUSE, "cause", 'c', "CAUSE", "why, for log and ledger (default: user)" },
+	  .summary = "end a pipeline, one stage, or all items of one scope at once; what is dropped is counted",
+	  .description =
+		  "NAME ends the pipeline. NAME/STAGE ends that stage: what comes to it is discarded, the rest goes on. --scope ends one\n"
+		  "request among many: its items are not started any more, by no stage; all others go on.\n\n" STOP_EXIT_CODES
+		  "\nOf a stage or scope: 0 all workers have acknowledged it, 4 the ones that are named have not yet, 75 refused.",
+	  .options = { { OPTION_SCOPE, "scope", 0, "NUMBER", "items that belong to this scope, in all stages" },
+		       { OPTION_FOR, "for", 0, "DURATION", "how long the scope stays cancelled (default: 10m)" },
+		       { OPTION_CAUSE, "cause", 'c', "CAUSE", "why, for log and ledger (default: user)" },
 		       OPTION_LINE_TIMEOUT("5s"),
 		       OPTION_LINE_NO_WAIT,
 		       OPTION_LINE_JSON } },

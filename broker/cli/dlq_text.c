@@ -110,6 +110,29 @@ static void add_deaths(struct text *text, const struct dead_letter *letter)
 	}
 }
 
+/* Its scope, and each pair: a key and what it says. */
+static void add_baggage(struct text *text, const struct dead_letter *letter)
+{
+	struct extension extension;
+	const char *key;
+	const void *value;
+	size_t key_bytes, value_bytes;
+	uint32_t at = 0;
+
+	if (!dead_letter_extension(letter, &extension))
+		return;
+	if (extension.scope)
+		text_printf(text, "%-10s %" PRIu64 "\n", "scope", extension.scope);
+	for (bool first = true; extension_next(&extension, &at, &key, &key_bytes, &value, &value_bytes);
+	     first = false) {
+		_cleanup_(text_deinit) struct text pair = TEXT_NULL;
+
+		text_printf(&pair, "%.*s: ", (int)key_bytes, key);
+		text_add_json(&pair, value, value_bytes);
+		add_line(text, first ? "baggage" : "", text_get(&pair));
+	}
+}
+
 void dlq_format_letter(const struct dead_letter *letter, struct text *text)
 {
 	const char *bytes = letter->size_bytes ? letter->data : "";
@@ -128,6 +151,7 @@ void dlq_format_letter(const struct dead_letter *letter, struct text *text)
 	add_time_line(text, "run of", letter->run);
 	text_printf(text, "%-10s %" PRIu32 "\n", "attempts", letter->attempts);
 	add_deaths(text, letter);
+	add_baggage(text, letter);
 	text_printf(text, "%-10s %zu bytes\n", "payload", letter->size_bytes);
 	if (is_readable(bytes, letter->size_bytes)) {
 		text_add_bytes(text, bytes, letter->size_bytes);

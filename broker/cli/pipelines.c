@@ -10,13 +10,12 @@
 #include "common/base/clock.h"
 
 #define ANSWER_WAIT_NS (2 * NS_PER_S)
-enum { NAME_SIZE_MAX = 64 };
 
 bool pipeline_name_valid(const char *name)
 {
 	size_t length = strlen(name);
 
-	return length && length <= NAME_SIZE_MAX && *name != '_' && *name != '-' &&
+	return length && length <= PIPELINE_NAME_MAX && *name != '_' && *name != '-' &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 

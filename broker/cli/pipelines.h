@@ -11,6 +11,7 @@
 /* Exit codes of ps, drain, stop and cancel beside EXIT_DONE and EXIT_USAGE; also in docs/exit-codes.md. */
 enum { EXIT_NOT_RUNNING = 3, EXIT_STILL_THERE = 4 };
 
+#define PIPELINE_NAME_MAX 64 /* bytes; a stage's, too */
 /* A pipeline's name as the spec allows it: nothing that could lead out of the run folder. */
 bool pipeline_name_valid(const char *name);
 

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/cli/cancel.h"
 #include "broker/cli/command.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
@@ -27,17 +29,57 @@ struct order {
 	const char *verb, *name, *cause;
 	uint64_t timeout_ns; /* 0: the spec's drain */
 	bool wait, json;
+	char pipeline[PIPELINE_NAME_MAX + 1]; /* cancel PIPELINE/STAGE */
+	const char *stage, *scope;            /* what of it to cancel; NULL: all */
+	uint64_t for_ns;
 };
 
 /* Returns -1 to go on, else the exit code. */
-static int parse_timeout(struct order *order, const char *value)
+static int parse_duration(const struct order *order, const char *option, const char *value, uint64_t *ret_ns)
 {
 	int64_t ns;
 
 	if (quantity_duration(value, &ns) != 0 || ns <= 0)
-		return command_usage_error(order->command, "--timeout takes a duration such as 10s or 500ms, not '%s'",
-					   value);
-	order->timeout_ns = (uint64_t)ns;
+		return command_usage_error(order->command, "--%s takes a duration such as 10s or 500ms, not '%s'",
+					   option, value);
+	*ret_ns = (uint64_t)ns;
+	return -1;
+}
+
+static int parse_scope(struct order *order, const char *value)
+{
+	char *end;
+
+	errno = 0;
+	if (*value < '0' || *value > '9' || strtoull(value, &end, 10) == 0 || *end || errno)
+		return command_usage_error(order->command,
+					   "--scope takes a number from 1 to 18446744073709551615, not '%s'", value);
+	order->scope = value;
+	return -1;
+}
+
+/* NAME, or of cancel PIPELINE/STAGE. */
+static int parse_name(struct order *order, const char *name)
+{
+	const char *slash = strcmp(order->verb, "cancel") == 0 ? strchr(name, '/') : NULL;
+
+	order->name = name;
+	if (slash && slash - name <= PIPELINE_NAME_MAX) {
+		memcpy(order->pipeline, name, (size_t)(slash - name));
+		order->name = order->pipeline;
+		order->stage = slash + 1;
+	}
+	if (!pipeline_name_valid(order->name))
+		return command_usage_error(order->command, "'%s' is not a pipeline's name", order->name);
+	if (order->stage && !pipeline_name_valid(order->stage))
+		return command_usage_error(order->command, "'%s' is not a stage's name", order->stage);
+	if (order->stage && order->scope)
+		return command_usage_error(
+			order->command,
+			"a stage, or a scope: a scope is cancelled in all stages; leave out '/%s' or --scope",
+			order->stage);
+	if (order->for_ns && !order->scope)
+		return command_usage_error(order->command, "--for goes with --scope");
 	return -1;
 }
 
@@ -64,7 +106,11 @@ static int parse_arguments(struct order *order, int argc, char **argv)
 	while ((id = command_next(&parser)) > 0) {
 		r = -1;
 		if (id == OPTION_TIMEOUT)
-			r = parse_timeout(order, parser.value);
+			r = parse_duration(order, "timeout", parser.value, &order->timeout_ns);
+		else if (id == OPTION_FOR)
+			r = parse_duration(order, "for", parser.value, &order->for_ns);
+		else if (id == OPTION_SCOPE)
+			r = parse_scope(order, parser.value);
 		else if (id == OPTION_CAUSE)
 			r = parse_cause(order, parser.value);
 		else if (id == OPTION_NO_WAIT)
@@ -78,10 +124,7 @@ static int parse_arguments(struct order *order, int argc, char **argv)
 	}
 	if (id < 0)
 		return command_exit(id);
-	order->name = argv[parser.first];
-	if (!pipeline_name_valid(order->name))
-		return command_usage_error(order->command, "'%s' is not a pipeline's name", order->name);
-	return -1;
+	return parse_name(order, argv[parser.first]);
 }
 
 /* Returns true once the process is gone. */
@@ -160,6 +203,22 @@ static int give(const struct order *order)
 	return report(order, true, gone, clock_now_ns() - begun_ns);
 }
 
+static int give_part(const struct order *order)
+{
+	const struct cancel_part part = {
+		.pipeline = order->name,
+		.stage = order->stage,
+		.scope = order->scope,
+		.cause = order->cause,
+		.for_ns = order->for_ns,
+		.timeout_ns = order->timeout_ns,
+		.wait = order->wait,
+		.json = order->json,
+	};
+
+	return cancel_part(&part);
+}
+
 int stop_command(int argc, char **argv)
 {
 	struct order order = { .verb = argv[0], .wait = true };
@@ -170,5 +229,7 @@ int stop_command(int argc, char **argv)
 	if (strcmp(argv[0], "cancel") == 0)
 		order.cause = cause_name(CAUSE_USER);
 	r = parse_arguments(&order, argc, argv);
-	return r >= 0 ? r : give(&order);
+	if (r >= 0)
+		return r;
+	return order.stage || order.scope ? give_part(&order) : give(&order);
 }

@@ -113,6 +113,22 @@ void reply_error(const char *json, struct text *text)
 	fy_document_destroy(document);
 }
 
+uint32_t reply_waiting(const char *json, struct text *text)
+{
+	struct fy_document *document = json_parse(json);
+	struct fy_node *waiting = json_get(document ? fy_document_root(document) : NULL, "waiting");
+	uint32_t n = count(waiting);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct fy_node *worker = fy_node_sequence_get_by_index(waiting, (int)i);
+
+		text_printf(text, "%s%s#%s (pid %s)", i ? ", " : "", json_string(worker, "stage"),
+			    json_string(worker, "index"), json_string(worker, "pid"));
+	}
+	fy_document_destroy(document);
+	return n;
+}
+
 int view_read(const char *json, struct view_copy *ret_copy)
 {
 	struct fy_document *document = json_parse(json);

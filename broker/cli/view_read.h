@@ -22,6 +22,8 @@ enum { VIEW_E_BAD = 1 }; /* not JSON, or not a view */
 int view_read(const char *json, struct view_copy *ret_copy);
 /* Appends the "error" of a reply that is none; the whole reply if it has no such word. */
 void reply_error(const char *json, struct text *text);
+/* Appends the workers in "waiting" of a reply: "price#0 (pid 4711), ...". Returns how many. */
+uint32_t reply_waiting(const char *json, struct text *text);
 void view_copy_deinit(struct view_copy *copy);
 static inline void view_copy_deinit_cleanup(struct view_copy *copy)
 {

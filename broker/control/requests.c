@@ -18,6 +18,7 @@
 #include "common/scope/cause.h"
 
 #define STOP_DEFAULT_NS (5 * NS_PER_S)
+#define STAGE_NAME_MAX 64u
 #define TIMEOUT_MAX_NS (UINT64_C(365) * 86400 * NS_PER_S)
 
 struct request {
@@ -144,23 +145,110 @@ static int cause_of(struct message_bytes name)
 	return -1;
 }
 
+static enum request_status refuse_cause(struct text *body)
+{
+	add_error(body, "no such cause");
+	text_add(body, ",\"causes\":[");
+	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+		text_printf(body, "%s\"%s\"", i > CAUSE_NONE + 1 ? "," : "", cause_lines[i].name);
+	text_add(body, "]}");
+	return REQUEST_BAD;
+}
+
 static enum request_status answer_cancel(const struct request *request, struct text *body)
 {
 	int cause = cause_of(request->argument);
 
-	if (cause < 0) {
-		add_error(body, "no such cause");
-		text_add(body, ",\"causes\":[");
-		for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
-			text_printf(body, "%s\"%s\"", i > CAUSE_NONE + 1 ? "," : "", cause_lines[i].name);
-		text_add(body, "]}");
-		return REQUEST_BAD;
-	}
+	if (cause < 0)
+		return refuse_cause(body);
 	supervisor_cancel(request->supervisor, (enum cause)cause, "weir cancel");
 	/* The ladder is under way now: this only lets the earlier deadline count. */
 	if (request->timeout_ns)
 		supervisor_drain(request->supervisor, deadline_of(request, 0), "weir cancel");
 	return answer_accepted(request, body);
+}
+
+/* "WHAT" or "WHAT CAUSE": the word, and what is behind it. */
+static struct message_bytes split_word(struct message_bytes argument, struct message_bytes *ret_rest)
+{
+	const char *blank = argument.size_bytes ? memchr(argument.data, ' ', argument.size_bytes) : NULL;
+	struct message_bytes word = argument;
+
+	*ret_rest = (struct message_bytes){ "", 0 };
+	if (blank) {
+		word.size_bytes = (size_t)(blank - argument.data);
+		*ret_rest = (struct message_bytes){ blank + 1, argument.size_bytes - word.size_bytes - 1 };
+	}
+	return word;
+}
+
+/* What a cancel of a part is answered with, once it is given: who has not acknowledged it. */
+static enum request_status answer_refused(int r, const struct text *why, struct text *body)
+{
+	add_error(body, text_get(why));
+	text_add_char(body, '}');
+	return r == SUPERVISOR_E_TOO_EARLY ? REQUEST_TOO_EARLY : REQUEST_FAILED;
+}
+
+static enum request_status answer_cancel_stage(const struct request *request, struct text *body)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct message_bytes cause_name, name = split_word(request->argument, &cause_name);
+	char stage[STAGE_NAME_MAX + 1] = "";
+	int cause = cause_of(cause_name), r;
+
+	if (cause < 0)
+		return refuse_cause(body);
+	memcpy(stage, name.data, name.size_bytes < STAGE_NAME_MAX ? name.size_bytes : STAGE_NAME_MAX);
+	r = supervisor_cancel_stage(request->supervisor, stage, (enum cause)cause, "weir cancel", &why);
+	if (r != 0 && r != SUPERVISOR_E_ALREADY)
+		return answer_refused(r, &why, body);
+	text_printf(body, "{\"accepted\":true,\"already\":%s,\"waiting\":", r ? "true" : "false");
+	supervisor_stage_unseen(request->supervisor, stage, body);
+	text_add_char(body, '}');
+	return REQUEST_DONE;
+}
+
+/* Decimal, 1 to 2^64 - 1; 0: it is none. */
+static uint64_t number_of(struct message_bytes digits)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < digits.size_bytes; i++) {
+		unsigned digit = (unsigned char)digits.data[i] - (unsigned)'0';
+
+		if (digit > 9 || number > (UINT64_MAX - digit) / 10)
+			return 0;
+		number = number * 10 + digit;
+	}
+	return number;
+}
+
+static enum request_status answer_cancel_scope(const struct request *request, struct text *body)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct message_bytes cause_name, name = split_word(request->argument, &cause_name);
+	uint64_t scope = number_of(name);
+	int cause = cause_of(cause_name), r;
+	uint32_t epoch;
+
+	if (cause < 0)
+		return refuse_cause(body);
+	if (!scope) {
+		add_error(body, "a scope is a number from 1 to 18446744073709551615");
+		text_add_char(body, '}');
+		return REQUEST_BAD;
+	}
+	r = supervisor_cancel_scope(request->supervisor, scope, (enum cause)cause,
+				    request->timeout_ns < TIMEOUT_MAX_NS ? request->timeout_ns : TIMEOUT_MAX_NS,
+				    "weir cancel", &epoch, &why);
+	if (r != 0 && r != SUPERVISOR_E_ALREADY)
+		return answer_refused(r, &why, body);
+	text_printf(body, "{\"accepted\":true,\"already\":%s,\"epoch\":%" PRIu32 ",\"waiting\":", r ? "true" : "false",
+		    epoch);
+	supervisor_scope_unseen(request->supervisor, epoch, body);
+	text_add_char(body, '}');
+	return REQUEST_DONE;
 }
 
 static const struct verb {
@@ -179,6 +267,12 @@ static const struct verb {
 	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },
 	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false },
+	{ { "cancel-stage", "stage cause", "end one stage at once, the rest goes on without it" },
+	  answer_cancel_stage,
+	  false },
+	{ { "cancel-scope", "number cause", "items of that scope are not started any more, for timeout_ns or 10 min" },
+	  answer_cancel_scope,
+	  false },
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -94,6 +94,10 @@ static uint64_t slot_of(const struct message *message)
 		return message->status.slot;
 	case MESSAGE_ACK:
 		return message->ack.slot;
+	case MESSAGE_SCOPES:
+		return message->scopes.slot;
+	case MESSAGE_SCOPE_CANCEL:
+		return message->scope_cancel.slot;
 	default:
 		return UINT64_MAX;
 	}

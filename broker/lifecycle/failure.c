@@ -19,17 +19,18 @@ static bool may_be_stopped(const struct life *life)
 	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || life->state == SEAT_READY;
 }
 
-static void abandon_stage(struct lifecycle *lifecycle, const struct life *dead, bool cut_off, enum reason reason,
-			  uint64_t now_ns)
+/* dead: one that needs no stopping; NULL: all do. */
+static void abandon_stage(struct lifecycle *lifecycle, const struct life *of, const struct life *dead, bool cut_off,
+			  enum reason reason, uint64_t now_ns)
 {
-	const struct plan_stage *plan = life_stage(lifecycle, dead);
-	struct stage_life *stage = &lifecycle->stages[dead->stage];
+	const struct plan_stage *plan = life_stage(lifecycle, of);
+	struct stage_life *stage = &lifecycle->stages[of->stage];
 	struct action *say;
 
 	stage->abandoned = true;
 	stage->history.n = stage->history.next = 0;
 	lifecycle->outcome.stage_failed = true;
-	say = act(lifecycle, ACTION_SAY_DROPPED, dead);
+	say = act(lifecycle, ACTION_SAY_DROPPED, of);
 	say->value = (int)reason;
 	say->at_ns = cut_off;
 	for (uint32_t i = plan->workers; i-- > 0;) {
@@ -43,13 +44,22 @@ static void abandon_stage(struct lifecycle *lifecycle, const struct life *dead, 
 bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
 		     enum reason reason, uint64_t now_ns)
 {
-	if (!lifecycle->started_ns || life->stands_in || !(life_stage(lifecycle, life)->drop_branch || memory->cut_off))
+	if (!lifecycle->started_ns || life->stands_in ||
+	    !(life_stage(lifecycle, life)->drop_branch || memory->cut_off || lifecycle->stages[life->stage].abandoned))
 		return false;
 	if (!lifecycle->stages[life->stage].abandoned)
-		abandon_stage(lifecycle, life, memory->cut_off, reason, now_ns);
+		abandon_stage(lifecycle, life, life, memory->cut_off, reason, now_ns);
 	life->failures = 0;
 	life->restart_ns = now_ns;
 	succession_back_off(lifecycle, life);
+	return true;
+}
+
+bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, uint64_t now_ns)
+{
+	if (!lifecycle->started_ns || lifecycle->stages[of->stage].abandoned || lifecycle->ladder.rung >= RUNG_CANCEL)
+		return false;
+	abandon_stage(lifecycle, of, NULL, false, REASON_CANCELLED, now_ns);
 	return true;
 }
 

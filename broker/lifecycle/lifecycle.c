@@ -285,6 +285,9 @@ static bool take(struct lifecycle *lifecycle, const struct event *event, uint64_
 	case EVENT_SIGNAL:
 	case EVENT_RESUME:
 		return take_request(lifecycle, event, now_ns);
+	case EVENT_CANCEL_STAGE:
+		must(event->seat < lifecycle->plan->n_slots);
+		return failure_cancel_stage(lifecycle, &lifecycle->lives[event->seat], now_ns);
 	default:
 		must(event->seat < lifecycle->plan->n_slots);
 		return take_of_worker(lifecycle, event, now_ns);

@@ -70,6 +70,8 @@ void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_
  */
 bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
 		     enum reason reason, uint64_t now_ns);
+/* Somebody wants the same for the stage of this seat. false: it is dropped, the pipeline is being cancelled, or has not run. */
+bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, uint64_t now_ns);
 /* The stage has failed for good: cancels everybody else. */
 void failure_of_stage(struct lifecycle *lifecycle, struct life *life, enum reason reason, uint64_t now_ns);
 /* A source has failed, but closed its lanes: the others drain, the exit code says so. */

@@ -326,6 +326,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.doorbell_fd = -1,
 		.lifeline_fd = -1,
 		.cancel_fd = -1,
+		.scopes_fd = -1,
 		.spool_fds = { -1, -1 },
 		.segment_size = geometry->size_bytes,
 		.n_readers = geometry->n_readers,

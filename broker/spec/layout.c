@@ -12,7 +12,7 @@
 #include "broker/spec/memory.h"
 #include "broker/spec/reading.h"
 #include "common/base/quantity.h"
-#include "common/memory/board_layout.h"
+#include "common/memory/board.h"
 #include "common/stage/exec_block.h"
 
 static bool is_ordered(const struct plan_stage *stage)
@@ -177,9 +177,8 @@ static uint64_t spool_bound(const struct plan_stage *stage)
 
 static uint64_t memory_bound(const struct plan *plan)
 {
-	uint64_t board = sizeof(struct board) + plan->n_slots * sizeof(struct board_slot), bytes;
+	uint64_t bytes = board_size(plan->n_slots);
 
-	bytes = (board + SEGMENT_PAGE_SIZE - 1) / SEGMENT_PAGE_SIZE * SEGMENT_PAGE_SIZE;
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++) {
 		const struct plan_stage *stage = &plan->stages[plan->slots[slot].stage];
 

@@ -7,6 +7,7 @@ void supervisor_stop_timers(struct supervisor *supervisor)
 	timer_stop(&supervisor->timer);
 	stalls_stop(supervisor);
 	timer_stop(&supervisor->look_timer);
+	scope_cancels_stop(supervisor);
 	for (uint32_t i = 0; supervisor->stages && i < supervisor->plan->n_stages; i++)
 		timer_stop(&supervisor->stages[i].limit_timer);
 }

@@ -106,6 +106,8 @@ static int seat_memory(struct seat *seat)
 	r = doorbell_open(&seat->doorbell_fd);
 	if (r == 0)
 		r = doorbell_open(&seat->cancel_fd);
+	if (r == 0)
+		r = doorbell_open(&seat->scopes_fd);
 	for (uint32_t i = 0; r == 0 && i < seat->stage->n_spools && i < STAGE_SPOOLS_MAX; i++)
 		r = memfd_new("weir-spool", &seat->spool_fds[i]);
 	return error_trace(r);
@@ -149,6 +151,7 @@ static void seat_memory_close(struct seat *seat)
 	seat->segment_read_fd = fd_close(seat->segment_read_fd);
 	seat->doorbell_fd = fd_close(seat->doorbell_fd);
 	seat->cancel_fd = fd_close(seat->cancel_fd);
+	seat->scopes_fd = fd_close(seat->scopes_fd);
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		seat->spool_fds[i] = fd_close(seat->spool_fds[i]);
 }

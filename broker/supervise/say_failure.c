@@ -58,6 +58,9 @@ static void add_reason(const struct seat *seat, enum reason reason, struct text 
 	case REASON_TEMPORARY_STOPPED:
 		text_add(text, "a temporary worker was stopped because of a sibling");
 		return;
+	case REASON_CANCELLED:
+		text_add(text, "it was cancelled");
+		return;
 	case REASON_UNKILLABLE:
 		text_add(text, "a worker can't be restarted, for it does not die of SIGKILL");
 		return;
@@ -151,7 +154,7 @@ static void say_retired(const struct seat *seat, const char *why)
 		seat_log(seat, WEIR_LOG_ERROR, "held %llu items that nobody else can finish", (unsigned long long)held);
 }
 
-static void say_dropped(const struct seat *seat, const char *why, bool cut_off)
+static void say_dropped(const struct seat *seat, enum reason reason, const char *why, bool cut_off)
 {
 	const struct stage_watch *watch = &seat->supervisor->stages[seat->stage_number];
 
@@ -159,7 +162,7 @@ static void say_dropped(const struct seat *seat, const char *why, bool cut_off)
 	if (cut_off)
 		stage_log(watch, WEIR_LOG_NOTICE,
 			  "has done what it was given, and is dropped with the stage before it");
-	else
+	else if (reason != REASON_CANCELLED) /* whoever cancelled it has said so */
 		stage_log(watch, WEIR_LOG_ERROR, "has failed: %s; its branch is dropped: what comes to it is discarded",
 			  why);
 }
@@ -191,7 +194,7 @@ void seat_say_failure(struct seat *seat, const struct action *action)
 		say_retired(seat, text_get(&why));
 		return;
 	case ACTION_SAY_DROPPED:
-		say_dropped(seat, text_get(&why), action->at_ns != 0);
+		say_dropped(seat, reason, text_get(&why), action->at_ns != 0);
 		return;
 	case ACTION_SAY_STAGE_FAILED:
 		say_stage_failed(seat, reason, text_get(&why));

@@ -6,7 +6,7 @@
  *      fd 2       a pipe to the supervisor, this worker's alone
  *      fd 3       heritage                    4  own segment, read-write       5  board, read-only
  *      fd 6       own doorbell                7  lifeline, read end
- *      fd 8       eventfd of the order to cancel                              9.. spools
+ *      fd 8       eventfd of the order to cancel     9  of cancelled scopes   10.. spools
  *      then       two for each peer: its segment, read-only, and its doorbell
  *      then       one for each origin: its segment, read-only
  *
@@ -30,7 +30,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 
-#define SPAWN_FIRST_FREE_FD 9u
+#define SPAWN_FIRST_FREE_FD 10u
 
 static void heritage_deinit_cleanup(struct heritage *heritage)
 {
@@ -91,6 +91,7 @@ static void plan_fds(const struct seat *seat, struct heritage *heritage, struct 
 	heritage->doorbell_fd = plan_fd(order, seat->doorbell_fd);
 	heritage->lifeline_fd = plan_fd(order, supervisor->lifeline_fds[0]);
 	heritage->cancel_fd = plan_fd(order, seat->cancel_fd);
+	heritage->scopes_fd = plan_fd(order, seat->scopes_fd);
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		heritage->spool_fds[i] = seat->spool_fds[i] < 0 ? -1 : plan_fd(order, seat->spool_fds[i]);
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
@@ -206,6 +207,7 @@ static void forget_generation(struct seat *seat)
 	seat->death = (struct death){ 0 };
 	seat->overdue = false;
 	seat->generation = seat->life->generation;
+	seat->scopes_seen = 0;
 }
 
 int seat_spawn(struct seat *seat)

@@ -43,6 +43,7 @@ static void seat_init(struct supervisor *supervisor, uint32_t slot)
 						 .segment_read_fd = -1,
 						 .doorbell_fd = -1,
 						 .cancel_fd = -1,
+						 .scopes_fd = -1,
 						 .spool_fds = { -1, -1 },
 						 .pidfd = -1,
 						 .exec_fd = -1,
@@ -170,6 +171,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 		seat_deinit(&supervisor->seats[i]);
 	stalls_close(supervisor);
 	metrics_close(supervisor);
+	scope_cancels_close(supervisor);
 	memory_close(supervisor);
 	prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)supervisor->subreaper_before);
 	sd_event_unref(supervisor->event);

@@ -62,6 +62,19 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
  * has changed.
  */
 const char *supervisor_resume(struct supervisor *supervisor, const char *who);
+/*
+ * Cancels one stage, and the pipeline goes on without it (stage_cancel.c); or one scope of items, for for_ns (0: ten minutes), whose place
+ * in time *ret_epoch is. Returns 0; SUPERVISOR_E_ALREADY: it is; SUPERVISOR_E_TOO_EARLY, SUPERVISOR_E_REFUSED: `why` says why not. Do
+ * not wait.
+ */
+enum { SUPERVISOR_E_ALREADY = 2, SUPERVISOR_E_TOO_EARLY = 3, SUPERVISOR_E_REFUSED = 4 };
+int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enum cause cause, const char *who,
+			    struct text *why);
+int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum cause cause, uint64_t for_ns,
+			    const char *who, uint32_t *ret_epoch, struct text *why);
+/* Appends who has not acknowledged that yet, as a JSON array of {"stage", "index", "pid"}; returns how many. */
+uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char *name, struct text *text);
+uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t epoch, struct text *text);
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
 /*

@@ -64,6 +64,7 @@ struct seat {
 	int segment_read_fd; /* peers' and views' */
 	int doorbell_fd;
 	int cancel_fd; /* eventfd: rung once, with the order to cancel, and never read */
+	int scopes_fd; /* eventfd: rung when scopes of items have been cancelled */
 	int spool_fds[STAGE_SPOOLS_MAX];
 	struct segment segment;          /* control pages, read-only */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
@@ -83,6 +84,7 @@ struct seat {
 	struct last_words words;
 	struct goodbye goodbye;
 	struct death death;
+	uint32_t scopes_seen; /* epoch of the board's scopes that it has acknowledged */
 	int spawn_error; /* errno of the last fork that failed */
 	bool overdue;    /* it was not ready in time, and told to end for that */
 	sd_event_source *pidfd_source, *stderr_source;
@@ -106,6 +108,7 @@ struct event_queue {
 
 struct stall_watch;
 struct stall_episode;
+struct scope_cancels;
 
 #define SUPERVISOR_MAGIC 0x57525355u
 struct supervisor {
@@ -137,6 +140,8 @@ struct supervisor {
 	uint64_t look_ns,
 		look_due_ns; /* between two looks for overruns; 0: no stage has a deadline. When the next is due */
 	sd_event_source *look_timer;
+	struct scope_cancels *scope_cancels; /* NULL: nobody has cancelled a scope yet */
+	uint64_t n_scopes_cancelled[CAUSE_COUNT];
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
@@ -248,6 +253,17 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
  * changed.
  */
 int seat_retire(struct seat *seat);
+
+/* scope_cancel.c */
+#define SCOPE_CANCEL_FOR_NS (600 * NS_PER_S) /* a scope stays cancelled so long, unless it is said */
+void scope_cancels_stop(struct supervisor *supervisor);
+/* Fine if none was ever cancelled. */
+void scope_cancels_close(struct supervisor *supervisor);
+/* A worker says so. */
+void seat_scopes_seen(struct seat *seat, uint64_t epoch);
+void seat_wants_scope_cancelled(struct seat *seat, uint64_t scope, uint64_t cause);
+/* Appends {"stage", "index", "pid"}, behind n_before others. */
+void seat_format_json(const struct seat *seat, uint32_t n_before, struct text *text);
 
 /* waiting.c: appends who is still there: "write#0 pid 4711 wait-ext 2.3 s, ..."; "nobody". */
 void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct text *text);

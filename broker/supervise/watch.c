@@ -137,6 +137,12 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 		if (message->status.slot == slot)
 			take_status(seat, &message->status);
 		return;
+	case MESSAGE_SCOPES:
+		seat_scopes_seen(seat, message->scopes.epoch);
+		return;
+	case MESSAGE_SCOPE_CANCEL:
+		seat_wants_scope_cancelled(seat, message->scope_cancel.scope, message->scope_cancel.cause);
+		return;
 	case MESSAGE_ACK:
 		if (message->ack.slot == slot)
 			metrics_seen(seat, message->ack.order, message->ack.seen_ns);

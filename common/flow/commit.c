@@ -75,6 +75,11 @@ static inline void copy_cursor(const struct commit *commit, struct cursor *to, c
 	for (uint32_t i = 0; i < commit->cursor_outputs; i++)
 		words_copy(&to->outputs[i], &from->outputs[i], sizeof(from->outputs[i]));
 	words_copy(to->stage, from->stage, commit->cursor_stage_bytes);
+	to->extension_words = from->extension_words;
+	if (from->extension_words)
+		memcpy(to->extension, from->extension, from->extension_words * sizeof(uint64_t));
+	if (from->ledger[LEDGER_CANCELLED])
+		memcpy(to->cancelled_by, from->cancelled_by, sizeof(to->cancelled_by));
 #endif
 }
 

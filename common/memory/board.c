@@ -11,9 +11,10 @@
 
 #define BOARD_PAGE_SIZE 4096u
 
-static size_t board_size(uint32_t n_slots)
+size_t board_size(uint32_t n_slots)
 {
-	size_t size_bytes = sizeof(struct board) + n_slots * sizeof(struct board_slot);
+	size_t size_bytes =
+		sizeof(struct board) + n_slots * sizeof(struct board_slot) + SCOPES_PLACES * sizeof(struct board_scope);
 
 	return (size_bytes + BOARD_PAGE_SIZE - 1) / BOARD_PAGE_SIZE * BOARD_PAGE_SIZE;
 }

@@ -6,6 +6,9 @@
 
 #include "common/memory/board_layout.h"
 
+/* Bytes of shared memory that it takes. */
+size_t board_size(uint32_t n_slots);
+
 /* Supervisor: creates and maps it for writing. Returns 0 and both, owned by the caller (board_detach, close); or -errno. */
 int board_create(uint32_t n_slots, struct board **ret_board, int *ret_fd);
 /* Worker: maps it read-only. Returns 0; BOARD_E_FOREIGN; -errno. The fd stays the caller's. */

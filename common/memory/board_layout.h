@@ -51,9 +51,24 @@ struct board {
 	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
 	atomic_u32 at_rest;          /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
 	atomic_u32 replays; /* how often dead letters were marked to be given again: workers look into the store [B4] */
-	uint8_t pad[8];
-	struct board_slot slots[];
+	/* Scopes of items (scope_table.h): how many are cancelled now, and how often one was: 0: never. The epoch is stored last [B6] */
+	atomic_u32 n_scopes;
+	atomic_u32 scopes_epoch;
+	struct board_slot slots[]; /* n_slots, and then SCOPES_PLACES of struct board_scope */
 };
+
+/* scope_table.c */
+#define SCOPES_PLACES 8192u
+struct board_scope {
+	atomic_u64 id;    /* 0: free, and nobody looks further */
+	atomic_u32 cause; /* cause.def; 0: not cancelled (any more) */
+	uint32_t reserved;
+};
+
+static inline const struct board_scope *board_scopes(const struct board *board)
+{
+	return (const struct board_scope *)(const void *)&board->slots[board->n_slots];
+}
 
 static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8 &&
@@ -64,5 +79,7 @@ static_assert(offsetof(struct board_slot, in_flight_limit) == 32 && offsetof(str
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
 		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
-		      offsetof(struct board, at_rest) == 48 && offsetof(struct board, replays) == 52,
+		      offsetof(struct board, at_rest) == 48 && offsetof(struct board, replays) == 52 &&
+		      offsetof(struct board, n_scopes) == 56 && offsetof(struct board, scopes_epoch) == 60,
 	      "layout");
+static_assert(sizeof(struct board_scope) == 16 && offsetof(struct board_scope, cause) == 8, "layout");

@@ -126,6 +126,8 @@ struct segment_counters {
 #define LEDGER_MAX 17u
 #define CURSOR_EDGES_MAX 16u
 #define CURSOR_STAGE_SIZE 256u
+#define CURSOR_CAUSES_MAX 16u
+#define CURSOR_EXTENSION_SIZE 512u
 
 /* Per output edge: the run of items being built (ordered and block edges). */
 struct cursor_output {
@@ -148,6 +150,10 @@ struct cursor {
 	uint64_t expected[CURSOR_EDGES_MAX]; /* per input edge: next ticket to take */
 	struct cursor_output outputs[CURSOR_EDGES_MAX];
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
+	/* While produce() goes on for an item: what that has brought along, words of common/flow/extension.h; 0: nothing. */
+	uint64_t extension_words;
+	uint64_t cancelled_by[CURSOR_CAUSES_MAX]; /* of the items in the ledger's line `cancelled`: with which cause */
+	uint8_t extension[CURSOR_EXTENSION_SIZE];
 };
 
 /* What a reader says of a lane. It never takes one back that is further down here. */
@@ -258,7 +264,10 @@ static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_outpu
 static_assert(offsetof(struct cursor, sequence) == 136 && offsetof(struct cursor, expected) == 160, "layout");
 static_assert(offsetof(struct cursor, outputs) == 288 && offsetof(struct cursor, stage) == 672, "layout");
 static_assert(offsetof(struct cursor, outputs_closed) == 152 && offsetof(struct cursor, inputs_left) == 156, "layout");
-static_assert(sizeof(struct cursor) == 928, "layout");
+static_assert(offsetof(struct cursor, extension_words) == 928 && offsetof(struct cursor, cancelled_by) == 936 &&
+		      offsetof(struct cursor, extension) == 1064,
+	      "layout");
+static_assert(sizeof(struct cursor) == 1576, "layout");
 static_assert(sizeof(struct lane_reader) == LINE_PAIR_SIZE && offsetof(struct lane_reader, free) == 8 &&
 		      offsetof(struct lane_reader, left) == 24,
 	      "layout");

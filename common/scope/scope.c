@@ -20,6 +20,7 @@
 #include "common/scope/scope.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "common/base/atomic.h"
 #include "common/base/clock.h"
@@ -62,12 +63,62 @@ void scope_mark(struct scope *scope, enum weir_cause cause)
 	}
 }
 
+static enum cause cause_of_item(const struct scope *scope)
+{
+	uint32_t cause = scope->tree->order.find(scope->tree->order.data, scope->id);
+
+	return cause < CAUSE_COUNT ? (enum cause)cause : CAUSE_USER;
+}
+
+API bool weir_scope_look(const struct weir_scope *weir_scope)
+{
+	struct scope *scope = scope_of(weir_scope);
+	uint32_t news = scope_news(scope->tree);
+
+	if (cause_of_item(scope) != CAUSE_NONE)
+		return true;
+	store_relaxed((atomic_u32 *)&scope->weir.seen, news); /* several may: at worst they look once more */
+	return false;
+}
+
+uint32_t scope_news(const struct scope_tree *tree)
+{
+	return load_acquire((const atomic_u32 *)tree->order.news); /* [B6] mate: scope_table_add */
+}
+
+bool scope_has_news(const struct scope_tree *tree)
+{
+	return tree->order.news && scope_news(tree) != load_relaxed((const atomic_u32 *)&tree->news_seen);
+}
+
+/* First the descriptor is made quiet: what comes after that makes it readable again. */
+static void scope_look_up_items(struct scope_tree *tree)
+{
+	uint32_t news;
+	uint64_t n;
+	ssize_t r;
+
+	if (!scope_has_news(tree))
+		return;
+	r = tree->order.news_fd >= 0 ? read(tree->order.news_fd, &n, sizeof(n)) : 0;
+	(void)r; /* another look may have been quicker */
+	news = scope_news(tree);
+	for (struct scope *at = tree->root; at; at = scope_walk(tree->root, at, false))
+		if (at->is_item && !at->weir.cause && cause_of_item(at) != CAUSE_NONE)
+			scope_mark(at, (enum weir_cause)cause_of_item(at));
+	store_relaxed((atomic_u32 *)&tree->news_seen, news);
+}
+
 void scope_look_up(struct scope_tree *tree)
 {
 	uint32_t cause;
 
-	if (!tree->order.word || tree->root->weir.cause || !weir_scope_done(&tree->root->weir))
+	if (!tree->order.word || tree->root->weir.cause)
 		return;
+	if (!weir_scope_done(&tree->root->weir)) {
+		scope_look_up_items(tree);
+		return;
+	}
 	cause = load_relaxed((const atomic_u32 *)tree->order.cause);
 	scope_mark(tree->root, cause > CAUSE_NONE && cause < CAUSE_COUNT ? (enum weir_cause)cause : WEIR_CAUSE_USER);
 }
@@ -93,7 +144,7 @@ API int weir_scope_cancel(struct weir_scope *weir_scope, enum weir_cause cause)
 
 	if (cause <= WEIR_CAUSE_NONE || (int)cause >= (int)CAUSE_COUNT)
 		return -EINVAL;
-	if (!scope_is_ours(scope) || (scope == scope->tree->root && scope->tree->order.word))
+	if (!scope_is_ours(scope) || scope->is_item || (scope == scope->tree->root && scope->tree->order.word))
 		return -EPERM;
 	pthread_mutex_lock(&scope->tree->lock);
 	scope_look_up(scope->tree);
@@ -130,7 +181,7 @@ API int weir_scope_check(struct weir_scope *weir_scope)
 	if (!scope_is_ours(scope))
 		return done ? WEIR_CANCELLED : WEIR_OK;
 	overdue = scope_overdue(scope);
-	if (!done && !overdue)
+	if (!done && !overdue && !scope_has_news(scope->tree))
 		return WEIR_OK;
 	pthread_mutex_lock(&scope->tree->lock);
 	scope_look_up(scope->tree);
@@ -138,7 +189,7 @@ API int weir_scope_check(struct weir_scope *weir_scope)
 		scope_mark(overdue, overdue->budget.cause);
 	pthread_mutex_unlock(&scope->tree->lock);
 	scope_hooks_run(scope->tree);
-	return WEIR_CANCELLED;
+	return weir_scope_done(weir_scope) ? WEIR_CANCELLED : WEIR_OK;
 }
 
 API struct weir_budget weir_scope_budget(const struct weir_scope *scope)

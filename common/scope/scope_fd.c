@@ -5,6 +5,8 @@
  *      by itself:                              eventfd        <- scope_fd_tell()
  *      below a worker, or with a deadline:     epoll of it, of the supervisor's descriptor for this slot, and of a timer
  *
+ * Below an item's scope the descriptor for the scopes of all items is in it, too: that one is read, by whoever looks what the news is.
+ *
  * A deadline above counts through the scope's own, which is never later.
  */
 #include <errno.h>
@@ -71,6 +73,11 @@ static int watch(int epoll_fd, int fd)
 	return fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+static bool hears_news(const struct scope *scope)
+{
+	return scope->id && scope->tree->order.news_fd >= 0;
+}
+
 static int join(struct scope *scope)
 {
 	int r = timer_open(scope);
@@ -83,6 +90,8 @@ static int join(struct scope *scope)
 	r = watch(scope->fd, scope->event_fd);
 	if (r == 0)
 		r = watch(scope->fd, scope->tree->order.fd);
+	if (r == 0 && hears_news(scope))
+		r = watch(scope->fd, scope->tree->order.news_fd);
 	return r == 0 ? watch(scope->fd, scope->timer_fd) : r;
 }
 
@@ -91,7 +100,7 @@ static int fd_open(struct scope *scope)
 	int r = event_open(scope);
 
 	if (r == 0 && scope->fd < 0) {
-		if (scope->tree->order.fd < 0 && scope->budget.deadline_ns == WEIR_FOREVER)
+		if (scope->tree->order.fd < 0 && !hears_news(scope) && scope->budget.deadline_ns == WEIR_FOREVER)
 			scope->fd = scope->event_fd;
 		else
 			r = join(scope);

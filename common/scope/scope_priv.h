@@ -16,6 +16,8 @@ struct scope_tree;
 struct scope {
 	struct weir_scope weir; /* first: what stages hold */
 	struct scope_tree *tree;
+	uint64_t id;                     /* of the item's scope that it is, or is below; 0: of none */
+	bool is_item;                    /* it is the item's: the runtime's to free */
 	struct scope *parent;            /* NULL: the root. Like the deadline, fixed for life */
 	struct scope *oldest, *youngest; /* children */
 	struct scope *older, *younger;   /* siblings */
@@ -32,6 +34,7 @@ struct scope_tree {
 	struct scope_order order;    /* a worker's; else order.word is NULL */
 	struct weir_scope_hook *due; /* of cancelled scopes; in the order in which they will run */
 	struct weir_scope_hook *running;
+	uint32_t news_seen; /* of *order.news: all that was cancelled up to here has been passed on */
 	pid_t pid;
 };
 
@@ -50,8 +53,13 @@ struct scope *scope_walk(const struct scope *top, const struct scope *scope, boo
 
 /* With the lock: cancels it and all below it; their hooks are due then. */
 void scope_mark(struct scope *scope, enum weir_cause cause);
-/* With the lock: if the supervisor has ordered a cancel the root is marked. */
+/* With the lock: if the supervisor has ordered a cancel the root is marked; else those of items that it has cancelled. */
 void scope_look_up(struct scope_tree *tree);
+
+/* How often the scope of an item has been cancelled by now. */
+uint32_t scope_news(const struct scope_tree *tree);
+/* Somebody has cancelled an item's scope since the last look. */
+bool scope_has_news(const struct scope_tree *tree);
 
 /* With the lock: puts hooks of a scope that is being cancelled before those that are due. */
 void scope_hooks_due(struct scope *scope);

@@ -22,6 +22,9 @@ static struct scope *scope_alloc(struct scope_tree *tree, struct scope *parent, 
 	if (!scope)
 		return NULL;
 	scope->weir.order = tree->order.word ? tree->order.word : &no_order;
+	scope->weir.news = parent ? parent->weir.news : &no_order;
+	scope->weir.seen = parent && parent->id ? parent->weir.seen : 0;
+	scope->id = parent ? parent->id : 0;
 	scope->tree = tree;
 	scope->parent = parent;
 	scope->budget = weir_budget_at(parent ? &parent->budget : NULL, budget ? budget->deadline_ns : WEIR_FOREVER);
@@ -42,7 +45,7 @@ static int tree_new(const struct scope_order *order, const struct weir_budget *b
 	pthread_mutex_init(&tree->lock, NULL);
 	pthread_cond_init(&tree->hook_has_run, NULL);
 	tree->pid = getpid();
-	tree->order = order ? *order : (struct scope_order){ .fd = -1 };
+	tree->order = order ? *order : (struct scope_order){ .fd = -1, .news_fd = -1 };
 	tree->root = scope_alloc(tree, NULL, budget);
 	if (!tree->root) {
 		free(tree);
@@ -93,6 +96,31 @@ API int weir_scope_new(struct weir_scope *weir_parent, const struct weir_budget 
 	scope_link(scope);
 	if (parent->weir.cause)
 		scope_mark(scope, (enum weir_cause)parent->weir.cause);
+	pthread_mutex_unlock(&tree->lock);
+	*ret_scope = &scope->weir;
+	return 0;
+}
+
+/* What was cancelled before it is found here, what comes later by its test. */
+API int weir_scope_item_new(struct weir_scope *root, uint64_t id, struct weir_scope **ret_scope)
+{
+	struct scope_tree *tree = scope_of(root)->tree;
+	struct scope *scope = scope_alloc(tree, scope_of(root), NULL);
+	uint32_t cause;
+
+	if (!scope)
+		return -ENOMEM;
+	scope->id = id;
+	scope->is_item = true;
+	scope->weir.news = tree->order.news;
+	scope->weir.seen = scope_news(tree);
+	pthread_mutex_lock(&tree->lock);
+	scope_look_up(tree);
+	cause = tree->order.find(tree->order.data, id); /* with the lock: whoever looks later finds it linked */
+	scope_link(scope);
+	if (tree->root->weir.cause || cause)
+		scope_mark(scope,
+			   tree->root->weir.cause ? (enum weir_cause)tree->root->weir.cause : (enum weir_cause)cause);
 	pthread_mutex_unlock(&tree->lock);
 	*ret_scope = &scope->weir;
 	return 0;
@@ -153,9 +181,19 @@ API struct weir_scope *weir_scope_free(struct weir_scope *weir_scope)
 {
 	struct scope *scope = scope_of(weir_scope);
 
-	if (!scope || (scope == scope->tree->root && scope->tree->order.word) || !scope_is_ours(scope))
+	if (!scope || scope->is_item || (scope == scope->tree->root && scope->tree->order.word) ||
+	    !scope_is_ours(scope))
 		return NULL;
 	if (weir_scope_done(weir_scope))
 		(void)weir_scope_check(weir_scope);
 	return scope_release(scope, true);
+}
+
+API struct weir_scope *weir_scope_item_free(struct weir_scope *weir_scope)
+{
+	if (!weir_scope || !scope_is_ours(scope_of(weir_scope)))
+		return NULL;
+	if (weir_scope_done(weir_scope))
+		(void)weir_scope_check(weir_scope);
+	return scope_release(scope_of(weir_scope), true);
 }

@@ -283,6 +283,52 @@ API struct weir_scope *weir_scope_of(struct weir_context *context)
 	return context->host->scope(context);
 }
 
+API uint64_t weir_scope_id(const struct weir_context *context)
+{
+	return context->host->scope_id(context);
+}
+
+API int weir_scope_enter(struct weir_context *context, uint64_t id)
+{
+	return context->host->scope_enter(context, id);
+}
+
+API int weir_scope_cancel_id(struct weir_context *context, uint64_t id, enum weir_cause cause)
+{
+	return context->host->scope_cancel(context, id, cause);
+}
+
+API struct weir_scope *weir_scope_of_item(struct weir_context *context)
+{
+	return context->host->scope_of_item(context);
+}
+
+API int weir_baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes)
+{
+	return context->host->baggage_set(context, key, value, size_bytes);
+}
+
+API int weir_baggage_get(const struct weir_context *context, const char *key, const void **ret_value,
+			 size_t *ret_size_bytes)
+{
+	return context->host->baggage_get(context, key, ret_value, ret_size_bytes);
+}
+
+API int weir_baggage_clear(struct weir_context *context)
+{
+	return context->host->baggage_clear(context);
+}
+
+API size_t weir_baggage_pack(const struct weir_context *context, void *packed)
+{
+	return context->host->baggage_pack(context, packed);
+}
+
+API int weir_baggage_unpack(struct weir_context *context, const void *packed, size_t size_bytes)
+{
+	return context->host->baggage_unpack(context, packed, size_bytes);
+}
+
 API struct weir_budget weir_budget_of(const struct weir_context *context)
 {
 	return context->host->budget(context);

@@ -58,6 +58,13 @@ static const struct weir_option generate_options[] = {
 	  .maximum = INT64_C(1000000000),
 	  .summary = "items a second; without it, as fast as the pipeline takes them",
 	  .example = "1000/s" },
+	{ .name = "scopes",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary =
+		  "item {n} belongs to the scope with number 1 + ({n} - 1) modulo so many, for weir cancel --scope; without it, to none",
+	  .example = "1000" },
 	{ .name = "size",
 	  .type = WEIR_TYPE_SIZE,
 	  .minimum = 1,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <weir/baggage.h>
 #include <weir/channel.h>
 #include <weir/exit.h>
 #include <weir/stage.h>
@@ -58,6 +59,17 @@ struct weir_host {
 	struct weir_budget (*budget)(const struct weir_context *context);
 	int (*exit_point)(struct weir_context *context, struct weir_exit *ret_exit);
 	struct weir_coordinator *(*coordinator)(struct weir_context *context);
+	/* weir/baggage.h, and the scopes of items */
+	int (*baggage_set)(struct weir_context *context, const char *key, const void *value, size_t size_bytes);
+	int (*baggage_get)(const struct weir_context *context, const char *key, const void **ret_value,
+			   size_t *ret_size_bytes);
+	int (*baggage_clear)(struct weir_context *context);
+	size_t (*baggage_pack)(const struct weir_context *context, void *packed);
+	int (*baggage_unpack)(struct weir_context *context, const void *packed, size_t size_bytes);
+	uint64_t (*scope_id)(const struct weir_context *context);
+	int (*scope_enter)(struct weir_context *context, uint64_t id);
+	int (*scope_cancel)(struct weir_context *context, uint64_t id, enum weir_cause cause);
+	struct weir_scope *(*scope_of_item)(struct weir_context *context);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
 };

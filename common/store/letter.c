@@ -114,6 +114,31 @@ static void add_history(struct text *text, const struct dead_letter *letter)
 	text_add_char(text, ']');
 }
 
+/* "scope" and "baggage", where there are such. */
+static void add_baggage(struct text *text, const struct dead_letter *letter)
+{
+	struct extension extension;
+	const char *key;
+	const void *value;
+	size_t key_bytes, value_bytes;
+	uint32_t at = 0;
+
+	if (!dead_letter_extension(letter, &extension))
+		return;
+	if (extension.scope)
+		text_printf(text, ",\"scope\":%llu", (unsigned long long)extension.scope);
+	while (extension_next(&extension, &at, &key, &key_bytes, &value, &value_bytes)) {
+		text_add(text, key == (const char *)extension.baggage + sizeof(struct extension_pair) ?
+				       ",\"baggage\":{" :
+				       ",");
+		text_add_json(text, key, key_bytes);
+		text_add_char(text, ':');
+		text_add_json(text, value, value_bytes);
+	}
+	if (extension.baggage_bytes)
+		text_add_char(text, '}');
+}
+
 void dead_letter_format_json(const struct dead_letter *letter, enum letter_payload payload, struct text *text)
 {
 	text_add_char(text, '{');
@@ -128,11 +153,19 @@ void dead_letter_format_json(const struct dead_letter *letter, enum letter_paylo
 	text_printf(text, ",\"attempts\":%u,\"sequence\":%llu", letter->attempts, (unsigned long long)letter->sequence);
 	add_string(text, "input", letter->input);
 	text_printf(text, ",\"size\":%zu", letter->size_bytes);
+	add_baggage(text, letter);
 	if (letter->id)
 		add_history(text, letter);
 	if (payload == LETTER_WITH_PAYLOAD)
 		add_payload(text, letter);
 	text_add_char(text, '}');
+}
+
+bool dead_letter_extension(const struct dead_letter *letter, struct extension *ret_extension)
+{
+	return letter->baggage_bytes && letter->baggage_bytes <= ITEM_EXTENSION_SIZE_MAX &&
+	       letter->baggage_bytes % ITEM_WORD_BYTES == 0 &&
+	       extension_read(ret_extension, letter->baggage, (uint32_t)(letter->baggage_bytes / ITEM_WORD_BYTES)) == 0;
 }
 
 static unsigned char *add_number(unsigned char *at, uint64_t value, unsigned n_bytes)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/text.h"
+#include "common/flow/extension.h"
 
 enum dead_letter_cause {
 #define LETTER_CAUSE(id_, number_, name_, summary_) DEAD_LETTER_##id_ = (number_),
@@ -37,6 +38,8 @@ struct dead_letter {
 	uint64_t run;         /* CLOCK_REALTIME of the run's start, in ns: no two runs of a pipeline have the same */
 	uint32_t producer;    /* slot that gave the number */
 	uint64_t part;        /* enum dead_letter_part in the upper two bits: which of several items with that number */
+	const void *baggage;  /* what it has brought along, as in its record: common/flow/extension.h */
+	size_t baggage_bytes; /* 0: nothing */
 	const struct dead_letter_death *deaths; /* the attempts, as far as they are known, in their order */
 	uint32_t n_deaths;
 	uint64_t id; /* in the store, from 1; 0: not there */
@@ -51,6 +54,9 @@ enum dead_letter_part {
 };
 #define DEAD_LETTER_PART(where_, number_) ((uint64_t)(where_) << 62 | (uint64_t)(number_))
 
+/* What it has brought along; false: nothing, or nothing that makes sense. */
+bool dead_letter_extension(const struct dead_letter *letter, struct extension *ret_extension);
+
 /* "attempts" ...; "unknown" for a number that no cause has. Static. */
 const char *dead_letter_cause_name(enum dead_letter_cause cause);
 /* false: no cause of that name. */
@@ -58,8 +64,8 @@ bool dead_letter_cause_from_name(const char *name, enum dead_letter_cause *ret_c
 
 /*
  * Appends the letter as one JSON object, without a newline: {id, time, pipeline, stage, worker, cause, reason, attempts, sequence, input,
- * size, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that only a store knows (id,
- * accepted, run, producer, deaths). Pure.
+ * size, scope, baggage, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that only a store
+ * knows (id, accepted, run, producer, deaths). Pure.
  */
 enum letter_payload { LETTER_WITHOUT_PAYLOAD, LETTER_WITH_PAYLOAD };
 void dead_letter_format_json(const struct dead_letter *letter, enum letter_payload payload, struct text *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stored letter is a msgpack array, whose first member is the version: [1, time, pipeline, stage, input, worker, cause, reason,
- * attempts, sequence, accepted, run, producer, part, [[when, pid, generation, how], ...], payload]. Strings travel as bin: a reason that a
+ * A stored letter is a msgpack array, whose first member is the version: [2, time, pipeline, stage, input, worker, cause, reason,
+ * attempts, sequence, accepted, run, producer, part, [[when, pid, generation, how], ...], payload,
+ * baggage]. Version 1 had no baggage. Strings travel as bin: a reason that a
  * stage gives need not be UTF-8. A new member needs a new version, and this one must stay readable: letters outlive programs.
  */
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "common/wire/prescan.h"
 #include "common/wire/reader.h"
 
-enum { LETTER_VERSION = 1, LETTER_MEMBERS = 16, DEATH_MEMBERS = 4 };
+enum { LETTER_VERSION = 2, LETTER_MEMBERS = 17, LETTER_MEMBERS_OF_1 = 16, DEATH_MEMBERS = 4 };
 
 /* ---- writing ---- */
 
@@ -59,7 +60,8 @@ int letter_encode(const struct dead_letter *letter, char **ret_bytes, size_t *re
 	    msgpack_pack_uint32(&packer, letter->attempts) || msgpack_pack_uint64(&packer, letter->sequence) ||
 	    msgpack_pack_uint64(&packer, letter->accepted_ns) || msgpack_pack_uint64(&packer, letter->run) ||
 	    msgpack_pack_uint32(&packer, letter->producer) || msgpack_pack_uint64(&packer, letter->part) ||
-	    pack_deaths(&packer, letter) || pack_bytes(&packer, letter->data, letter->size_bytes)) {
+	    pack_deaths(&packer, letter) || pack_bytes(&packer, letter->data, letter->size_bytes) ||
+	    pack_bytes(&packer, letter->baggage, letter->baggage_bytes)) {
 		msgpack_sbuffer_destroy(&buffer);
 		return error_origin(-ENOMEM);
 	}
@@ -138,23 +140,27 @@ static int take_letter(struct decoding *decoding, struct letter_copy *copy)
 	const char *data;
 	int r;
 
-	if (reader_array(reader, &n) || n != LETTER_MEMBERS || take_number32(decoding, &version) ||
-	    version != LETTER_VERSION || reader_unsigned(reader, &letter->time_ns) ||
-	    take_string(decoding, &letter->pipeline) || take_string(decoding, &letter->stage) ||
-	    take_string(decoding, &letter->input) || take_number32(decoding, &letter->worker_index) ||
-	    take_number32(decoding, &cause) || take_string(decoding, &letter->reason) ||
-	    take_number32(decoding, &letter->attempts) || reader_unsigned(reader, &letter->sequence) ||
-	    reader_unsigned(reader, &letter->accepted_ns) || reader_unsigned(reader, &letter->run) ||
-	    take_number32(decoding, &letter->producer) || reader_unsigned(reader, &letter->part))
+	if (reader_array(reader, &n) || take_number32(decoding, &version) || !version || version > LETTER_VERSION ||
+	    n != (version == 1 ? (uint32_t)LETTER_MEMBERS_OF_1 : (uint32_t)LETTER_MEMBERS) ||
+	    reader_unsigned(reader, &letter->time_ns) || take_string(decoding, &letter->pipeline) ||
+	    take_string(decoding, &letter->stage) || take_string(decoding, &letter->input) ||
+	    take_number32(decoding, &letter->worker_index) || take_number32(decoding, &cause) ||
+	    take_string(decoding, &letter->reason) || take_number32(decoding, &letter->attempts) ||
+	    reader_unsigned(reader, &letter->sequence) || reader_unsigned(reader, &letter->accepted_ns) ||
+	    reader_unsigned(reader, &letter->run) || take_number32(decoding, &letter->producer) ||
+	    reader_unsigned(reader, &letter->part))
 		return LETTER_E_BAD;
 	letter->cause = (enum dead_letter_cause)cause;
 	r = take_deaths(decoding, copy);
 	if (r)
 		return r;
-	if (reader_binary(reader, &data, &letter->size_bytes) || !reader_at_end(reader))
+	if (reader_binary(reader, &data, &letter->size_bytes))
 		return LETTER_E_BAD;
 	letter->data = data;
-	return 0;
+	if (version > 1 && reader_binary(reader, &data, &letter->baggage_bytes))
+		return LETTER_E_BAD;
+	letter->baggage = letter->baggage_bytes ? data : NULL;
+	return reader_at_end(reader) ? 0 : LETTER_E_BAD;
 }
 
 int letter_decode(const void *bytes, size_t size_bytes, struct letter_copy *ret_copy)

@@ -92,7 +92,7 @@ static const struct field document_fields[] = {
 	FIELD(U32, heritage, n_slots), FIELD(U32, heritage, generation), FIELD(I32, heritage, supervisor_pid),
 	FIELD(TOKEN, heritage, token), FIELD(STRING, heritage, control_endpoint),
 	FIELD(I32, heritage, segment_fd), FIELD(I32, heritage, board_fd), FIELD(I32, heritage, doorbell_fd),
-	FIELD(I32, heritage, lifeline_fd), FIELD(I32, heritage, cancel_fd),
+	FIELD(I32, heritage, lifeline_fd), FIELD(I32, heritage, cancel_fd), FIELD(I32, heritage, scopes_fd),
 	FIELD(I32, heritage, spool_fds[0]), FIELD(I32, heritage, spool_fds[1]),
 	FIELD(U64, heritage, segment_size), FIELD(U32, heritage, n_readers), FIELD(U32, heritage, n_writers),
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),

@@ -133,6 +133,7 @@ struct heritage {
 	int32_t doorbell_fd;    /* own */
 	int32_t lifeline_fd;    /* end of file: the supervisor is gone */
 	int32_t cancel_fd;      /* eventfd, readable once this slot is to cancel; nobody reads it */
+	int32_t scopes_fd;      /* eventfd, readable when scopes of items have been cancelled; -1: none */
 	int32_t spool_fds[2];   /* -1: none */
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;

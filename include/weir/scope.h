@@ -34,8 +34,12 @@ struct weir_context;
 /* What the inline test reads; the rest is the runtime's, and so is this. */
 struct weir_scope {
 	uint32_t cause;        /* enum weir_cause; 0: neither it nor a scope above it has been cancelled */
+	uint32_t seen;         /* of the word `news`: it has been looked at */
 	const uint32_t *order; /* below a worker: what the supervisor wants of it; else a word that stays 0 */
+	const uint32_t *news;  /* below an item's scope: how often one has been cancelled; else a word that stays 0 */
 };
+/* Of the inline test: looks its id up. Wait-free; fine in a signal handler. */
+bool weir_scope_look(const struct weir_scope *scope);
 #define WEIR_SCOPE_ORDER_CANCEL 4u
 
 /* The worker's own scope. Owned by the runtime: a stage can neither cancel nor free it. Never NULL. */
@@ -55,11 +59,13 @@ int weir_scope_new(struct weir_scope *parent, const struct weir_budget *budget, 
  */
 struct weir_scope *weir_scope_free(struct weir_scope *scope);
 
-/* True once it is cancelled: a load of its own word and, below a worker, one of the board's. Reads no clock. Wait-free. */
+/* True once it is cancelled: a load of its own word and, below a worker, two of the board's. Reads no clock. Wait-free. */
 static inline bool weir_scope_done(const struct weir_scope *scope)
 {
-	return weir_load_acquire(&scope->cause) != 0 ||                    /* [P1] mate: scope_mark */
-	       weir_load_acquire(scope->order) >= WEIR_SCOPE_ORDER_CANCEL; /* [B1] mate: order_everybody */
+	return weir_load_acquire(&scope->cause) != 0 ||                      /* [P1] mate: scope_mark */
+	       weir_load_acquire(scope->order) >= WEIR_SCOPE_ORDER_CANCEL || /* [B1] mate: order_everybody */
+	       (weir_load_acquire(scope->news) != scope->seen &&             /* [B6] mate: scope_table_add */
+		weir_scope_look(scope));
 }
 
 /*
@@ -113,6 +119,39 @@ int weir_scope_hook(struct weir_scope *scope, struct weir_scope_hook *hook);
  * called from it. After that its memory may go.
  */
 int weir_scope_unhook(struct weir_scope *scope, struct weir_scope_hook *hook);
+
+/*
+ * ---- scopes of items: one request among millions ----
+ *
+ * An item may belong to a scope that has a number: a source, or whoever knows, gives it one, and what is emitted for it inherits that, from
+ * process to process. Whoever knows the number can cancel it: `weir cancel PIPELINE --scope ID`, a program by the control socket, a
+ * stage. From then on no such item is started anywhere; it is counted as cancelled, with the cause, and skipped. The stage that has one
+ * in hand sees it in weir_scope_of_item(). The number is the user's to choose and to keep from being used twice.
+ */
+
+/* The number of the scope that the item in hand belongs to, and that what is emitted now inherits; 0: none. */
+uint64_t weir_scope_id(const struct weir_context *context);
+
+/*
+ * What is emitted from here on belongs to this scope, or (0) to none; as with all baggage (weir/baggage.h), until the callback or the
+ * item ends. Returns 0 or -EPERM: not from a callback that may emit.
+ */
+int weir_scope_enter(struct weir_context *context, uint64_t id);
+
+/*
+ * Asks the supervisor to cancel it, for everybody; does not wait. Asking again is fine. Returns 0: it will hear of it (how that ended
+ * stands in the log: the table of cancelled scopes may be full); -EINVAL: the number is 0, or that is no cause; -EAGAIN: its queue
+ * is full, try later; or another negative errno.
+ */
+int weir_scope_cancel_id(struct weir_context *context, uint64_t id, enum weir_cause cause);
+
+/*
+ * The scope of the item in hand, below the worker's own; of an item without one the worker's own. Owned by the runtime: it can be neither
+ * cancelled nor freed here, and ends with the item, as all scopes below it must. Once it is done process() and weir_complete()
+ * may say WEIR_CANCELLED: the item is dropped, with what was emitted for it, and counted with the cause. Its descriptor may become readable
+ * for another item's sake, too: weir_scope_check() tells, and makes it quiet again.
+ */
+struct weir_scope *weir_scope_of_item(struct weir_context *context);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 /* All of weir's C API. A plugin needs nothing else. */
 #pragma once
 
+#include <weir/baggage.h>
 #include <weir/budget.h>
 #include <weir/cause.h>
 #include <weir/channel.h>

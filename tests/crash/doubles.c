@@ -40,6 +40,21 @@ int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns)
 	return 0;
 }
 
+int client_send_scopes(struct client *client, uint32_t epoch)
+{
+	(void)client;
+	(void)epoch;
+	return 0;
+}
+
+int client_send_scope_cancel(struct client *client, uint64_t scope, uint32_t cause)
+{
+	(void)client;
+	(void)scope;
+	(void)cause;
+	return 0;
+}
+
 int client_fd(const struct client *client)
 {
 	(void)client;

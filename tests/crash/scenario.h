@@ -41,9 +41,10 @@ struct scenario {
 	uint64_t lane_bytes; /* 0: 4 KiB */
 	uint32_t retired;    /* this slot is retired before the walk; 0: none */
 	uint32_t lost; /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
-	bool given_up; /* the victim is retired after its death: no next generation */
-	uint64_t position; /* at which every lane stands first */
-	bool ordered;      /* sinks get the items of each source in order */
+	uint64_t cancelled_scope; /* before the walk; 0: none */
+	bool given_up;            /* the victim is retired after its death: no next generation */
+	uint64_t position;        /* at which every lane stands first */
+	bool ordered;             /* sinks get the items of each source in order */
 	struct scenario_step steps[STEPS_MAX];
 	void (*adapt)(
 		struct plan *plan); /* changes what the spec can't say; before memory is laid out; NULL: nothing */

@@ -11,6 +11,8 @@
 #include "broker/spec/spec.h"
 #include "common/base/hash.h"
 #include "common/memory/doorbell.h"
+#include "common/memory/scope_table.h"
+#include "common/scope/cause.h"
 #include "tests/rings.h"
 
 const struct scenario *scenario_now;
@@ -147,7 +149,7 @@ static void heritage_init(struct world *world, uint32_t slot)
 	heritage->board_fd = world->board_fd;
 	heritage->doorbell_fd = world->doorbells[slot];
 	heritage->lifeline_fd = -1;
-	heritage->cancel_fd = -1;
+	heritage->cancel_fd = heritage->scopes_fd = -1;
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
 		heritage->peers[i].segment_fd = world->fds[heritage->peers[i].slot];
 		heritage->peers[i].doorbell_fd = world->doorbells[heritage->peers[i].slot];
@@ -166,6 +168,9 @@ void world_init(struct world *world)
 	must_work(board_create(world_plan_now->n_slots, &world->board, &world->board_fd), "board_create");
 	store_release(&world->board->order, BOARD_RUN);
 	store_release(&world->board->n_live, UINT32_MAX / 2); /* many: nobody spins for long */
+	if (scenario_now->cancelled_scope)
+		must_work(scope_table_add(world->board, scenario_now->cancelled_scope, CAUSE_USER, &(uint32_t){ 0 }),
+			  "scope_table_add");
 	world->supervisor.board = world->board;
 	world->supervisor.seats = world->seats;
 	for (uint32_t i = 0; i < world_plan_now->n_slots; i++)
@@ -199,7 +204,7 @@ static size_t words_size(const struct segment *segment)
 	return segment->geometry.control_size_bytes - SEGMENT_PAGE_SIZE;
 }
 
-static size_t board_size(void)
+static size_t slots_size(void)
 {
 	return sizeof(struct board) + world_plan_now->n_slots * sizeof(struct board_slot);
 }
@@ -224,14 +229,14 @@ void world_copy(struct world *to, const struct world *from)
 		if (to->holds[i])
 			memcpy(to->holds[i], from->holds[i], LANE_SIZE);
 	}
-	memcpy(to->board, from->board, board_size());
+	memcpy(to->board, from->board, slots_size());
 }
 
 bool world_same(const struct world *a, const struct world *b, uint32_t slot)
 {
 	const struct segment *left = &a->segments[slot], *right = &b->segments[slot];
 
-	if (memcmp(words_of(left), words_of(right), words_size(left)) || memcmp(a->board, b->board, board_size()))
+	if (memcmp(words_of(left), words_of(right), words_size(left)) || memcmp(a->board, b->board, slots_size()))
 		return false;
 	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
 		const struct plan_lane *lane = &world_plan_now->lanes[i];
@@ -253,7 +258,7 @@ uint64_t world_repair_key(const struct world *world, uint32_t slot)
 
 	key = hash_bytes(key, segment->armed, sizeof(*segment->armed));
 	key = hash_bytes(key, segment->cursor_switch, sizeof(*segment->cursor_switch));
-	key = hash_bytes(key, world->board, board_size());
+	key = hash_bytes(key, world->board, slots_size());
 	key = hash_bytes(key, segment->base + segment->geometry.off_readers,
 			 segment->geometry.off_record - segment->geometry.off_readers);
 	return hash_bytes(key, segment->record, sizeof(*segment->record) + n * sizeof(segment->record->operations[0]));

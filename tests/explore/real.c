@@ -38,6 +38,7 @@ struct real_place *real_attach(unsigned slot, unsigned first_peer, unsigned seco
 			      .doorbell_fd = world_doorbells[slot],
 			      .lifeline_fd = -1,
 			      .cancel_fd = -1,
+			      .scopes_fd = -1,
 			      .attempts = 3,
 			      .batch = 8,
 			      .peers = place->heritage_peers,

@@ -6,6 +6,7 @@
 
 #include "common/base/must.h"
 #include "common/base/text.h"
+#include "common/scope/scope.h"
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
 #include "worker/rest.h"
@@ -51,6 +52,26 @@ void stubs_reset(void)
 void scopes_ordered(struct worker *worker)
 {
 	(void)worker;
+}
+
+struct weir_scope *weir_scope_item_free(struct weir_scope *scope)
+{
+	return scope;
+}
+
+int client_send_scopes(struct client *client, uint32_t epoch)
+{
+	(void)client;
+	(void)epoch;
+	return 0;
+}
+
+int client_send_scope_cancel(struct client *client, uint64_t scope, uint32_t cause)
+{
+	(void)client;
+	(void)scope;
+	(void)cause;
+	return 0;
 }
 
 /* The second look of a spin sees what the first saw, and so do all others (explore_relax). */

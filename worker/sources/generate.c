@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/scope.h>
 
 #include "common/base/clock.h"
 #include "common/base/cleanup.h"
@@ -30,6 +31,7 @@ struct generate {
 	uint64_t rate;     /* 0: none */
 	uint64_t begin_ns; /* of the schedule; 0: not begun */
 	uint64_t issued;   /* items that the schedule has given out */
+	uint64_t scopes;   /* 0: items belong to none */
 	const char *text;  /* the option */
 	size_t n_numbers;  /* {n} in it */
 	size_t size_min;   /* pad up to this */
@@ -57,6 +59,7 @@ static int generate_open(struct weir_context *context, void **ret_state)
 		weir_option_given(context, "count") ? (uint64_t)weir_option_integer(context, "count") : UINT64_MAX;
 	state->rate = weir_option_given(context, "rate") ? (uint64_t)weir_option_integer(context, "rate") : 0;
 	state->size_min = weir_option_given(context, "size") ? (size_t)weir_option_integer(context, "size") : 0;
+	state->scopes = weir_option_given(context, "scopes") ? (uint64_t)weir_option_integer(context, "scopes") : 0;
 	state->text = weir_option_string(context, "text");
 	if (!state->text)
 		state->text = "item " NUMBER;
@@ -152,8 +155,11 @@ static int generate_produce(struct weir_context *context, void *data)
 	if (!allowance)
 		return WEIR_WAIT;
 	for (unsigned i = 0; i < BUDGET && allowance && cursor->made < state->count; i++, allowance--) {
-		int r = weir_emit(context, WEIR_ALL_OUTPUTS, state->buffer, generate_write(state, cursor->made + 1));
+		int r = state->scopes ? weir_scope_enter(context, 1 + cursor->made % state->scopes) : 0;
 
+		if (r == 0)
+			r = weir_emit(context, WEIR_ALL_OUTPUTS, state->buffer,
+				      generate_write(state, cursor->made + 1));
 		if (r == WEIR_TOO_LARGE)
 			return error_origin(-EMSGSIZE);
 		if (r != 0 && r != WEIR_REJECTED)

@@ -157,7 +157,7 @@ void rig_replace_relay(struct rig *rig, uint32_t generation)
 	rig->relay.stage = stage;
 	rig->relay.client = client;
 	rig->relay.order_seen = BOARD_RUN;
-	rig->relay.heritage.lifeline_fd = rig->relay.heritage.cancel_fd = -1;
+	rig->relay.heritage.lifeline_fd = rig->relay.heritage.cancel_fd = rig->relay.heritage.scopes_fd = -1;
 }
 
 static void rig_set_stage(struct worker *worker, const struct weir_stage *stage)
@@ -167,7 +167,7 @@ static void rig_set_stage(struct worker *worker, const struct weir_stage *stage)
 	worker->context.host = &worker_host;
 	worker->stage = *stage;
 	worker->order_seen = BOARD_RUN;
-	worker->heritage.lifeline_fd = worker->heritage.cancel_fd = -1;
+	worker->heritage.lifeline_fd = worker->heritage.cancel_fd = worker->heritage.scopes_fd = -1;
 	assert_int_equal(client_open(&nowhere, &worker->client), 0);
 }
 
@@ -304,7 +304,7 @@ const char *rig_take(struct worker *consumer)
 	default:
 		break;
 	}
-	snprintf(text, sizeof(text), "%.*s", (int)input.header.size_bytes, (const char *)input.payload);
+	snprintf(text, sizeof(text), "%.*s", (int)input.size_bytes, (const char *)input.payload);
 	input_take(consumer, &input);
 	return input.header.kind == ITEM_RUN_END ? "|" : text;
 }

@@ -44,7 +44,7 @@
 struct supervisor {
 	struct control_server *server;
 	atomic_int n_hello, n_message, n_drain, n_cancel, n_resume, last_type, last_slot, last_cause;
-	_Atomic uint64_t drain_deadline_ns;
+	_Atomic uint64_t drain_deadline_ns, last_scope, last_for_ns;
 	atomic_bool answered; /* control_server_send() took the order */
 };
 
@@ -90,6 +90,45 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
 	assert_non_null(who);
 	atomic_store(&supervisor->last_cause, (int)cause);
 	atomic_fetch_add(&supervisor->n_cancel, 1);
+}
+
+/* Of the stage "read" #0 is not gone yet; the table has room for scopes below 100, and read#0 has not seen them. */
+int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enum cause cause, const char *who,
+			    struct text *why)
+{
+	assert_non_null(who);
+	atomic_store(&supervisor->last_cause, (int)cause);
+	if (strcmp(name, "late") == 0)
+		return SUPERVISOR_E_TOO_EARLY;
+	text_printf(why, "no '%s'", name);
+	return strcmp(name, "read") == 0 ? 0 : strcmp(name, "gone") == 0 ? SUPERVISOR_E_ALREADY : SUPERVISOR_E_REFUSED;
+}
+
+int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum cause cause, uint64_t for_ns,
+			    const char *who, uint32_t *ret_epoch, struct text *why)
+{
+	assert_non_null(who);
+	atomic_store(&supervisor->last_cause, (int)cause);
+	atomic_store(&supervisor->last_scope, scope);
+	atomic_store(&supervisor->last_for_ns, for_ns);
+	*ret_epoch = 9;
+	text_add(why, "no room");
+	return scope < 100 ? 0 : SUPERVISOR_E_REFUSED;
+}
+
+uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char *name, struct text *text)
+{
+	(void)supervisor;
+	text_add(text, strcmp(name, "read") == 0 ? "[{\"stage\":\"read\",\"index\":0,\"pid\":1}]" : "[]");
+	return strcmp(name, "read") == 0;
+}
+
+uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t epoch, struct text *text)
+{
+	(void)supervisor;
+	assert_int_equal(epoch, 9);
+	text_add(text, "[{\"stage\":\"read\",\"index\":0,\"pid\":1}]");
+	return 1;
 }
 
 void view_take(struct supervisor *supervisor, struct view *ret_view)

@@ -51,6 +51,40 @@ static void test_requests(void **state)
 	stop(f);
 }
 
+static void test_cancel_of_a_part(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(text_deinit) struct text body = TEXT_NULL;
+
+	start(f);
+	assert_int_equal(ask(f, "cancel-stage", "read", 0, &body), REQUEST_DONE);
+	assert_int_equal(atomic_load(&f->supervisor.last_cause), CAUSE_USER);
+	assert_non_null(strstr(text_get(&body), "\"already\":false,\"waiting\":[{\"stage\":\"read\""));
+	assert_int_equal(ask(f, "cancel-stage", "gone run_deadline", 0, &body), REQUEST_DONE);
+	assert_int_equal(atomic_load(&f->supervisor.last_cause), CAUSE_RUN_DEADLINE);
+	assert_non_null(strstr(text_get(&body), "\"already\":true,\"waiting\":[]}"));
+	assert_int_equal(ask(f, "cancel-stage", "nothing user", 0, &body), REQUEST_FAILED);
+	assert_non_null(strstr(text_get(&body), "no 'nothing'"));
+	assert_int_equal(ask(f, "cancel-stage", "late", 0, &body), REQUEST_TOO_EARLY);
+	assert_int_equal(ask(f, "cancel-stage", "read boredom", 0, &body), REQUEST_BAD);
+	assert_int_equal(ask(f, "cancel-stage", "", 0, &body), REQUEST_FAILED);
+
+	assert_int_equal(ask(f, "cancel-scope", "42 config", 7 * NS_PER_S, &body), REQUEST_DONE);
+	assert_true(atomic_load(&f->supervisor.last_scope) == 42);
+	assert_true(atomic_load(&f->supervisor.last_for_ns) == 7 * NS_PER_S);
+	assert_int_equal(atomic_load(&f->supervisor.last_cause), CAUSE_CONFIG);
+	assert_non_null(strstr(text_get(&body), "\"epoch\":9,\"waiting\":[{"));
+	assert_int_equal(ask(f, "cancel-scope", "18446744073709551615", 0, &body), REQUEST_FAILED);
+	assert_true(atomic_load(&f->supervisor.last_scope) == UINT64_MAX);
+	assert_non_null(strstr(text_get(&body), "no room"));
+	static const char *const bad[] = { "", "0", "-1", "1x", "18446744073709551616", "user" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(ask(f, "cancel-scope", bad[i], 0, &body), REQUEST_BAD);
+	assert_int_equal(ask(f, "cancel-scope", "42 none", 0, &body), REQUEST_BAD);
+	assert_non_null(strstr(text_get(&body), "\"sibling_failed\""));
+	stop(f);
+}
+
 static void test_early(void **state)
 {
 	struct fixture *f = *state;
@@ -125,10 +159,8 @@ static void test_document(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SERVER_TEST(test_requests),
-		SERVER_TEST(test_early),
-		SERVER_TEST(test_nobody_answers),
-		cmocka_unit_test(test_document),
+		SERVER_TEST(test_requests),       SERVER_TEST(test_cancel_of_a_part), SERVER_TEST(test_early),
+		SERVER_TEST(test_nobody_answers), cmocka_unit_test(test_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void check_heritages(const struct plan *plan)
 
 		assert_int_equal(plan_heritage(plan, slot, &heritage), 0);
 		heritage.segment_fd = heritage.board_fd = heritage.doorbell_fd = 5;
-		heritage.lifeline_fd = heritage.cancel_fd = 5;
+		heritage.lifeline_fd = heritage.cancel_fd = heritage.scopes_fd = 5;
 		heritage.supervisor_pid = 1;
 		heritage.control_endpoint = strdup("ipc:///tmp/nowhere");
 		for (uint32_t i = 0; i < heritage.n_peers; i++)
@@ -196,7 +196,7 @@ static void test_memory_bound(void **state)
 				 "  - {name: in, source: generate}\n"
 				 "  - {name: a, exec: cat, workers: 2, lane: 1MiB, spool: 4MiB}\n"
 				 "  - {name: out, sink: discard}\n");
-	uint64_t expected = SEGMENT_PAGE_SIZE; /* the board: a header and four slots of 64 bytes */
+	uint64_t expected = SEGMENT_PAGE_SIZE + 8192 * 16; /* the board: header, slots; cancelled scopes */
 
 	(void)state;
 	assert_false(plan->finite);

@@ -193,7 +193,7 @@ static void check_signals(void)
 static void check_descriptors(const struct fake *fake)
 {
 	const struct heritage *heritage = &fake->heritage;
-	int highest = heritage->cancel_fd;
+	int highest = heritage->scopes_fd;
 
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
 		struct segment peer = SEGMENT_NULL;

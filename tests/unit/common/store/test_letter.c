@@ -93,8 +93,62 @@ static void test_damaged(void **state)
 			letter_copy_deinit(&copy);
 		bytes[i / 8] ^= (char)(1 << i % 8);
 	}
-	bytes[3] = 2; /* array16 of 16: the version follows its header */
+	bytes[3] = 3; /* array16 of 17: the version follows its header */
 	assert_int_equal((unsigned char)bytes[0], 0xdc);
+	assert_int_equal(letter_decode(bytes, size, &copy), LETTER_E_BAD);
+	free(bytes);
+}
+
+static void test_baggage(void **state)
+{
+	struct dead_letter letter = rich();
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	struct extension extension;
+	unsigned char words[ITEM_EXTENSION_SIZE_MAX];
+	struct letter_copy copy;
+	char *bytes;
+	size_t size;
+
+	(void)state;
+	assert_false(dead_letter_extension(&letter, &extension));
+	assert_int_equal(extension_read(&extension, NULL, 0), 0);
+	extension.scope = 4711;
+	assert_int_equal(extension_set(&extension, "trace", "0af7", 4), 0);
+	assert_int_equal(extension_set(&extension, "tenant", "a\"b", 3), 0);
+	extension_write(&extension, extension_words(&extension), words);
+	letter.baggage = words;
+	letter.baggage_bytes = extension_words(&extension) * ITEM_WORD_BYTES;
+	assert_int_equal(letter_encode(&letter, &bytes, &size), 0);
+	assert_int_equal(letter_decode(bytes, size, &copy), 0);
+	assert_int_equal(copy.letter.baggage_bytes, letter.baggage_bytes);
+	assert_memory_equal(copy.letter.baggage, words, letter.baggage_bytes);
+	dead_letter_format_json(&copy.letter, LETTER_WITH_PAYLOAD, &text);
+	assert_non_null(
+		strstr(text_get(&text), ",\"scope\":4711,\"baggage\":{\"trace\":\"0af7\",\"tenant\":\"a\\\"b\"}"));
+	letter_copy_deinit(&copy);
+	free(bytes);
+}
+
+/* Letters outlive programs: those of version 1 had one member less, and no baggage. */
+static void test_version_1(void **state)
+{
+	struct dead_letter letter = rich();
+	struct letter_copy copy;
+	char *bytes;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(letter_encode(&letter, &bytes, &size), 0);
+	assert_memory_equal(bytes, "\xdc\x00\x11\x02", 4);
+	assert_memory_equal(bytes + size - 2, "\xc4\x00", 2);
+	bytes[2] = 16;
+	assert_int_equal(letter_decode(bytes, size - 2, &copy), LETTER_E_BAD);
+	bytes[3] = 1;
+	assert_int_equal(letter_decode(bytes, size - 2, &copy), 0);
+	assert_int_equal(copy.letter.size_bytes, 4);
+	assert_int_equal(copy.letter.baggage_bytes, 0);
+	letter_copy_deinit(&copy);
+	bytes[2] = 17;
 	assert_int_equal(letter_decode(bytes, size, &copy), LETTER_E_BAD);
 	free(bytes);
 }
@@ -165,8 +219,9 @@ static void test_causes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_damaged), cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_json),           cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_damaged),  cmocka_unit_test(test_baggage),
+		cmocka_unit_test(test_version_1),      cmocka_unit_test(test_identity), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_causes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,7 @@ static void make_rich(struct heritage *h)
 	h->doorbell_fd = 6;
 	h->lifeline_fd = 7;
 	h->cancel_fd = 8;
+	h->scopes_fd = 12;
 	h->spool_fds[0] = 8;
 	h->spool_fds[1] = -1;
 	set_geometry(h, &geometry);
@@ -270,7 +271,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_true(a->n_slots == b->n_slots && a->generation == b->generation &&
 		    a->supervisor_pid == b->supervisor_pid);
 	assert_true(a->segment_fd == b->segment_fd && a->board_fd == b->board_fd && a->doorbell_fd == b->doorbell_fd);
-	assert_true(a->lifeline_fd == b->lifeline_fd && a->cancel_fd == b->cancel_fd &&
+	assert_true(a->lifeline_fd == b->lifeline_fd && a->cancel_fd == b->cancel_fd && a->scopes_fd == b->scopes_fd &&
 		    a->spool_fds[0] == b->spool_fds[0] && a->spool_fds[1] == b->spool_fds[1]);
 	assert_true(a->segment_size == b->segment_size && a->n_readers == b->n_readers && a->n_writers == b->n_writers);
 	assert_true(a->off_readers == b->off_readers && a->off_writers == b->off_writers &&
@@ -368,6 +369,7 @@ static void test_senseless(void **state)
 	REFUSED(h.segment_fd = -1);
 	REFUSED(h.lifeline_fd = -1);
 	REFUSED(h.cancel_fd = -1);
+	REFUSED(h.scopes_fd = -1);
 	REFUSED(h.spool_fds[0] = -2);
 	REFUSED(h.batch = 0);
 	REFUSED(h.attempts = 0);

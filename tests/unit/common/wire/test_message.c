@@ -237,7 +237,7 @@ static int encode_string(const char *string, size_t size_bytes)
 	return message_encode(&message, &data, &n);
 }
 
-/* The same string by hand: array [1, 17, 0, str8]. */
+/* The same string by hand: array [2, 17, 0, str8]. */
 static int decode_string(const char *string, size_t size_bytes)
 {
 	char data[64] = "\x94\x02\x11\x00\xd9";

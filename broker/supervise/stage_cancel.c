@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stage is cancelled, and the pipeline goes on without it: on_failure: drop_branch by order, and what is proved of that holds here
+ * (broker/lifecycle/failure.c). The workers are stopped by SIGKILL, as siblings are: what that does to items is proved at every
+ * instruction, and a worker that left by itself would have to be told from one that has come to its end. Stand-ins follow.
+ *
+ * What the stage had not finished, and what still comes, is discarded and counted as cancelled, with the cause, which stands on the board
+ * for the stand-ins.
+ */
+#include <string.h>
+
+#include "broker/supervise/supervisor_priv.h"
+
+static const struct plan_stage *find_stage(const struct supervisor *supervisor, const char *name, uint32_t *ret_number)
+{
+	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
+		if (strcmp(supervisor->plan->stages[i].name, name) == 0) {
+			*ret_number = i;
+			return &supervisor->plan->stages[i];
+		}
+	return NULL;
+}
+
+static int refuse_unknown(const struct supervisor *supervisor, const char *name, struct text *why)
+{
+	text_printf(why, "there is no stage '%s'; there are ", name);
+	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
+		text_printf(why, "%s%s", i ? ", " : "", supervisor->plan->stages[i].name);
+	return SUPERVISOR_E_REFUSED;
+}
+
+static void cancel_stage(struct supervisor *supervisor, uint32_t number, enum cause cause, const char *who)
+{
+	const struct plan_stage *stage = &supervisor->plan->stages[number];
+	const struct event event = { .kind = EVENT_CANCEL_STAGE, .seat = stage->first_slot };
+
+	stage_log(&supervisor->stages[number], WEIR_LOG_NOTICE,
+		  "is cancelled (%s, cause %s): what comes to it is discarded", who, cause_name(cause));
+	for (uint32_t i = 0; i < stage->workers; i++)
+		store_relaxed(&supervisor->board->slots[stage->first_slot + i].cause, (uint32_t)cause);
+	supervisor_post(supervisor, &event);
+}
+
+int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enum cause cause, const char *who,
+			    struct text *why)
+{
+	const struct lifecycle *lifecycle = &supervisor->lifecycle;
+	uint32_t number;
+	const struct plan_stage *stage = find_stage(supervisor, name, &number);
+
+	if (!stage)
+		return refuse_unknown(supervisor, name, why);
+	if (lifecycle->stages[number].abandoned || lifecycle->ladder.rung >= RUNG_CANCEL || lifecycle->finished)
+		return SUPERVISOR_E_ALREADY;
+	if (stage->in_flight > 1) {
+		text_printf(
+			why,
+			"stage '%s' has in_flight: %u, and what it has completed out of order could not be told from the "
+			"rest; cancel scopes, or the pipeline",
+			name, stage->in_flight);
+		return SUPERVISOR_E_REFUSED;
+	}
+	if (!lifecycle->started_ns) {
+		text_add(why, "the pipeline has not begun to run; ask again");
+		return SUPERVISOR_E_TOO_EARLY;
+	}
+	cancel_stage(supervisor, number, cause, who);
+	return 0;
+}
+
+uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char *name, struct text *text)
+{
+	uint32_t number, n = 0;
+	const struct plan_stage *stage = find_stage(supervisor, name, &number);
+
+	text_add_char(text, '[');
+	for (uint32_t i = 0; stage && i < stage->workers; i++) {
+		const struct seat *seat = &supervisor->seats[stage->first_slot + i];
+
+		if (seat_state_alive(seat->life->state) && !seat->life->stands_in)
+			seat_format_json(seat, n++, text);
+	}
+	text_add_char(text, ']');
+	return n;
+}
