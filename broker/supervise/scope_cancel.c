@@ -114,7 +114,7 @@ int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum 
 	if (r == 0) {
 		cancels->epochs[place] = load_relaxed(&supervisor->board->scopes_epoch);
 		cancels->until_ns[place] = clock_now_ns() + (for_ns ? for_ns : SCOPE_CANCEL_FOR_NS);
-		supervisor->n_scopes_cancelled[cause]++;
+		metrics_cancelled(supervisor, cause);
 		set_timer(supervisor);
 		tell_everybody(supervisor);
 		supervisor_log(supervisor, WEIR_LOG_DEBUG, "scope %" PRIu64 " is cancelled (%s, cause %s)", scope, who,

@@ -38,6 +38,7 @@ static void cancel_stage(struct supervisor *supervisor, uint32_t number, enum ca
 		  "is cancelled (%s, cause %s): what comes to it is discarded", who, cause_name(cause));
 	for (uint32_t i = 0; i < stage->workers; i++)
 		store_relaxed(&supervisor->board->slots[stage->first_slot + i].cause, (uint32_t)cause);
+	metrics_cancelled(supervisor, cause);
 	supervisor_post(supervisor, &event);
 }
 

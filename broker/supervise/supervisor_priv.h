@@ -85,8 +85,8 @@ struct seat {
 	struct goodbye goodbye;
 	struct death death;
 	uint32_t scopes_seen; /* epoch of the board's scopes that it has acknowledged */
-	int spawn_error; /* errno of the last fork that failed */
-	bool overdue;    /* it was not ready in time, and told to end for that */
+	int spawn_error;      /* errno of the last fork that failed */
+	bool overdue;         /* it was not ready in time, and told to end for that */
 	sd_event_source *pidfd_source, *stderr_source;
 	struct overrun_track overrun_track;
 	struct overrun overrun;
@@ -141,7 +141,6 @@ struct supervisor {
 		look_due_ns; /* between two looks for overruns; 0: no stage has a deadline. When the next is due */
 	sd_event_source *look_timer;
 	struct scope_cancels *scope_cancels; /* NULL: nobody has cancelled a scope yet */
-	uint64_t n_scopes_cancelled[CAUSE_COUNT];
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
