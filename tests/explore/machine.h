@@ -13,7 +13,7 @@
 #define WORDS_MAX 200u
 #define MESSAGES_MAX 100u
 #define CELL_SIZE 4u
-#define CELLS_MAX 4096u
+#define CELLS_MAX 8192u
 #define LOG_MAX 192u
 #define UNDO_MAX 65536u
 
