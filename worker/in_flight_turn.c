@@ -106,6 +106,38 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 	return 0;
 }
 
+enum { GIVE_E_PASSED = 1 };
+
+/* Returns 0: the item is for the stage; GIVE_E_PASSED: it has ended here, and is counted; or what ends the turn. */
+static int pass_over(struct worker *worker, struct in_flight_item *entry, const struct input *input)
+{
+	int r;
+
+	if (input->header.kind == ITEM_RUN_END)
+		return GIVE_E_PASSED; /* what completes in any order has no runs */
+	if (worker->loop)
+		loop_take(worker, input);
+	if (leave_has_left(worker, input->edge)) {
+		leave_discard(worker, &entry->item);
+		return GIVE_E_PASSED;
+	}
+	if (entry->n_words) {
+		r = cancelled_begin(worker, input);
+		if (r != 0)
+			return r == CANCELLED_E_SKIP ? GIVE_E_PASSED : r;
+	}
+	if (input->header.kind == ITEM_REFERENCE) {
+		r = turn_follow(worker, input, &entry->item);
+		if (r != 0)
+			return r;
+	}
+	if (entry->item.attempt >= worker->heritage.attempts) {
+		r = turn_give_up(worker, &entry->item);
+		return r == 0 ? GIVE_E_PASSED : r;
+	}
+	return expiry_has_come(worker, &entry->item) ? GIVE_E_PASSED : 0;
+}
+
 /* One record: stepped over, or given to the stage. */
 static int give(struct worker *worker, const struct input *input)
 {
@@ -114,7 +146,7 @@ static int give(struct worker *worker, const struct input *input)
 	struct done_window *window = &in_flight->windows[lane->lane.index];
 	struct in_flight_item *entry = in_flight_free_entry(in_flight);
 	uint64_t position = lane->lane.next, number;
-	int r = 0;
+	int r;
 
 	if (!in_flight->begun)
 		begin(in_flight);
@@ -136,39 +168,11 @@ static int give(struct worker *worker, const struct input *input)
 	if (done_window_ended(window, number))
 		return 0;
 	store_relaxed(&window->shared->given, lane->lane.next);
-	if (input->header.kind == ITEM_RUN_END) { /* what completes in any order has no runs */
+	r = pass_over(worker, entry, input);
+	if (r == GIVE_E_PASSED)
 		in_flight_end(worker, window, lane, number);
-		return 0;
-	}
-	if (worker->loop)
-		loop_take(worker, input);
-	if (leave_has_left(worker, input->edge)) {
-		leave_discard(worker, &entry->item);
-		in_flight_end(worker, window, lane, number);
-		return 0;
-	}
-	if (entry->n_words) {
-		r = cancelled_begin(worker, input);
-		if (r == CANCELLED_E_SKIP)
-			in_flight_end(worker, window, lane, number);
-		if (r != 0)
-			return r == CANCELLED_E_SKIP ? 0 : r;
-	}
-	if (input->header.kind == ITEM_REFERENCE) {
-		r = turn_follow(worker, input, &entry->item);
-		if (r != 0)
-			return r;
-	}
-	if (entry->item.attempt >= worker->heritage.attempts) {
-		r = turn_give_up(worker, &entry->item);
-		if (r == 0)
-			in_flight_end(worker, window, lane, number);
-		return r;
-	}
-	if (expiry_has_come(worker, &entry->item)) {
-		in_flight_end(worker, window, lane, number);
-		return 0;
-	}
+	if (r != 0)
+		return r == GIVE_E_PASSED ? 0 : r;
 	r = process(worker, entry);
 	return in_flight->misused ? turn_drop(worker, in_flight_failure(worker)) : r;
 }

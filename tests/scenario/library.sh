@@ -86,10 +86,12 @@ restarts() {
 
 # Kills a random worker of a pipeline every MILLISECONDS until it has ended; prints how many: kill_randomly NAME MILLISECONDS [LIMIT]
 kill_randomly() {
-	local name=$1 pause n=0 limit=${3:-1000000} pids
+	local name=$1 pause n=0 limit=${3:-1000000} pids seen=$SECONDS
 	pause=$(($2 / 1000)).$(printf %03d $(($2 % 1000)))
 	while [ "$n" -lt "$limit" ]; do
 		pids=($(worker_pids "$name"))
+		[ "${#pids[@]}" -eq 0 ] || seen=$SECONDS
+		[ "$SECONDS" -lt "$((seen + 20))" ] || break # it has ended, and nobody says so
 		if [ "${#pids[@]}" -gt 0 ]; then
 			kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1))
 		elif [ -e ended ]; then

@@ -16,7 +16,12 @@ YAML
 pid_of() { weir ps many --json 2>/dev/null | grep -o "\"name\":\"$1\".*" | grep -o '"index":[0-9]*,"pid":[0-9]*' | head -n 1 | sed 's/.*://'; }
 made() { weir ps many --json 2>/dev/null | grep -q "\"accepted\":$n,"; }
 
-weir run --json many.yaml >many.json 2>&1 &
+(
+	weir run --json many.yaml >many.json 2>&1
+	code=$?
+	touch ended
+	exit "$code"
+) &
 run=$!
 wait_until 60 test -s many.out
 stopped=$(pid_of pass)
