@@ -34,7 +34,8 @@ enum { EXIT_CAME_BACK = 1, LOOK_MS = 50 };
 /* What the pipeline says of a stage. */
 struct target {
 	const char *stage; /* a row's, or another target's answer */
-	struct fy_document *answer;
+	struct fy_document *answer; /* points into `body` */
+	struct text body;
 	struct fy_node *root;
 };
 
@@ -87,7 +88,9 @@ static int ask(struct replaying *replaying, const char *stage, const struct targ
 		return r;
 	}
 	target = &replaying->targets[replaying->n_targets++];
-	*target = (struct target){ .stage = stage, .answer = json_parse(text_get(&body)) };
+	*target = (struct target){ .stage = stage, .body = body };
+	body = (struct text)TEXT_NULL;
+	target->answer = json_parse(text_get(&target->body));
 	target->root = target->answer ? fy_document_root(target->answer) : NULL;
 	if (replaying->supervisor_fd < 0)
 		replaying->supervisor_fd = (int)syscall(SYS_pidfd_open, (pid_t)number_of(target->root, "pid"), 0);
@@ -387,8 +390,10 @@ int dlq_replay(const struct dlq_replay *request)
 	replaying.marks = calloc(request->n_rows, sizeof(*replaying.marks));
 	must(replaying.targets && replaying.marks);
 	r = carry_out(&replaying);
-	for (size_t i = 0; i < replaying.n_targets; i++)
+	for (size_t i = 0; i < replaying.n_targets; i++) {
 		fy_document_destroy(replaying.targets[i].answer);
+		text_deinit(&replaying.targets[i].body);
+	}
 	free(replaying.targets);
 	free(replaying.marks);
 	fd_close(replaying.supervisor_fd);
