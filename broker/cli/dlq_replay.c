@@ -33,7 +33,7 @@ enum { EXIT_CAME_BACK = 1, LOOK_MS = 50 };
 
 /* What the pipeline says of a stage. */
 struct target {
-	const char *stage; /* a row's, or another target's answer */
+	const char *stage;          /* a row's, or another target's answer */
 	struct fy_document *answer; /* points into `body` */
 	struct text body;
 	struct fy_node *root;
