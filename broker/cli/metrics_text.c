@@ -108,7 +108,7 @@ static void add_metric(struct text *text, const char *pipeline, struct fy_node *
 
 int metrics_format_text(const char *json, struct text *text)
 {
-	struct fy_document *document = fy_document_build_from_string(NULL, json, strlen(json));
+	struct fy_document *document = json_parse(json);
 	struct fy_node *root = document ? fy_document_root(document) : NULL, *metrics = json_get(root, "metrics");
 	const char *pipeline = json_string(root, "pipeline");
 	int r = *pipeline && count(metrics) ? 0 : METRICS_E_BAD;

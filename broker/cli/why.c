@@ -47,7 +47,7 @@ static void print_waits(struct fy_node *waits)
 /* Returns EXIT_DONE, EXIT_STUCK, or EXIT_TRY_AGAIN after a line on stderr. */
 static int print_answer(const char *name, const char *json, bool as_json)
 {
-	struct fy_document *document = fy_document_build_from_string(NULL, json, strlen(json));
+	struct fy_document *document = json_parse(json);
 	struct fy_node *root = document ? fy_document_root(document) : NULL;
 	const char *stuck = json_string(root, "stuck");
 	int r = strcmp(stuck, "true") == 0 ? EXIT_STUCK : EXIT_DONE;

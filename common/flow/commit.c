@@ -157,12 +157,7 @@ void commit_add_done_ordinal(struct commit *commit, const struct lane_in *lane, 
 
 void commit_add_letter(struct commit *commit, uint64_t number)
 {
-	atomic_u64 *letter = &commit->segment->cursor_switch->letter;
-
-	if (WEIR_MUTANT == MUTANT_LETTER_OUTSIDE)
-		store_release(letter, number);
-	else
-		add(commit, COMMIT_LETTER, letter, number);
+	add(commit, COMMIT_LETTER, &commit->segment->cursor_switch->letter, number);
 }
 
 void commit_add_cursor(struct commit *commit, const struct cursor *cursor)

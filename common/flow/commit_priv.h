@@ -26,7 +26,6 @@ enum mutant {
 	MUTANT_NO_SUSPECT = 7,         /* the repair forgets what was in hand */
 	MUTANT_BITS_OUTSIDE = 21,      /* done-bits are stored outside the record */
 	MUTANT_ORDINAL_FORGOTTEN = 22, /* the number of the record at `done` does not move with it */
-	MUTANT_LETTER_OUTSIDE = 23,    /* the number of the dead letter that was taken is stored outside the record */
 };
 
 /* How an operation names a word of its segment: by the number of words before it. */
