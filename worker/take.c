@@ -17,6 +17,7 @@
 #include "worker/baggage.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/wait.h"
 #include "worker/window.h"
 
 /* The note names this lane from now on. */
@@ -107,15 +108,17 @@ struct reach {
 	const unsigned char *tail, *end; /* end: records from here on are left to the next turn */
 	uint64_t offset;
 	const atomic_u32 *order_of_all, *order;
+	uint32_t orders;     /* both, when this turn began */
 	uint64_t record_max; /* out: the largest that was given to a stage with outputs */
 	uint64_t ticket;     /* of the run at work; 0 where there are none */
 	bool odd;            /* out: what lies next is not plain data, or not of this run */
 };
 
-static inline bool take_is_cancelled(const struct reach *reach)
+/* Both orders at once: any bit of a cancel makes the two at least that. */
+static inline uint32_t take_orders(const struct reach *reach)
 {
 	/* [B1] mate: order_stop */
-	return (load_acquire(reach->order_of_all) | load_acquire(reach->order)) >= BOARD_CANCEL;
+	return load_acquire(reach->order_of_all) | load_acquire(reach->order);
 }
 
 static inline uint64_t take_position(const struct reach *reach, const unsigned char *record)
@@ -191,8 +194,10 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
 
 	worker->asked = false;
 	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
-		if (take_is_cancelled(reach)) {
-			r = WEIR_CANCELLED;
+		uint32_t orders = take_orders(reach);
+
+		if (orders != reach->orders) {
+			r = wait_ordered(orders);
 			break;
 		}
 		take_present(worker, reach, record, size_bytes, &item);
@@ -230,10 +235,11 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 	*ret_n = n_wanted;
 	worker->asked = false;
 	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
+		uint32_t orders = take_orders(reach);
 		int status;
 
-		if (take_is_cancelled(reach)) {
-			r = WEIR_CANCELLED;
+		if (orders != reach->orders) {
+			r = wait_ordered(orders);
 			break;
 		}
 		take_present(worker, reach, record, size_bytes, &item);
@@ -298,6 +304,9 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 	uint32_t n_taken;
 	int r;
 
+	reach.orders = take_orders(&reach);
+	if (reach.orders >= BOARD_CANCEL || board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
+		return wait_ordered(reach.orders);
 	worker->take.from = from;
 	r = take_all(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;

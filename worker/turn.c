@@ -281,10 +281,11 @@ static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
 	int r = 0;
 
 	for (; *n < batch && r == 0 && !worker->produce_wanted && !worker->leaving && !turn_is_full(worker); ++*n) {
+		uint32_t order = board_order_of(worker->board, worker->heritage.slot);
 		struct input input;
 
-		if (worker_cancelled(worker))
-			return WEIR_CANCELLED;
+		if (order != worker->order_seen || order >= BOARD_CANCEL)
+			return wait_ordered(order);
 		r = input_next(worker, &input);
 		if (r == INPUT_E_EMPTY || r == INPUT_E_CLOSED)
 			return *n ? 0 : r == INPUT_E_EMPTY ? TURN_IDLE : WEIR_CLOSED;

@@ -42,6 +42,8 @@
 #define SLEEP_MS_MIN 1000
 #define SLEEP_MS_MAX 32000
 #define SLEEP_GROWTH 8
+#define STEP_ASIDE_NS_EACH 80000u /* that the supervisor takes to wake one more worker, and that one to see the order */
+#define STEP_ASIDE_NS_MAX (10 * NS_PER_MS)
 
 /* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
 static void wait_supervisor_lost(void)
@@ -69,18 +71,37 @@ static void wait_control(struct worker *worker)
 	}
 }
 
+/*
+ * An order goes to all workers, one after the other. To say that it was seen takes a while, and to end takes longer: so who has seen it
+ * makes room for the supervisor to wake the others, and for them to see it.
+ */
+static void wait_aside(const struct worker *worker)
+{
+	uint64_t aside_ns = (uint64_t)STEP_ASIDE_NS_EACH * worker->board->n_slots;
+
+	nanosleep(&(struct timespec){ .tv_nsec = (long)(aside_ns < STEP_ASIDE_NS_MAX ? aside_ns : STEP_ASIDE_NS_MAX) },
+		  NULL);
+}
+
+/* The board is the truth; but that a source goes on after a drain, only it can say. */
+static void wait_acknowledge(struct worker *worker, uint32_t order)
+{
+	uint64_t seen_ns = clock_now_ns();
+
+	if (order >= BOARD_DRAIN)
+		wait_aside(worker);
+	if (!worker->parted || order != BOARD_RUN)
+		(void)client_send_ack(worker->client, order, seen_ns);
+	wait_control(worker);
+}
+
 int wait_check_order(struct worker *worker)
 {
 	uint32_t order = board_order_of(worker->board, worker->heritage.slot);
 
 	if (order != worker->order_seen) {
 		worker->order_seen = order;
-		/* The board is the truth; but that a source goes on after a drain, only it can say. */
-		if (!worker->parted || order != BOARD_RUN)
-			(void)client_send_ack(worker->client, order, clock_now_ns());
-		wait_control(worker);
-		if (order >= BOARD_DRAIN)
-			sched_yield(); /* to end takes a while: others shall see the order first */
+		wait_acknowledge(worker, order);
 		if (order >= BOARD_CANCEL)
 			scopes_ordered(worker);
 	}

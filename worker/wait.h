@@ -19,6 +19,12 @@ enum {
 	WAIT_E_OTHER = 202,   /* something else to see to */
 };
 
+/* A new order in the middle of a turn: a cancel ends the work; any other the turn, for the next begins with saying that it was seen. */
+static inline int wait_ordered(uint32_t order)
+{
+	return order >= BOARD_CANCEL ? WEIR_CANCELLED : WAIT_E_OTHER;
+}
+
 /*
  * For a turn that has found nothing: looks again and again, before any sleep, for an item that take_plain() would find. Returns 0: one has
  * come; WAIT_E_*.

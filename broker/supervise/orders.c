@@ -89,10 +89,11 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 		order_slot_cancel(supervisor, i);
 	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
 		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
+	doorbells_ring_all(
+		supervisor); /* first: who is awake has seen it before the messages keep the processors busy */
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
 		if (seat_state_alive(supervisor->seats[i].life->state))
 			tell(&supervisor->seats[i], rung, who);
-	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);
 	deadlines_wake(supervisor);
 }

@@ -348,6 +348,7 @@ static void test_items_on_both_sides_of_the_end_of_a_lane(void **state)
 	hops_init(&hops, chain, 2);
 	worker = &hops.workers[1];
 	worker->stage.process = forward_process;
+	worker->order_seen = BOARD_RUN;
 	taken = &worker->inputs[0].lanes[0].lane;
 	passed_on = &hops.workers[2].inputs[0].lanes[0].lane;
 	for (unsigned turn = 0; turn < 200; turn++) {

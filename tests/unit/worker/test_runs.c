@@ -178,6 +178,7 @@ static void seat_sink(struct rig *rig, enum weir_role role)
 	rig_init(rig, 2, 1, HERITAGE_ORDER_KEEP, HERITAGE_LEAST_LOADED, true);
 	assert_true(consumer->runs_input);
 	store_release(&rig->board->order, BOARD_RUN);
+	consumer->order_seen = BOARD_RUN;
 	consumer->stage = (struct weir_stage){ .role = role, .process = stage_count };
 	consumer->ledger_quiet = consumer->ledger_done = LEDGER_DELIVERED;
 	answer = WEIR_OK;

@@ -249,6 +249,41 @@ static void test_a_failed_source_stays_failed(void **state)
 	rig_deinit(&rig);
 }
 
+static struct rig *ordered_rig;
+
+/* With the first item in hand it is told to drain. */
+static int stage_is_told(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context;
+	(void)state;
+	(void)item;
+	if (n_calls++ == 0)
+		rig_order(ordered_rig, BOARD_DRAIN);
+	else
+		assert_int_equal(ordered_rig->relay.order_seen, BOARD_DRAIN);
+	return WEIR_OK;
+}
+
+/* Items may be slow: who is told something says so behind the one in hand, not behind the turn. */
+static void test_an_order_is_seen_between_two_items(void **state)
+{
+	static const struct weir_stage stage = { .role = WEIR_OPERATOR, .process = stage_is_told };
+
+	(void)state;
+	for (int plain = 0; plain < 2; plain++) {
+		struct rig rig;
+
+		rig_init_chain(&rig, &stage);
+		ordered_rig = &rig;
+		rig.relay.plain_input = plain;
+		push_and_close(&rig, 5, "item");
+		n_calls = 0;
+		assert_int_equal(turn_loop(&rig.relay), 0);
+		assert_int_equal(n_calls, 5);
+		rig_deinit(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_every_generation_is_rung),
 		cmocka_unit_test(test_who_is_at_rest_goes_back_to_sleep_at_once),
 		cmocka_unit_test(test_a_failed_source_stays_failed),
+		cmocka_unit_test(test_an_order_is_seen_between_two_items),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
