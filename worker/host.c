@@ -282,6 +282,11 @@ static int host_give_up(struct weir_context *context, uint64_t n_items, const vo
 	return 0;
 }
 
+static void host_overran(struct weir_context *context)
+{
+	counter_add(worker_of(context), COUNTER_OVERRUNS, 1);
+}
+
 static void host_settle(struct weir_context *context, uint64_t n_items)
 {
 	struct worker *worker = worker_of(context);
@@ -393,6 +398,7 @@ const struct weir_host worker_host = {
 	.reject = host_reject,
 	.settle = host_settle,
 	.give_up = host_give_up,
+	.overran = host_overran,
 	.fail = host_reason,
 	.progress = host_progress,
 	.wait = host_wait,

@@ -171,7 +171,6 @@ static void declare(struct seat *seat, uint64_t now_ns)
 		 seat->overrun.item.pending ? " (put aside, not completed)" : "",
 		 quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
 	order_cancel(seat);
-	metrics_timed_out(seat->supervisor, seat, TIMEOUT_ITEM);
 }
 
 static void climb(struct seat *seat, uint64_t now_ns)

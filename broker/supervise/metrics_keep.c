@@ -115,7 +115,7 @@ static enum restart_reason reason_of(const struct seat *seat)
 		return RESTART_REASON_EXEC_FAILED;
 	if (seat->overdue)
 		return RESTART_REASON_NEVER_READY;
-	if (seat->life->hung)
+	if (seat->hung)
 		return RESTART_REASON_HUNG;
 	if (!death->exited)
 		return RESTART_REASON_SIGNAL;
@@ -166,7 +166,12 @@ void metrics_perform(struct supervisor *supervisor, const struct action *action)
 		seat->overdue = true;
 		metrics_timed_out(supervisor, seat, TIMEOUT_START);
 		return;
+	case ACTION_SAY_START_FAILED:
+		if (action->value == REASON_LATE)
+			metrics_timed_out(supervisor, NULL, TIMEOUT_START);
+		return;
 	case ACTION_SAY_HANGS:
+		seat->hung = true;
 		metrics_timed_out(supervisor, seat, TIMEOUT_EXIT);
 		return;
 	default:
@@ -218,6 +223,7 @@ static void sample_stage(struct metrics *metrics, size_t number, const struct vi
 	for (size_t line = 0; line < LEDGER_COUNT; line++)
 		sample_counter(metrics, METRIC_ITEMS, number, line, stage->ledger[line]);
 	sample_counter(metrics, METRIC_TIMEOUTS, number, level, stage->ledger[LEDGER_EXPIRED]);
+	sample_counter(metrics, METRIC_TIMEOUTS, number, TIMEOUT_ITEM, stage->overruns);
 	metrics_set(metrics, METRIC_HELD, number, 0, stage->ledger[LEDGER_HELD]);
 	metrics_set(metrics, METRIC_QUEUE, number, 0, stage->queue_bytes);
 	metrics_set(metrics, METRIC_QUEUE_CAPACITY, number, 0, stage->queue_capacity_bytes);

@@ -205,7 +205,7 @@ static void forget_generation(struct seat *seat)
 	free(seat->goodbye.option);
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
-	seat->overdue = false;
+	seat->overdue = seat->hung = false;
 	seat->generation = seat->life->generation;
 	seat->scopes_seen = 0;
 }

@@ -87,6 +87,7 @@ struct seat {
 	uint32_t scopes_seen; /* epoch of the board's scopes that it has acknowledged */
 	int spawn_error;      /* errno of the last fork that failed */
 	bool overdue;         /* it was not ready in time, and told to end for that */
+	bool hung;            /* it had said goodbye, did not exit, and was told to end */
 	sd_event_source *pidfd_source, *stderr_source;
 	struct overrun_track overrun_track;
 	struct overrun overrun;

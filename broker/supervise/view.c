@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/must.h"
 #include "common/flow/commit.h"
+#include "common/observe/counters.h"
 #include "common/observe/worker_state.h"
 #include "common/stage/registry.h"
 
@@ -38,7 +39,8 @@ static void take_worker(const struct seat *seat, struct view_worker *worker)
 		.pid = seat->pid,
 		.generation = seat->life->generation,
 		.restarts = seat->life->restarts,
-		.overruns = seat->n_overruns,
+		.overruns =
+			seat->n_overruns + (uint32_t)load_relaxed(&seat->segment.counters->values[COUNTER_OVERRUNS]),
 		.progress_position = load_relaxed(&seat->segment.status->progress_position),
 		.progress_total = load_relaxed(&seat->segment.status->progress_total),
 	};

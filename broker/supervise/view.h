@@ -14,7 +14,7 @@ struct view_worker {
 	uint32_t slot, index; /* in the pipeline; in its stage */
 	pid_t pid;            /* 0: nobody sits there now */
 	uint32_t generation, restarts;
-	uint32_t overruns; /* items that have overrun the stage's deadline here */
+	uint32_t overruns; /* attempts that have overrun the stage's deadline here */
 	const char *state; /* static name: "busy", "wait-in", "restarting", "ended" ... */
 	uint64_t state_since_ns;
 	uint64_t ledger[LEDGER_COUNT];

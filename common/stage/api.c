@@ -158,6 +158,11 @@ API int weir_give_up(struct weir_context *context, uint64_t n_items, const void 
 	return context->host->give_up(context, n_items, data, size_bytes, reason);
 }
 
+API void weir_overran(struct weir_context *context)
+{
+	context->host->overran(context);
+}
+
 API void weir_progress(struct weir_context *context, uint64_t position, uint64_t total)
 {
 	context->host->progress(context, position, total);

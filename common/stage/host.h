@@ -24,6 +24,7 @@ struct weir_host {
 	void (*settle)(struct weir_context *context, uint64_t n_items);
 	int (*give_up)(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
 		       const char *reason);
+	void (*overran)(struct weir_context *context);
 	void (*fail)(struct weir_context *context, const char *reason);
 	void (*progress)(struct weir_context *context, uint64_t position, uint64_t total);
 	int (*wait)(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);

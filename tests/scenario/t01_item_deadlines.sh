@@ -98,3 +98,35 @@ YAML
 assert_exit 0 weir run --json slow.yaml
 grep -q overrun stderr && grep 'has overrun' stderr && fail "slow: back-pressure was taken for an overrun"
 assert_eq "$(final stderr delivered)" 3000 "slow: delivered"
+
+# Each attempt that took too long is counted, by whom: a stage in C, whose worker goes, and a program, which goes alone.
+cat >count.bash <<'SH2'
+while read -r line; do
+	[ "$line" != 700 ] || exec sleep 1000
+	echo "$line"
+done
+SH2
+cat >count.yaml <<-YAML
+pipeline: count
+grace: 300ms
+stages:
+  - {name: numbers, source: generate, rate: 500, text: '{n}'}
+  - {name: mill, plugin: $plugins/stuck.so, 'on': 499, deadline: 1s, dead_letter: {attempts: 2}}
+  - {name: line, exec: [bash, count.bash], mode: line, deadline: 1s, dead_letter: {attempts: 2}}
+  - {name: block, exec: [bash, count.bash], block: 30B, deadline: 1s, dead_letter: {attempts: 1}}
+  - {name: out, sink: discard}
+YAML
+late() {
+	weir metrics count >now 2>/dev/null && grep '^weir_timeouts_total.* [1-9]' now | sed 's/.*stage=//' >late
+	[ "$(wc -l <late)" = 2 ] && grep -q '"line",level="item"} 2' late
+}
+weir run --json --progress=never count.yaml >count.json 2>&1 &
+run=$!
+wait_until 120 late
+printf '"mill",level="item"} 2\n"line",level="item"} 2\n' >expected
+assert_file_equal late expected "time-outs"
+weir ps count --json >ps.json || fail "no ps"
+assert_eq "$(grep -o '"name":"[a-z]*"\|"overruns":[0-9]*' ps.json | tr -d '"' | tr '\n' ' ' | grep -o 'name:line overruns:[0-9]*')" "name:line overruns:2" "weir ps"
+assert_exit 0 weir drain count
+wait "$run"
+assert_eq "$(final count.json balanced)" true "count: ledger"

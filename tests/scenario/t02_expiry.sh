@@ -63,3 +63,32 @@ assert_eq "$((expired + $(final stderr delivered)))" 40 "door: let in or not"
 assert_contains stderr "an item has waited for room for 50 ms (admission) and is not let in"
 awk '{ print $1 }' door.out | sort -nu | wc -l >once
 assert_eq "$(cat once)" "$(final stderr delivered)" "door: once"
+
+# While it runs: what was not let in is counted for the source, what was too long on its way for the stage that found it, and both agree with the ledger.
+cat >counted.yaml <<-YAML
+pipeline: counted
+expires: 100ms
+stages:
+  - {name: numbers, source: generate, text: '{n} $(printf '%30000s')', admission: 20ms}
+  - {name: mill, plugin: $plugins/stuck.so, how: slow, pause: 150ms, lane: 64KiB, batch: 1}
+  - {name: out, sink: discard}
+YAML
+# value METRIC LABELS
+value() {
+	sed -n "s/^weir_$1{pipeline=\"counted\",$2} //p" now
+}
+both() {
+	weir metrics counted >now 2>/dev/null && [ "$(value timeouts_total 'stage="numbers",level="admission"')" -gt 2 ] &&
+		[ "$(value timeouts_total 'stage="mill",level="run"')" -gt 2 ]
+}
+weir run --json --progress=never counted.yaml >counted.json 2>&1 &
+run=$!
+wait_until 60 both
+for place in numbers,admission mill,run; do
+	stage=${place%,*}
+	assert_eq "$(value timeouts_total "stage=\"$stage\",level=\"${place#*,}\"")" "$(value items_total "stage=\"$stage\",line=\"expired\"")" "$stage: time-outs and ledger"
+done
+assert_eq "$(grep -c '^weir_timeouts_total.* [1-9]' now)" 2 "other time-outs"
+assert_exit 0 weir drain counted
+wait "$run"
+assert_eq "$(final counted.json balanced)" true "counted: ledger"

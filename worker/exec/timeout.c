@@ -55,6 +55,7 @@ int timeout_overrun(struct timeout *timeout, struct weir_context *context, struc
 	if (r)
 		return r;
 	timeout->n_overruns++;
+	weir_overran(context);
 	weir_log(WEIR_LOG_WARNING,
 		 "'%s' has overrun the deadline of %s on %s: it is dead %s after it got it; attempt %u of %u", title,
 		 quantity_format_duration(timeout->deadline_ns, deadline), what,

@@ -20,7 +20,7 @@ void timeout_init(struct timeout *timeout, const struct weir_context *context);
 uint64_t timeout_end_ns(const struct timeout *timeout, uint64_t from_ns);
 
 /*
- * It is over: counts that, logs who and how far (`what`: "a block of 3 items"), and ends the program: SIGTERM, grace, SIGKILL. Waits in
+ * It is over: counts that (weir_overran()), logs who and how far (`what`: "a block of 3 items"), and ends the program: SIGTERM, grace, SIGKILL. Waits in
  * weir_wait(). Returns 0: it may be tried again; WEIR_EXPIRED: it was tried often enough, and has to be given up; WEIR_CANCELLED,
  * -errno. No program runs afterwards.
  */

@@ -123,6 +123,11 @@ static int fake_give_up(struct weir_context *context, uint64_t n_items, const vo
 	return 0;
 }
 
+static void fake_overran(struct weir_context *context)
+{
+	host_of(context)->n_overran++;
+}
+
 static void fake_fail(struct weir_context *context, const char *reason)
 {
 	fake_reject(context, reason);
@@ -227,6 +232,7 @@ static const struct weir_host fake_table = {
 	.reject = fake_reject,
 	.settle = fake_settle,
 	.give_up = fake_give_up,
+	.overran = fake_overran,
 	.fail = fake_fail,
 	.progress = fake_progress,
 	.wait = fake_wait,

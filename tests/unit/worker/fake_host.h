@@ -59,6 +59,7 @@ struct fake_host {
 	uint8_t cursor[WEIR_CURSOR_SIZE_MAX] __attribute__((aligned(8)));
 	uint64_t tail, n_items, n_rejected, n_settled, n_taken; /* as built, not yet committed */
 	char last_rejection[1024];                              /* reason of the last weir_accept_rejected */
+	uint64_t n_overran;                                     /* by weir_overran() */
 	uint64_t n_given_up;                                    /* by weir_give_up() */
 	char last_given_up[256];                                /* the bytes of the last such call */
 	size_t last_rejection_size;                             /* payload bytes that came with it */

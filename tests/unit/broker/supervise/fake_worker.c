@@ -408,6 +408,10 @@ static void act_once(struct fake *fake)
 		say_bye(fake, WEIR_FAILED, "no space left on device", "");
 		_exit(1);
 	}
+	if (acts(fake, "fail-and-hang") && first) {
+		say_bye(fake, WEIR_FAILED, "no space left on device", "");
+		sleep_for_ever();
+	}
 	if (acts(fake, "grandchild") && first) {
 		leave_somebody_behind();
 		raise(SIGKILL);

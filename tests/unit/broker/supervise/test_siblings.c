@@ -134,6 +134,39 @@ static const char *expected(const struct cell *cell)
 	return takes ? "feed store " : cell->dies == FEED ? "feed " : "store ";
 }
 
+static unsigned long long restarts(const struct trial *trial, uint32_t stage, const char *reason)
+{
+	char labels[64];
+
+	snprintf(labels, sizeof(labels), "\"stage\":\"%s\",\"reason\":\"%s\"", stage == FEED ? "feed" : "store",
+		 reason);
+	return metric_of(trial, "weir_restarts_total", labels);
+}
+
+/* Each counted once, with its reason: who died for the reason of its death, who was restarted with it as its sibling. */
+static void check_reasons(const struct trial *trial, const struct cell *cell)
+{
+	static const char *const reasons[] = { "exit_zero", "exit_code", "signal", "exec_failed", "never_ready" };
+	const struct view_stage *stages = trial->view.stages;
+
+	unsigned long long n = 0;
+
+	/* Of two that can't be executed the first takes the other with it, as its sibling. */
+	for (size_t end = 0; end < ENDS; end++)
+		if (strcmp(cell->end, ends[end]) == 0)
+			n = restarts(trial, cell->dies, reasons[end]) + restarts(trial, !cell->dies, reasons[end]);
+	if (!n != (cell->type == PLAN_TEMPORARY))
+		fail_msg("%s of a worker, type %d: counted %llu times", cell->end, (int)cell->type, n);
+	assert_int_equal(restarts(trial, !cell->dies, "sibling") + restarts(trial, !cell->dies, "exec_failed"),
+			 stages[!cell->dies].restarts);
+	assert_int_equal(!restarts(trial, !cell->dies, "sibling"), !stages[!cell->dies].restarts);
+	if (strcmp(cell->end, "die-never-ready") == 0 && cell->type != PLAN_TEMPORARY)
+		assert_int_equal(metric_of(trial, "weir_timeouts_total",
+					   cell->dies == FEED ? "\"stage\":\"feed\",\"level\":\"start\"" :
+								"\"stage\":\"store\",\"level\":\"start\""),
+				 1);
+}
+
 static void check_cell(const struct cell *cell)
 {
 	struct trial trial = { 0 };
@@ -151,6 +184,7 @@ static void check_cell(const struct cell *cell)
 		assert_logged(&trial, "could not be executed");
 	else if (strcmp(cell->end, "die-never-ready") == 0)
 		assert_logged(&trial, "is not ready after");
+	check_reasons(&trial, cell);
 	end_trial(&trial);
 }
 

@@ -191,6 +191,7 @@ static void run_loop(struct trial *trial)
 	snprintf(trial->failure_message, sizeof(trial->failure_message), "%s",
 		 trial->failure.message ? trial->failure.message : "");
 	view_take(trial->supervisor, &trial->view);
+	supervisor_metrics(trial->supervisor, &trial->metrics);
 }
 
 unsigned count_fds(void)
@@ -252,6 +253,7 @@ void end_trial(struct trial *trial)
 	text_deinit(&trial->phases);
 	text_deinit(&trial->why);
 	view_deinit(&trial->view);
+	text_deinit(&trial->metrics);
 }
 
 void assert_logged(const struct trial *trial, const char *words)
@@ -279,4 +281,22 @@ void run_acts(struct trial *trial, const char *feed, const char *store, uint32_t
 	if (trial->exit_code != exit_code || strcmp(text_get(&trial->phases), phases) != 0)
 		fail_msg("exit %d, phases '%s'; log:\n%s", trial->exit_code, text_get(&trial->phases),
 			 text_get(&trial->log));
+}
+
+unsigned long long metric_of(const struct trial *trial, const char *name, const char *labels)
+{
+	char wanted[256];
+	const char *at, *end;
+
+	snprintf(wanted, sizeof(wanted), "\"name\":\"%s\"", name);
+	at = strstr(text_get(&trial->metrics), wanted);
+	end = at ? strstr(at, "]}") : NULL; /* of a counter's samples */
+	snprintf(wanted, sizeof(wanted), "{\"labels\":{%s},", labels);
+	at = at ? strstr(at, wanted) : NULL;
+	if (!at || (strstr(at, "\"value\":") == at + strlen(wanted) && at > end))
+		fail_msg("no %s{%s} in %s", name, labels, text_get(&trial->metrics));
+	at += strlen(wanted);
+	if (strncmp(at, "\"value\":", 8) != 0)
+		at = strstr(strstr(at, "\"sum\":"), "\"count\":");
+	return strtoull(strchr(at, ':') + 1, NULL, 10);
 }

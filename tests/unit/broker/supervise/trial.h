@@ -45,7 +45,8 @@ struct trial {
 	int exit_code;
 	struct supervisor_failure failure; /* its message: below */
 	char failure_message[128];
-	struct view view; /* taken at the end */
+	struct view view;    /* taken at the end */
+	struct text metrics; /* as JSON; at the end, too */
 };
 
 /* Opens loop, socket and supervisor. Returns what supervisor_new() returned. */
@@ -62,3 +63,5 @@ unsigned count_fds(void);
 void assert_childless(void);
 void assert_logged(const struct trial *trial, const char *words);
 unsigned count_logged(const struct trial *trial, const char *words);
+/* The value of that sample, or of a histogram its count; labels as in "\"stage\":\"feed\",\"level\":\"start\"". Fails if there is none. */
+unsigned long long metric_of(const struct trial *trial, const char *name, const char *labels);

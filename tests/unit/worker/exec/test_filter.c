@@ -536,6 +536,7 @@ static void test_a_block_that_takes_too_long_is_given_up(void **state)
 	assert_true(fake_host_item_is(&host, 9, "line 00009"));
 	assert_true(fake_host_item_is(&host, 10, "line 00020"));
 	assert_int_equal(host.n_settled, 20);
+	assert_int_equal(host.n_overran, 2);
 	assert_int_equal(host.n_given_up, 10);
 	assert_int_equal(strncmp(host.last_given_up, "line 00010\nline 00011\n", 22), 0);
 	exec_deinit(&host);

@@ -451,6 +451,7 @@ static void assert_all_but_3(struct fake_host *host, uint32_t n)
 		assert_true(fake_host_item_is(host, i, expected));
 	}
 	assert_int_equal(host->n_settled, n - 1);
+	assert_int_equal(host->n_overran, 2);
 	assert_int_equal(host->n_given_up, 1);
 	assert_string_equal(host->last_given_up, "line 00003");
 	assert_non_null(strstr(host->reason, "deadline of 600 ms on this line, in each of 2 attempts"));
