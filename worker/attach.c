@@ -28,6 +28,7 @@
 #include "worker/origins.h"
 #include "worker/pins.h"
 #include "worker/replay.h"
+#include "worker/stamp.h"
 
 static int attach_segment(struct segment *segment, int fd, const struct segment_geometry *geometry,
 			  enum segment_access access, const char *whose, struct text *why)
@@ -265,6 +266,8 @@ int worker_attach(struct worker *worker, struct text *why)
 		r = pins_attach(worker, why);
 	if (r == 0)
 		r = in_flight_attach(worker, why);
+	if (r == 0)
+		r = stamp_attach(worker, why);
 	if (r < 0)
 		return r;
 	loop_attach(worker);
@@ -288,7 +291,8 @@ int worker_attach(struct worker *worker, struct text *why)
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
 	worker->runs_input = attach_brings_runs(worker);
-	worker->plain_output = worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight;
+	worker->plain_output =
+		worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight && !worker->stamp;
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	leave_announce(worker);
@@ -301,6 +305,7 @@ void worker_detach(struct worker *worker)
 {
 	sleeper_close(&worker->sleeper);
 	replay_detach(worker);
+	stamp_detach(worker);
 	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);

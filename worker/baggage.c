@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <weir/baggage.h>
+#include <weir/budget.h>
 
 #include "common/base/error.h"
 #include "common/scope/scope.h"
@@ -59,6 +60,7 @@ int baggage_begin_with(struct worker *worker, const void *words, uint32_t n_word
 		return WEIR_FAILED;
 	}
 	baggage->scope = baggage->now.scope;
+	baggage->deadline_ns = baggage->now.deadline_ns;
 	if (n_words && worker->cursor.ledger[LEDGER_HELD])
 		(void)extension_read(&baggage->now, NULL, 0);
 	else
@@ -72,7 +74,7 @@ void baggage_end(struct worker *worker)
 
 	baggage->n_words = baggage->n_brought = 0;
 	baggage->brought = NULL;
-	baggage->scope = 0;
+	baggage->scope = baggage->deadline_ns = 0;
 	if (worker->item_scope)
 		worker->item_scope = weir_scope_item_free(worker->item_scope);
 }
@@ -214,6 +216,20 @@ int baggage_enter(struct weir_context *context, uint64_t scope)
 	if (r < 0)
 		return r;
 	worker->baggage.now.scope = scope;
+	changed(worker);
+	return 0;
+}
+
+/* 0 is none, in a record: what has ended long ago has ended at 1. */
+int baggage_expire_at(struct weir_context *context, uint64_t deadline_ns)
+{
+	struct worker *worker = worker_of(context);
+	int r = begin_change(worker);
+
+	if (r < 0 || deadline_ns == WEIR_FOREVER)
+		return r;
+	worker->baggage.now.deadline_ns =
+		deadline_earlier(worker->baggage.now.deadline_ns, deadline_ns ? deadline_ns : 1);
 	changed(worker);
 	return 0;
 }

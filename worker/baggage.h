@@ -27,7 +27,7 @@ static inline uint32_t baggage_size(const struct worker *worker)
 /* Writes them. */
 void baggage_write(const struct worker *worker, void *place);
 
-/* The stage's calls: include/weir/baggage.h, weir/scope.h. */
+/* The stage's calls: include/weir/baggage.h, weir/scope.h, weir/budget.h. */
 int baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes);
 int baggage_get(const struct weir_context *context, const char *key, const void **ret_value, size_t *ret_size_bytes);
 int baggage_clear(struct weir_context *context);
@@ -35,3 +35,4 @@ size_t baggage_pack(const struct weir_context *context, void *packed);
 int baggage_unpack(struct weir_context *context, const void *packed, size_t size_bytes);
 uint64_t baggage_scope(const struct weir_context *context);
 int baggage_enter(struct weir_context *context, uint64_t scope);
+int baggage_expire_at(struct weir_context *context, uint64_t deadline_ns);

@@ -41,6 +41,29 @@ static uint64_t time_of_day(uint64_t monotonic_ns, uint64_t now_ns)
 	return monotonic_ns && monotonic_ns <= monotonic_now_ns ? now_ns - (monotonic_now_ns - monotonic_ns) : 0;
 }
 
+/* And what is to come; 0 stays 0, and what is past the end of time. */
+static uint64_t future_time_of_day(uint64_t monotonic_ns, uint64_t now_ns)
+{
+	uint64_t monotonic_now_ns = clock_now_ns();
+
+	if (monotonic_ns <= monotonic_now_ns)
+		return time_of_day(monotonic_ns, now_ns);
+	return monotonic_ns - monotonic_now_ns < UINT64_MAX - now_ns ? now_ns + (monotonic_ns - monotonic_now_ns) :
+								       UINT64_MAX;
+}
+
+/* A letter outlives the boot by whose clock its item had a deadline. */
+static void date_deadline(struct dead_letter *letter, unsigned char *words)
+{
+	struct extension extension;
+
+	if (!dead_letter_extension(letter, &extension) || !extension.deadline_ns)
+		return;
+	extension.deadline_ns = future_time_of_day(extension.deadline_ns, letter->time_ns);
+	extension_write(&extension, extension_words(&extension), words);
+	letter->baggage = words;
+}
+
 int burial_open(struct worker *worker, struct letter_store **ret_store)
 {
 	const char *path = worker->heritage.dead_letter_store;
@@ -85,12 +108,15 @@ static int keep_in_file(struct worker *worker, const struct dead_letter *letter)
 
 int burial_keep(struct worker *worker, struct dead_letter *letter)
 {
+	unsigned char words[ITEM_EXTENSION_SIZE_MAX];
+
 	letter->pipeline = worker->heritage.pipeline;
 	letter->stage = worker->heritage.stage;
 	letter->worker_index = worker->heritage.worker_index;
 	letter->run = worker->heritage.run;
 	letter->time_ns = clock_realtime_ns();
 	letter->accepted_ns = time_of_day(letter->accepted_ns, letter->time_ns);
+	date_deadline(letter, words);
 	return worker->heritage.dead_letter_store ? keep_in_store(worker, letter) : keep_in_file(worker, letter);
 }
 

@@ -26,6 +26,7 @@
 #include "worker/output.h"
 #include "worker/replay.h"
 #include "worker/retire.h"
+#include "worker/stamp.h"
 #include "worker/turn_priv.h"
 #include "worker/wait.h"
 
@@ -328,14 +329,10 @@ static int channel_await_admission(struct worker *worker, const struct sending *
 	return r == WEIR_EXPIRED && first.deadline_ns < until->deadline_ns ? 0 : r;
 }
 
-static int channel_place(struct worker *worker, const struct sending *sending, const struct until *until)
+static int channel_put(struct worker *worker, const struct sending *sending, const struct until *until)
 {
-	int r = channel_may_send(worker, sending->output);
+	int r = 0;
 
-	if (r == 0 && channel_is_closed(worker, sending->output))
-		return WEIR_CLOSED;
-	if (!worker->step.has_item)
-		worker->context.accepted_ns = worker_now_ns(worker);
 	while (r == 0) {
 		enum output_code code;
 
@@ -349,6 +346,36 @@ static int channel_place(struct worker *worker, const struct sending *sending, c
 		r = channel_await_admission(worker, sending, until);
 	}
 	return r;
+}
+
+/* What a source sends gets its deadline, if it says one. */
+static int channel_put_stamped(struct worker *worker, const struct sending *sending, const struct until *until)
+{
+	int r = 0;
+
+	if (sending->ret_payload)
+		stamp_begin_reserved(worker);
+	else
+		r = stamp_begin(worker, sending->data, sending->size_bytes);
+	if (r == WEIR_FAILED)
+		return channel_over(worker, r);
+	if (r == 0)
+		r = channel_put(worker, sending, until);
+	stamp_end(worker);
+	return r;
+}
+
+static int channel_place(struct worker *worker, const struct sending *sending, const struct until *until)
+{
+	int r = channel_may_send(worker, sending->output);
+
+	if (r == 0 && channel_is_closed(worker, sending->output))
+		return WEIR_CLOSED;
+	if (!worker->step.has_item)
+		worker->context.accepted_ns = worker_now_ns(worker);
+	if (r != 0)
+		return r;
+	return worker->stamp ? channel_put_stamped(worker, sending, until) : channel_put(worker, sending, until);
 }
 
 int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,
@@ -386,15 +413,14 @@ int channel_reserve(struct weir_context *context, uint32_t output, size_t size_b
 int channel_push(struct weir_context *context, uint32_t output, size_t size_bytes)
 {
 	struct worker *worker = worker_of(context);
-	enum output_code code;
 	int r = channel_enter(worker);
 
 	if (r != 0)
 		return r;
-	code = output_push_reserved(worker, output, size_bytes);
-	if (code == OUTPUT_E_UNRESERVED)
-		return channel_refuse(worker, output_status(code));
-	return channel_sent(worker, output, output_status(code));
+	r = stamp_push(worker, output, size_bytes);
+	if (r == -EINVAL)
+		return channel_refuse(worker, r);
+	return r == WEIR_REJECTED ? r : channel_sent(worker, output, r);
 }
 
 int channel_close(struct weir_context *context, uint32_t output)

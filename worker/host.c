@@ -17,6 +17,7 @@
 #include "worker/output.h"
 #include "worker/scopes.h"
 #include "worker/sharing.h"
+#include "worker/stamp.h"
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -117,6 +118,24 @@ static int host_check_phase(struct worker *worker)
 	return WEIR_FAILED;
 }
 
+/* What a source emits gets its deadline, if it says one. */
+static int host_place_stamped(struct worker *worker, const struct emission *emission)
+{
+	const void *data = emission->item ? emission->item->data : emission->data;
+	int r = 0;
+
+	if (!worker->stamp)
+		return host_place(worker, emission);
+	if (emission->ret_payload)
+		stamp_begin_reserved(worker);
+	else
+		r = stamp_begin(worker, data, emission->size_bytes);
+	if (r == 0)
+		r = host_place(worker, emission);
+	stamp_end(worker);
+	return r;
+}
+
 static int host_send(struct worker *worker, const struct emission *emission)
 {
 	int r;
@@ -132,7 +151,7 @@ static int host_send(struct worker *worker, const struct emission *emission)
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = host_place(worker, emission);
+		r = host_place_stamped(worker, emission);
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, emission->output);
 	return host_refuse(worker, r);
@@ -169,7 +188,7 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = host_place(worker, &emission);
+		r = host_place_stamped(worker, &emission);
 	return host_refuse(worker, r);
 }
 
@@ -187,9 +206,10 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 	if (r < 0)
 		return r;
 	/* A reservation shuts the window: where it is open again, the item that had one is over. */
+	if (r == 0 && worker->window.is_open)
+		r = output_status(OUTPUT_E_UNRESERVED);
 	if (r == 0)
-		r = output_status(worker->window.is_open ? OUTPUT_E_UNRESERVED :
-							   output_push_reserved(worker, output, size_bytes));
+		r = stamp_push(worker, output, size_bytes);
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, output);
 	return host_refuse(worker, r);
@@ -202,7 +222,7 @@ static uint32_t host_outputs(const struct weir_context *context)
 
 static size_t host_item_size_max(const struct weir_context *context)
 {
-	return output_payload_max(worker_of(context));
+	return output_payload_max(worker_of(context)) - stamp_size(worker_of(context));
 }
 
 static void *host_cursor(struct weir_context *context)
@@ -436,5 +456,6 @@ const struct weir_host worker_host = {
 	.budget = scopes_budget,
 	.exit_point = scopes_exit_point,
 	.coordinator = scopes_coordinator,
+	.expire_at = baggage_expire_at,
 	.option = host_option,
 };

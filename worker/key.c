@@ -137,17 +137,25 @@ static jv step(jv value, const struct key_segment *segment)
 	return jv_invalid();
 }
 
+/* What the path leads to, the caller's to free; invalid: nothing, or null. */
+static jv find_value(const struct key_expression *expression, struct part item)
+{
+	jv value = item.size_bytes > INT_MAX ? jv_invalid() : jv_parse_sized(item.data, (int)item.size_bytes);
+
+	for (uint32_t i = 0; jv_is_valid(value) && i < expression->n_segments; i++)
+		value = step(value, &expression->segments[i]);
+	if (!jv_is_valid(value) || jv_get_kind(value) != JV_KIND_NULL)
+		return value;
+	jv_free(value);
+	return jv_invalid();
+}
+
 /* A value's text with its names sorted is the same however it was spelled. */
 static bool hash_path(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
 {
-	jv value, text;
+	jv value = find_value(expression, item), text;
 
-	if (item.size_bytes > INT_MAX)
-		return false;
-	value = jv_parse_sized(item.data, (int)item.size_bytes);
-	for (uint32_t i = 0; jv_is_valid(value) && i < expression->n_segments; i++)
-		value = step(value, &expression->segments[i]);
-	if (!jv_is_valid(value) || jv_get_kind(value) == JV_KIND_NULL) {
+	if (!jv_is_valid(value)) {
 		jv_free(value);
 		return false;
 	}
@@ -157,28 +165,65 @@ static bool hash_path(const struct key_expression *expression, struct part item,
 	return true;
 }
 
+/* Of those that are bytes of the item. */
+static bool find_part(const struct key_expression *expression, struct part item, struct part *ret)
+{
+	switch (expression->kind) {
+	case KEY_KIND_BYTES:
+		return find_bytes(expression, item, ret);
+	case KEY_KIND_FIELD:
+		return expression->separator == KEY_FIELD_BLANKS ? find_word(item, expression->field, ret) :
+								   find_field(expression, item, ret);
+	default:
+		*ret = item;
+		return true;
+	}
+}
+
 bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash)
 {
 	const struct key_expression *expression = &key->expression;
-	struct part item = { data, size_bytes }, part = item;
-	bool found = true;
+	struct part item = { data, size_bytes }, part;
+	bool found;
 
-	switch (expression->kind) {
-	case KEY_KIND_ITEM:
-		break;
-	case KEY_KIND_BYTES:
-		found = find_bytes(expression, item, &part);
-		break;
-	case KEY_KIND_FIELD:
-		found = expression->separator == KEY_FIELD_BLANKS ? find_word(item, expression->field, &part) :
-								    find_field(expression, item, &part);
-		break;
-	case KEY_KIND_PATH:
-		if (hash_path(expression, item, ret_hash))
+	if (expression->kind == KEY_KIND_PATH) {
+		found = hash_path(expression, item, ret_hash);
+		if (found)
 			return true;
-		found = false;
-		break;
+	} else {
+		found = find_part(expression, item, &part);
 	}
 	*ret_hash = found ? hash_bytes(part.data, part.size_bytes) : hash_bytes(NULL, 0);
 	return found;
+}
+
+static bool path_text(const struct key_expression *expression, struct part item, char *ret_text, size_t text_bytes,
+		      size_t *ret_length)
+{
+	jv value = find_value(expression, item);
+
+	if (!jv_is_valid(value)) {
+		jv_free(value);
+		return false;
+	}
+	if (jv_get_kind(value) != JV_KIND_STRING)
+		value = jv_dump_string(value, 0);
+	*ret_length = (size_t)jv_string_length_bytes(jv_copy(value));
+	memcpy(ret_text, jv_string_value(value), *ret_length < text_bytes ? *ret_length : text_bytes);
+	jv_free(value);
+	return true;
+}
+
+bool key_text(const struct key *key, const void *data, size_t size_bytes, char *ret_text, size_t text_bytes,
+	      size_t *ret_length)
+{
+	struct part item = { data, size_bytes }, part;
+
+	if (key->expression.kind == KEY_KIND_PATH)
+		return path_text(&key->expression, item, ret_text, text_bytes, ret_length);
+	if (!find_part(&key->expression, item, &part))
+		return false;
+	*ret_length = part.size_bytes;
+	memcpy(ret_text, part.data, part.size_bytes < text_bytes ? part.size_bytes : text_bytes);
+	return true;
 }

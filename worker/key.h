@@ -24,6 +24,13 @@ void key_free(struct key *key);
  */
 bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash);
 
+/*
+ * That part of an item as text: of JSON the string itself, of other values how they are written. Copies at most text_bytes. Returns
+ * true and its whole length, which may be more; false: the item has no such part, or it is `null`.
+ */
+bool key_text(const struct key *key, const void *data, size_t size_bytes, char *ret_text, size_t text_bytes,
+	      size_t *ret_length);
+
 /* The lane for it, below n_lanes > 0. As long as n_lanes stays, so does every key's lane. */
 static inline uint32_t key_lane(uint64_t hash, uint32_t n_lanes)
 {

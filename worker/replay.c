@@ -54,6 +54,7 @@ struct replay {
 	char *bytes;
 	void *payload; /* aligned as in a lane */
 	uint32_t input;
+	unsigned char brought[ITEM_EXTENSION_SIZE_MAX];
 
 	sigset_t mask_before;
 	bool masked, failed;
@@ -281,13 +282,22 @@ uint32_t replay_attempts(const struct worker *worker)
 		       0;
 }
 
-/* What it had brought along, if that makes sense. */
+/*
+ * What it had brought along, if that makes sense. But no deadline of its own: whoever gives it again knows how old it is and wants it
+ * done, and where items expire by the spec its run begins anew as well.
+ */
 static int take_baggage(struct worker *worker, const struct dead_letter *letter)
 {
 	struct extension extension;
+	uint32_t n_words = 0;
 
-	return baggage_begin_with(worker, letter->baggage,
-				  dead_letter_extension(letter, &extension) ? extension_words(&extension) : 0);
+	if (dead_letter_extension(letter, &extension)) {
+		extension.deadline_ns = 0;
+		n_words = extension_words(&extension);
+		if (n_words)
+			extension_write(&extension, n_words, worker->replay->brought);
+	}
+	return baggage_begin_with(worker, worker->replay->brought, n_words);
 }
 
 int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_item)

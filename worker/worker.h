@@ -87,6 +87,7 @@ struct output_edge {
 
 struct in_flight;
 struct replay;
+struct stamp;
 
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
@@ -127,10 +128,11 @@ struct input {
 
 /* worker/baggage.h */
 struct baggage {
-	uint32_t n_words;    /* of `now`; 0: what is emitted brings nothing along, and the rest is undefined */
-	uint32_t n_brought;  /* words that the item in hand has brought along ... */
-	const void *brought; /* ... in its lane */
-	uint64_t scope;      /* ... the scope among them; 0: none */
+	uint32_t n_words;     /* of `now`; 0: what is emitted brings nothing along, and the rest is undefined */
+	uint32_t n_brought;   /* words that the item in hand has brought along ... */
+	const void *brought;  /* ... in its lane */
+	uint64_t scope;       /* ... the scope among them; 0: none */
+	uint64_t deadline_ns; /* ... when its run is over; 0: it brings no such thing */
 	struct extension now;
 	struct extension scratch; /* what a stage has been shown lies here */
 };
@@ -195,6 +197,7 @@ struct worker {
 	struct origins *origins; /* NULL: no input brings any */
 
 	struct in_flight *in_flight; /* NULL: each item ends in its callback */
+	struct stamp *stamp;         /* of a source that says `expires`; NULL: nothing is stamped */
 
 	struct weir_scope *scope; /* worker/scopes.h; made before open() */
 	struct weir_coordinator *coordinator;

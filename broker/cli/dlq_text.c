@@ -110,7 +110,7 @@ static void add_deaths(struct text *text, const struct dead_letter *letter)
 	}
 }
 
-/* Its scope, and each pair: a key and what it says. */
+/* Its scope, its deadline, and each pair: a key and what it says. */
 static void add_baggage(struct text *text, const struct dead_letter *letter)
 {
 	struct extension extension;
@@ -123,6 +123,8 @@ static void add_baggage(struct text *text, const struct dead_letter *letter)
 		return;
 	if (extension.scope)
 		text_printf(text, "%-10s %" PRIu64 "\n", "scope", extension.scope);
+	if (extension.deadline_ns)
+		add_time_line(text, "deadline", extension.deadline_ns);
 	for (bool first = true; extension_next(&extension, &at, &key, &key_bytes, &value, &value_bytes);
 	     first = false) {
 		_cleanup_(text_deinit) struct text pair = TEXT_NULL;

@@ -2,6 +2,7 @@
 /* Deadlines that could never come, or that nobody would keep. */
 #include "broker/spec/reading.h"
 #include "common/base/quantity.h"
+#include "common/stage/expiry_rule.h"
 
 static struct spec_position place(const struct stage_reading *stage, const struct plan_stage *planned, int key)
 {
@@ -58,6 +59,33 @@ static void check_answer_within(struct reading *reading, const struct plan_stage
 			"answer_within has no effect beside deadline, which gives up the line and not the stage");
 }
 
+/* Of the two that a source says the earlier counts: one that never does was meant otherwise. */
+static void check_own_expires(struct reading *reading, const struct stage_reading *stage,
+			      const struct plan_stage *planned)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct expiry_rule rule = EXPIRY_RULE_NULL;
+	const struct plan *plan = reading->plan;
+
+	if (!planned->expires || expiry_rule_parse(planned->expires, &rule, &why) != 0)
+		return;
+	if (stage->descriptor->role != WEIR_SOURCE)
+		reading_error(reading, place(stage, planned, STAGE_KEY_EXPIRES),
+			      "write it to the source; for one attempt in this stage there is deadline",
+			      "expires is for sources, from which items travel, and '%s' is none",
+			      planned->name ? planned->name : "?");
+	else if (rule.kind == EXPIRY_FOR && plan->deadline_ns && rule.for_ns >= plan->deadline_ns)
+		reading_error(reading, place(stage, planned, STAGE_KEY_EXPIRES), NULL,
+			      "expires '%s' is not shorter than the run's deadline: the run would be over first",
+			      planned->expires);
+	else if (rule.kind == EXPIRY_FOR && plan->expires_ns && rule.for_ns >= plan->expires_ns)
+		reading_warning(
+			reading, place(stage, planned, STAGE_KEY_EXPIRES), NULL,
+			"expires '%s' has no effect: no item of this pipeline has longer than the spec says at its top",
+			planned->expires);
+	expiry_rule_deinit(&rule);
+}
+
 void reading_deadline_rules(struct reading *reading, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -67,4 +95,5 @@ void reading_deadline_rules(struct reading *reading, uint32_t index)
 	check_admission(reading, stage, planned);
 	check_expires(reading, stage, planned);
 	check_answer_within(reading, planned);
+	check_own_expires(reading, stage, planned);
 }

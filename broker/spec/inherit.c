@@ -343,6 +343,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.in_flight = stage->in_flight,
 		.deadline_ns = stage->deadline_ns,
 		.expires_ns = stage->role == WEIR_SOURCE ? 0 : filling->plan->expires_ns,
+		.expires = copy_string(filling, stage->expires),
 		.admission_ns = stage->admission_ns,
 		.attempts = stage->attempts,
 		.dead_letter_path = copy_string(filling, stage->dead_letter_path),

@@ -63,6 +63,8 @@ const char *key_type_name(int type)
 		return "list";
 	case KEY_TYPE_BALANCE:
 		return "choice";
+	case KEY_TYPE_EXPIRES:
+		return "duration, within(EXPR) or at(EXPR)";
 	default:
 		return stage_option_type_name((enum weir_option_type)type);
 	}

@@ -13,6 +13,7 @@ enum key_type {
 	KEY_TYPE_RESTART,     /* map of restart keys */
 	KEY_TYPE_FROM,        /* list of names, and of maps of feedback keys */
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
+	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
 };
 
 enum {

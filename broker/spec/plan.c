@@ -19,6 +19,7 @@ static void stage_deinit(struct plan_stage *stage)
 	free(stage->kind);
 	free(stage->plugin);
 	free(stage->balance_key);
+	free(stage->expires);
 	free(stage->dead_letter_path);
 	free(stage->inputs);
 	free(stage->outputs);

@@ -331,6 +331,8 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 	planned->grace_ns = (uint64_t)value_number(&values[STAGE_KEY_GRACE], value_number(&top[TOP_KEY_GRACE], 0));
 	planned->deadline_ns = (uint64_t)value_number(&values[STAGE_KEY_DEADLINE], 0);
 	planned->admission_ns = (uint64_t)value_number(&values[STAGE_KEY_ADMISSION], 0);
+	if (values[STAGE_KEY_EXPIRES].option.string)
+		planned->expires = spec_strdup(values[STAGE_KEY_EXPIRES].option.string);
 	if (planned->lane_bytes & (planned->lane_bytes - 1)) {
 		unsigned long long up = 65536;
 

@@ -5,6 +5,7 @@
 #include "broker/spec/memory.h"
 #include "broker/spec/nearest.h"
 #include "broker/spec/reading.h"
+#include "common/stage/expiry_rule.h"
 #include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
@@ -63,6 +64,15 @@ static void fill(const struct weir_option *option, const char *value, int64_t nu
 	}
 }
 
+static bool expires_check(const char *value, struct text *why)
+{
+	struct expiry_rule rule = EXPIRY_RULE_NULL;
+	bool fine = expiry_rule_parse(value, &rule, why) == 0;
+
+	expiry_rule_deinit(&rule);
+	return fine;
+}
+
 /* The check of every type that is not a name: a balance is a choice, but for key(EXPR). */
 static bool typed_check(const struct weir_option *option, const char *value, int64_t *ret_number, struct text *why)
 {
@@ -70,6 +80,8 @@ static bool typed_check(const struct weir_option *option, const char *value, int
 	_cleanup_(free) char *source = NULL;
 	struct weir_option choice = *option;
 
+	if ((int)option->type == KEY_TYPE_EXPIRES)
+		return expires_check(value, why);
 	if ((int)option->type != KEY_TYPE_BALANCE)
 		return stage_option_check(option, value, ret_number, why) == 0;
 	choice.type = WEIR_TYPE_CHOICE;

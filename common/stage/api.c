@@ -334,6 +334,11 @@ API int weir_baggage_unpack(struct weir_context *context, const void *packed, si
 	return context->host->baggage_unpack(context, packed, size_bytes);
 }
 
+API int weir_expire_at(struct weir_context *context, uint64_t deadline_ns)
+{
+	return context->host->expire_at(context, deadline_ns);
+}
+
 API struct weir_budget weir_budget_of(const struct weir_context *context)
 {
 	return context->host->budget(context);

@@ -71,6 +71,7 @@ struct weir_host {
 	int (*scope_enter)(struct weir_context *context, uint64_t id);
 	int (*scope_cancel)(struct weir_context *context, uint64_t id, enum weir_cause cause);
 	struct weir_scope *(*scope_of_item)(struct weir_context *context);
+	int (*expire_at)(struct weir_context *context, uint64_t deadline_ns);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
 };

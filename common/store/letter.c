@@ -114,7 +114,7 @@ static void add_history(struct text *text, const struct dead_letter *letter)
 	text_add_char(text, ']');
 }
 
-/* "scope" and "baggage", where there are such. */
+/* "scope", "deadline" and "baggage", where there are such. */
 static void add_baggage(struct text *text, const struct dead_letter *letter)
 {
 	struct extension extension;
@@ -127,6 +127,10 @@ static void add_baggage(struct text *text, const struct dead_letter *letter)
 		return;
 	if (extension.scope)
 		text_printf(text, ",\"scope\":%llu", (unsigned long long)extension.scope);
+	if (extension.deadline_ns) {
+		text_add_char(text, ',');
+		add_time(text, "deadline", extension.deadline_ns);
+	}
 	while (extension_next(&extension, &at, &key, &key_bytes, &value, &value_bytes)) {
 		text_add(text, key == (const char *)extension.baggage + sizeof(struct extension_pair) ?
 				       ",\"baggage\":{" :

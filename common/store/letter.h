@@ -38,8 +38,9 @@ struct dead_letter {
 	uint64_t run;         /* CLOCK_REALTIME of the run's start, in ns: no two runs of a pipeline have the same */
 	uint32_t producer;    /* slot that gave the number */
 	uint64_t part;        /* enum dead_letter_part in the upper two bits: which of several items with that number */
-	const void *baggage;  /* what it has brought along, as in its record: common/flow/extension.h */
-	size_t baggage_bytes; /* 0: nothing */
+	const void *
+		baggage; /* what it has brought along, as in its record (common/flow/extension.h), a deadline as CLOCK_REALTIME */
+	size_t baggage_bytes;                   /* 0: nothing */
 	const struct dead_letter_death *deaths; /* the attempts, as far as they are known, in their order */
 	uint32_t n_deaths;
 	uint64_t id; /* in the store, from 1; 0: not there */
@@ -64,7 +65,7 @@ bool dead_letter_cause_from_name(const char *name, enum dead_letter_cause *ret_c
 
 /*
  * Appends the letter as one JSON object, without a newline: {id, time, pipeline, stage, worker, cause, reason, attempts, sequence, input,
- * size, scope, baggage, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that only a store
+ * size, scope, deadline, baggage, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that only a store
  * knows (id, accepted, run, producer, deaths). Pure.
  */
 enum letter_payload { LETTER_WITHOUT_PAYLOAD, LETTER_WITH_PAYLOAD };

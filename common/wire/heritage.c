@@ -25,7 +25,7 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 368, "tables");
+static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 376, "tables");
 static_assert(sizeof(struct heritage_death) == 32, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
@@ -100,7 +100,8 @@ static const struct field document_fields[] = {
 	FIELD(FLAG, heritage, ordered), FIELD(FLAG, heritage, forwards),
 	FIELD(FLAG, heritage, stands_in),
 	FIELD(U32, heritage, batch), FIELD(U32, heritage, in_flight),
-	FIELD(U64, heritage, deadline_ns), FIELD(U64, heritage, expires_ns), FIELD(U64, heritage, admission_ns),
+	FIELD(U64, heritage, deadline_ns), FIELD(U64, heritage, expires_ns), FIELD(STRING_OR_NIL, heritage, expires),
+	FIELD(U64, heritage, admission_ns),
 	FIELD(U32, heritage, attempts), FIELD(STRING_OR_NIL, heritage, dead_letter_path),
 	FIELD(STRING_OR_NIL, heritage, dead_letter_store), FIELD(U64, heritage, run),
 	FIELD_RECORDS(heritage, deaths, n_deaths, death),

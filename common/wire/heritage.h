@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 6u
+#define HERITAGE_VERSION 7u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -146,6 +146,7 @@ struct heritage {
 	uint32_t in_flight;      /* items that may be begun and not completed, 1..HERITAGE_IN_FLIGHT_MAX */
 	uint64_t deadline_ns;    /* for one attempt at an item, relative; 0: none */
 	uint64_t expires_ns;     /* for an item, from its source on, relative; 0: never */
+	char *expires;           /* sources: each item's own deadline, see common/stage/expiry_rule.h; NULL: none */
 	uint64_t admission_ns;   /* sources: for an item that finds no room, relative; 0: it waits */
 	uint32_t attempts;       /* workers that an item may cost before it is given up */
 	char *dead_letter_path;  /* file that given-up and rejected items are appended to; NULL: the store takes them */

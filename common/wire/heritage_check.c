@@ -159,8 +159,8 @@ static bool seat_makes_sense(const struct heritage *h)
 	       h->segment_fd >= 0 && h->board_fd >= 0 && h->doorbell_fd >= 0 && h->lifeline_fd >= 0 &&
 	       h->cancel_fd >= 0 && h->scopes_fd >= 0 && h->spool_fds[0] >= -1 && h->spool_fds[1] >= -1 &&
 	       h->batch >= 1 && h->attempts >= 1 && h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX &&
-	       (h->in_flight > 1) == (h->off_done_bits != 0) && h->n_inputs <= CURSOR_EDGES_MAX &&
-	       h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
+	       (!h->expires || !h->n_inputs) && (h->in_flight > 1) == (h->off_done_bits != 0) &&
+	       h->n_inputs <= CURSOR_EDGES_MAX && h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
 }
 
 bool heritage_makes_sense(const struct heritage *heritage)

@@ -3,7 +3,7 @@
  * Baggage: what an item brings along beside its payload, from its source to its last sink.
  *
  *      scope       the request, among millions, that it belongs to, and that can be cancelled as one (weir/scope.h)
- *      deadline    when the run of this item is over
+ *      deadline    when the run of this item is over: weir_expire_at() in weir/budget.h
  *      pairs       trace id, tenant, or any other key
  *
  * What a stage emits for an item inherits all of it. The calls here look at the baggage of the item in hand and change that of what is

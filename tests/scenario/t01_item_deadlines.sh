@@ -116,6 +116,7 @@ stages:
   - {name: block, exec: [bash, count.bash], block: 30B, deadline: 1s, dead_letter: {attempts: 1}}
   - {name: out, sink: discard}
 YAML
+: >late
 late() {
 	weir metrics count >now 2>/dev/null && grep '^weir_timeouts_total.* [1-9]' now | sed 's/.*stage=//' >late
 	[ "$(wc -l <late)" = 2 ] && grep -q '"line",level="item"} 2' late

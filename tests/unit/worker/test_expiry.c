@@ -4,15 +4,18 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/channel.h>
 
 #include "common/base/clock.h"
 #include "rig.h"
+#include "worker/baggage.h"
 #include "worker/expiry.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
+#include "worker/input.h"
 #include "worker/run.h"
 #include "worker/turn.h"
 
@@ -143,6 +146,184 @@ static void test_it_is_not_given_to_an_asynchronous_stage(void **state)
 	assert_expired();
 }
 
+/* ---- a deadline of its own ---- */
+
+static uint64_t own_ns[N]; /* what a stage is told of each item; UINT64_MAX: none */
+
+/* Item 1 has ended long ago, 2 just now; 3 is far off, 4 says nothing, 5 says more than its stage is given. */
+static void push_with_deadlines(void)
+{
+	const uint64_t now_ns = clock_now_ns(),
+		       ends_ns[N] = { WEIR_FOREVER,           WEIR_NOW,     now_ns,
+				      now_ns + 50 * NS_PER_S, WEIR_FOREVER, now_ns + 200 * NS_PER_S };
+	struct worker *producer = &rig.producers[0];
+
+	for (unsigned i = 0; i < N; i++) {
+		char text[4];
+
+		snprintf(text, sizeof(text), "%u", i);
+		producer->phase = PHASE_PRODUCE;
+		producer->context.accepted_ns = now_ns;
+		assert_int_equal(baggage_expire_at(&producer->context, ends_ns[i]), 0);
+		assert_int_equal(rig_push(producer, text), 0);
+		baggage_end(producer);
+		producer->phase = PHASE_NONE;
+		own_ns[i] = i == 0 || i == 4 ? UINT64_MAX : ends_ns[i];
+	}
+	rig_commit(producer);
+	lane_out_close(&producer->outputs[0].lanes[0].lane);
+}
+
+static int pass_own(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	uint64_t end_ns = own_ns[*(const char *)item->data - '0'], expires_ns = rig.relay.heritage.expires_ns;
+
+	(void)state;
+	if (expires_ns && item->accepted_ns + expires_ns < end_ns)
+		end_ns = item->accepted_ns + expires_ns;
+	assert_int_equal(weir_budget_of(context).deadline_ns, end_ns);
+	strncat(begun, item->data, item->size_bytes);
+	return weir_emit(context, 0, item->data, item->size_bytes);
+}
+
+/* What comes out, each with the deadline in its record: "3+" has the one that it came with, "4-" none. */
+static const char *outputs(void)
+{
+	static char all[64];
+	struct extension extension;
+	struct input input;
+	char *at = all;
+
+	for (*at = '\0'; input_next(&rig.consumers[0], &input) == 0; input_take(&rig.consumers[0], &input)) {
+		char name = *(const char *)input.payload;
+
+		assert_int_equal(extension_read(&extension, input.extension, input.header.flags), 0);
+		assert_true(!extension.deadline_ns || extension.deadline_ns == own_ns[name - '0']);
+		at += sprintf(at, "%c%c", name, extension.deadline_ns ? '+' : '-');
+	}
+	return all;
+}
+
+static void begin_own(const struct weir_stage *stage, uint32_t in_flight, uint64_t expires_ns)
+{
+	rig_init_chain_asynchronous(&rig, stage, in_flight);
+	rig.relay.heritage.expires_ns = expires_ns;
+	if (expires_ns)
+		rig.relay.inputs[0].plain = rig.relay.plain_input = false; /* as attach.c has it */
+	begun[0] = '\0';
+	push_with_deadlines();
+}
+
+static void assert_own_expired(void)
+{
+	assert_string_equal(begun, "0345");
+	assert_string_equal(outputs(), "0-3+4-5+");
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], N);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EXPIRED], 2);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_CONSUMED], 4);
+	rig_deinit(&rig);
+}
+
+static void test_its_own_deadline_counts_and_is_inherited(void **state)
+{
+	static const struct weir_stage passes = { .role = WEIR_OPERATOR, .process = pass_own };
+
+	(void)state;
+	begin_own(&passes, 1, 0);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_own_expired();
+	/* ... beside that of the spec, of which the earlier counts */
+	begin_own(&passes, 1, 100 * NS_PER_S);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_own_expired();
+}
+
+static int run_own(struct weir_context *context, void *state)
+{
+	struct weir_item item;
+	int r;
+
+	while ((r = weir_recv(context, 0, WEIR_FOREVER, &item)) == WEIR_OK)
+		assert_int_equal(pass_own(context, state, &item), 0);
+	return r;
+}
+
+static void test_its_own_deadline_in_a_loop(void **state)
+{
+	static const struct weir_stage loops = { .role = WEIR_OPERATOR, .run = run_own };
+
+	(void)state;
+	begin_own(&loops, 1, 0);
+	assert_int_equal(run_loop(&rig.relay), 0);
+	assert_own_expired();
+}
+
+static uint64_t tokens[N];
+static unsigned n_tokens;
+
+static int put_aside(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state, (void)item;
+	tokens[n_tokens++] = weir_defer(context);
+	weir_watch(context, -1, 0, clock_now_ns());
+	return WEIR_PENDING;
+}
+
+static int complete_own(struct weir_context *context, void *state)
+{
+	const struct weir_item *item;
+
+	for (unsigned i = 0; i < n_tokens; i++) {
+		assert_int_equal(weir_resume(context, tokens[i], &item), 0);
+		assert_int_equal(pass_own(context, state, item), 0);
+		assert_int_equal(weir_complete(context, tokens[i], WEIR_OK), 0);
+	}
+	n_tokens = 0;
+	return 0;
+}
+
+static void test_its_own_deadline_while_it_is_in_flight(void **state)
+{
+	static const struct weir_stage answers = { .role = WEIR_OPERATOR,
+						   .process = put_aside,
+						   .produce = complete_own };
+
+	(void)state;
+	n_tokens = 0;
+	begin_own(&answers, 8, 0);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_own_expired();
+}
+
+/* A stage may shorten what an item has left, and never lengthen it. */
+static int shorten(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	uint64_t before_ns = weir_budget_of(context).deadline_ns;
+	unsigned i = (unsigned)(*(const char *)item->data - '0');
+
+	(void)state;
+	assert_int_equal(weir_expire_at(context, UINT64_MAX - 1), 0);
+	assert_int_equal(weir_expire_at(context, WEIR_FOREVER), 0);
+	if (i != 3)
+		assert_int_equal(weir_expire_at(context, own_ns[i] = clock_now_ns() + 10 * NS_PER_S), 0);
+	assert_int_equal(weir_budget_of(context).deadline_ns, before_ns); /* of what follows */
+	strncat(begun, item->data, item->size_bytes);
+	return weir_emit(context, 0, item->data, item->size_bytes);
+}
+
+static void test_a_stage_may_only_shorten_it(void **state)
+{
+	static const struct weir_stage shortens = { .role = WEIR_OPERATOR, .process = shorten };
+
+	(void)state;
+	begin_own(&shortens, 1, 0);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_string_equal(begun, "0345");
+	assert_string_equal(outputs(), "0+3+4+5+");
+	assert_int_equal(weir_expire_at(&rig.relay.context, 1), -EPERM); /* no callback */
+	rig_deinit(&rig);
+}
+
 /* ---- the door ---- */
 
 #define N_OFFERED 40u
@@ -231,6 +412,10 @@ int main(void)
 		cmocka_unit_test(test_what_is_made_of_it_expires_with_it),
 		cmocka_unit_test(test_it_is_not_received_by_a_loop),
 		cmocka_unit_test(test_it_is_not_given_to_an_asynchronous_stage),
+		cmocka_unit_test(test_its_own_deadline_counts_and_is_inherited),
+		cmocka_unit_test(test_its_own_deadline_in_a_loop),
+		cmocka_unit_test(test_its_own_deadline_while_it_is_in_flight),
+		cmocka_unit_test(test_a_stage_may_only_shorten_it),
 		cmocka_unit_test(test_a_source_waits_so_long_at_the_door),
 		cmocka_unit_test(test_a_loop_waits_so_long_at_the_door),
 	};

@@ -417,6 +417,7 @@ static void test_senseless_admission(void **state)
 	REFUSED(h.inputs[0].credit = 0);
 	REFUSED((h.inputs[0].full = HERITAGE_FULL_DROP_OLD)); /* beside feedback, and without a hold */
 	REFUSED(h.outputs[0].rendezvous = true);
+	REFUSED(h.expires = copy("1s")); /* and it has inputs */
 	REFUSED(h.in_flight = 0);
 	REFUSED(h.in_flight = 4097);
 	REFUSED(h.in_flight = 1); /* and done-bits for more */
