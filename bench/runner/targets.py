@@ -87,6 +87,11 @@ def stop(order, machine, seen_ms):
                    at_least=False))
 
 
+def overrun(column):
+    return Target("overrun", f"{column}: the last one off the machine", (("overrun", column, "off the machine, ms", "max"),), itself, 100,
+                  at_least=False, unit=" ms", least=0)
+
+
 TARGETS = (
     faster("one way, 64 B", "64 B", "weir, 256 KiB lane", RING_8192, 0.8),
     faster("one way, 64 B", "64 B", "weir, 256 KiB lane", "ZeroMQ ipc", 10),
@@ -128,6 +133,9 @@ TARGETS = (
     *stop("cancel", "idle", 10),
     *stop("drain", "saturated", 50),
     *stop("cancel", "saturated", 50),
+    overrun("in for(;;);"),
+    overrun("asleep in a system call, signals blocked"),
+    overrun("a program that hears only SIGKILL"),
 )
 
 
