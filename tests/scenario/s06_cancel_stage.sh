@@ -24,6 +24,8 @@ assert_exit 2 weir cancel branch/slow --scope 7
 kill_randomly branch 50 4 >/dev/null
 assert_exit 0 weir cancel branch/slow --cause downstream_gone
 assert_exit 0 weir cancel branch/slow
+weir metrics branch >metrics || fail "no metrics"
+assert_eq "$(sed -n '/^weir_cancels_total.* [1-9]/s/.*cause=//p' metrics)" '"downstream_gone"} 1' "cancels by cause"
 kill_randomly branch 50 6 >/dev/null
 wait "$run"
 assert_eq $? 3 "exit code"

@@ -32,6 +32,8 @@ assert_eq $? 4 "exit code while a worker is stopped"
 assert_contains unseen "not acknowledged by: pass#0 (pid $stopped)"
 assert_exit 0 weir cancel many --scope 8 --cause run_deadline --no-wait
 assert_exit 0 weir cancel many --scope 4711000 --no-wait # of which there are no items
+weir metrics many >metrics || fail "no metrics"
+assert_eq "$(sed -n '/^weir_cancels_total.* [1-9]/s/.*cause=//p' metrics | sort | tr '\n' ' ')" '"run_deadline"} 1 "user"} 2 ' "cancels by cause"
 kill -KILL "$stopped"
 weir cancel many --scope 7 --json >seen.json || fail "the next generation does not acknowledge it"
 assert_contains seen.json '"acknowledged":true,"waiting":0'
