@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
 #include "worker/in_flight_priv.h"
+#include "worker/replay.h"
 
 static bool has_item(const struct worker *worker)
 {
@@ -66,7 +67,7 @@ enum dead_letter_cause attempt_explain(const struct worker *worker, uint32_t n_a
 				       size_t size_bytes)
 {
 	char deadline[QUANTITY_TEXT_SIZE];
-	uint32_t n_overruns = 0;
+	uint32_t n_overruns = replay_overruns(worker);
 
 	for (uint32_t i = 0; i < worker->heritage.n_deaths; i++)
 		n_overruns += worker->heritage.deaths[i].overrun;

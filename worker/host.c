@@ -255,6 +255,7 @@ static int host_accept_rejected(struct weir_context *context, const void *data, 
 	weir_log(WEIR_LOG_WARNING, "rejected: %s; kept in %s", reason, burial_place(worker));
 	worker->cursor.ledger[LEDGER_ACCEPTED]++;
 	worker->cursor.ledger[LEDGER_REJECTED_OUT]++;
+	worker->step.n_complete++; /* else a loop that only refuses would never commit */
 	worker->changed = true;
 	return 0;
 }

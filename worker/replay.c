@@ -282,6 +282,13 @@ uint32_t replay_attempts(const struct worker *worker)
 		       0;
 }
 
+uint32_t replay_overruns(const struct worker *worker)
+{
+	const struct dead_letter *letter = replay_in_hand(worker) ? &worker->replay->copy.letter : NULL;
+
+	return letter && letter->cause == DEAD_LETTER_DEADLINE ? letter->attempts : 0;
+}
+
 /*
  * What it had brought along, if that makes sense. But no deadline of its own: whoever gives it again knows how old it is and wants it
  * done, and where items expire by the spec its run begins anew as well.

@@ -31,6 +31,8 @@ int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_ite
 bool replay_has(struct worker *worker, uint32_t input);
 /* How many workers the letter in hand has cost since it was marked. */
 uint32_t replay_attempts(const struct worker *worker);
+/* How many of those before it became a letter were overruns, as far as the letter says so; 0 without a letter in hand. */
+uint32_t replay_overruns(const struct worker *worker);
 /* Writes the letter in hand where repair looks for the suspect. */
 void replay_note_hand(struct worker *worker, const struct weir_item *item);
 bool replay_in_hand(const struct worker *worker);

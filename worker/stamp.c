@@ -131,7 +131,9 @@ int stamp_begin(struct worker *worker, const void *data, size_t size_bytes)
 		if (r != 0)
 			return r == EXPIRY_RULE_E_NONE ? 0 : refuse(worker, data, size_bytes, value, length);
 	}
-	begin(worker, stamp->rule.kind == EXPIRY_AT ? monotonic_of(ns) : after(worker_now_ns(worker), ns));
+	ns = stamp->rule.kind == EXPIRY_AT ? monotonic_of(ns) : after(worker_now_ns(worker), ns);
+	if (ns != UINT64_MAX) /* never is as good as nothing */
+		begin(worker, ns);
 	return 0;
 }
 

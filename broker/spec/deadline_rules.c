@@ -59,6 +59,18 @@ static void check_answer_within(struct reading *reading, const struct plan_stage
 			"answer_within has no effect beside deadline, which gives up the line and not the stage");
 }
 
+/* A program that is ended for its overrun is no worker; whoever else is will be missing from then on. */
+static void check_temporary(struct reading *reading, const struct stage_reading *stage,
+			    const struct plan_stage *planned)
+{
+	if (planned->deadline_ns && planned->restart_type == PLAN_TEMPORARY && stage->descriptor->role != WEIR_SOURCE &&
+	    !plan_option(planned, "command"))
+		reading_warning(
+			reading, place(stage, planned, STAGE_KEY_DEADLINE),
+			"an item that overruns it costs a worker: let the stage be restarted",
+			"deadline with restart: {type: temporary}: the first item that takes too long ends the stage, and is not tried again");
+}
+
 /* Of the two that a source says the earlier counts: one that never does was meant otherwise. */
 static void check_own_expires(struct reading *reading, const struct stage_reading *stage,
 			      const struct plan_stage *planned)
@@ -96,4 +108,5 @@ void reading_deadline_rules(struct reading *reading, uint32_t index)
 	check_expires(reading, stage, planned);
 	check_answer_within(reading, planned);
 	check_own_expires(reading, stage, planned);
+	check_temporary(reading, stage, planned);
 }

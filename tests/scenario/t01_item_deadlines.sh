@@ -128,6 +128,14 @@ printf '"mill",level="item"} 2\n"line",level="item"} 2\n' >expected
 assert_file_equal late expected "time-outs"
 weir ps count --json >ps.json || fail "no ps"
 assert_eq "$(grep -o '"name":"[a-z]*"\|"overruns":[0-9]*' ps.json | tr -d '"' | tr '\n' ' ' | grep -o 'name:line overruns:[0-9]*')" "name:line overruns:2" "weir ps"
+# Given again it costs its attempts again, and is what it was: an item that takes too long.
+weir dlq replay count --stage mill --timeout 60s >replayed 2>&1
+assert_contains replayed "of 1 letter 0 were taken, 1 came back"
+weir dlq ls count --stage mill --json >letters
+assert_eq "$(grep -o '"cause":"[a-z]*"\|"attempts":[0-9]*' letters | tr '\n' ' ')" '"cause":"deadline" "attempts":4 ' "a letter given again"
+assert_contains letters "it has overrun the deadline of 1.0 s, in each of 4 attempts"
+late_again() { weir metrics count >now 2>/dev/null && grep -q '"mill",level="item"} 4' now; }
+wait_until 60 late_again
 assert_exit 0 weir drain count
 wait "$run"
 assert_eq "$(final count.json balanced)" true "count: ledger"
