@@ -40,6 +40,9 @@ struct overrun_track {
 	uint64_t position;
 	uint64_t first_ns;  /* when it was first seen */
 	uint64_t waited_ns; /* the seat's sleeps before that */
+	/* Pending items that were given before so much was forgiven are due so much later; on their clock. */
+	uint64_t forgiven_ns, forgiven_before_ns;
+	uint64_t to_forgive_ns; /* since the last look */
 };
 
 /* An item that has overrun its deadline. */

@@ -140,6 +140,26 @@ static void test_a_pending_item_overruns_by_its_stamp(void **state)
 }
 
 /* The stage sits on another item and could not end the pending one if it wanted to: that one is judged first. */
+/* What was given before that has so much more time; what is given afterwards has not. */
+static void test_time_in_which_nobody_ran_is_forgiven_to_pending_items_too(void **state)
+{
+	struct overrun_sight before = pending(1000 + DEADLINE, 300), after = pending(6100 - 300 + DEADLINE, 300);
+
+	(void)state;
+	assert_false(look(&before, 1300));
+	overrun_forgive(&track, 5000);
+	assert_false(look(&before, 6400));
+	assert_false(look(&before, 6300 + DEADLINE + SLACK - 1));
+	assert_false(look_at_item(80, 300, 6300 + DEADLINE)); /* which changes nothing */
+	assert_true(look(&before, 6300 + DEADLINE + SLACK));
+	assert_int_equal(item.over_ns, SLACK);
+	begin(state);
+	overrun_forgive(&track, 5000);
+	assert_false(look(&before, 6050));
+	assert_false(look(&after, 6100 + DEADLINE + SLACK - 1));
+	assert_true(look(&after, 6100 + DEADLINE + SLACK));
+}
+
 static void test_a_pending_item_is_not_blamed_for_the_one_in_hand(void **state)
 {
 	struct overrun_sight sight = pending(500, 0);
@@ -192,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup(test_sleep_for_room_is_not_the_items, begin),
 		cmocka_unit_test_setup(test_time_in_which_nobody_ran_is_forgiven, begin),
 		cmocka_unit_test_setup(test_a_pending_item_overruns_by_its_stamp, begin),
+		cmocka_unit_test_setup(test_time_in_which_nobody_ran_is_forgiven_to_pending_items_too, begin),
 		cmocka_unit_test_setup(test_a_pending_item_is_not_blamed_for_the_one_in_hand, begin),
 		cmocka_unit_test_setup(test_a_stage_that_is_only_busy_may_be_late, begin),
 		cmocka_unit_test_setup(test_the_pending_item_itself_may_be_in_hand, begin),
