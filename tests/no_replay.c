@@ -32,6 +32,12 @@ uint32_t replay_attempts(const struct worker *worker)
 	return 0;
 }
 
+uint32_t replay_overruns(const struct worker *worker)
+{
+	(void)worker;
+	return 0;
+}
+
 void replay_note_hand(struct worker *worker, const struct weir_item *item)
 {
 	(void)worker;

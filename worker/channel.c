@@ -361,6 +361,8 @@ static int channel_put_stamped(struct worker *worker, const struct sending *send
 		return channel_over(worker, r);
 	if (r == 0)
 		r = channel_put(worker, sending, until);
+	if (r == 0 && sending->ret_payload)
+		stamp_reserved(worker, sending->ret_payload);
 	stamp_end(worker);
 	return r;
 }

@@ -132,6 +132,8 @@ static int host_place_stamped(struct worker *worker, const struct emission *emis
 		r = stamp_begin(worker, data, emission->size_bytes);
 	if (r == 0)
 		r = host_place(worker, emission);
+	if (r == 0 && emission->ret_payload)
+		stamp_reserved(worker, emission->ret_payload);
 	stamp_end(worker);
 	return r;
 }

@@ -243,8 +243,6 @@ enum output_code output_reserve(struct worker *worker, uint32_t output, size_t s
 		r = output_choose_all(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane);
 	else
 		r = output_choose(worker, &worker->outputs[output], size_bytes, &worker->reserved.lane, ret_payload);
-	if (worker->stamp) /* what it says of its deadline is known when it is pushed */
-		worker->reserved.lane = NO_LANE;
 	worker->reserved.output = r == 0 ? output : NO_LANE;
 	worker->reserved.size_bytes = size_bytes;
 	if (r == 0 && worker->reserved.lane == NO_LANE)

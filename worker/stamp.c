@@ -24,6 +24,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "common/stage/expiry_rule.h"
+#include "worker/admission.h"
 #include "worker/key.h"
 #include "worker/output.h"
 
@@ -140,6 +141,12 @@ int stamp_begin(struct worker *worker, const void *data, size_t size_bytes)
 void stamp_begin_reserved(struct worker *worker)
 {
 	begin(worker, UINT64_MAX);
+}
+
+void stamp_reserved(struct worker *worker, void **ret_payload)
+{
+	worker->reserved.lane = NO_LANE;
+	*ret_payload = admission_scratch(worker, worker->reserved.size_bytes);
 }
 
 int stamp_push(struct worker *worker, uint32_t output, size_t size_bytes)

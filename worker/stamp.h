@@ -17,6 +17,8 @@ void stamp_detach(struct worker *worker);
 int stamp_begin(struct worker *worker, const void *data, size_t size_bytes);
 /* Room is about to be reserved for an item that has yet to be written: with room for a deadline. */
 void stamp_begin_reserved(struct worker *worker);
+/* It was reserved: what the item says is known when it is pushed, and so where it goes is a scratch. */
+void stamp_reserved(struct worker *worker, void **ret_payload);
 /* output_push_reserved() of such an item. Returns its status, or as stamp_begin(). */
 int stamp_push(struct worker *worker, uint32_t output, size_t size_bytes);
 /* What the stage itself has said of what it emits stands again. Fine without a begin. */
