@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "worker/attach.h"
+#include "worker/backtrace.h"
 #include "worker/children.h"
 #include "worker/describe.h"
 #include "worker/host.h"
@@ -44,8 +45,7 @@ static void worker_set_signals(void)
 	sigemptyset(&terminate.sa_mask);
 	sigaction(SIGTERM, &terminate, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGINT, &ignore, NULL); /* a terminal's ^C is for the supervisor */
-	sigaction(SIGQUIT, &ignore, NULL);
+	sigaction(SIGINT, &ignore, NULL);  /* a terminal's ^C is for the supervisor */
 	sigaction(SIGTTOU, &ignore, NULL); /* a sink may write to the terminal from the background */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
@@ -78,6 +78,7 @@ static int worker_open_stage(struct worker *worker)
 			worker->heritage.in_flight);
 		return worker_bye(worker, WEIR_FAILED, worker->reason, NULL);
 	}
+	backtrace_know_stage(&worker->stage);
 	worker_set_state(worker, WORKER_STATE_OPENING, NO_LANE);
 	worker->now_ns = clock_now_ns();
 	r = scopes_open(worker);
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
 		return EXIT_WORKER_USAGE;
 	}
 	worker_set_signals();
+	backtrace_begin();
 	r = heritage_read(HERITAGE_FD, &worker.heritage);
 	if (r != 0) {
 		fprintf(stderr, "<3>the heritage document is unusable: %s\n",

@@ -84,8 +84,13 @@ const struct command commands[] = {
 	  .description =
 		  "Names deadlocks and stalls with their culprit: who waits for whom, since when, on which item. Then all who wait for\n"
 		  "a neighbour now, which under back-pressure is nothing to worry about. Without a name: all that run.\n\n"
-		  "Exit code: 0 nothing is stuck, 1 something is, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
-	  .options = { OPTION_LINE_JSON } },
+		  "With --stack: in which function each worker of that stage is now, and who called it, innermost first. It is a\n"
+		  "signal (SIGQUIT), so a stage that sleeps in a system call may be woken by it. A stage that has blocked the\n"
+		  "signal, or lies in a call that can not be interrupted, does not answer.\n\n"
+		  "Exit code: 0 nothing is stuck, 1 something is, or does not answer, 2 usage, 3 the pipeline is not running, 75 it\n"
+		  "did not answer.",
+	  .options = { { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
+		       OPTION_LINE_JSON } },
 	{ .name = "metrics",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

@@ -8,6 +8,7 @@
 #include "broker/cli/command.h"
 #include "broker/cli/json_read.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/stack.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/supervise/supervisor.h"
@@ -107,19 +108,27 @@ static int why_all(bool json)
 int why_command(int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
+	const char *stage = NULL;
 	bool json = false;
 	int id, r;
 
 	while ((id = command_next(&parser)) > 0) {
-		must(id == OPTION_JSON);
-		json = true;
+		must(id == OPTION_JSON || id == OPTION_STAGE);
+		if (id == OPTION_JSON)
+			json = true;
+		else
+			stage = parser.value;
 	}
 	if (id < 0)
 		return command_exit(id);
+	if (parser.first == argc && stage)
+		return command_usage_error(parser.command, "--stack is about one pipeline: name it");
 	if (parser.first == argc)
 		return why_all(json);
 	if (!pipeline_name_valid(argv[parser.first]))
 		return command_usage_error(parser.command, "'%s' is not a pipeline's name", argv[parser.first]);
+	if (stage)
+		return stack_show(argv[parser.first], stage, json);
 	r = why(argv[parser.first], json);
 	if (json && r <= EXIT_STUCK)
 		putchar('\n');

@@ -105,6 +105,15 @@ static enum request_status answer_replay(const struct request *request, struct t
 	return supervisor_replay(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
 }
 
+static enum request_status answer_stack(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *stage =
+		strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
+
+	must(stage);
+	return supervisor_ask_backtraces(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
+}
+
 static enum request_status answer_metrics(const struct request *request, struct text *body)
 {
 	supervisor_metrics(request->supervisor, body);
@@ -259,6 +268,7 @@ static const struct verb {
 	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
 	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
+	{ { "stack", "stage", "its workers are asked where they stand; status has the answers" }, answer_stack, false },
 	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" },
 	  answer_replay,
 	  false },

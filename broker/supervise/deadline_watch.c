@@ -136,11 +136,9 @@ static const char *stage_before(const struct seat *seat)
 	return "?";
 }
 
-static void add_whereabouts(const struct seat *seat, struct text *text)
+static void add_whereabouts(const struct seat *seat, char state, struct text *text)
 {
 	char where[64] = "";
-	uint64_t starved_ns;
-	char state = process_state(seat->pid, &starved_ns);
 
 	if (state == 'R')
 		text_add(text, "it is running");
@@ -157,19 +155,24 @@ static void declare(struct seat *seat, uint64_t now_ns)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	char deadline[QUANTITY_TEXT_SIZE], grace[QUANTITY_TEXT_SIZE];
+	uint64_t starved_ns;
+	char state = process_state(seat->pid, &starved_ns);
 
 	seat->overrun.known = true;
 	seat->overrun.rung = RUNG_CANCEL;
 	seat->overrun.declared_ns = now_ns;
 	seat->overrun.next_ns = now_ns - seat->overrun.item.over_ns + seat->stage->grace_ns;
 	seat->n_overruns++;
-	add_whereabouts(seat, &text);
+	add_whereabouts(seat, state, &text);
 	seat_log(seat, WEIR_LOG_WARNING,
 		 "item %llu from '%s' has overrun its deadline of %s here%s: cancelled, killed in %s; %s",
 		 (unsigned long long)seat->overrun.item.sequence, stage_before(seat),
 		 quantity_format_duration(seat->stage->deadline_ns, deadline),
 		 seat->overrun.item.pending ? " (put aside, not completed)" : "",
 		 quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
+	if (state ==
+	    'R') /* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
+		seat_ask_backtrace(seat);
 	order_cancel(seat);
 }
 
@@ -180,8 +183,7 @@ static void climb(struct seat *seat, uint64_t now_ns)
 	switch (overrun->rung) {
 	case RUNG_CANCEL:
 		seat_log(seat, WEIR_LOG_WARNING, "SIGTERM: it does not stop for its cancel (item_deadline)");
-		pidfd_send_signal(seat->pidfd, SIGTERM, NULL, 0);
-		pidfd_send_signal(seat->pidfd, SIGCONT, NULL, 0);
+		seat_terminate(seat);
 		overrun->rung = RUNG_TERM;
 		overrun->next_ns = now_ns + TERM_TO_KILL_NS;
 		return;

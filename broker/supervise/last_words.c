@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "broker/supervise/last_words.h"
+#include "common/observe/backtrace_line.h"
 
 static void words_keep(struct last_words *words, const char *line)
 {
@@ -31,17 +32,25 @@ static void words_make_safe(char *line, size_t length)
 static void words_finish_line(struct last_words *words, last_words_line_fn *handler, void *data)
 {
 	enum weir_log_level level = WEIR_LOG_NOTICE;
-	const char *line = words->line;
+	char *line = words->line;
+	bool is_backtrace;
 
-	words_make_safe(words->line, words->length);
 	words->line[words->length] = '\0';
 	if (words->length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
 		level = words_level(line[1]);
 		line += 3;
 	}
+	is_backtrace = *line == BACKTRACE_MARK;
+	line += is_backtrace;
+	words_make_safe(line, words->length - (size_t)(line - words->line));
 	words->length = 0;
 	if (!*line)
 		return;
+	if (is_backtrace) {
+		if (words->on_backtrace)
+			words->on_backtrace(data, level, line);
+		return;
+	}
 	words_keep(words, line);
 	handler(data, level, line);
 }

@@ -15,14 +15,16 @@
 #define WORDS_LINE_MAX 1000u
 #define WORDS_KEPT 10u
 
+typedef void last_words_line_fn(void *data, enum weir_log_level level, const char *line);
+
 struct last_words {
+	last_words_line_fn
+		*on_backtrace; /* gets the lines of common/observe/backtrace_line.h, without mark; NULL: nobody */
 	char line[WORDS_LINE_MAX + 1];
 	size_t length;
 	char *kept[WORDS_KEPT]; /* ring; owned */
 	uint32_t next;          /* oldest in `kept` */
 };
-
-typedef void last_words_line_fn(void *data, enum weir_log_level level, const char *line);
 
 /*
  * Takes n bytes and calls `handler` for each line that is complete. A line may begin with "<N>", a syslog priority; without it, it

@@ -40,6 +40,12 @@ static void on_line(void *data, enum weir_log_level level, const char *line)
 			  watch);
 }
 
+static void on_backtrace(void *data, enum weir_log_level level, const char *line)
+{
+	if (seat_hear_backtrace(data, line))
+		on_line(data, level, line);
+}
+
 void seat_close_stderr(struct seat *seat)
 {
 	if (seat->stderr_fd < 0)
@@ -83,6 +89,7 @@ int seat_listen(struct seat *seat)
 	int r = sd_event_add_io(seat->supervisor->event, &seat->stderr_source, seat->stderr_fd, EPOLLIN, on_stderr,
 				seat);
 
+	seat->words.on_backtrace = on_backtrace;
 	if (r >= 0)
 		r = sd_event_source_set_priority(seat->stderr_source, PRIORITY_STDERR);
 	return r < 0 ? error_origin(r) : 0;

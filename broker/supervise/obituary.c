@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One readable paragraph about a death: how, when, while doing what, on which item, its last lines, and what follows. */
+/* One readable paragraph about a death: how, when, while doing what, on which item, in which function, its last lines, and what follows. */
 #include <signal.h>
 #include <string.h>
 
@@ -61,6 +61,7 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
 	seat_add_manner(seat, &text);
 	text_printf(&text, " after %s", quantity_format_duration(seat->death.when_ns - seat->spawned_ns, lived));
 	add_circumstances(seat, &text);
+	seat_add_backtrace(seat, &text);
 	if (seat->goodbye.reason)
 		text_printf(&text, "; it said: %s", seat->goodbye.reason);
 	if (next)

@@ -30,15 +30,13 @@ static void spawn(struct seat *seat)
 	supervisor_answer(seat->supervisor, &event);
 }
 
-static void send_signal(const struct seat *seat, int signal_number)
+static void kill_now(const struct seat *seat)
 {
 	if (seat->pidfd < 0)
 		return; /* its fork has just failed: the answer is on the way */
-	pidfd_send_signal(seat->pidfd, signal_number, NULL, 0);
-	if (signal_number == SIGTERM)
-		pidfd_send_signal(seat->pidfd, SIGCONT, NULL, 0);
-	else if (seat->own_group)
-		kill(-seat->pid, signal_number); /* not reaped yet, so the number is its own */
+	pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
+	if (seat->own_group)
+		kill(-seat->pid, SIGKILL); /* not reaped yet, so the number is its own */
 }
 
 static void examine(const struct seat *seat)
@@ -75,10 +73,10 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		spawn(seat);
 		return;
 	case ACTION_TERMINATE:
-		send_signal(seat, SIGTERM);
+		seat_terminate(seat);
 		return;
 	case ACTION_KILL:
-		send_signal(seat, SIGKILL);
+		kill_now(seat);
 		return;
 	case ACTION_REPAIR:
 		seat_repair(seat);

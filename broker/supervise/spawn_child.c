@@ -43,7 +43,8 @@ static void spawn_reset_signals(const struct spawn_order *order)
 	 * SIGCONT lets it see its death signal, SIGTERM; the SIGHUP would end it first, and its programs would stay.
 	 */
 	sigaction(SIGHUP, &action, NULL);
-	if (!order->own_group) /* what the terminal sends is meant for the supervisor */
+	sigaction(SIGQUIT, &action, NULL); /* until it can say where it stands, being asked is no reason to die */
+	if (!order->own_group)             /* what the terminal sends is meant for the supervisor */
 		sigaction(SIGINT, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

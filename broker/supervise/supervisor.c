@@ -156,6 +156,7 @@ static void seat_deinit(struct seat *seat)
 	seat_unwatch(seat);
 	last_words_clear(&seat->words);
 	seat_forget_attempts(seat);
+	seat_forget_backtrace(seat);
 	free(seat->goodbye.reason);
 	free(seat->goodbye.option);
 }

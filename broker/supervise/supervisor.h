@@ -78,6 +78,11 @@ uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t e
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
 /*
+ * Asks the workers of a stage where they stand; "status" has the answers when they are there. Appends {"asked": how many}. Returns false if there
+ * is no such stage: then the JSON says so. Does not wait.
+ */
+bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage, struct text *body);
+/*
  * Dead letters are, or will be, marked to be given to that stage again: tells its workers to look, and appends what `weir dlq replay` has
  * to know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
  */

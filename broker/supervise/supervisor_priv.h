@@ -34,6 +34,13 @@ struct goodbye {
 	char *reason, *option; /* owned; NULL: none */
 };
 
+/* Where the worker said last that it stood. */
+struct seat_backtrace {
+	char *text; /* owned; NULL: never asked, or no answer */
+	uint64_t when_ns;
+	uint32_t generation;
+};
+
 /* How the kernel says that it ended. */
 struct death {
 	bool exited;           /* else killed by a signal */
@@ -70,6 +77,7 @@ struct seat {
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
+	struct seat_backtrace backtrace;
 
 	/* of the present generation */
 	uint32_t generation; /* the last one while nobody sits here */
@@ -242,6 +250,17 @@ void seat_note_attempt(struct seat *seat);
 /* Copies the story for the next generation. Returns 0 or -ENOMEM; what is there is the heritage's either way. */
 int seat_fill_attempts(const struct seat *seat, struct heritage *heritage);
 void seat_forget_attempts(struct seat *seat);
+
+/* backtrace.c */
+/* Asks where it stands (SIGQUIT); the answer comes by its stderr, if one does. */
+void seat_ask_backtrace(const struct seat *seat);
+/* The same, and SIGTERM at once: nothing of its stage's goes on between the two. A stopped worker goes on to die. */
+void seat_terminate(const struct seat *seat);
+/* Such an answer. Returns whether it is another one than the last of this generation. */
+bool seat_hear_backtrace(struct seat *seat, const char *line);
+/* Appends "; backtrace: ..." of the present generation, if it has left one. */
+void seat_add_backtrace(const struct seat *seat, struct text *text);
+void seat_forget_backtrace(struct seat *seat);
 
 /* obituary.c: how it died, "was killed by SIGSEGV". */
 void seat_add_manner(const struct seat *seat, struct text *text);

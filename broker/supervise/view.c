@@ -43,6 +43,9 @@ static void take_worker(const struct seat *seat, struct view_worker *worker)
 			seat->n_overruns + (uint32_t)load_relaxed(&seat->segment.counters->values[COUNTER_OVERRUNS]),
 		.progress_position = load_relaxed(&seat->segment.status->progress_position),
 		.progress_total = load_relaxed(&seat->segment.status->progress_total),
+		.backtrace = seat->backtrace.text,
+		.backtrace_ns = seat->backtrace.when_ns,
+		.backtrace_generation = seat->backtrace.generation,
 	};
 	take_state(seat, worker);
 	if (!seat->life->quarantined && cursor_snapshot(&seat->segment, &cursor) == 0)

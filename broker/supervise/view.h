@@ -19,6 +19,10 @@ struct view_worker {
 	uint64_t state_since_ns;
 	uint64_t ledger[LEDGER_COUNT];
 	uint64_t progress_position, progress_total;
+	const char *
+		backtrace; /* "backtrace: f (file+0x1) < ...", the last one of this seat; NULL: none; owned by the seat */
+	uint64_t backtrace_ns; /* when it was told */
+	uint32_t backtrace_generation;
 };
 
 struct view_stage {

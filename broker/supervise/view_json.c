@@ -4,6 +4,7 @@
 
 #include "broker/supervise/view_json.h"
 #include "common/base/clock.h"
+#include "common/observe/backtrace_line.h"
 
 static void add_key(struct text *text, const char *key)
 {
@@ -50,6 +51,38 @@ static void add_progress(struct text *text, uint64_t position, uint64_t total)
 	add_number(text, "progress_total", total);
 }
 
+static void add_frames(struct text *text, const char *frames)
+{
+	for (const char *between; *frames; frames = between + strlen(BACKTRACE_BETWEEN)) {
+		between = strstr(frames, BACKTRACE_BETWEEN);
+		text_add_json(text, frames, between ? (size_t)(between - frames) : strlen(frames));
+		if (!between)
+			return;
+		text_add_char(text, ',');
+	}
+}
+
+static void add_backtrace(const struct view *view, const struct view_worker *worker, struct text *text)
+{
+	const char *frames = worker->backtrace ? strstr(worker->backtrace, BACKTRACE_COLON) : NULL;
+	const char *about = frames ? memchr(worker->backtrace, '(', (size_t)(frames - worker->backtrace)) : NULL;
+
+	if (!frames) {
+		text_add(text, ",\"backtrace\":null");
+		return;
+	}
+	text_add(text, ",\"backtrace\":{");
+	add_number(text, "generation", worker->backtrace_generation);
+	text_add_char(text, ',');
+	add_age(text, "seconds", view->now_ns, worker->backtrace_ns);
+	text_add(text, ",\"about\":");
+	text_add_json(text, about ? about + 1 : "",
+		      about ? (size_t)(frames - about) - 2 : 0); /* without the brackets */
+	text_add(text, ",\"frames\":[");
+	add_frames(text, frames + strlen(BACKTRACE_COLON));
+	text_add(text, "]}");
+}
+
 static void format_worker(const struct view *view, const struct view_worker *worker, struct text *text)
 {
 	text_add_char(text, '{');
@@ -75,6 +108,7 @@ static void format_worker(const struct view *view, const struct view_worker *wor
 	add_progress(text, worker->progress_position, worker->progress_total);
 	text_add(text, ",\"ledger\":");
 	ledger_format_json(worker->ledger, text);
+	add_backtrace(view, worker, text);
 	text_add_char(text, '}');
 }
 

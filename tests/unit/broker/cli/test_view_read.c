@@ -31,6 +31,33 @@ static void test_there_and_back(void **state)
 	assert_string_equal(text_get(&there), text_get(&again));
 }
 
+/* Programs get the frames one by one. */
+static void test_backtrace(void **state)
+{
+	static const struct {
+		const char *line, *json;
+	} rows[] = {
+		{ NULL, "\"backtrace\":null" },
+		{ "nonsense", "\"backtrace\":null" },
+		{ "backtrace: f (a b+0x1) < g", "\"about\":\"\",\"frames\":[\"f (a b+0x1)\",\"g\"]}" },
+		{ "backtrace (thread 7, address 0x0): 0x0 < \"g\" < ...",
+		  "\"about\":\"thread 7, address 0x0\",\"frames\":[\"0x0\",\"\\\"g\\\"\",\"...\"]}" },
+		{ "backtrace: ", "\"about\":\"\",\"frames\":[]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_cleanup_(text_deinit) struct text text = TEXT_NULL;
+		struct sample s;
+
+		sample_init(&s);
+		s.workers[0].backtrace = rows[i].line;
+		s.workers[0].backtrace_ns = s.view.now_ns;
+		view_format_json(&s.view, &text);
+		assert_non_null(strstr(text_get(&text), rows[i].json));
+	}
+}
+
 static void test_not_started_yet(void **state)
 {
 	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
@@ -91,6 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_backtrace),
 		cmocka_unit_test(test_not_started_yet),
 		cmocka_unit_test(test_anything_else_is_refused),
 		cmocka_unit_test(test_strange_shapes_do_no_harm),

@@ -72,6 +72,30 @@ static void test_priorities(void **state)
 	last_words_clear(&words);
 }
 
+/* Where a worker stands is heard apart, and takes no room among its words; in the middle of a line that is open, too. */
+static void test_backtraces_are_no_words(void **state)
+{
+	struct last_words words = { .on_backtrace = hear };
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	struct heard heard = { 0 };
+
+	(void)state;
+	feed(&words, &heard, "an open line\n<5>\002backtrace: f (x.so+0x1) < g (x.so+0x2\033)\n");
+	assert_int_equal(heard.n, 2);
+	assert_int_equal(heard.level, WEIR_LOG_NOTICE);
+	assert_string_equal(heard.line, "backtrace: f (x.so+0x1) < g (x.so+0x2?)");
+	feed(&words, &heard, "<7>\002backtrace: f\n");
+	assert_int_equal(heard.level, WEIR_LOG_DEBUG);
+	last_words_format(&words, 100, &text);
+	assert_string_equal(text_get(&text), "\"an open line\"");
+	words.on_backtrace = NULL;
+	feed(&words, &heard, "<7>\002backtrace: g\n<5>\002\n");
+	assert_int_equal(heard.n, 3);
+	feed(&words, &heard, "not\002in the middle\n");
+	assert_string_equal(heard.line, "not?in the middle");
+	last_words_clear(&words);
+}
+
 static void test_a_line_without_end_is_cut(void **state)
 {
 	struct last_words words = { 0 };
@@ -151,9 +175,13 @@ static void test_limit_suppresses_and_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines_in_pieces),           cmocka_unit_test(test_priorities),
-		cmocka_unit_test(test_a_line_without_end_is_cut), cmocka_unit_test(test_hostile_bytes_are_made_safe),
-		cmocka_unit_test(test_the_last_ten_are_kept),     cmocka_unit_test(test_limit_suppresses_and_counts),
+		cmocka_unit_test(test_lines_in_pieces),
+		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_backtraces_are_no_words),
+		cmocka_unit_test(test_a_line_without_end_is_cut),
+		cmocka_unit_test(test_hostile_bytes_are_made_safe),
+		cmocka_unit_test(test_the_last_ten_are_kept),
+		cmocka_unit_test(test_limit_suppresses_and_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
