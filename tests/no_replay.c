@@ -60,6 +60,17 @@ void replay_drop(struct worker *worker)
 	(void)worker;
 }
 
+int replay_prepare(struct worker *worker)
+{
+	(void)worker;
+	return 0;
+}
+
+void replay_must_prepare(struct worker *worker)
+{
+	(void)worker;
+}
+
 void replay_collect(struct worker *worker)
 {
 	(void)worker;

@@ -7,13 +7,15 @@
  *      board.replays + 1  [B4]
  *      ring                  -->  reads the marks above `letter`
  *                                 process(item), as any other
+ *                                 "is being taken"                                   letter, mark
  *                                 commit: outputs, ledger, letter := number          letter, mark      letter = number
  *                                 remove what is marked up to `letter`                                 letter = number
  *
  * Killed before the commit: nothing has happened, and the next generation finds the mark. Killed after it: the next generation removes
  * letter and mark before it reads any. So the letter is in the store until the stage has taken it, and no longer, and it is taken once. It
- * is no other's: a mark names one slot of one run. SIGTERM, with which the kernel tells that the supervisor has died, waits between the
- * two: the segment dies with the run, and nobody could tell any more.
+ * is no other's: a mark names one slot of one run. The segment dies with the run. So SIGTERM, with which the kernel tells that the
+ * supervisor has died, waits from "is being taken" until the letter is out of the store; and if both are killed in between, that word keeps a
+ * later run from giving the letter a second time.
  *
  * If the stage fails again the letter is replaced and its mark removed in one transaction, before the commit; as in burial.c, a kill
  * between the two leaves a letter that is kept and a ledger that does not count what came to nothing.
@@ -27,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/must.h"
@@ -47,6 +50,8 @@ struct replay {
 	size_t n_marks, next;
 	uint64_t complete, committed; /* numbers: taken, and taken by a commit */
 	bool settled;                 /* what an earlier generation has taken is out of the store */
+	uint64_t *taken;              /* ids of the letters between the two; owned */
+	size_t n_taken, n_taken_room;
 
 	bool loaded; /* marks[next] is this letter */
 	bool in_hand;
@@ -66,7 +71,10 @@ static int fail(struct worker *worker, int r)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
-	letter_store_explain(worker->heritage.dead_letter_store, r, &why);
+	if (r == LETTER_REPLAY_E_ELSEWHERE)
+		text_add(&why, "they have been marked for a later run of this pipeline");
+	else
+		letter_store_explain(worker->heritage.dead_letter_store, r, &why);
 	snprintf(worker->reason, sizeof(worker->reason), "cannot give dead letters again: %s", text_get(&why));
 	return WEIR_FAILED;
 }
@@ -346,6 +354,16 @@ void replay_note_hand(struct worker *worker, const struct weir_item *item)
 	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
 }
 
+static void note_taken(struct replay *replay, uint64_t id)
+{
+	if (replay->n_taken == replay->n_taken_room) {
+		replay->n_taken_room = replay->n_taken_room ? 2 * replay->n_taken_room : 64;
+		replay->taken = reallocarray(replay->taken, replay->n_taken_room, sizeof(*replay->taken));
+		must(replay->taken);
+	}
+	replay->taken[replay->n_taken++] = id;
+}
+
 void replay_end(struct worker *worker)
 {
 	struct replay *replay = worker->replay;
@@ -354,6 +372,7 @@ void replay_end(struct worker *worker)
 		worker->suspect_attempts = 0; /* it is behind us */
 	worker->cursor.ledger[LEDGER_REPLAYED]++;
 	worker->changed = true;
+	note_taken(replay, replay->marks[replay->next].id);
 	replay->complete = replay->marks[replay->next++].number;
 	unload(replay);
 }
@@ -366,17 +385,50 @@ void replay_drop(struct worker *worker)
 
 /* ---- the commit ---- */
 
-void replay_collect(struct worker *worker)
+static void unmask(struct replay *replay)
+{
+	if (replay->masked)
+		sigprocmask(SIG_SETMASK, &replay->mask_before, NULL);
+	replay->masked = false;
+}
+
+int replay_prepare(struct worker *worker)
 {
 	struct replay *replay = worker->replay;
+	struct letter_store *store;
 	sigset_t terminating;
+	int r;
 
 	if (replay->complete == replay->committed)
-		return;
+		return 0;
 	sigemptyset(&terminating);
 	sigaddset(&terminating, SIGTERM);
 	replay->masked = sigprocmask(SIG_BLOCK, &terminating, &replay->mask_before) == 0;
-	commit_add_letter(&worker->commit, replay->complete);
+	r = burial_open(worker, &store);
+	if (r == 0)
+		r = letter_store_taking(store, worker->heritage.run, worker->heritage.slot, replay->taken,
+					replay->n_taken);
+	if (r == 0)
+		return 0;
+	unmask(replay);
+	return fail(worker, r);
+}
+
+void replay_must_prepare(struct worker *worker)
+{
+	if (replay_prepare(worker) == 0)
+		return;
+	weir_log(WEIR_LOG_ERROR, "%s", worker->reason);
+	store_relaxed(&worker->segment.hand->busy, 0); /* no item is to blame */
+	_exit(EXIT_FAILURE);
+}
+
+void replay_collect(struct worker *worker)
+{
+	struct replay *replay = worker->replay;
+
+	if (replay->complete != replay->committed)
+		commit_add_letter(&worker->commit, replay->complete);
 }
 
 void replay_settle(struct worker *worker)
@@ -388,15 +440,14 @@ void replay_settle(struct worker *worker)
 	if (replay->complete == replay->committed)
 		return;
 	replay->committed = replay->complete;
+	replay->n_taken = 0;
 	r = burial_open(worker, &store);
 	if (r == 0)
 		r = letter_store_taken(store, worker->heritage.run, worker->heritage.slot, replay->committed);
 	if (r != 0)
 		fail(worker, r);
 	replay->failed = replay->failed || r != 0;
-	if (replay->masked)
-		sigprocmask(SIG_SETMASK, &replay->mask_before, NULL);
-	replay->masked = false;
+	unmask(replay);
 }
 
 int replay_failure(struct worker *worker)
@@ -509,6 +560,7 @@ void replay_detach(struct worker *worker)
 		return;
 	unload(replay);
 	free(replay->marks);
+	free(replay->taken);
 	free(replay);
 	worker->replay = NULL;
 }

@@ -44,7 +44,14 @@ void replay_drop(struct worker *worker);
 /* The letter in hand has failed again: back into the store, with all that has become of it. Returns 0 or WEIR_FAILED. */
 int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason);
 
-/* Around each commit of a worker that has replay state: the number goes into the record; then the letters leave the store. */
+/*
+ * Before a commit of a worker that has replay state: the store is told which letters it takes. Returns 0, WEIR_FAILED with worker->reason: then
+ * it must not commit. Blocks on the disk.
+ */
+int replay_prepare(struct worker *worker);
+/* In the middle of an item, where no way leads back: the process ends if the store can't be told; nothing of the turn has happened then. */
+void replay_must_prepare(struct worker *worker);
+/* Around that commit: the number goes into the record; then the letters leave the store. */
 void replay_collect(struct worker *worker);
 void replay_settle(struct worker *worker);
 /* Letters that were taken could not be removed: WEIR_FAILED with worker->reason, else 0. After a commit. */

@@ -172,6 +172,8 @@ int turn_commit(struct worker *worker)
 		if (r != 0)
 			return r;
 	}
+	if (worker->replay && replay_prepare(worker) != 0)
+		return WEIR_FAILED;
 	leaves = leave_collect(worker);
 	if (worker->deals_runs)
 		output_end_runs(worker, OUTPUT_RUNS_TURN);
@@ -192,6 +194,8 @@ void turn_commit_complete(struct worker *worker)
 	take_settle(worker);
 	if (worker->stage.flush || !worker->changed)
 		return;
+	if (worker->replay)
+		replay_must_prepare(worker);
 	/* Hide what the item in hand has done so far. */
 	memcpy(stage_now, worker->cursor.stage, sizeof(stage_now));
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);

@@ -38,6 +38,7 @@ enum command_option_id {
 	OPTION_COUNT,
 	OPTION_SEED,
 	OPTION_ALL,
+	OPTION_AGAIN,
 	OPTION_RAW,
 };
 

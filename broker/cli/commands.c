@@ -192,8 +192,10 @@ const struct command commands[] = {
 		  "Exit code: 0 done, 1 replay: some came back or were not taken, 2 usage, 3 there is no such letter, or no\n"
 		  "pipeline to replay in, 75 the store can not be read or written, or the pipeline refused.",
 	  .options = { { OPTION_STAGE, "stage", 0, "NAME", "only letters of this stage" },
-		       { OPTION_CAUSE, "cause", 'c', "attempts|rejected", "only letters with this cause" },
+		       { OPTION_CAUSE, "cause", 'c', "attempts|deadline|rejected", "only letters with this cause" },
 		       { OPTION_ALL, "all", 'a', NULL, "replay, purge: every letter" },
+		       { OPTION_AGAIN, "again", 0, NULL,
+			 "replay: also what may have arrived when worker and supervisor were killed" },
 		       { OPTION_RAW, "raw", 0, NULL, "export: the payload alone; of several letters, a line each" },
 		       { OPTION_TIMEOUT, "timeout", 't', "DURATION", "replay: wait at most so long for the end of it" },
 		       { OPTION_NO_WAIT, "no-wait", 0, NULL, "replay: return once the workers are told" },

@@ -31,7 +31,7 @@ enum { VISIT_E_WRITE = 100 }; /* standard output is gone */
 
 struct dlq {
 	const char *verb, *name, *stage;
-	bool by_cause, all, raw, json, detached;
+	bool by_cause, all, again, raw, json, detached;
 	uint64_t timeout_ns;
 	enum dead_letter_cause cause;
 	uint64_t *ids; /* asked for; then: selected */
@@ -75,9 +75,13 @@ static int parse_option(struct dlq *dlq, const struct command_parser *parser, in
 		dlq->by_cause = true;
 		if (dead_letter_cause_from_name(parser->value, &dlq->cause))
 			return 0;
-		return command_usage_error(parser->command, "--cause is attempts or rejected, not '%s'", parser->value);
+		return command_usage_error(parser->command, "--cause is attempts, deadline or rejected, not '%s'",
+					   parser->value);
 	case OPTION_ALL:
 		dlq->all = true;
+		return 0;
+	case OPTION_AGAIN:
+		dlq->again = true;
 		return 0;
 	case OPTION_RAW:
 		dlq->raw = true;
@@ -117,8 +121,8 @@ static int check_words(const struct dlq *dlq, const struct command *command)
 	if (dlq->all && !wants)
 		return command_usage_error(
 			command, "--all belongs to replay and purge; the others take all letters by themselves");
-	if ((dlq->detached || dlq->timeout_ns) && !replays)
-		return command_usage_error(command, "--no-wait and --timeout belong to replay");
+	if ((dlq->detached || dlq->timeout_ns || dlq->again) && !replays)
+		return command_usage_error(command, "--no-wait, --timeout and --again belong to replay");
 	if (strcmp(dlq->verb, "show") == 0 && (dlq->n_ids != 1 || filters))
 		return command_usage_error(command, "show takes one ID; 'weir dlq ls %s' lists them", dlq->name);
 	if (dlq->n_ids && (filters || dlq->all))
@@ -345,6 +349,7 @@ static int replay(const struct dlq *dlq)
 		.rows = dlq->rows,
 		.n_rows = dlq->n_rows,
 		.by_id = dlq->n_ids,
+		.again = dlq->again,
 		.waits = !dlq->detached,
 		.json = dlq->json,
 		.timeout_ns = dlq->timeout_ns,

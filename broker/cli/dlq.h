@@ -29,6 +29,7 @@ struct dlq_replay {
 	const struct dlq_row *rows;
 	size_t n_rows;
 	bool by_id;          /* the letters were named one by one: all or nothing */
+	bool again;          /* also those of which nobody knows whether they were taken */
 	bool waits, json;    /* for the end of it */
 	uint64_t timeout_ns; /* 0: as long as it takes */
 };

@@ -45,6 +45,8 @@ struct replaying {
 	size_t n_targets;
 	struct letter_mark *marks;
 	size_t n_marks, n_left_out;
+	uint64_t *doubtful; /* ids, ascending */
+	size_t n_doubtful;
 	uint64_t run;
 	int supervisor_fd;
 };
@@ -195,6 +197,34 @@ static int fail(const struct replaying *replaying, int r)
 	return EXIT_TRY_AGAIN;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+/* Of a run that was killed together with its worker. Returns 0, or what the store says. */
+static int look_for_doubts(struct replaying *replaying)
+{
+	if (replaying->doubtful || replaying->request->again)
+		return 0;
+	return letter_store_doubtful(replaying->request->store, replaying->run, &replaying->doubtful,
+				     &replaying->n_doubtful);
+}
+
+static bool is_doubtful(struct replaying *replaying, const struct dlq_row *row)
+{
+	if (!replaying->n_doubtful ||
+	    !bsearch(&row->id, replaying->doubtful, replaying->n_doubtful, sizeof(*replaying->doubtful), by_number))
+		return false;
+	leave_out(
+		replaying, row->id,
+		"its stage was about to take it when worker and supervisor were killed, so it may have arrived; look there, then purge "
+		"it, or give it again all the same (--again)");
+	return true;
+}
+
 /* Finds out where everything goes. Returns 0 or the exit code; nothing has changed. */
 static int plan_marks(struct replaying *replaying)
 {
@@ -207,7 +237,9 @@ static int plan_marks(struct replaying *replaying)
 		const struct target *target;
 
 		r = find_target(replaying, row, &target);
-		if (r != 0 || !target)
+		if (r == 0 && look_for_doubts(replaying) != 0)
+			r = EXIT_TRY_AGAIN;
+		if (r != 0 || !target || is_doubtful(replaying, row))
 			continue;
 		if (!choose_slot(target, row->worker_index, &mark.slot)) {
 			leave_out(replaying, row->id, "no worker of stage '%s' is left; start the pipeline again",
@@ -215,6 +247,7 @@ static int plan_marks(struct replaying *replaying)
 			continue;
 		}
 		mark.run = replaying->run;
+		mark.again = request->again;
 		replaying->marks[replaying->n_marks++] = mark;
 	}
 	return r;
@@ -396,6 +429,7 @@ int dlq_replay(const struct dlq_replay *request)
 	}
 	free(replaying.targets);
 	free(replaying.marks);
+	free(replaying.doubtful);
 	fd_close(replaying.supervisor_fd);
 	return r;
 }

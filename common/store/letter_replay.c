@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *      replays      id of a letter  ->  run (8 bytes), slot (4), number (8), big-endian
+ *      replays      id of a letter  ->  run (8 bytes), slot (4), number (8), big-endian; one byte more: it is being taken
  *      about        "replayed"      ->  the last number that was given
  *
  * The mark is what makes a replay happen once. A slot takes its marks in the order of their numbers, and the number of the last one that
@@ -9,13 +9,16 @@
  *      weir dlq replay        worker                              killed here: the next one who looks ...
  *      mark(id, run, slot)
  *                             gives it to the stage               finds the mark above the slot's number: gives it again
+ *                             "is being taken", durable           the same
  *                             commit: slot's number = mark's      finds it not above: removes letter and mark
  *                             remove letter and mark
  *      or, when it has failed again:
  *                             letter replaced, mark removed       finds no mark: the letter is back, nothing was counted
  *                             commit
  *
- * A mark of another run says nothing: the memory that knew the number is gone with the run.
+ * A mark of another run says nothing about its number: the memory that knew it is gone with the run. If that run was about to take the
+ * letter (worker and supervisor, or the host, died between there and the removal), nobody can say whether it did: it stays, and is given
+ * again only to whoever asks for just that.
  */
 #include "common/store/letter_replay.h"
 
@@ -26,16 +29,21 @@
 #include "common/base/error.h"
 #include "common/store/letter_store_priv.h"
 
-enum { MARK_BYTES = 20 };
+#define ANY_RUN UINT64_MAX /* runs are times of day */
+
+enum { MARK_BYTES = 20, MARK_TAKING_BYTES = 21 };
 
 /* ---- bytes ---- */
 
-static void mark_to_bytes(const struct letter_mark *mark, unsigned char bytes[MARK_BYTES])
+/* Returns how many bytes there are. */
+static size_t mark_to_bytes(const struct letter_mark *mark, unsigned char bytes[MARK_TAKING_BYTES])
 {
 	letter_store_id_to_bytes(mark->run, bytes);
 	for (unsigned i = 0; i < 4; i++)
 		bytes[8 + i] = (unsigned char)(mark->slot >> 8 * (3 - i));
 	letter_store_id_to_bytes(mark->number, bytes + 12);
+	bytes[MARK_BYTES] = 1;
+	return mark->taking ? MARK_TAKING_BYTES : MARK_BYTES;
 }
 
 static int mark_from(const MDB_val *key, const MDB_val *value, struct letter_mark *ret)
@@ -43,8 +51,10 @@ static int mark_from(const MDB_val *key, const MDB_val *value, struct letter_mar
 	unsigned char *bytes = value->mv_data;
 	MDB_val run = { 8, bytes }, number = { 8, bytes + 12 };
 
-	if (value->mv_size != MARK_BYTES)
+	if (value->mv_size != MARK_BYTES && value->mv_size != MARK_TAKING_BYTES)
 		return LETTER_STORE_E_DAMAGED;
+	ret->taking = value->mv_size == MARK_TAKING_BYTES;
+	ret->again = false;
 	ret->slot = (uint32_t)bytes[8] << 24 | (uint32_t)bytes[9] << 16 | (uint32_t)bytes[10] << 8 | bytes[11];
 	if (letter_store_id_from(key, &ret->id) || letter_store_id_from(&run, &ret->run))
 		return LETTER_STORE_E_DAMAGED;
@@ -69,11 +79,19 @@ static int last_number(struct letter_store *store, MDB_txn *txn, uint64_t *ret_n
 	return r ? letter_store_outcome(r) : letter_store_id_from(&value, ret_number);
 }
 
-/* Returns 0: marked; 1: it was, for the same run; LETTER_STORE_E_NONE: no such letter; what went wrong. */
+static int put_mark(struct letter_store *store, MDB_txn *txn, MDB_val *key, const struct letter_mark *mark)
+{
+	unsigned char bytes[MARK_TAKING_BYTES];
+	MDB_val value = { mark_to_bytes(mark, bytes), bytes };
+
+	return letter_store_outcome(mdb_put(txn, store->replays, key, &value, 0));
+}
+
+/* Returns 0: marked; MARK_E_THERE: it was, for the same run; LETTER_STORE_E_NONE: no such letter, or a doubtful one; what went wrong. */
 enum { MARK_E_THERE = 100 };
 static int mark_one(struct letter_store *store, MDB_txn *txn, const struct letter_mark *mark)
 {
-	unsigned char id[8], bytes[MARK_BYTES];
+	unsigned char id[8];
 	MDB_val key = { sizeof(id), id }, value;
 	struct letter_mark before;
 	int r;
@@ -83,13 +101,15 @@ static int mark_one(struct letter_store *store, MDB_txn *txn, const struct lette
 	if (r)
 		return letter_store_outcome(r);
 	r = mdb_get(txn, store->replays, &key, &value);
-	if (r == 0 && mark_from(&key, &value, &before) == 0 && before.run == mark->run)
-		return MARK_E_THERE;
+	if (r == 0 && mark_from(&key, &value, &before) == 0) {
+		if (before.run == mark->run)
+			return MARK_E_THERE;
+		if (before.taking && !mark->again)
+			return LETTER_STORE_E_NONE;
+	}
 	if (r && r != MDB_NOTFOUND)
 		return letter_store_outcome(r);
-	mark_to_bytes(mark, bytes);
-	value = (MDB_val){ sizeof(bytes), bytes };
-	return letter_store_outcome(mdb_put(txn, store->replays, &key, &value, 0));
+	return put_mark(store, txn, &key, mark);
 }
 
 static int mark_all(struct letter_store *store, MDB_txn *txn, const struct letter_mark *marks, size_t n,
@@ -105,6 +125,7 @@ static int mark_all(struct letter_store *store, MDB_txn *txn, const struct lette
 		struct letter_mark mark = marks[i];
 
 		mark.number = number + 1;
+		mark.taking = false;
 		r = mark_one(store, txn, &mark);
 		number += r == 0;
 		*ret_marked += r == 0 || r == MARK_E_THERE;
@@ -187,7 +208,7 @@ static int collect(struct letter_store *store, MDB_txn *txn, uint64_t run, uint3
 	while (r == 0 && (found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		struct letter_mark mark;
 
-		if (mark_from(&key, &value, &mark) == 0 && mark.run == run &&
+		if (mark_from(&key, &value, &mark) == 0 && (run == ANY_RUN || mark.run == run) &&
 		    (slot == LETTER_MARK_ANY_SLOT || mark.slot == slot))
 			r = marks_add(marks, &mark);
 	}
@@ -230,6 +251,83 @@ int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, 
 	return 0;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+int letter_store_doubtful(struct letter_store *store, uint64_t run, uint64_t **ret_ids, size_t *ret_n)
+{
+	struct marks marks = { 0 };
+	MDB_txn *txn;
+	int r = store->has_replays ? letter_store_begin_read(store, &txn) : 0;
+
+	*ret_ids = NULL;
+	*ret_n = 0;
+	if (r || !store->has_replays)
+		return r;
+	r = collect(store, txn, ANY_RUN, LETTER_MARK_ANY_SLOT, &marks);
+	mdb_txn_abort(txn);
+	if (r == 0)
+		*ret_ids = calloc(marks.n + 1, sizeof(**ret_ids));
+	if (r == 0 && !*ret_ids)
+		r = error_origin(-ENOMEM);
+	for (size_t i = 0; i < marks.n && r == 0; i++)
+		if (marks.marks[i].taking && marks.marks[i].run != run)
+			(*ret_ids)[(*ret_n)++] = marks.marks[i].id;
+	free(marks.marks);
+	if (r == 0 && *ret_n > 1)
+		qsort(*ret_ids, *ret_n, sizeof(**ret_ids), by_value);
+	return r;
+}
+
+/* ---- about to be taken ---- */
+
+static int say_taking(struct letter_store *store, MDB_txn *txn, uint64_t run, uint32_t slot, uint64_t id)
+{
+	unsigned char bytes[8];
+	MDB_val key = { sizeof(bytes), bytes }, value;
+	struct letter_mark mark;
+	int r;
+
+	letter_store_id_to_bytes(id, bytes);
+	r = mdb_get(txn, store->replays, &key, &value);
+	if (r)
+		return r == MDB_NOTFOUND ? 0 : letter_store_outcome(r);
+	if (mark_from(&key, &value, &mark))
+		return LETTER_STORE_E_DAMAGED;
+	if (mark.run != run || mark.slot != slot)
+		return LETTER_REPLAY_E_ELSEWHERE;
+	mark.taking = true;
+	return put_mark(store, txn, &key, &mark);
+}
+
+static int say_all_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n)
+{
+	MDB_txn *txn;
+	int r = letter_store_begin_write(store, &txn);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = say_taking(store, txn, run, slot, ids[i]);
+	return end_write(txn, r);
+}
+
+static bool make_room(const struct letter_store *store)
+{
+	return mdb_env_set_mapsize(store->env, store->size_bytes + 2 * (uint64_t)LETTER_HEADROOM_BYTES) == 0;
+}
+
+int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n)
+{
+	int r = n ? say_all_taking(store, run, slot, ids, n) : 0;
+
+	return r == LETTER_STORE_E_FULL && make_room(store) ? say_all_taking(store, run, slot, ids, n) : r;
+}
+
 /* ---- taken ---- */
 
 static int settle(struct letter_store *store, const struct letter_mark *marks, size_t n, uint64_t taken)
@@ -261,10 +359,7 @@ static int settle_with_room(struct letter_store *store, const struct letter_mark
 {
 	int r = settle(store, marks, n, taken);
 
-	if (r != LETTER_STORE_E_FULL ||
-	    mdb_env_set_mapsize(store->env, store->size_bytes + 2 * (uint64_t)LETTER_HEADROOM_BYTES))
-		return r;
-	return settle(store, marks, n, taken);
+	return r == LETTER_STORE_E_FULL && make_room(store) ? settle(store, marks, n, taken) : r;
 }
 
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/store/letter_store.h"
 
 struct letter_mark {
@@ -12,14 +14,16 @@ struct letter_mark {
 	uint64_t id;     /* of the letter */
 	uint64_t run;    /* CLOCK_REALTIME of the run's start */
 	uint32_t slot;
+	bool taking; /* its slot is about to commit that it has taken the letter, or has; see letter_store_taking() */
+	bool again;  /* to mark: also if another run was about to, and nobody knows whether it did */
 };
 
 #define LETTER_MARK_ANY_SLOT UINT32_MAX
 
 /*
  * Marks the letters marks[].id for the run and slot given with each; the numbers are given here. All in one transaction, durable. What is
- * marked for the same run already keeps its mark; ids that are not there are none. ret_marked: how many have a mark now. Store in mode
- * TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
+ * marked for the same run already keeps its mark; ids that are not there are none, nor is, without `again`, one that another run was
+ * about to take. ret_marked: how many have a mark now. Store in mode TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
  */
 int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked);
 
@@ -29,6 +33,20 @@ int letter_store_mark(struct letter_store *store, const struct letter_mark *mark
  */
 int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t above,
 		       struct letter_mark **ret_marks, size_t *ret_n);
+
+/*
+ * Before the slot commits that it has taken those letters: says so, durably, so that no later run gives them again by itself. What has no mark
+ * any more (purged, or replaced by letter_store_return()) is passed over. Takes no lock for none. Has room of its own in a full store. Returns
+ * 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; -errno.
+ */
+enum { LETTER_REPLAY_E_ELSEWHERE = 20 };
+int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n);
+
+/*
+ * The letters that another run than this was about to take when it ended, and nobody lives who knows whether it did; ids in *ret_ids, ascending,
+ * the caller's to free(). A snapshot. Returns 0; DAMAGED; -errno.
+ */
+int letter_store_doubtful(struct letter_store *store, uint64_t run, uint64_t **ret_ids, size_t *ret_n);
 
 /*
  * The slot has taken everything up to `number`: those letters leave the store. Takes no lock if there are none. Has room of its own in a

@@ -220,6 +220,84 @@ static void test_a_mark_goes_with_its_letter(void **state)
 }
 
 /* A replayer that is killed between two letters of one request has marked all of them or none. */
+static void assert_doubtful(uint64_t run, const char *expected)
+{
+	char got[64] = "";
+	uint64_t *ids;
+	size_t n;
+
+	assert_int_equal(letter_store_doubtful(store, run, &ids, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), i ? " %d" : "%d", (int)ids[i]);
+	free(ids);
+	assert_string_equal(got, expected);
+}
+
+/* Whoever was about to take it and is gone may have taken it: no later run gives it by itself. For its own run nothing changes. */
+static void test_about_to_be_taken(void **state)
+{
+	const uint64_t ids[] = { 3, 1 };
+	const struct letter_mark again = { .id = 1, .run = LATER_RUN, .slot = 0, .again = true };
+	size_t n;
+
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	mark(3, RUN, 4);
+	assert_int_equal(letter_store_taking(store, RUN, 4, ids, 0), 0);
+	assert_doubtful(LATER_RUN, "");
+	assert_int_equal(letter_store_taking(store, RUN, 4, ids, 2), 0);
+	assert_doubtful(RUN, "");
+	assert_doubtful(LATER_RUN, "1 3");
+	assert_marks(RUN, 4, 0, "1/1 2/2 3/3 ");
+	assert_int_equal(mark(1, RUN, 4), 1); /* marked: it is there */
+
+	assert_int_equal(mark(1, LATER_RUN, 0), 0);
+	assert_int_equal(mark(2, LATER_RUN, 0), 1);
+	assert_int_equal(letter_store_mark(store, &again, 1, &n), 0);
+	assert_int_equal(n, 1);
+	assert_doubtful(LATER_RUN, "3");
+	assert_marks(RUN, 4, 0, "3/3 ");
+
+	assert_int_equal(letter_store_taken(store, RUN, 4, 3), 0); /* it lives after all, and says so */
+	assert_doubtful(LATER_RUN, "");
+	assert_letters("1:payload 2:payload ");
+}
+
+/* A worker whose supervisor has died, and which has not noticed: what a later run has been given is that run's. */
+static void test_another_run_has_it_now(void **state)
+{
+	const uint64_t ids[] = { 1, 2 }, purged[] = { 3 };
+
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	mark(3, RUN, 4);
+	mark(2, LATER_RUN, 4);
+	assert_int_equal(letter_store_taking(store, RUN, 4, ids, 2), LETTER_REPLAY_E_ELSEWHERE);
+	assert_doubtful(LATER_RUN, ""); /* all or nothing */
+	assert_int_equal(letter_store_taking(store, RUN, 5, ids, 1), LETTER_REPLAY_E_ELSEWHERE);
+	assert_int_equal(letter_store_remove(store, purged, 1, NULL), 0);
+	assert_int_equal(letter_store_taking(store, RUN, 4, purged, 1), 0);
+}
+
+static void test_given_up_or_back_is_no_doubt(void **state)
+{
+	const uint64_t ids[] = { 1, 2 };
+	struct dead_letter letter = letter_of(2, "payload");
+
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	assert_int_equal(letter_store_taking(store, RUN, 4, ids, 2), 0);
+	letter.id = 2;
+	assert_int_equal(letter_store_return(store, &letter), 0);
+	assert_doubtful(LATER_RUN, "1");
+	assert_int_equal(letter_store_give_up(store, RUN, 4, 0), 0);
+	assert_doubtful(LATER_RUN, "");
+	assert_letters("1:payload 2:payload 3:payload ");
+}
+
 static void test_killed_while_it_marks(void **state)
 {
 	(void)state;
@@ -266,6 +344,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_slot_that_is_over_leaves_its_letters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_letter_that_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_mark_goes_with_its_letter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_about_to_be_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_run_has_it_now, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_up_or_back_is_no_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_while_it_marks, setup, teardown),
 	};
 
