@@ -49,7 +49,7 @@ int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char 
  * it must not commit. Blocks on the disk.
  */
 int replay_prepare(struct worker *worker);
-/* In the middle of an item, where no way leads back: the process ends if the store can't be told; nothing of the turn has happened then. */
+/* In the middle of an item, where no way leads back: the process ends if the store can't be told; nothing of the turn has happened. */
 void replay_must_prepare(struct worker *worker);
 /* Around that commit: the number goes into the record; then the letters leave the store. */
 void replay_collect(struct worker *worker);

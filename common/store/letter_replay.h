@@ -35,16 +35,16 @@ int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, 
 		       struct letter_mark **ret_marks, size_t *ret_n);
 
 /*
- * Before the slot commits that it has taken those letters: says so, durably, so that no later run gives them again by itself. What has no mark
- * any more (purged, or replaced by letter_store_return()) is passed over. Takes no lock for none. Has room of its own in a full store. Returns
- * 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; -errno.
+ * Before the slot commits that it has taken those letters: says so, durably, so that no later run gives them again by itself. What has no
+ * mark any more (purged, or replaced by letter_store_return()) is passed over. Takes no lock for none. Has room of its own in a full
+ * store. Returns 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; -errno.
  */
 enum { LETTER_REPLAY_E_ELSEWHERE = 20 };
 int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n);
 
 /*
- * The letters that another run than this was about to take when it ended, and nobody lives who knows whether it did; ids in *ret_ids, ascending,
- * the caller's to free(). A snapshot. Returns 0; DAMAGED; -errno.
+ * The letters that another run than this was about to take when it ended, and nobody lives who knows whether it did; ids in *ret_ids,
+ * ascending, the caller's to free(). A snapshot. Returns 0; DAMAGED; -errno.
  */
 int letter_store_doubtful(struct letter_store *store, uint64_t run, uint64_t **ret_ids, size_t *ret_n);
 
