@@ -45,11 +45,11 @@ void replay_drop(struct worker *worker);
 int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason);
 
 /*
- * Before a commit of a worker that has replay state: the store is told which letters it takes. Returns 0, WEIR_FAILED with worker->reason: then
- * it must not commit. Blocks on the disk.
+ * Before a commit of a worker that has replay state: the store is told which letters it takes. Returns 0, WEIR_FAILED with
+ * worker->reason: then it must not commit. Blocks on the disk.
  */
 int replay_prepare(struct worker *worker);
-/* In the middle of an item, where no way leads back: the process ends if the store can't be told; nothing of the turn has happened. */
+/* In the middle of an item, where no way leads back: the process ends if the store can't be told, and nothing has happened. */
 void replay_must_prepare(struct worker *worker);
 /* Around that commit: the number goes into the record; then the letters leave the store. */
 void replay_collect(struct worker *worker);

@@ -431,10 +431,10 @@ static void show_failure(const struct run *run, struct ending *ending, struct su
 	ending->failure = NULL;
 }
 
-static void settle_letters(struct run *run)
+static void report_letters(struct run *run)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
-	int r = supervisor_release_letters(run->supervisor);
+	int r = supervisor_letters_status(run->supervisor);
 
 	if (r == 0)
 		return;
@@ -454,7 +454,7 @@ static int conclude(struct run *run)
 	const struct plan_stage *stage;
 
 	display_end(run->display);
-	settle_letters(run);
+	report_letters(run);
 	view_take(run->supervisor, &view);
 	stage = stage_with_letters(run->plan, &view);
 	if (stage) {

@@ -18,13 +18,18 @@ uint64_t outcome_in_flight(const struct outcome *outcome)
 	return outcome->in_lanes + outcome->ledger[LEDGER_HELD];
 }
 
+uint64_t outcome_letters(const uint64_t ledger[LEDGER_COUNT])
+{
+	return ledger[LEDGER_REJECTED_OUT] + ledger[LEDGER_REJECTED_IN] + ledger[LEDGER_DEAD_LETTERED] +
+	       ledger[LEDGER_REFUSED];
+}
+
 bool outcome_lossless(const struct outcome *outcome)
 {
 	const uint64_t *ledger = outcome->ledger;
 
-	return !outcome->stage_failed && !outcome_in_flight(outcome) && !ledger[LEDGER_REJECTED_OUT] &&
-	       !ledger[LEDGER_REJECTED_IN] && !ledger[LEDGER_DEAD_LETTERED] && !ledger[LEDGER_EXPIRED] &&
-	       !ledger[LEDGER_CANCELLED] && !ledger[LEDGER_REFUSED];
+	return !outcome->stage_failed && !outcome_in_flight(outcome) && !ledger[LEDGER_EXPIRED] &&
+	       !ledger[LEDGER_CANCELLED] && (outcome->letters_settled || !outcome_letters(ledger));
 }
 
 int outcome_exit_code(const struct outcome *outcome)

@@ -22,19 +22,22 @@ enum exit_code {
 struct outcome {
 	uint64_t ledger[LEDGER_COUNT]; /* sum over all slots */
 	uint64_t in_lanes;             /* items that lie in lanes */
-	bool corrupt;                  /* a segment or a lane made no sense */
-	bool start_failed;             /* never got to run */
-	bool spec_matter;              /* ... because of the spec: EXIT_SPEC_INVALID */
-	bool stage_failed;             /* a stage failed for good */
-	bool drain_deadline_passed;    /* the clock, not a person, ended the draining */
-	int signal_number;             /* that ordered the end; 0: none */
+	bool letters_settled; /* whatever became a dead letter has been taken after all, or purged: none is left */
+	bool corrupt;         /* a segment or a lane made no sense */
+	bool start_failed;    /* never got to run */
+	bool spec_matter;     /* ... because of the spec: EXIT_SPEC_INVALID */
+	bool stage_failed;    /* a stage failed for good */
+	bool drain_deadline_passed; /* the clock, not a person, ended the draining */
+	int signal_number;          /* that ordered the end; 0: none */
 };
 
 /* Emitted + replayed = taken + dropped + refused + in lanes, and taken = the sum of all fates. */
 bool outcome_balanced(const struct outcome *outcome);
 /* Items that were accepted and have no fate: in lanes, or held by a stage. */
 uint64_t outcome_in_flight(const struct outcome *outcome);
-/* Every item has reached a good end: nothing in flight, rejected, given up, expired, cancelled; nothing failed.
+/* Items that were rejected, refused or given up: dead letters. */
+uint64_t outcome_letters(const uint64_t ledger[LEDGER_COUNT]);
+/* Every item has reached a good end: nothing in flight, expired, cancelled, no dead letter left; nothing failed.
  * Dropped at a full lane is a good end: the spec asked for it. */
 bool outcome_lossless(const struct outcome *outcome);
 /* enum exit_code, or EXIT_SIGNAL_BASE + signal. */

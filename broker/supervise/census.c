@@ -39,17 +39,26 @@ static int count_lane(const struct supervisor *supervisor, const struct plan_lan
 	return r;
 }
 
-void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_ledger[LEDGER_COUNT])
+void seat_ledger(const struct seat *seat, uint64_t ret_ledger[LEDGER_COUNT])
 {
 	struct cursor cursor;
 
+	if (seat->life->quarantined || cursor_snapshot(&seat->segment, &cursor) != 0)
+		memset(ret_ledger, 0,
+		       LEDGER_COUNT * sizeof(ret_ledger[0])); /* faster than we are: the next look has it */
+	else
+		memcpy(ret_ledger, cursor.ledger, LEDGER_COUNT * sizeof(ret_ledger[0]));
+}
+
+void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_ledger[LEDGER_COUNT])
+{
+	uint64_t ledger[LEDGER_COUNT];
+
 	memset(ret_ledger, 0, LEDGER_COUNT * sizeof(ret_ledger[0]));
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		if (supervisor->seats[i].life->quarantined ||
-		    cursor_snapshot(&supervisor->seats[i].segment, &cursor) != 0)
-			continue; /* its worker is faster than we are: the next look has it */
+		seat_ledger(&supervisor->seats[i], ledger);
 		for (uint32_t line = 0; line < LEDGER_COUNT; line++)
-			ret_ledger[line] += cursor.ledger[line];
+			ret_ledger[line] += ledger[line];
 	}
 }
 

@@ -100,16 +100,59 @@ bool supervisor_replay(struct supervisor *supervisor, const char *name, struct t
 	return true;
 }
 
-int supervisor_release_letters(const struct supervisor *supervisor)
+/* ---- the end ---- */
+
+static int release(const struct supervisor *supervisor, struct letter_store *store)
 {
-	struct letter_store *store = NULL;
 	int r = 0;
 
-	if (!supervisor->board || !load_relaxed(&supervisor->board->replays) || !supervisor->dead_letter_store)
-		return 0;
-	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
 	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_slots; i++)
 		r = letter_store_give_up(store, supervisor->run, i, seat_taken(&supervisor->seats[i]));
+	return r;
+}
+
+enum { VISIT_E_OWN = 100 };
+
+/* It may be of an earlier run, and have failed again in this one. */
+static int find_own(void *data, const struct dead_letter *letter)
+{
+	const struct supervisor *supervisor = data;
+
+	return letter->time_ns >= supervisor->run ? VISIT_E_OWN : 0;
+}
+
+/* What lies in a file is nobody's to give again. */
+static bool any_in_files(const struct supervisor *supervisor)
+{
+	uint64_t ledger[LEDGER_COUNT];
+
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
+		seat_ledger(&supervisor->seats[i], ledger);
+		if (outcome_letters(ledger) && supervisor->seats[i].stage->dead_letter_path)
+			return true;
+	}
+	return false;
+}
+
+bool letters_settle(struct supervisor *supervisor)
+{
+	bool replayed = supervisor->board && load_relaxed(&supervisor->board->replays),
+	     letters = outcome_letters(supervisor->counted.ledger);
+	struct letter_store *store = NULL;
+	int r, own;
+
+	if ((!replayed && !letters) || !supervisor->dead_letter_store)
+		return false;
+	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
+	if (r == 0 && replayed)
+		r = release(supervisor, store);
+	own = r == 0 && letters ? letter_store_each(store, find_own, supervisor) : r;
 	letter_store_close(store);
-	return r == LETTER_STORE_E_NONE ? 0 : r;
+	supervisor->letters_status = replayed && r != LETTER_STORE_E_NONE ? r : 0;
+	return own == 0 && letters && !any_in_files(supervisor);
+}
+
+int supervisor_letters_status(const struct supervisor *supervisor)
+{
+	return supervisor->letters_status;
 }

@@ -87,11 +87,8 @@ bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage,
  * to know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
  */
 bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct text *body);
-/*
- * After the end: what workers had taken and did not live to remove leaves the store; what nobody has taken stays there unmarked. Returns 0,
- * or what a call of letter_store.h does. Blocks on the disk and on who writes there.
- */
-int supervisor_release_letters(const struct supervisor *supervisor);
+/* After the end: 0, or what letter_store.h said when letters that were taken had to be removed. */
+int supervisor_letters_status(const struct supervisor *supervisor);
 /* All metrics as they stand, as JSON (docs/metrics.md): "metrics". Does not wait. */
 void supervisor_metrics(struct supervisor *supervisor, struct text *text);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */

@@ -153,6 +153,7 @@ struct supervisor {
 	struct supervisor_failure failure;
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
+	int letters_status;     /* what the store said in the end */
 };
 
 /* tell.c */
@@ -289,6 +290,11 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 
 /* replay.c: the number of the last mark whose letter this slot has taken. */
 uint64_t seat_taken(const struct seat *seat);
+/*
+ * replay.c: after the last death. What workers had taken and did not live to remove leaves the store; what nobody has taken stays there
+ * unmarked. Returns whether no letter of this run is left. Blocks on the disk and on who writes there.
+ */
+bool letters_settle(struct supervisor *supervisor);
 
 /* stall_watch.c */
 void stalls_open(struct supervisor *supervisor);
@@ -330,5 +336,7 @@ void overrun_forget(struct seat *seat);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */
 void supervisor_count(struct supervisor *supervisor, struct outcome *ret_counted);
+/* Of one slot, as it stands; zeroes if it can't be read. */
+void seat_ledger(const struct seat *seat, uint64_t ret_ledger[LEDGER_COUNT]);
 /* Sum over all slots, as they stand. */
 void supervisor_sum_ledger(const struct supervisor *supervisor, uint64_t ret_ledger[LEDGER_COUNT]);

@@ -160,6 +160,31 @@ static void test_failures(void **state)
 	assert_int_equal(outcome_exit_code(&stage), EXIT_LOSSES);
 }
 
+/* What has become of a letter counts, not that it was one; and nothing else is forgiven with it. */
+static void test_letters_that_are_settled(void **state)
+{
+	static const int letters[] = { LEDGER_REJECTED_OUT, LEDGER_REJECTED_IN, LEDGER_DEAD_LETTERED, LEDGER_REFUSED };
+	static const int others[] = { LEDGER_EXPIRED, LEDGER_CANCELLED };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct outcome outcome = { .ledger = { [LEDGER_ACCEPTED] = 1 } };
+
+		outcome.ledger[letters[i]] = 1;
+		assert_int_equal(outcome_letters(outcome.ledger), 1);
+		assert_false(outcome_lossless(&outcome));
+		outcome.letters_settled = true;
+		assert_true(outcome_lossless(&outcome));
+		for (size_t j = 0; j < 2; j++) {
+			outcome.ledger[others[j]] = 1;
+			assert_false(outcome_lossless(&outcome));
+			outcome.ledger[others[j]] = 0;
+		}
+		outcome.stage_failed = true;
+		assert_false(outcome_lossless(&outcome));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_rejected_at_the_source_is_a_loss),
 		cmocka_unit_test(test_imbalance_and_corruption_win_over_everything),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_letters_that_are_settled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
