@@ -513,6 +513,19 @@ int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char 
 
 /* ---- a turn ---- */
 
+/* It came from a pipeline with larger lanes: no reason to end this one, as it is for an item that the spec should have provided for. */
+static int give(struct worker *worker, const struct weir_item *item)
+{
+	int status = worker->stage.process(&worker->context, worker->state, item);
+
+	if (worker->emit_refused != WEIR_TOO_LARGE)
+		return status;
+	worker->emit_refused = 0;
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "given again, what came of it did not fit a lane; give the stage behind this one a larger `lane:`");
+	return WEIR_REJECTED;
+}
+
 static int replay_item(struct worker *worker)
 {
 	struct weir_item item;
@@ -532,7 +545,7 @@ static int replay_item(struct worker *worker)
 		worker->emit_refused = 0;
 		worker->reason[0] = '\0';
 		worker->phase = PHASE_PROCESS;
-		r = turn_conclude(worker, &item, worker->stage.process(&worker->context, worker->state, &item));
+		r = turn_conclude(worker, &item, give(worker, &item));
 	}
 	if (r == 0)
 		replay_end(worker);

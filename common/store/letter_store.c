@@ -150,6 +150,43 @@ static int open_tables(struct letter_store *store)
 	return letter_store_outcome(r);
 }
 
+/* To be written, though this process has opened it to read. */
+static int open_again(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/*
+ * A file that has lost its end (a copy that broke off, a file system that was repaired) would be SIGBUS to whoever reads there. With zeroes in its
+ * place LMDB finds that it makes no sense. Some pages at the end may never have been written, and nobody asks for them.
+ */
+static int give_back_end(MDB_env *env)
+{
+	struct stat st;
+	MDB_envinfo info;
+	MDB_stat pages;
+	off_t end;
+	int fd, r;
+
+	if (mdb_env_get_fd(env, &fd) || mdb_env_info(env, &info) || mdb_env_stat(env, &pages) || fstat(fd, &st))
+		return LETTER_STORE_E_DAMAGED;
+	end = (off_t)((info.me_last_pgno + 1) * pages.ms_psize);
+	if (st.st_size >= end)
+		return 0;
+	if (info.me_last_pgno >= info.me_mapsize / pages.ms_psize)
+		return LETTER_STORE_E_DAMAGED;
+	fd = open_again(fd);
+	if (fd < 0)
+		return LETTER_STORE_E_DAMAGED;
+	r = fallocate(fd, 0, st.st_size, end - st.st_size) ? -errno :
+							     0; /* never makes it shorter, whoever writes there */
+	close(fd);
+	return r == -EOPNOTSUPP ? LETTER_STORE_E_DAMAGED : r;
+}
+
 static int open_environment(struct letter_store *store, const char *path)
 {
 	int r = mdb_env_create(&store->env), stale, fd;
@@ -163,6 +200,9 @@ static int open_environment(struct letter_store *store, const char *path)
 		return letter_store_outcome(r);
 	if (mdb_env_get_fd(store->env, &fd) == 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB leaves to every child */
+	r = give_back_end(store->env);
+	if (r)
+		return r;
 	if (store->mode != LETTER_STORE_READ)
 		mdb_reader_check(store->env, &stale); /* killed readers keep pages from being used again */
 	return open_tables(store);
