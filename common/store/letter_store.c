@@ -160,8 +160,8 @@ static int open_again(int fd)
 }
 
 /*
- * A file that has lost its end (a copy that broke off, a file system that was repaired) would be SIGBUS to whoever reads there. With zeroes in its
- * place LMDB finds that it makes no sense. Some pages at the end may never have been written, and nobody asks for them.
+ * A file that has lost its end (a copy that broke off, a file system that was repaired) would be SIGBUS to whoever reads there. With
+ * zeroes in its place LMDB finds that it makes no sense. Some pages at the end may never have been written; nobody asks for them.
  */
 static int give_back_end(MDB_env *env)
 {
