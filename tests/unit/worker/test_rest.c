@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A source that was told to drain: how long it rests, what ends that, and that its lanes are open until then. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "rig.h"
+#include "worker/host.h"
+#include "worker/output.h"
+#include "worker/rest.h"
+
+#define LONG_NS (600 * NS_PER_S) /* until SIGTERM, where that is not what ends it */
+#define SOON_US 20000u
+
+static struct rig rig;
+static struct worker *source;
+
+static int nothing_more(struct weir_context *context, void *state)
+{
+	(void)context, (void)state;
+	return WEIR_CLOSED;
+}
+
+/* A source that was told to drain, with so many items in its lanes, and this long until SIGTERM. */
+static void begin(uint32_t n_consumers, enum heritage_order order, unsigned n_items, uint64_t left_ns)
+{
+	static const struct weir_stage gives = { .role = WEIR_SOURCE, .produce = nothing_more };
+	char text[16];
+
+	rig_init(&rig, 1, n_consumers, order, HERITAGE_ROUND_ROBIN, false);
+	source = &rig.producers[0];
+	rig_employ(&rig, source, &gives);
+	if (n_consumers > 1) { /* one edge again: rig_employ() has made one of each lane */
+		source->outputs[0].n_lanes = n_consumers;
+		source->n_outputs = 1;
+	}
+	for (unsigned i = 0; i < n_items; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		assert_int_equal(rig_push(source, text), 0);
+	}
+	if (n_items)
+		rig_commit(source);
+	rig_order(&rig, BOARD_DRAIN);
+	source->order_seen = BOARD_DRAIN;
+	store_relaxed(&rig.board->term_deadline_ns, left_ns ? clock_now_ns() + left_ns : 0);
+}
+
+static void end(void)
+{
+	for (uint32_t i = 0; i < rig.n_consumers; i++) /* to close them is for whoever ends the stream */
+		assert_int_equal(load_relaxed(&source->outputs[0].lanes[i].lane.writer->closed), LANE_OPEN);
+	source->outputs[0].n_retired = 0;
+	source->n_outputs = rig.n_consumers; /* as rig_deinit() expects it */
+	rig_deinit(&rig);
+}
+
+/* ---- what others do meanwhile ---- */
+
+static struct meanwhile {
+	pthread_t thread;
+	unsigned n_takes, pause_us;
+	uint32_t order; /* BOARD_HOLD: none */
+	uint32_t consumer;
+	bool stop;
+} meanwhile;
+
+static bool is_stopped(void)
+{
+	return __atomic_load_n(&meanwhile.stop, __ATOMIC_ACQUIRE);
+}
+
+static void *act(void *data)
+{
+	struct worker *consumer = &rig.consumers[meanwhile.consumer];
+
+	(void)data;
+	for (unsigned i = 0; i < meanwhile.n_takes && !is_stopped(); i++) {
+		usleep(meanwhile.pause_us);
+		if (strcmp(rig_take(consumer), "-") == 0)
+			break;
+		rig_commit(consumer);
+	}
+	if (meanwhile.order != BOARD_HOLD) {
+		usleep(SOON_US);
+		rig_order(&rig, meanwhile.order);
+		doorbell_ring(rig.doorbells[0]);
+	}
+	return NULL;
+}
+
+static void begin_meanwhile(uint32_t consumer, unsigned n_takes, unsigned pause_us, uint32_t order)
+{
+	meanwhile = (struct meanwhile){
+		.consumer = consumer, .n_takes = n_takes, .pause_us = pause_us, .order = order
+	};
+	assert_int_equal(pthread_create(&meanwhile.thread, NULL, act, NULL), 0);
+}
+
+static void end_meanwhile(void)
+{
+	__atomic_store_n(&meanwhile.stop, true, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(meanwhile.thread, NULL), 0);
+}
+
+static uint64_t left_bytes(uint32_t lane)
+{
+	const struct lane_out *out = &source->outputs[0].lanes[lane].lane;
+
+	return out->tail - load_acquire(&out->peer->done);
+}
+
+/* ---- tests ---- */
+
+static void test_when_all_is_taken_it_is_over(void **state)
+{
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 0, LONG_NS);
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_true(source->parted);
+	end();
+}
+
+static void test_it_rests_until_the_last_item_is_taken(void **state)
+{
+	uint64_t from_ns;
+
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 20, LONG_NS);
+	from_ns = clock_now_ns();
+	begin_meanwhile(0, 20, 1000, BOARD_HOLD);
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(left_bytes(0), 0);
+	assert_true(clock_now_ns() - from_ns >= 20 * NS_PER_MS); /* and did not come back before that */
+	assert_true(source->parted && !source->lingering);
+	end_meanwhile();
+	end();
+}
+
+/* It may not be given longer than what leaves time for others: half of what is left until SIGTERM, though items still go. */
+static void test_half_of_the_time_at_most(void **state)
+{
+	uint64_t from_ns, left_ns = 2 * NS_PER_S;
+
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 90, left_ns);
+	from_ns = clock_now_ns();
+	begin_meanwhile(0, 90, 50000, BOARD_HOLD);
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_in_range(clock_now_ns() - from_ns, left_ns / 2 - 50 * NS_PER_MS, left_ns - 1);
+	assert_true(left_bytes(0) != 0);
+	end_meanwhile();
+	end();
+}
+
+static void test_without_time_it_does_not_rest(void **state)
+{
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 5, 0);
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_true(left_bytes(0) != 0);
+	end();
+}
+
+static void test_nor_when_nobody_takes_anything(void **state)
+{
+	uint64_t from_ns;
+
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 5, LONG_NS);
+	from_ns = clock_now_ns();
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_in_range(clock_now_ns() - from_ns, 2 * NS_PER_S, LONG_NS / 2 - 1);
+	assert_true(left_bytes(0) != 0);
+	end();
+}
+
+static void test_it_goes_on_when_the_drain_is_taken_back(void **state)
+{
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 40, LONG_NS);
+	begin_meanwhile(0, 2, 1000, BOARD_RUN);
+	assert_int_equal(rest(source), 0);
+	assert_int_equal(source->order_seen, BOARD_RUN);
+	assert_false(source->parted); /* it has said that it goes on, and may be asked again */
+	end_meanwhile();
+	end();
+}
+
+static void test_a_cancel_ends_it(void **state)
+{
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 40, LONG_NS);
+	begin_meanwhile(0, 2, 1000, BOARD_CANCEL);
+	assert_int_equal(rest(source), WEIR_CANCELLED);
+	end_meanwhile();
+	end();
+}
+
+/* Else a reader would wait for the rest of a run that does not come. */
+static void test_runs_are_ended_first(void **state)
+{
+	const char *text;
+	unsigned n_items = 0, n_ends = 0;
+
+	(void)state;
+	begin(2, HERITAGE_ORDER_DEAL, 3, 0);
+	assert_int_equal(rest(source), REST_E_OVER);
+	for (uint32_t i = 0; i < 2; i++)
+		while (strcmp(text = rig_take(&rig.consumers[i]), "-") != 0) {
+			n_items += strcmp(text, "|") != 0;
+			n_ends += strcmp(text, "|") == 0;
+		}
+	assert_int_equal(n_items, 3);
+	assert_true(n_ends >= 1);
+	end();
+}
+
+/* A reader dies for good meanwhile: what waits for it is moved, and waited for where it is then. */
+static void test_what_waits_for_a_retired_reader_is_moved_and_waited_for(void **state)
+{
+	(void)state;
+	begin(2, HERITAGE_ORDER_NONE, 20, LONG_NS);
+	source->heritage.outputs[0].movable = true;
+	store_release(&rig.board->slots[1].retired, 1);
+	store_release(&rig.board->retirements, 1);
+	begin_meanwhile(1, 20, 1000, BOARD_HOLD);
+	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(source->outputs[0].n_lanes, 1);
+	assert_int_equal(source->outputs[0].n_retired, 1);
+	assert_true(left_bytes(0) == 0 && left_bytes(1) == 0);
+	end_meanwhile();
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_when_all_is_taken_it_is_over),
+		cmocka_unit_test(test_it_rests_until_the_last_item_is_taken),
+		cmocka_unit_test(test_half_of_the_time_at_most),
+		cmocka_unit_test(test_without_time_it_does_not_rest),
+		cmocka_unit_test(test_nor_when_nobody_takes_anything),
+		cmocka_unit_test(test_it_goes_on_when_the_drain_is_taken_back),
+		cmocka_unit_test(test_a_cancel_ends_it),
+		cmocka_unit_test(test_runs_are_ended_first),
+		cmocka_unit_test(test_what_waits_for_a_retired_reader_is_moved_and_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
