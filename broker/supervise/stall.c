@@ -207,9 +207,11 @@ static struct stall_finding *add_finding(struct graph *graph, enum stall_kind ki
 {
 	if (graph->n_findings == STALL_FINDINGS_MAX)
 		return NULL;
-	graph->findings[graph->n_findings] = (struct stall_finding){ .kind = kind,
-								     .culprit = culprit,
-								     .since_ns = graph->histories[culprit].still_ns };
+	graph->findings[graph->n_findings] =
+		(struct stall_finding){ .kind = kind,
+					.culprit = culprit,
+					.since_ns = stall_stuck_since_ns(&graph->histories[culprit],
+									 &graph->snapshot->workers[culprit]) };
 	return &graph->findings[graph->n_findings++];
 }
 

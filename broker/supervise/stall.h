@@ -102,13 +102,22 @@ struct stall_history {
 /* Compares with the last look, at last_ns (0: there was none). histories: topology->n_workers. */
 void stall_remember(const struct stall_topology *topology, struct stall_history *histories,
 		    const struct stall_snapshot *snapshot, uint64_t last_ns, uint64_t now_ns);
-/* Before that: the looker itself came too late by so much, and so may everybody else: that time does not count. */
-void stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t late_ns);
+/*
+ * Before that: the looker itself came too late by so much, and so may everybody else: that time does not count. Returns what last_ns is
+ * then.
+ */
+uint64_t stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t last_ns,
+		       uint64_t late_ns);
 /* After that, when the snapshot has been completed by what the kernel says of the suspects. */
 void stall_hear_kernel(const struct stall_topology *topology, struct stall_history *histories,
 		       const struct stall_snapshot *snapshot);
 /* How long it has not moved though it could have: without the time in which it got no processor. */
 uint64_t stall_still_ns(const struct stall_history *history, const struct stall_worker *worker, uint64_t now_ns);
+/*
+ * Since when it may be to blame for that: who is awake now has not been in its stage before it woke up. To look round it needs a moment,
+ * and on a full machine that moment may be seen, after a long sleep that was nobody's fault.
+ */
+uint64_t stall_stuck_since_ns(const struct stall_history *history, const struct stall_worker *worker);
 /* Since when it is doing what it does: who sleeps wakes up now and then to look, and that does not count. */
 uint64_t stall_since_ns(const struct stall_history *history, const struct stall_worker *worker);
 /* How long it may take over its work. Grows with what it was seen to take: a slow stage is named once and not again. */

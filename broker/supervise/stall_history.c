@@ -171,10 +171,12 @@ void stall_remember(const struct stall_topology *topology, struct stall_history 
 		remember(&histories[i], &snapshot->workers[i], stall_has_work(topology, snapshot, i), last_ns, now_ns);
 }
 
-void stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t late_ns)
+uint64_t stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t last_ns,
+		       uint64_t late_ns)
 {
 	for (uint32_t i = 0; i < topology->n_workers; i++)
 		histories[i].still_ns += histories[i].known ? late_ns : 0;
+	return last_ns ? last_ns + late_ns : 0;
 }
 
 void stall_hear_kernel(const struct stall_topology *topology, struct stall_history *histories,
@@ -194,12 +196,21 @@ void stall_hear_kernel(const struct stall_topology *topology, struct stall_histo
 
 uint64_t stall_since_ns(const struct stall_history *history, const struct stall_worker *worker)
 {
-	return history->n_looks && history->still_ns < worker->since_ns ? history->still_ns : worker->since_ns;
+	bool sleeps_on = worker->doing == STALL_WAITS && history->n_looks && history->still_ns < worker->since_ns;
+
+	return sleeps_on ? history->still_ns : worker->since_ns;
+}
+
+uint64_t stall_stuck_since_ns(const struct stall_history *history, const struct stall_worker *worker)
+{
+	bool has_woken = worker->doing == STALL_BUSY && worker->since_ns > history->still_ns;
+
+	return has_woken ? worker->since_ns : history->still_ns;
 }
 
 uint64_t stall_still_ns(const struct stall_history *history, const struct stall_worker *worker, uint64_t now_ns)
 {
-	uint64_t still_ns = now_ns > history->still_ns ? now_ns - history->still_ns : 0;
+	uint64_t since_ns = stall_stuck_since_ns(history, worker), still_ns = now_ns > since_ns ? now_ns - since_ns : 0;
 	uint64_t starved_ns = history->starved_known && worker->starved_ns > history->starved_ns ?
 				      worker->starved_ns - history->starved_ns :
 				      0;

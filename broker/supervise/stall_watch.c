@@ -59,7 +59,7 @@ static uint32_t lane_of(const struct supervisor *supervisor, uint32_t slot, bool
 
 static enum stall_doing doing_of(const struct seat *seat)
 {
-	unsigned state = load_relaxed(&seat->segment.status->state);
+	unsigned state = load_acquire(&seat->segment.status->state); /* [S3] mate: worker_set_state_at */
 
 	if (seat_state_over(seat->life->state) || seat->life->state == SEAT_LEAVING || seat->life->quarantined)
 		return STALL_OVER;
@@ -240,7 +240,8 @@ static void look(struct supervisor *supervisor)
 	uint64_t now_ns = clock_now_ns();
 
 	if (watch->due_ns && now_ns > watch->due_ns + LOOK_LATE_NS)
-		stall_forgive(&watch->topology, watch->histories, now_ns - watch->due_ns);
+		watch->last_ns =
+			stall_forgive(&watch->topology, watch->histories, watch->last_ns, now_ns - watch->due_ns);
 	see(supervisor, now_ns);
 	stall_remember(&watch->topology, watch->histories, &watch->snapshot, watch->last_ns, now_ns);
 	ask_kernel(watch);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Waiting is no stall: a slow sink, a loop at its gate, a rendezvous, more busy workers than processors. Nothing is named, and `weir why` shows who
 # waits for whom all the same. And a pipeline at rest costs its supervisor nothing.
-# seconds: 180
+# seconds: 240
 plugins=$WEIR_BUILD/tests/plugins
 cat >pressure.yaml <<YAML
 pipeline: pressure
@@ -36,15 +36,24 @@ for _ in $(seq $((2 * $(nproc)))); do
 	while :; do :; done &
 	burners+=($!)
 done
+# On a machine this full an answer may take longer than a person waits for it: `weir why` says so (75), and that is no alarm.
+answers=0 late=0
 end=$((SECONDS + $(rounds 12 3600)))
-while [ "$SECONDS" -lt "$end" ]; do
-	weir why pressure >why
+while [ "$SECONDS" -lt "$end" ] || [ "$answers" = 0 ]; do
+	weir why pressure >why 2>why.stderr
 	status=$?
-	[ "$status" = 0 ] || { cat why >&2; fail "exit code $status of weir why"; }
+	case $status in
+	0) answers=$((answers + 1)) ;;
+	75) late=$((late + 1)) ;;
+	*) cat why why.stderr >&2; fail "exit code $status of weir why" ;;
+	esac
 	sleep 1
 done
+echo "$answers times nothing was stuck, $late times no answer in time"
 kill "${burners[@]}"
 wait "${burners[@]}" 2>/dev/null
+answered() { weir why pressure >why 2>/dev/null; }
+wait_until 60 answered
 assert_contains why "pressure: nothing is stuck"
 assert_contains why "numbers#0 waits for room at head#0"
 for log in pressure.err rest.err; do

@@ -453,7 +453,7 @@ static void test_json(void **state)
 	(void)state;
 	scene_open(&scene, &planted);
 	for (uint32_t i = 0; i < scene.n_workers; i++)
-		scene.workers[i].since_ns = NOW - 2 * S;
+		scene.workers[i].since_ns = NOW - (scene.workers[i].doing == STALL_BUSY ? 3 : 2) * S;
 	assert_int_equal(stall_find(&scene.topology, scene.histories, &scene.snapshot, NOW, findings), 1);
 	stall_format_json(&scene.topology, &scene.snapshot, findings, 1, "p", NOW, &text);
 	assert_non_null(strstr(text_get(&text),

@@ -132,8 +132,53 @@ static void test_a_late_look_is_forgiven(void **state)
 	pair_open(&pair);
 	pair_look(&pair, 1);
 	pair_look(&pair, 1);
-	stall_forgive(&pair.topology, pair.histories, 3600 * S); /* the machine was asleep */
+	stall_forgive(&pair.topology, pair.histories, pair.now_ns, 3600 * S); /* the machine was asleep */
 	assert_int_equal(pair_look(&pair, 3600), 0);
+	stall_topology_deinit(&pair.topology);
+}
+
+/* Everybody was stopped, and the worker, which had just gone on and fallen asleep, is the last one to be let go. */
+static void test_a_late_look_that_finds_it_moved_is_forgiven(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair);
+	pair_look(&pair, 1);
+	pair_look(&pair, 1);
+	pair.workers[1].moved++;
+	pair.workers[1].doing = STALL_WAITS;
+	pair.workers[1].waits_for = WAIT_FOR_EVENT;
+	pair.workers[1].since_ns = pair.now_ns;
+	pair.workers[1].kernel = 'T';
+	pair.now_ns = stall_forgive(&pair.topology, pair.histories, pair.now_ns, 30 * S);
+	assert_int_equal(pair_look(&pair, 0), 0);
+	assert_int_equal(pair_look(&pair, 0), 0);
+	assert_int_equal(pair_look(&pair, 1), 1); /* but somebody has stopped it alone */
+	assert_int_equal(stall_forgive(&pair.topology, pair.histories, 0, 30 * S), 0); /* no look at all is no look */
+	stall_topology_deinit(&pair.topology);
+}
+
+/* Asleep for room for a minute, which is nobody's fault; and seen in the moment in which it has woken to look round. */
+static void test_one_that_looks_round_is_not_stuck_in_its_stage(void **state)
+{
+	struct stall_finding findings[STALL_FINDINGS_MAX];
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair);
+	pair.workers[1].doing = STALL_WAITS;
+	pair.workers[1].waits_for = WAIT_FOR_ROOM;
+	for (unsigned i = 0; i < 60; i++)
+		(void)pair_look(&pair, 1);
+	pair.workers[1].doing = STALL_BUSY;
+	pair.workers[1].since_ns = pair.now_ns + S / 2;
+	assert_int_equal(pair_look(&pair, 1), 0);
+	assert_int_equal(pair_look(&pair, 4), 0);
+	assert_int_equal(pair_look(&pair, 1), 1);
+	assert_int_equal(stall_find(&pair.topology, pair.histories, &pair.snapshot, pair.now_ns, findings), 1);
+	assert_int_equal(findings[0].kind, STALL_KIND_CALLBACK);
+	assert_int_equal(pair.now_ns - findings[0].since_ns, 5 * S + S / 2);
 	stall_topology_deinit(&pair.topology);
 }
 
@@ -188,6 +233,8 @@ int main(void)
 		cmocka_unit_test(test_a_stop_teaches_no_patience),
 		cmocka_unit_test(test_time_without_a_processor_does_not_count),
 		cmocka_unit_test(test_a_late_look_is_forgiven),
+		cmocka_unit_test(test_a_late_look_that_finds_it_moved_is_forgiven),
+		cmocka_unit_test(test_one_that_looks_round_is_not_stuck_in_its_stage),
 		cmocka_unit_test(test_rest_is_no_pause),
 		cmocka_unit_test(test_a_waiter_that_looks_round_has_not_moved),
 	};
