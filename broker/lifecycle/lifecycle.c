@@ -196,7 +196,8 @@ static void on_time(struct lifecycle *lifecycle, uint64_t now_ns)
 		resume_roll_back(lifecycle, NULL);
 	} else if (due_ns == lifecycle->orphans_due_ns) {
 		lifecycle->orphans_due_ns = 0;
-		act(lifecycle, ACTION_SWEEP, NULL);
+		if (lifecycle->n_over < lifecycle->plan->n_slots) /* else it is the last sweep: end_check() orders it */
+			act(lifecycle, ACTION_SWEEP, NULL);
 	} else {
 		for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 			if (lifecycle->lives[i].due_ns == due_ns) {

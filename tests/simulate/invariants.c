@@ -48,7 +48,8 @@ static void check_resumed(struct world *world)
 		if (world->stages[world->slots[i].stage].role == WEIR_SOURCE && worker->exists &&
 		    (worker->mode == IDLE || worker->mode == AT_WORK) && worker->order_seen == BOARD_DRAIN)
 			world_break(world, "running again, but the source %s#%u has not heard it", NAME_OF(world, i));
-		if (world->memories[i].finished == 1 && world->memories[i].cursor < world->n_items[i] &&
+		if (world->stages[world->slots[i].stage].role == WEIR_SOURCE && world->memories[i].finished == 1 &&
+		    world->memories[i].cursor < world->n_items[i] &&
 		    !world->lifecycle.stages[world->slots[i].stage].abandoned)
 			world_break(world, "running again, but the source %s#%u has ended at the drain",
 				    NAME_OF(world, i));

@@ -171,6 +171,62 @@ static void test_before_it_ran_and_after_a_source_has_ended(void **state)
 		assert_true(resume_refusal_sentence((enum resume_refusal)i)[0] != '\0');
 }
 
+/* What began with a signal is over with the drain: the next signal is a first one again. */
+static void test_a_signal_is_forgotten_with_the_drain_that_it_began(void **state)
+{
+	(void)state;
+	assert_true(tell((struct event){ .kind = EVENT_SIGNAL, .signal_number = 2 }));
+	acknowledge(0, false);
+	acknowledge(1, false);
+	assert_true(about(EVENT_RESUME, 0));
+	acknowledge(0, true);
+	acknowledge(1, true);
+	assert_int_equal(life.state, PIPELINE_RUNNING);
+	assert_int_equal(life.outcome.signal_number, 0);
+	assert_true(about(EVENT_DRAIN, 0));
+	assert_true(tell((struct event){ .kind = EVENT_SIGNAL, .signal_number = 15 }));
+	assert_int_equal(life.ladder.rung, RUNG_DRAIN);
+	assert_int_equal(life.outcome.signal_number, 0);
+}
+
+/* One has died meanwhile: it goes on if its stream is open, for its next generation reads the board. */
+static void test_a_source_that_is_dead_is_asked_through_its_memory(void **state)
+{
+	const struct death_facts crash = { .exited_one = true, .progressed = true };
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		if (closed) {
+			end(state);
+			drain(state);
+		}
+		acknowledge(0, false);
+		assert_true(tell((struct event){ .kind = EVENT_EXITED, .seat = 1, .death = crash }));
+		tell((struct event){ .kind = EVENT_REPAIRED, .seat = 1 }); /* now its goodbye is waited for */
+		assert_true(about(EVENT_RESUME, 0));
+		assert_int_equal(n_rests, 0);
+		now_ns += LAST_WORDS_WAIT_NS;
+		about(EVENT_TIME, 0);
+		tell((struct event){ .kind = EVENT_EXAMINED, .seat = 1, .memory = { .closed = closed } });
+		assert_int_equal(n_rests, !closed);
+		assert_int_equal(lifecycle_resume_refusal(&life), closed ? RESUME_TRIED : RESUME_UNDER_WAY);
+	}
+}
+
+static void test_after_a_failure_nothing_is_taken_back(void **state)
+{
+	const struct death_facts death = { .exited_one = true };
+
+	(void)state;
+	assert_true(tell((struct event){ .kind = EVENT_BYE, .seat = 0, .failed = true }));
+	tell((struct event){ .kind = EVENT_EXITED, .seat = 0, .death = death });
+	tell((struct event){ .kind = EVENT_REPAIRED, .seat = 0 });
+	tell((struct event){ .kind = EVENT_EXAMINED, .seat = 0, .memory = { .closed = true } });
+	assert_int_equal(life.ladder.rung, RUNG_DRAIN); /* what it gave is finished */
+	assert_int_equal(lifecycle_resume_refusal(&life), RESUME_FAILED);
+	assert_false(about(EVENT_RESUME, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +236,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_cancel_meanwhile_counts, drain, end),
 		cmocka_unit_test_setup_teardown(test_while_it_runs_there_is_nothing_to_take_back, run, end),
 		cmocka_unit_test_setup_teardown(test_before_it_ran_and_after_a_source_has_ended, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_signal_is_forgotten_with_the_drain_that_it_began, run, end),
+		cmocka_unit_test_setup_teardown(test_a_source_that_is_dead_is_asked_through_its_memory, drain, end),
+		cmocka_unit_test_setup_teardown(test_after_a_failure_nothing_is_taken_back, run, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
