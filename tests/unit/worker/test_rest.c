@@ -96,9 +96,8 @@ static void *act(void *data)
 
 static void begin_meanwhile(uint32_t consumer, unsigned n_takes, unsigned pause_us, uint32_t order)
 {
-	meanwhile = (struct meanwhile){
-		.consumer = consumer, .n_takes = n_takes, .pause_us = pause_us, .order = order
-	};
+	meanwhile =
+		(struct meanwhile){ .consumer = consumer, .n_takes = n_takes, .pause_us = pause_us, .order = order };
 	assert_int_equal(pthread_create(&meanwhile.thread, NULL, act, NULL), 0);
 }
 
