@@ -35,7 +35,8 @@
 #define HOLD_DEFAULT_NS (100 * NS_PER_MS)
 #define PERIOD_NS_MIN NS_PER_MS
 #define LOOK_MS_MAX 60000
-#define ENDING_MS 10000 /* between the end of the control socket and that of the supervisor */
+#define QUESTIONS_MAX 15u /* one after the other that nobody answers: two seconds each */
+#define ENDING_MS 10000   /* between the end of the control socket and that of the supervisor */
 
 struct chaos {
 	const struct command *command;
@@ -288,15 +289,29 @@ static int act_on_disk(struct chaos *chaos)
 	return 0;
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
 /*
- * The pipeline may end between the look and the question: its socket goes first, its process soon after. Returns 0, or an exit code after a
- * line on stderr, but for a pipeline that has ended.
+ * The pipeline may end between the look and the question: its socket goes first, its process soon after. And where chaos reigns it may be
+ * long in coming to an answer: to give up at once would end a test of hours. Returns 0, or an exit code after a line on stderr, but for a
+ * pipeline that has ended.
  */
 static int ask_status(const struct chaos *chaos, struct text *body)
 {
 	struct pollfd ended = { .fd = chaos->supervisor_fd, .events = POLLIN };
-	int status, r = pipeline_try(chaos->name, "status", NULL, 0, &status, body);
+	int status = 0, r = CONTROL_E_NO_ANSWER;
 
+	for (unsigned i = 0; r == CONTROL_E_NO_ANSWER && i < QUESTIONS_MAX; i++) {
+		if (i && (is_readable(chaos->supervisor_fd) || is_readable(chaos->signal_fd)))
+			break;
+		text_clear(body);
+		r = pipeline_try(chaos->name, "status", NULL, 0, &status, body);
+	}
 	if ((r == CONTROL_E_NOT_RUNNING || r == CONTROL_E_NO_ANSWER) &&
 	    poll(&ended, 1, r == CONTROL_E_NOT_RUNNING ? ENDING_MS : 0) > 0)
 		return EXIT_NOT_RUNNING;
@@ -327,13 +342,6 @@ static int act_now(struct chaos *chaos, enum chaos_act act)
 }
 
 /* ---- the loop ---- */
-
-static bool is_readable(int fd)
-{
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-
-	return poll(&pollfd, 1, 0) > 0;
-}
 
 /* Until a signal, the pipeline's end, or the time. */
 static void wait_until(const struct chaos *chaos, uint64_t until_ns)
@@ -385,7 +393,7 @@ static int rage(struct chaos *chaos)
 		r = act_now(chaos, act);
 		/* It may have ended between the look and the question. */
 		if (r != 0)
-			return is_readable(chaos->supervisor_fd) ? EXIT_DONE : r;
+			return is_readable(chaos->supervisor_fd) || is_readable(chaos->signal_fd) ? EXIT_DONE : r;
 	}
 }
 

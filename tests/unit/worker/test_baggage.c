@@ -12,6 +12,7 @@
 #include <weir/baggage.h>
 #include <weir/scope.h>
 
+#include "common/base/clock.h"
 #include "common/memory/scope_table.h"
 #include "common/scope/cause.h"
 #include "rig.h"
@@ -124,6 +125,24 @@ static void test_is_inherited(void **state)
 	assert_string_equal(seen, "a b c d e f ");
 	assert_string_equal(outputs(), "a@0 ;b@7 ;c@0 acme;d@0 ;e@8 x;f@0 ;");
 	assert_int_equal(rig.relay.cursor.ledger[LEDGER_CONSUMED], 6);
+	end();
+}
+
+/* One that has expired is not begun: what it brought is nobody's, and an item without any brings none. */
+static void test_of_what_has_expired_is_not_the_next_items(void **state)
+{
+	(void)state;
+	begin(&passing);
+	rig.relay.heritage.expires_ns = NS_PER_S * 100;
+	rig.relay.inputs[0].plain = rig.relay.plain_input = rig.relay.runs_input = false;
+	rig.producers[0].context.accepted_ns = clock_now_ns() - NS_PER_S * 100;
+	push("old", 7, "acme");
+	rig.producers[0].context.accepted_ns = clock_now_ns();
+	push("a", 0, NULL);
+	push("b", 8, NULL);
+	run();
+	assert_string_equal(seen, "a b ");
+	assert_string_equal(outputs(), "a@0 ;b@8 ;");
 	end();
 }
 
@@ -488,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_is_inherited),
+		cmocka_unit_test(test_of_what_has_expired_is_not_the_next_items),
 		cmocka_unit_test(test_is_changed_for_what_follows),
 		cmocka_unit_test(test_reserved_room_goes_with_a_change),
 		cmocka_unit_test(test_what_is_made_of_several_inherits_nothing),

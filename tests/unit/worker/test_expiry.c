@@ -92,6 +92,37 @@ static void test_an_expired_item_is_not_begun(void **state)
 	assert_expired();
 }
 
+#define BATCH 8u /* of the rig */
+
+static int look_at_the_books(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context, (void)state, (void)item;
+	assert_int_equal(cursor_current(&rig.relay.segment)->ledger[LEDGER_EXPIRED], BATCH);
+	assert_int_equal(load_relaxed(&rig.relay.segment.readers[0].done),
+			 rig.producers[0].outputs[0].lanes[0].lane.tail / 9 * 8);
+	return 0;
+}
+
+/* Else the producer would wait for the room of items that are long gone. */
+static void test_a_turn_of_nothing_but_expired_items_is_committed(void **state)
+{
+	static const struct weir_stage looks = { .role = WEIR_SINK, .process = look_at_the_books };
+
+	(void)state;
+	rig_init_chain(&rig, &looks);
+	rig.relay.heritage.expires_ns = EXPIRES;
+	rig.relay.inputs[0].plain = rig.relay.plain_input = rig.relay.runs_input = false;
+	for (unsigned i = 0; i <= BATCH; i++) {
+		rig.producers[0].context.accepted_ns = clock_now_ns() - (i < BATCH ? EXPIRES : 0);
+		assert_int_equal(rig_push(&rig.producers[0], "x"), 0);
+	}
+	rig_commit(&rig.producers[0]);
+	lane_out_close(&rig.producers[0].outputs[0].lanes[0].lane);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], BATCH + 1);
+	rig_deinit(&rig);
+}
+
 /* What is made of an item is as old as that. */
 static void test_what_is_made_of_it_expires_with_it(void **state)
 {
@@ -409,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_expired_item_is_not_begun),
+		cmocka_unit_test(test_a_turn_of_nothing_but_expired_items_is_committed),
 		cmocka_unit_test(test_what_is_made_of_it_expires_with_it),
 		cmocka_unit_test(test_it_is_not_received_by_a_loop),
 		cmocka_unit_test(test_it_is_not_given_to_an_asynchronous_stage),

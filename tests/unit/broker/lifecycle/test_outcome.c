@@ -49,6 +49,20 @@ static void test_items_left_in_lanes(void **state)
 	assert_int_equal(outcome_exit_code(&outcome), EXIT_DRAIN_DEADLINE);
 }
 
+/* What is given again was emitted once already, and is taken a second time. */
+static void test_letters_that_were_given_again(void **state)
+{
+	struct outcome outcome = good();
+
+	(void)state;
+	outcome.ledger[LEDGER_TAKEN] += 2;
+	outcome.ledger[LEDGER_DELIVERED] += 2;
+	assert_false(outcome_balanced(&outcome));
+	outcome.ledger[LEDGER_REPLAYED] = 2;
+	assert_true(outcome_balanced(&outcome) && outcome_lossless(&outcome));
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_DONE);
+}
+
 /* What the spec wanted dropped is no loss; what was refused is one. Both must be in the books. */
 static void test_full_lanes(void **state)
 {
@@ -190,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_delivered_is_done),
 		cmocka_unit_test(test_items_left_in_lanes),
+		cmocka_unit_test(test_letters_that_were_given_again),
 		cmocka_unit_test(test_full_lanes),
 		cmocka_unit_test(test_passed_deadline_with_nothing_left_is_no_loss),
 		cmocka_unit_test(test_held_items_are_in_flight),

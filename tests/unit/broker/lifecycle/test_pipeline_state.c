@@ -51,6 +51,8 @@ static void test_guards_hold_the_state(void **state)
 {
 	(void)state;
 	expect_none(PIPELINE_STARTING, PIPELINE_EVENT_ALL_READY, 0);
+	expect_none(PIPELINE_DRAINING, PIPELINE_EVENT_RESUMED, 0);
+	expect(PIPELINE_DRAINING, PIPELINE_EVENT_RESUMED, GUARD(SOURCES_GO_ON), PIPELINE_RUNNING);
 	expect_none(PIPELINE_DRAINING, PIPELINE_EVENT_ALL_ENDED, 0);
 }
 

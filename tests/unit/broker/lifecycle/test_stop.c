@@ -73,6 +73,9 @@ static void test_a_cancel_is_one_order(void **state)
 	assert_int_equal(life->cause, CAUSE_CONFIG);
 	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_CANCEL, .cause = CAUSE_USER }));
 	assert_string_equal(steps.did, "");
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(tell_signal(2));
+	assert_int_equal(life->ladder.rung, RUNG_TERM);
 	assert_int_equal(life->cause, CAUSE_CONFIG); /* the first one counts */
 }
 
@@ -84,6 +87,7 @@ static void test_after_a_cancel_nobody_is_started(void **state)
 	assert_int_equal(life->lives[STEPS_MID].state, SEAT_BACKOFF);
 	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_CANCEL, .cause = CAUSE_USER }));
 	assert_int_equal(life->lives[STEPS_MID].state, SEAT_LOST);
+	assert_int_equal(life->lives[STEPS_MID].due_ns, 0);
 	steps_crash(&steps, STEPS_OUT);
 	assert_int_equal(life->lives[STEPS_OUT].state, SEAT_LOST);
 	assert_true(steps_did(&steps, "repair:3") && steps_did(&steps, "say-death:3=3") && steps_did(&steps, "lose:3"));

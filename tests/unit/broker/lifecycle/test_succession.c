@@ -184,6 +184,22 @@ static void test_all_are_down_before_one_comes_back(void **state)
 	assert_int_equal(life->stages[STAGE_MID].history.n + life->stages[STAGE_OUT].history.n, 0);
 }
 
+/* ... but for those who were not stopped there is nothing to wait for. */
+static void test_who_lives_on_holds_up_nobody(void **state)
+{
+	(void)state;
+	steps.plan.strategy = PLAN_REST_FOR_ONE;
+	steps_run(&steps);
+	steps_crash(&steps, STEPS_MID);
+	assert_int_equal(steps_count(&steps, "kill"), 1);
+	steps_wait(&steps);
+	assert_false(steps_did(&steps, "spawn"));
+	steps_crash(&steps, STEPS_OUT);
+	assert_true(steps_did(&steps, "spawn:1"));
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "spawn:3"));
+}
+
 /* A machine that can't fork: tried again as after a death, but nobody else is stopped for it. */
 static void test_a_fork_that_fails_takes_nobody_with_it(void **state)
 {
@@ -193,13 +209,15 @@ static void test_a_fork_that_fails_takes_nobody_with_it(void **state)
 	steps_crash(&steps, STEPS_OUT);
 	for (uint32_t seat = STEPS_IN; seat <= STEPS_MID_TOO; seat++)
 		steps_crash(&steps, seat);
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "spawn:0"));
 	steps.no_forks = true;
 	steps_wait(&steps);
-	assert_true(steps_did(&steps, "say-not-started:0"));
-	assert_int_equal(life->lives[STEPS_IN].state, SEAT_BACKOFF);
-	assert_int_equal(life->lives[STEPS_IN].failures, 1);
+	assert_string_equal(steps.did, "spawn:1 say-not-started:1 ");
+	assert_int_equal(life->lives[STEPS_MID].state, SEAT_BACKOFF);
+	assert_int_equal(life->lives[STEPS_MID].failures, 1);
 	steps.no_forks = false;
-	for (unsigned i = 0; i < STEPS_SEATS; i++) {
+	for (unsigned i = 0; i < STEPS_SEATS - 1; i++) {
 		steps_wait(&steps);
 		assert_false(steps_did(&steps, "kill") || steps_did(&steps, "say-death"));
 	}
@@ -218,6 +236,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_who_can_not_be_retired_is_the_end_of_its_stage, begin, end),
 		cmocka_unit_test_setup_teardown(test_before_it_ran_nobody_is_retired, begin, end),
 		cmocka_unit_test_setup_teardown(test_all_are_down_before_one_comes_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_lives_on_holds_up_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_fork_that_fails_takes_nobody_with_it, begin, end),
 	};
 

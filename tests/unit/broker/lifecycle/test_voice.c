@@ -148,11 +148,12 @@ static void test_the_run_begins_when_the_last_one_is_ready(void **state)
 	(void)state;
 	steps.plan.deadline_ns = 7 * NS_PER_S;
 	steps_start(&steps);
-	for (uint32_t i = 0; i < STEPS_OUT; i++) {
-		steps_sit_down(&steps, i);
-		assert_false(steps_did(&steps, "run"));
+	for (uint32_t i = 0; i < STEPS_SEATS; i++)
+		assert_true(steps_tell_of(&steps, EVENT_HELLO, i));
+	for (uint32_t i = 0; i < STEPS_SEATS; i++) {
+		assert_int_equal(life->state, PIPELINE_STARTING);
+		assert_true(steps_tell_of(&steps, EVENT_READY, i));
 	}
-	steps_sit_down(&steps, STEPS_OUT);
 	assert_true(steps_did(&steps, "run") && steps_did(&steps, "phase=1"));
 	assert_int_equal(lifecycle_due_ns(life), steps.now_ns + 7 * NS_PER_S); /* from now on, not from the start on */
 	steps_wait(&steps);
