@@ -366,6 +366,71 @@ static void test_items_of_a_cancelled_scope_are_never_started(void **state)
 	end();
 }
 
+#define BATCH 8u /* of the rig */
+
+static int look_at_the_books(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context, (void)state, (void)item;
+	assert_int_equal(cursor_current(&rig.relay.segment)->ledger[LEDGER_CANCELLED], BATCH);
+	assert_int_equal(cursor_current(&rig.relay.segment)->cancelled_by[CAUSE_USER], BATCH);
+	return 0;
+}
+
+/* Else the producer would wait for the room of items that are long gone, and a kill would count them again. */
+static void test_a_turn_of_nothing_but_cancelled_items_is_committed(void **state)
+{
+	static const struct weir_stage looks = { .role = WEIR_SINK, .process = look_at_the_books };
+
+	(void)state;
+	begin(&looks);
+	for (unsigned i = 0; i < BATCH; i++)
+		push("x", 2, NULL);
+	push("y", 0, NULL);
+	cancel(2, CAUSE_USER);
+	run();
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], BATCH + 1);
+	end();
+}
+
+static unsigned n_hooks;
+
+static void count_hook(void *data, enum weir_cause cause)
+{
+	(void)data;
+	assert_int_equal(cause, WEIR_CAUSE_RUN_DEADLINE);
+	n_hooks++;
+}
+
+/* A stage that sleeps in the middle of an item is woken, and what it has hung there is called before it goes on. */
+static int hang_a_hook(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	struct weir_scope_hook hook = { .function = count_hook };
+	struct weir_scope *scope = weir_scope_of_item(context);
+
+	(void)state, (void)item;
+	assert_int_equal(weir_scope_hook(scope, &hook), 0);
+	cancel(1000, CAUSE_USER); /* of somebody else */
+	assert_int_equal(weir_wait(context, NULL, 0, 1), WEIR_EXPIRED);
+	assert_int_equal(n_hooks, 0);
+	cancel(weir_scope_id(context), CAUSE_RUN_DEADLINE);
+	assert_int_equal(weir_wait(context, NULL, 0, 1), WEIR_EXPIRED);
+	assert_int_equal(n_hooks, 1);
+	return WEIR_CANCELLED;
+}
+
+static void test_hooks_of_the_item_in_hand_are_called(void **state)
+{
+	static const struct weir_stage hangs = { .role = WEIR_OPERATOR, .process = hang_a_hook };
+
+	(void)state;
+	n_hooks = 0;
+	begin(&hangs);
+	push("a", 5, NULL);
+	run();
+	assert_int_equal(n_hooks, 1);
+	end();
+}
+
 /* The stage cancels the scope of the item in hand, or another one, as the supervisor would do it for it. */
 static int cancel_by_name(struct weir_context *context, void *state, const struct weir_item *item)
 {
@@ -514,6 +579,8 @@ int main(void)
 		cmocka_unit_test(test_goes_on_in_produce_and_after_a_death),
 		cmocka_unit_test(test_is_packed_by_who_holds),
 		cmocka_unit_test(test_items_of_a_cancelled_scope_are_never_started),
+		cmocka_unit_test(test_a_turn_of_nothing_but_cancelled_items_is_committed),
+		cmocka_unit_test(test_hooks_of_the_item_in_hand_are_called),
 		cmocka_unit_test(test_the_item_in_hand_hears_of_it),
 		cmocka_unit_test(test_nobody_may_say_cancelled_who_is_not),
 		cmocka_unit_test(test_its_descriptor),

@@ -5,8 +5,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/channel.h>
 
 #include "common/base/clock.h"
@@ -420,6 +422,41 @@ static void offer_to_nobody(const struct weir_stage *stage, int (*loop)(struct w
 	rig_deinit(&rig);
 }
 
+static atomic_u32 read_to_the_end;
+
+static void *read_slowly(void *data)
+{
+	(void)data;
+	while (!load_acquire(&read_to_the_end)) {
+		usleep(1000);
+		if (strcmp(rig_take(&rig.consumers[0]), "-") != 0)
+			rig_commit(&rig.consumers[0]);
+	}
+	return NULL;
+}
+
+/* Each has its own time: that the one before it has waited, and got in, is not held against the next one. */
+static void test_who_gets_in_takes_its_wait_along(void **state)
+{
+	static const struct weir_stage offers = { .role = WEIR_SOURCE, .produce = offer };
+	struct worker *source = &rig.producers[0];
+	pthread_t thread;
+
+	(void)state;
+	rig_init(&rig, 1, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, source, &offers);
+	source->heritage.admission_ns = 600 * NS_PER_S;
+	n_offered = n_let_in = n_rejected = 0;
+	store_release(&read_to_the_end, 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_slowly, NULL), 0);
+	assert_int_equal(turn_loop(source), 0);
+	store_release(&read_to_the_end, 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(n_let_in, N_OFFERED);
+	assert_int_equal(n_rejected, 0);
+	rig_deinit(&rig);
+}
+
 static void test_a_source_waits_so_long_at_the_door(void **state)
 {
 	static const struct weir_stage offers = { .role = WEIR_SOURCE, .produce = offer };
@@ -448,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_its_own_deadline_in_a_loop),
 		cmocka_unit_test(test_its_own_deadline_while_it_is_in_flight),
 		cmocka_unit_test(test_a_stage_may_only_shorten_it),
+		cmocka_unit_test(test_who_gets_in_takes_its_wait_along),
 		cmocka_unit_test(test_a_source_waits_so_long_at_the_door),
 		cmocka_unit_test(test_a_loop_waits_so_long_at_the_door),
 	};

@@ -15,7 +15,7 @@
 #include "worker/output.h"
 #include "worker/rest.h"
 
-#define LONG_NS (600 * NS_PER_S) /* until SIGTERM, where that is not what ends it */
+#define LONG_NS (60 * NS_PER_S) /* until SIGTERM, where that is not what ends it */
 #define SOON_US 20000u
 
 static struct rig rig;
@@ -40,6 +40,7 @@ static void begin(uint32_t n_consumers, enum heritage_order order, unsigned n_it
 		source->outputs[0].n_lanes = n_consumers;
 		source->n_outputs = 1;
 	}
+	source->heritage.outputs[0].run_records = 1000;
 	for (unsigned i = 0; i < n_items; i++) {
 		snprintf(text, sizeof(text), "%u", i);
 		assert_int_equal(rig_push(source, text), 0);
@@ -130,12 +131,12 @@ static void test_it_rests_until_the_last_item_is_taken(void **state)
 	uint64_t from_ns;
 
 	(void)state;
-	begin(1, HERITAGE_ORDER_NONE, 20, LONG_NS);
+	begin(1, HERITAGE_ORDER_NONE, 30, LONG_NS);
 	from_ns = clock_now_ns();
-	begin_meanwhile(0, 20, 1000, BOARD_HOLD);
+	begin_meanwhile(0, 30, 90000, BOARD_HOLD);
 	assert_int_equal(rest(source), REST_E_OVER);
 	assert_int_equal(left_bytes(0), 0);
-	assert_true(clock_now_ns() - from_ns >= 20 * NS_PER_MS); /* and did not come back before that */
+	assert_true(clock_now_ns() - from_ns >= 2700 * NS_PER_MS); /* longer than it would wait for one of them */
 	assert_true(source->parted && !source->lingering);
 	end_meanwhile();
 	end();
