@@ -5,6 +5,7 @@
  *   lanes     "src>a* a>b"      from > to; behind it: * full  ^ read, and not given back  | closed; nothing: empty
  *   workers   "a=room:b@9"      what it waits for, of whom; without a word it waits for an item. Behind it:
  *                               @N has not moved for N seconds (10), @0: has just moved  /K the kernel's letter  +N put aside  ~N held
+ *                               .N the same in tenths of a second, and two looks have seen it
  *                               ! has an item in hand  & was asked to end
  *             busy room item outside nothing credit commit readers absent opening over gather (an item, or a timer)
  *   found     "kind:culprit:waiting:chain"
@@ -198,6 +199,8 @@ static const char *read_worker(struct scene *scene, const char *at)
 
 			scene->histories[number].still_ns = NOW - seconds * S;
 			scene->histories[number].n_looks = seconds != 0;
+		} else if (*at == '.') {
+			scene->histories[number].still_ns = NOW - strtoull(at + 1, &end, 10) * S / 10;
 		} else if (*at == '/') {
 			worker->kernel = *end++;
 		} else if (*at == '+') {
@@ -270,6 +273,9 @@ static const struct planted deadlocks[] = {
 	{ "a rendezvous on one way, room on the other", "h>a* a>h*", "h=commit a=room:h", "cycle:h:0:h>a" },
 	{ "all readers of a rendezvous are needed, and one is in the cycle", "h>a* h>k a>h*", "h=commit a=room:h",
 	  "cycle:h:1:h>a" },
+	{ "... and another one works", "h>a* h>k* a>h*", "h=commit a=room:h k=busy!@0", "cycle:h:0:h>a" },
+	{ "a key that leads round a loop, beside a worker that works", "h>a0* h>a1* a0>h*",
+	  "h=room:a0 a0=room:h a1=busy!@0", "cycle:h:0:h>a0" },
 	{ "a gatherer in a loop holds everything", "src>h* h>a a>h", "src=room:h h=item a=item~7", "cycle:h:1:h>a" },
 	{ "the same at the end of the input, with nothing in any lane", "src>h| h>a a>h", "src=over h=item:a a=item~7",
 	  "cycle:h:0:h>a" },
@@ -342,6 +348,11 @@ static const struct planted peace[] = {
 	{ "a loop that has just filled up", "src>h* h>a* a>h*", "src=room:h@9 h=room:a@0 a=room:h@0", "" },
 	{ "a loop of which one has a processor", "src>h* h>a* a>h*", "src=room:h h=room:a/R a=room:h", "" },
 	{ "a loop of which one is in the kernel", "src>h* h>a* a>h*", "src=room:h h=room:a a=room:h/D", "" },
+	{ "a loop of which the first has only just fallen asleep", "src>h* h>a* a>h*",
+	  "src=room:h@9 h=room:a.5 a=room:h@9", "" },
+	{ "a loop of which the last has only just fallen asleep", "src>h* h>a* a>h*",
+	  "src=room:h@9 h=room:a@9 a=room:h.5", "" },
+	{ "an idle loop whose input has ended", "src>h| h>a a>h", "src=over h=item a=item", "" },
 	{ "an idle loop", "src>h h>a a>h", "src=outside h=item a=item", "" },
 	{ "a loop that ends behind a sink at work", "src>h* h>a a>h a>k*", "src=room:h h=item:a a=room:k k=busy!@0",
 	  "" },

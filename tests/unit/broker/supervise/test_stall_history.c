@@ -198,6 +198,9 @@ static void test_rest_is_no_pause(void **state)
 		assert_int_equal(pair_look(&pair, 720), 0);
 	assert_true(stall_is_idle(&pair.topology, pair.histories, &pair.snapshot));
 	pair.level.tail = 200;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pair_look(&pair, 0), 0);
+	assert_false(stall_is_idle(&pair.topology, pair.histories, &pair.snapshot)); /* nobody has woken it */
 	pair.workers[1].doing = STALL_BUSY;
 	assert_int_equal(pair_look(&pair, 1), 0);
 	assert_int_equal(pair_look(&pair, 1), 0);
