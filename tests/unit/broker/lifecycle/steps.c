@@ -200,6 +200,18 @@ unsigned steps_count(const struct steps *steps, const char *what)
 	return n;
 }
 
+const char *steps_stopping(const struct steps *steps)
+{
+	static char seats[STEPS_SEATS * 2 + 1];
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < STEPS_SEATS; i++)
+		if (steps->lifecycle.lives[i].state == SEAT_STOPPING)
+			length += (size_t)sprintf(seats + length, "%u ", i);
+	seats[length] = '\0';
+	return seats;
+}
+
 bool steps_did(const struct steps *steps, const char *what)
 {
 	return steps_count(steps, what) > 0;

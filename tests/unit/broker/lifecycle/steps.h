@@ -57,3 +57,5 @@ void steps_wait(struct steps *steps);
 /* How often the last event has done this: "spawn:1", "order=2". */
 unsigned steps_count(const struct steps *steps, const char *what);
 bool steps_did(const struct steps *steps, const char *what);
+/* "2 3 ": whose workers are being stopped, in whatever way. */
+const char *steps_stopping(const struct steps *steps);

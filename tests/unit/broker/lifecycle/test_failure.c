@@ -47,8 +47,9 @@ static void test_a_dropped_stage_gets_stand_ins(void **state)
 	steps.stages[STAGE_MID].drop_branch = true;
 	steps_run(&steps);
 	fail_mid();
-	assert_true(steps_did(&steps, "say-dropped:1") && steps_did(&steps, "kill:2"));
-	assert_false(steps_did(&steps, "order") || steps_did(&steps, "kill:0") || steps_did(&steps, "kill:3"));
+	assert_true(steps_did(&steps, "say-dropped:1"));
+	assert_false(steps_did(&steps, "order"));
+	assert_string_equal(steps_stopping(&steps), "2 ");
 	assert_int_equal(life->state, PIPELINE_RUNNING);
 	steps_crash(&steps, STEPS_MID_TOO);
 	steps_wait(&steps);
@@ -138,8 +139,9 @@ static void test_a_stage_is_cancelled_once_and_the_others_go_on(void **state)
 	steps_deinit(&steps);
 	steps_run(&steps);
 	assert_true(steps_tell_of(&steps, EVENT_CANCEL_STAGE, STEPS_MID_TOO));
-	assert_true(steps_did(&steps, "kill:1") && steps_did(&steps, "kill:2") && steps_did(&steps, "say-dropped:2=4"));
-	assert_false(steps_did(&steps, "kill:0") || steps_did(&steps, "order"));
+	assert_true(steps_did(&steps, "say-dropped:2=4"));
+	assert_false(steps_did(&steps, "order"));
+	assert_string_equal(steps_stopping(&steps), "1 2 ");
 	assert_false(steps_tell_of(&steps, EVENT_CANCEL_STAGE, STEPS_MID));
 	for (uint32_t seat = STEPS_MID; seat <= STEPS_MID_TOO; seat++)
 		steps_crash(&steps, seat);
@@ -159,9 +161,8 @@ static void test_who_outlives_sigkill_is_left_behind_and_its_stage_has_failed(vo
 	steps_crash(&steps, STEPS_MID);
 	steps_crash(&steps, STEPS_IN);
 	steps_crash(&steps, STEPS_MID_TOO);
-	for (unsigned i = 0; i < 3; i++) /* three back-offs, and they wait */
+	for (unsigned i = 0; i < 9 && !steps_did(&steps, "leave-behind:3"); i++) /* three back-offs, and they wait */
 		steps_wait(&steps);
-	steps_wait(&steps);
 	assert_true(steps_did(&steps, "leave-behind:3") && steps_did(&steps, "say-stage-failed:3=5"));
 	assert_int_equal(life->lives[STEPS_OUT].state, SEAT_LOST);
 	assert_false(steps_did(&steps, "spawn"));
