@@ -28,6 +28,7 @@ static int host_produced(struct worker *worker, uint32_t output)
 {
 	bool refused = worker->stage.role == WEIR_SOURCE && admission_refused(worker, output);
 
+	worker->produced = true;
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED]++;
 	output_item_end(worker);
@@ -398,6 +399,11 @@ static uint32_t host_generation(const struct weir_context *context)
 	return worker_of(context)->heritage.generation;
 }
 
+static bool host_has_run(const struct weir_context *context)
+{
+	return worker_of(context)->item_number != 0;
+}
+
 static const struct heritage_option *host_option(const struct weir_context *context, const char *name)
 {
 	const struct heritage *heritage = &worker_of(context)->heritage;
@@ -437,6 +443,7 @@ const struct weir_host worker_host = {
 	.stage_name = host_stage_name,
 	.worker_index = host_worker_index,
 	.generation = host_generation,
+	.has_run = host_has_run,
 	.inputs = channel_inputs,
 	.recv = channel_recv,
 	.send = channel_send,

@@ -301,6 +301,10 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 		if (r)
 			return r;
 	}
+	if (status == WEIR_CANCELLED && worker_cancelled(worker)) { /* so is the item's scope; it stays undone */
+		worker->emit_refused = WEIR_CANCELLED;
+		return WEIR_CANCELLED;
+	}
 	if (status == WEIR_CANCELLED && cancelled_in_hand(worker) == CAUSE_NONE)
 		return in_flight_misuse(worker, "it called weir_complete() with WEIR_CANCELLED for an item whose scope "
 						"is not cancelled");

@@ -122,7 +122,7 @@ static int worker_run(struct worker *worker)
 		worker->stage.close(&worker->context, worker->state);
 	children_kill_all();
 	if (r == 0 || r == WEIR_CANCELLED)
-		worker_set_state(worker, WORKER_STATE_ENDED, NO_LANE);
+		worker_set_state(worker, r ? WORKER_STATE_CANCELLED : WORKER_STATE_ENDED, NO_LANE);
 	return worker_bye(worker, r, r == 0 || r == WEIR_CANCELLED ? NULL : worker->reason, NULL);
 }
 

@@ -47,10 +47,11 @@ static int run_status(struct worker *worker, int status)
 /* The last step. Returns what the stage has come to. */
 static int run_conclude(struct worker *worker, int status)
 {
-	bool source = worker->stage.role == WEIR_SOURCE;
-	int r = status == 0 || source ? step_end(worker) : 0, committed;
+	/* What a source that fails has sent counts; what one that is cancelled has sent last may lack its cursor, and be sent again. */
+	bool keeps = status == 0 || (worker->stage.role == WEIR_SOURCE && status != WEIR_CANCELLED);
+	int r = keeps ? step_end(worker) : 0, committed;
 
-	if (status != 0 && !source)
+	if (!keeps)
 		step_drop(worker);
 	committed = step_commit(worker);
 	worker->phase = PHASE_NONE;
@@ -154,7 +155,8 @@ static int run_finish(struct worker *worker, enum cursor_end end)
 	if (r == 0) {
 		turn_close(worker);
 		r = loop_end(worker);
-		turn_linger(worker);
+		if (r == 0)
+			r = turn_linger(worker);
 	}
 	return r;
 }

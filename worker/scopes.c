@@ -126,11 +126,13 @@ struct weir_budget scopes_budget(const struct weir_context *context)
 	return weir_budget_at(&run, attempt_deadline_ns(worker_of(context)));
 }
 
-/* When the order is known, so is the time: it was stored before [B1]. */
+/* When the order is known, so is the time: it was stored before [B1]. Everybody's order, or this slot's alone, whichever comes first. */
 static void explain(struct worker *worker, struct weir_exit *ret_exit)
 {
-	uint64_t deadline_ns = load_relaxed(&worker->board->term_deadline_ns);
-	const struct weir_budget left = weir_budget_at(NULL, deadline_ns ? deadline_ns : WEIR_FOREVER);
+	uint64_t all_ns = load_relaxed(&worker->board->term_deadline_ns),
+		 own_ns = load_relaxed(&worker->board->slots[worker->heritage.slot].term_deadline_ns);
+	const struct weir_budget all = weir_budget_at(NULL, all_ns ? all_ns : WEIR_FOREVER);
+	const struct weir_budget left = weir_budget_at(&all, own_ns ? own_ns : WEIR_FOREVER);
 
 	ret_exit->cause = worker_cancelled(worker) ? weir_scope_cause(worker->scope) : WEIR_CAUSE_NONE;
 	ret_exit->deadline_ns = left.deadline_ns;

@@ -395,7 +395,7 @@ static int turn_produce(struct worker *worker)
 
 	if (worker->stage.role == WEIR_SOURCE)
 		outcomes |= OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED);
-	worker->full = false;
+	worker->full = worker->produced = false;
 	worker->context.accepted_ns = source_time(worker);
 	baggage_take_up(worker);
 	window_open(worker);
@@ -406,6 +406,8 @@ static int turn_produce(struct worker *worker)
 	if (r == WEIR_OK) /* after a failure it is still to be gone on with */
 		worker->cursor.extension_words = 0;
 	worker->changed = true;
+	if (r == WEIR_CANCELLED && (!worker->in_flight || worker->produced))
+		return r; /* what it had begun has not happened: somebody may come next, and begin it again */
 	worker->produce_wanted = r == WEIR_MORE || (r == WEIR_OK && worker->stage.role == WEIR_SOURCE);
 	committed = turn_commit(worker);
 	if (r == WEIR_FAILED || r == WEIR_CANCELLED || r < 0)
@@ -499,13 +501,14 @@ static bool turn_holds_nothing(struct worker *worker, const void *data)
  * Whoever leaves with pins leaves its inputs held for ever. Nobody writes into them any more, but a producer that has closed only
  * this lane may itself hold its inputs for it: so stay until the last reference is freed, or everybody is to stop.
  */
-void turn_linger(struct worker *worker)
+int turn_linger(struct worker *worker)
 {
 	const struct wait_request request = { .is_over = turn_holds_nothing };
+	int r = 0;
 
-	while (pins_in_inputs(worker))
-		if (wait_for_request(worker, &request) != 0)
-			return;
+	while (r == 0 && pins_in_inputs(worker))
+		r = wait_for_request(worker, &request);
+	return r;
 }
 
 void turn_start(struct worker *worker)
@@ -572,7 +575,8 @@ int turn_loop(struct worker *worker)
 	if (r == 0) {
 		turn_close(worker);
 		r = loop_end(worker);
-		turn_linger(worker);
+		if (r == 0)
+			r = turn_linger(worker);
 	}
 	return r == 0 && failed ? WEIR_FAILED : r;
 }

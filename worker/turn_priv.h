@@ -8,7 +8,7 @@
 /* Before the first turn: what open() has put into the cursor is committed. */
 void turn_start(struct worker *worker);
 /* After the lanes are closed: stays until no output refers to an input any more, or everybody is to stop. May block. */
-void turn_linger(struct worker *worker);
+int turn_linger(struct worker *worker);
 /* A turn begins: the clock is read, runs that are due end. */
 void turn_begin(struct worker *worker);
 /* Items that a turn takes at most. */

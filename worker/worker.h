@@ -229,6 +229,7 @@ struct worker {
 	enum phase phase;
 	bool produce_wanted;
 	bool full;            /* an emit of this produce() found no room */
+	bool produced;        /* ... and one that belongs to no item went out */
 	uint64_t need_bytes;  /* ... for a record of this size */
 	uint32_t need_output; /* ... in this edge, or WEIR_ALL_OUTPUTS */
 	struct watch watch;

@@ -70,8 +70,8 @@ void live_bar(double fraction, unsigned width, bool utf8, struct text *text)
 static unsigned state_rank(const char *state)
 {
 	static const char *const order[] = {
-		"lost",   "restarting", "dead",    "starting", "wait-out", "wait-ext", "busy",  "opening",
-		"ending", "leaving",    "wait-in", "ready",    "empty",    "none",     "ended",
+		"lost",   "stopping", "restarting", "dead",  "starting", "wait-out", "wait-ext",  "busy",  "opening",
+		"ending", "leaving",  "wait-in",    "ready", "empty",    "none",     "cancelled", "ended",
 	};
 	unsigned i = 0;
 

@@ -25,7 +25,8 @@ void death_exited(struct lifecycle *lifecycle, struct life *life, const struct d
 	life->stopped = life->state == SEAT_STOPPING;
 	life->due_ns = 0;
 	life_must_move(lifecycle, life, SEAT_EVENT_DEATH);
-	if (facts->ended && facts->exited_zero)
+	/* Who left because it was told to is repaired for the sake of who comes next: there is somebody unless everybody ends. */
+	if (facts->ended && facts->exited_zero && (!facts->cancelled || lifecycle->restarts_off))
 		ring_and_conclude(lifecycle, life, 0);
 	else
 		act(lifecycle, ACTION_REPAIR, life);
@@ -66,6 +67,7 @@ static enum verdict verdict_on(const struct lifecycle *lifecycle, const struct l
 	const struct verdict_facts facts = {
 		.exited_zero = death->exited_zero,
 		.ended = death->ended,
+		.cancelled = death->cancelled,
 		.hung = life->hung,
 		.failed = life->goodbye && life->goodbye_failed,
 		.closed = closed_its_lanes(lifecycle, life, memory) || memory->cut_off,
@@ -116,7 +118,7 @@ static enum next nobody_follows(const struct lifecycle *lifecycle, const struct 
 void death_examined(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns)
 {
 	life->memory = event->memory;
-	resume_gone(lifecycle, life, life->death.ended || event->memory.closed);
+	resume_gone(lifecycle, life, (life->death.ended && !life->death.cancelled) || event->memory.closed);
 	switch (verdict_on(lifecycle, life, &event->memory)) {
 	case VERDICT_DONE:
 		life_must_move(lifecycle, life, SEAT_EVENT_END);

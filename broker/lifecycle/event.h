@@ -21,7 +21,8 @@ enum event_kind {
 /* How the kernel, and the status line of this very generation, say that a worker ended. */
 struct death_facts {
 	bool exited_zero, exited_one;
-	bool ended;      /* its status line said ENDED */
+	bool ended;      /* its status line said ENDED, or CANCELLED ... */
+	bool cancelled;  /* ... the latter: it left because it was told to, and has closed nothing */
 	bool progressed; /* committed at least one turn, or was killed from outside while it waited */
 	bool not_run;    /* weir-worker was never executed ... */
 	bool no_program; /* ... and never could be */
@@ -50,10 +51,10 @@ struct event {
 	bool runs;                     /* ACKNOWLEDGED: the order to run; else to drain */
 	bool closed;                   /* ACKNOWLEDGED: a source, and its stream has ended */
 	uint64_t deadline_ns;          /* DRAIN: absolute; 0: the plan's */
-	enum cause cause;              /* CANCEL */
+	enum cause cause;              /* CANCEL, CANCEL_STAGE */
 	int signal_number;             /* SIGNAL */
 	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
-	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, SIGNAL, RESUME: for the log */
+	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, CANCEL_STAGE, SIGNAL, RESUME: for the log */
 };
 
 enum action_kind {
@@ -83,7 +84,7 @@ struct action {
 	enum action_kind kind;
 	uint32_t seat;   /* NO_SEAT: the whole pipeline */
 	int value;       /* action.def says what */
-	uint64_t at_ns;  /* ARM, GRACE, RUN: absolute; SAY_DEATH: relative */
+	uint64_t at_ns;  /* ARM, GRACE, RUN, CANCEL: absolute; SAY_DEATH: relative */
 	const char *who; /* borrowed from the event or from the plan, or static */
 };
 

@@ -3,7 +3,8 @@
  * A stage has failed for good. Everybody else is cancelled; or, with on_failure: drop_branch, goes on:
  *
  *      the one that died        restarting ------------> starting          all of its seats get stand-ins (worker/stand_in.c): they
- *      its stage's others       stopping -> restarting -> starting         leave the inputs, discard what comes, and end with them
+ *      its stage's others       stopping -> restarting -> starting         leave the inputs, discard what comes, and end with them;
+ *                               (cancel, grace, SIGTERM, ...)              each comes as soon as its own seat is empty
  *
  * No lane loses its reader, so no producer has to learn of a failure: it sees a reader that has left, as behind a `take`. Downstream
  * a stand-in's lanes close as lost when its inputs have ended: a stage that reads from it says, once it has done all that it was
@@ -19,25 +20,36 @@ static bool may_be_stopped(const struct life *life)
 	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || life->state == SEAT_READY;
 }
 
-/* dead: one that needs no stopping; NULL: all do. */
-static void abandon_stage(struct lifecycle *lifecycle, const struct life *of, const struct life *dead, bool cut_off,
-			  enum reason reason, uint64_t now_ns)
+/* Why a stage gets stand-ins. */
+struct abandonment {
+	const struct life *dead; /* one that needs no stopping; NULL: all do */
+	bool cut_off;
+	enum reason reason;
+	enum cause cause;
+	const char *who;
+};
+
+static void abandon_stage(struct lifecycle *lifecycle, const struct life *of, const struct abandonment *why,
+			  uint64_t now_ns)
 {
 	const struct plan_stage *plan = life_stage(lifecycle, of);
 	struct stage_life *stage = &lifecycle->stages[of->stage];
 	struct action *say;
 
 	stage->abandoned = true;
+	stage->cause = why->cause;
 	stage->history.n = stage->history.next = 0;
 	lifecycle->outcome.stage_failed = true;
 	say = act(lifecycle, ACTION_SAY_DROPPED, of);
-	say->value = (int)reason;
-	say->at_ns = cut_off;
+	say->value = (int)why->reason;
+	say->at_ns = why->cut_off;
 	for (uint32_t i = plan->workers; i-- > 0;) {
 		struct life *sibling = &lifecycle->lives[plan->first_slot + i];
 
-		if (sibling != dead && may_be_stopped(sibling))
-			sibling_stop(lifecycle, sibling, now_ns, now_ns);
+		if (sibling == why->dead || !may_be_stopped(sibling))
+			continue;
+		sibling->restart_ns = now_ns;
+		seat_ladder_begin(lifecycle, sibling, why->cause, why->who, now_ns);
 	}
 }
 
@@ -48,18 +60,26 @@ bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struc
 	    !(life_stage(lifecycle, life)->drop_branch || memory->cut_off || lifecycle->stages[life->stage].abandoned))
 		return false;
 	if (!lifecycle->stages[life->stage].abandoned)
-		abandon_stage(lifecycle, life, life, memory->cut_off, reason, now_ns);
+		abandon_stage(lifecycle, life,
+			      &(struct abandonment){ .dead = life,
+						     .cut_off = memory->cut_off,
+						     .reason = reason,
+						     .cause = CAUSE_SIBLING_FAILED,
+						     .who = life_stage(lifecycle, life)->name },
+			      now_ns);
 	life->failures = 0;
 	life->restart_ns = now_ns;
 	succession_back_off(lifecycle, life);
 	return true;
 }
 
-bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, uint64_t now_ns)
+bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, enum cause cause, const char *who,
+			  uint64_t now_ns)
 {
 	if (!lifecycle->started_ns || lifecycle->stages[of->stage].abandoned || lifecycle->ladder.rung >= RUNG_CANCEL)
 		return false;
-	abandon_stage(lifecycle, of, NULL, false, REASON_CANCELLED, now_ns);
+	abandon_stage(lifecycle, of, &(struct abandonment){ .reason = REASON_CANCELLED, .cause = cause, .who = who },
+		      now_ns);
 	return true;
 }
 

@@ -3,12 +3,13 @@
  * The dispatcher: from an event to the decision about it, and after each event the same three questions.
  *
  *      start.c       begin, spawn, everybody ready                    voice.c      what a worker says, and waits for it
+ *      seat_ladder.c one worker is to end, others go on
  *      death.c       exited -> repaired -> examined -> verdict        stop.c       the ladder: drain, cancel, signals, deadlines
  *      succession.c  restart, back-off, retire, give up               resume.c     taking a drain back
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
  *      end.c         nobody left: sweep, count, exit code
  *
- *      after each:   is nobody being stopped any more? -> fill the seats that wait · is nobody left? -> end · what is due next? -> ARM
+ *      after each:   is no sibling being stopped any more? -> fill the seats that wait · is nobody left? -> end · what is due next? -> ARM
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -88,16 +89,24 @@ struct action *act(struct lifecycle *lifecycle, enum action_kind kind, const str
 	return action;
 }
 
+static bool holds_others_back(const struct life *life)
+{
+	return life->state == SEAT_STOPPING && life->together;
+}
+
 bool life_move(struct lifecycle *lifecycle, struct life *life, enum seat_event event)
 {
 	enum seat_state before = life->state;
+	bool held_back = holds_others_back(life);
 
 	if (!seat_next(before, event, &life->state))
 		return false;
 	/* Unsigned, so adding a difference that is -1 takes one away. */
 	lifecycle->n_live += (uint32_t)seat_state_alive(life->state) - (uint32_t)seat_state_alive(before);
 	lifecycle->n_over += (uint32_t)seat_state_over(life->state) - (uint32_t)seat_state_over(before);
-	lifecycle->n_stopping += (uint32_t)(life->state == SEAT_STOPPING) - (uint32_t)(before == SEAT_STOPPING);
+	lifecycle->n_stopping += (uint32_t)holds_others_back(life) - (uint32_t)held_back;
+	if (life->state != SEAT_STOPPING)
+		life->together = false;
 	if (seat_state_over(life->state))
 		life->due_ns = 0;
 	if (life->waits && life->state != SEAT_BACKOFF) {
@@ -288,7 +297,8 @@ static bool take(struct lifecycle *lifecycle, const struct event *event, uint64_
 		return take_request(lifecycle, event, now_ns);
 	case EVENT_CANCEL_STAGE:
 		must(event->seat < lifecycle->plan->n_slots);
-		return failure_cancel_stage(lifecycle, &lifecycle->lives[event->seat], now_ns);
+		return failure_cancel_stage(lifecycle, &lifecycle->lives[event->seat], event->cause, event->who,
+					    now_ns);
 	default:
 		must(event->seat < lifecycle->plan->n_slots);
 		return take_of_worker(lifecycle, event, now_ns);

@@ -44,6 +44,7 @@ struct life {
 	bool waits;           /* it is over, but siblings are still being stopped */
 	bool quarantined;     /* its memory makes no sense: nothing in it is counted or repaired any more */
 	uint32_t stopped_for; /* the seat for whose sake it was stopped last */
+	bool together;        /* it is being stopped for that: nobody of them comes back before it is down */
 	enum reason reason;   /* why it would be given up, while RETIRE is being tried */
 
 	/* of the present generation */
@@ -51,7 +52,7 @@ struct life {
 	struct memory_facts memory; /* what was found behind it */
 	enum told told;
 	bool died;      /* it lived, and is dead: `death` tells how */
-	bool stopped;   /* ... killed by us, because a sibling died */
+	bool stopped;   /* ... because we told it to end, and the others not */
 	bool was_ready; /* its stage was open */
 	bool stands_in; /* for its stage, which has failed for good */
 	bool hung;      /* told to end because it did not exit after its goodbye */
@@ -63,7 +64,8 @@ struct life {
 struct stage_life {
 	struct restart_history history;
 	struct restart_policy policy;
-	bool abandoned; /* it has failed for good, and stand-ins discard what comes to it */
+	bool abandoned;   /* it has failed for good, or was cancelled, and stand-ins discard what comes to it ... */
+	enum cause cause; /* ... for this */
 };
 
 struct lifecycle {
@@ -86,9 +88,10 @@ struct lifecycle {
 	bool ending;                                             /* the last sweep and the count are being made */
 	bool finished;
 	int exit_code;
-	uint32_t n_spawned;                             /* of the start: seats below have been filled once */
-	uint32_t n_live, n_over, n_stopping, n_waiting; /* seats: with a process, over, STOPPING, that wait for those */
-	uint64_t started_ns;                            /* everybody was ready then; 0: not yet */
+	uint32_t n_spawned; /* of the start: seats below have been filled once */
+	uint32_t n_live, n_over, n_stopping,
+		n_waiting;   /* seats: with a process, over, STOPPING together, that wait for those */
+	uint64_t started_ns; /* everybody was ready then; 0: not yet */
 
 	/* Deadlines, absolute; 0: not set. Those of seats are theirs, those of the ladder are worked out from it. */
 	uint64_t start_due_ns, run_due_ns, ladder_due_ns, resume_due_ns, orphans_due_ns, orphans_end_ns;

@@ -39,6 +39,13 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 /* Its wait is over. */
 void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
 
+/* seat_ladder.c */
+/* Its worker starts or runs, and is to end while others go on: it is told now, and seat_ladder_climb() is due if it does not. */
+void seat_ladder_begin(struct lifecycle *lifecycle, struct life *life, enum cause cause, const char *who,
+		       uint64_t now_ns);
+/* Its wait is over: the next rung. */
+void seat_ladder_climb(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+
 /* death.c */
 void death_exited(struct lifecycle *lifecycle, struct life *life, const struct death_facts *facts);
 void death_repaired(struct lifecycle *lifecycle, struct life *life, enum repair repair, uint64_t now_ns);
@@ -54,12 +61,10 @@ void succession_back_off_over(struct lifecycle *lifecycle, struct life *life, ui
 void succession_give_up(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
 			enum reason reason, uint64_t now_ns);
 void succession_retired(struct lifecycle *lifecycle, struct life *life, bool done, uint64_t now_ns);
-/* Nobody is being stopped any more: fills the seats that have waited for that, in the order of the start. */
+/* No sibling is being stopped any more: fills the seats that have waited for that, in the order of the start. */
 void succession_release(struct lifecycle *lifecycle, uint64_t now_ns);
 
 /* siblings.c */
-/* Kills a worker that starts or runs; its next generation comes at restart_ns, if its type wants one. */
-void sibling_stop(struct lifecycle *lifecycle, struct life *life, uint64_t restart_ns, uint64_t now_ns);
 /* `dead` waits for its restart: stops those whom the strategy restarts with it. */
 void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_t now_ns);
 
@@ -71,7 +76,8 @@ void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_
 bool failure_abandon(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory,
 		     enum reason reason, uint64_t now_ns);
 /* Somebody wants the same for the stage of this seat. false: it is dropped, the pipeline is being cancelled, or has not run. */
-bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, uint64_t now_ns);
+bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, enum cause cause, const char *who,
+			  uint64_t now_ns);
 /* The stage has failed for good: cancels everybody else. */
 void failure_of_stage(struct lifecycle *lifecycle, struct life *life, enum reason reason, uint64_t now_ns);
 /* A source has failed, but closed its lanes: the others drain, the exit code says so. */

@@ -7,19 +7,19 @@
  *      d#0   ready -> stopping ----------------> dead -|----> starting
  *                                                      '-- nobody is `stopping` any more: all are down before one comes back
  *
- * They are stopped by SIGKILL, in the reverse of the start's order: what that does to items is proved at every instruction, so nothing
- * is lost or done twice, and no order is needed that a stage could refuse. `stopping` is bounded: who outlives SIGKILL is reported and
- * given up, and with it its stage.
+ * They are told in the reverse of the start's order, all at once, and each has its own shutdown time: cancel, grace, SIGTERM, grace,
+ * SIGKILL (seat_ladder.c). So a sibling's cleaners run, and what it had in hand is dropped or done, never half. `stopping` is bounded: who outlives
+ * SIGKILL is reported and given up, and with it its stage.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 #include "broker/lifecycle/strategy.h"
 
-void sibling_stop(struct lifecycle *lifecycle, struct life *life, uint64_t restart_ns, uint64_t now_ns)
+static void sibling_stop(struct lifecycle *lifecycle, struct life *life, const struct life *dead, uint64_t now_ns)
 {
-	life->restart_ns = restart_ns;
-	life_must_move(lifecycle, life, SEAT_EVENT_STOP);
-	act(lifecycle, ACTION_KILL, life);
-	life->due_ns = now_ns + UNKILLABLE_NS;
+	life->restart_ns = dead->restart_ns;
+	life->stopped_for = life_number(lifecycle, dead);
+	life->together = true;
+	seat_ladder_begin(lifecycle, life, CAUSE_SIBLING_FAILED, life_stage(lifecycle, dead)->name, now_ns);
 }
 
 static enum sibling_fate fate_of(const struct lifecycle *lifecycle, const struct life *dead, const struct life *life)
@@ -47,8 +47,7 @@ void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_
 		life->stopped_for = NO_SEAT;
 		if (fate_of(lifecycle, dead, life) == SIBLING_STAYS)
 			continue;
-		life->stopped_for = life_number(lifecycle, dead);
-		sibling_stop(lifecycle, life, dead->restart_ns, now_ns);
+		sibling_stop(lifecycle, life, dead, now_ns);
 		any = true;
 	}
 	if (any)

@@ -4,7 +4,7 @@
  *
  *      ENDED, exit 0 ................ normal                every type: the stream is over, and nobody is started for an end
  *      goodbye "I can't go on" ...... {shutdown, Reason}    permanent: restart; else its stage has failed
- *      stopped for a sibling ........ shutdown              restarted with the sibling; temporary: given up
+ *      stopped, told by us .......... shutdown              restarted with the sibling, or a stand-in; temporary: given up
  *      anything else, exit 0 too .... abnormal              restart; temporary: given up
  *
  * Before everybody was ready once, OTP's rule for a supervisor that starts holds: who can't be started fails the start.
@@ -14,6 +14,8 @@
 /* Exit 0 proves nothing by itself: a plugin may have called exit(). Both must say so, or we know who has killed it. */
 static bool is_clean_end(const struct verdict_facts *facts)
 {
+	if (facts->cancelled && !facts->restarts_off)
+		return false; /* it has closed nothing: that is an end only if everybody ends */
 	return facts->ended && (facts->exited_zero || facts->hung || (facts->stopped && !facts->restarts_off));
 }
 

@@ -18,11 +18,12 @@ enum verdict {
 
 struct verdict_facts {
 	bool exited_zero;
-	bool ended;        /* the status line of this very generation says ENDED */
+	bool ended;        /* the status line of this very generation says ENDED, or CANCELLED ... */
+	bool cancelled;    /* ... the latter: it left because it was told to */
 	bool hung;         /* it said goodbye and had to be killed */
 	bool failed;       /* its goodbye said WEIR_FAILED */
 	bool closed;       /* its stream is over: a source that has handed on all that it had, or a producer is lost */
-	bool stopped;      /* we have killed it, because a sibling died */
+	bool stopped;      /* we have told it to end: a sibling died, or its stage is cancelled */
 	bool no_program;   /* weir-worker can't be executed, and never could */
 	bool started;      /* the pipeline has run */
 	bool restarts_off; /* cancelled: nobody is restarted */

@@ -7,8 +7,7 @@
  *      bye (why) ------> READY -> LEAVING      it gets the grace to exit
  *
  * A worker is not trusted: what it says out of turn is refused. Who is not ready, or does not exit, when his time is over is told so:
- *
- *      due ---- SIGTERM ---- grace ---- SIGKILL ---- 5 s ---- stuck in the kernel: left behind, its stage has failed
+ * seat_ladder.c. One that is being stopped says what it says anyway, and nothing of it makes its time longer.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 
@@ -41,7 +40,8 @@ bool voice_ready(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns
 	if (!life_move(lifecycle, life, SEAT_EVENT_READY))
 		return false;
 	life->was_ready = true;
-	life->due_ns = 0;
+	if (life->state == SEAT_READY)
+		life->due_ns = 0;
 	act(lifecycle, ACTION_GREET, life);
 	check_ready(lifecycle, now_ns);
 	return true;
@@ -54,6 +54,8 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 	life->goodbye = true;
 	life->goodbye_failed = event->failed;
 	life->goodbye_blames_spec = event->blames_spec;
+	if (life->state == SEAT_STOPPING)
+		return true;
 	if (life->state == SEAT_DEAD) {
 		life->due_ns = 0;
 		act(lifecycle, ACTION_EXAMINE, life);
@@ -65,28 +67,6 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 	return true;
 }
 
-static void tell_to_end(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
-{
-	switch (life->told) {
-	case TOLD_NOTHING:
-		life->hung = life->state == SEAT_LEAVING;
-		act(lifecycle, life->hung ? ACTION_SAY_HANGS : ACTION_SAY_NOT_READY, life);
-		act(lifecycle, ACTION_TERMINATE, life);
-		life->told = TOLD_TERM;
-		life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
-		return;
-	case TOLD_TERM:
-		act(lifecycle, ACTION_SAY_KILLED, life);
-		act(lifecycle, ACTION_KILL, life);
-		life->told = TOLD_KILL;
-		life->due_ns = now_ns + UNKILLABLE_NS;
-		return;
-	case TOLD_KILL:
-		failure_unkillable(lifecycle, life, now_ns);
-		return;
-	}
-}
-
 void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
 	life->due_ns = 0;
@@ -94,10 +74,8 @@ void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 	case SEAT_SPAWNED:
 	case SEAT_OPENING:
 	case SEAT_LEAVING:
-		tell_to_end(lifecycle, life, now_ns);
-		return;
 	case SEAT_STOPPING:
-		failure_unkillable(lifecycle, life, now_ns);
+		seat_ladder_climb(lifecycle, life, now_ns);
 		return;
 	case SEAT_DEAD: /* its goodbye has not come */
 		act(lifecycle, ACTION_EXAMINE, life);

@@ -15,11 +15,9 @@
  * next generation; at `attempts` it is a dead letter. But it is no sign against the stage, so it counts in no intensity, and no other item
  * that the worker had is blamed.
  *
- * The order to cancel stands in the slot's word of the board, as everybody's does when the pipeline is cancelled, so all that
- * hears of that hears of this. It is taken back when the worker is dead.
+ * The order to cancel is the slot's own: seat_order.c.
  */
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 
 #include "broker/supervise/process_state.h"
@@ -27,7 +25,6 @@
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
 #include "common/flow/done_bits.h"
-#include "common/memory/doorbell.h"
 #include "common/observe/counters.h"
 #include "common/observe/worker_state.h"
 
@@ -106,24 +103,6 @@ static void publish_due(const struct seat *seat, uint64_t due_ns)
 
 /* ---- the ladder of one worker ---- */
 
-static void order_cancel(const struct seat *seat)
-{
-	const struct supervisor *supervisor = seat->supervisor;
-	struct board_slot *slot = &supervisor->board->slots[seat->slot];
-	const char *who = "deadline";
-	struct message message = { .type = MESSAGE_CANCEL };
-
-	if (load_relaxed(&slot->order) < BOARD_CANCEL) {
-		store_relaxed(&slot->cause, CAUSE_ITEM_DEADLINE);
-		store_release(&slot->order, BOARD_CANCEL); /* [B1] mate: board_order_of */
-	}
-	doorbell_ring(seat->cancel_fd);
-	message.cancel.cause = CAUSE_ITEM_DEADLINE;
-	message.cancel.who = (struct message_bytes){ who, sizeof("deadline") - 1 };
-	(void)supervisor->callbacks.send(supervisor->callbacks.data, seat->slot, &message);
-	doorbell_ring(seat->doorbell_fd);
-}
-
 static const char *stage_before(const struct seat *seat)
 {
 	const struct plan *plan = seat->supervisor->plan;
@@ -173,7 +152,7 @@ static void declare(struct seat *seat, uint64_t now_ns)
 	if (state ==
 	    'R') /* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
 		seat_ask_backtrace(seat);
-	order_cancel(seat);
+	seat_order_cancel(seat, CAUSE_ITEM_DEADLINE, "deadline", seat->overrun.next_ns);
 }
 
 static void climb(struct seat *seat, uint64_t now_ns)
@@ -318,17 +297,7 @@ void overrun_describe(const struct seat *seat, struct text *text)
 
 void overrun_forget(struct seat *seat)
 {
-	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
-	eventfd_t rung;
-
-	store_relaxed(&slot->due_ns, 0);
+	store_relaxed(&seat->supervisor->board->slots[seat->slot].due_ns, 0);
 	seat->overrun_track = (struct overrun_track){ 0 };
-	if (!seat->overrun.known)
-		return;
 	seat->overrun = (struct overrun){ 0 };
-	if (seat->supervisor->lifecycle.ladder.rung >= RUNG_CANCEL)
-		return;                          /* now it is everybody's order */
-	store_relaxed(&slot->order, BOARD_HOLD); /* nobody reads it but who is spawned after this */
-	store_relaxed(&slot->cause, CAUSE_NONE);
-	(void)eventfd_read(seat->cancel_fd, &rung);
 }

@@ -67,7 +67,7 @@ int seat_mend(struct seat *seat)
 	if (r)
 		return r < 0 ? error_trace(r) : REPAIR_E_CORRUPT;
 	r = repair_run(&segment, &seat->death.report);
-	if (seat->death.stopped) { /* by us: whatever it had in hand is innocent */
+	if (seat->death.stopped) { /* we wanted it: whatever it had in hand is innocent */
 		seat->death.report.in_hand = false;
 		seat->death.report.in_flight = 0;
 	}

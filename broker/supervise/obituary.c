@@ -19,6 +19,8 @@ void seat_add_manner(const struct seat *seat, struct text *text)
 		text_printf(text, "could not be executed (%s)", strerrordesc_np(death->exec_errno));
 	else if (seat->overrun.known && death->exited && !death->status)
 		text_add(text, "left when it was cancelled (item_deadline)");
+	else if (death->exited && !death->status && death->worker_state == WORKER_STATE_CANCELLED)
+		text_add(text, "left when it was cancelled");
 	else if (death->exited)
 		text_printf(text, "exited with status %d%s", death->status,
 			    death->status ? "" : " without having ended");

@@ -73,6 +73,10 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 	case ACTION_SPAWN:
 		spawn(seat);
 		return;
+	case ACTION_CANCEL:
+		seat_order_cancel(seat, (enum cause)action->value, action->who, action->at_ns);
+		stalls_wake(seat->supervisor);
+		return;
 	case ACTION_TERMINATE:
 		seat_terminate(seat);
 		return;

@@ -101,7 +101,8 @@ static void take_facts(struct seat *seat, const siginfo_t *info, struct death_fa
 	/* An overrun is no sign against its stage; and who left because of one has not come to the end of the stream. */
 	ret_facts->progressed =
 		load_relaxed(&status->heartbeat) > 0 || killed_from_outside(death) || seat->overrun.known;
-	ret_facts->ended = death->worker_state == WORKER_STATE_ENDED && !seat->overrun.known;
+	ret_facts->cancelled = death->worker_state == WORKER_STATE_CANCELLED;
+	ret_facts->ended = (death->worker_state == WORKER_STATE_ENDED || ret_facts->cancelled) && !seat->overrun.known;
 }
 
 void seat_reap(struct seat *seat)

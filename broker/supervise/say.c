@@ -90,6 +90,17 @@ static void say_siblings(const struct seat *dead)
 		 strategy_name(supervisor->plan->strategy), text_get(&text));
 }
 
+static void say_returns(const struct seat *seat)
+{
+	_cleanup_(text_deinit) struct text manner = TEXT_NULL;
+
+	seat_add_manner(seat, &manner);
+	seat_log(seat, WEIR_LOG_INFO, "generation %u %s%s; %s", seat->generation, text_get(&manner),
+		 seat->death.report.applied ? ", and the turn it had committed was finished for it" : "",
+		 seat->supervisor->lifecycle.stages[seat->stage_number].abandoned ? "a stand-in takes its seat" :
+										    "it comes back with its sibling");
+}
+
 void seat_say(struct seat *seat, const struct action *action)
 {
 	switch (action->kind) {
@@ -104,6 +115,10 @@ void seat_say(struct seat *seat, const struct action *action)
 	case ACTION_SAY_HANGS:
 		seat_log(seat, WEIR_LOG_WARNING, "said goodbye but does not exit; it is told to end by SIGTERM");
 		return;
+	case ACTION_SAY_DEAF:
+		seat_log(seat, WEIR_LOG_WARNING, "SIGTERM: it does not stop for its cancel (%s)",
+			 cause_name(load_relaxed(&seat->supervisor->board->slots[seat->slot].cause)));
+		return;
 	case ACTION_SAY_KILLED:
 		seat_log(seat, WEIR_LOG_WARNING, "is told to end by SIGKILL");
 		return;
@@ -111,9 +126,7 @@ void seat_say(struct seat *seat, const struct action *action)
 		say_death(seat, (enum next)action->value, action->at_ns);
 		return;
 	case ACTION_SAY_RETURNS:
-		seat_log(seat, WEIR_LOG_INFO, "generation %u is stopped%s, and comes back with its sibling",
-			 seat->generation,
-			 seat->death.report.applied ? "; the turn it had committed was finished for it" : "");
+		say_returns(seat);
 		return;
 	case ACTION_SAY_SIBLINGS:
 		say_siblings(seat);

@@ -200,12 +200,13 @@ static int fork_and_adopt(struct seat *seat, struct spawn_order *order, int docu
 static void forget_generation(struct seat *seat)
 {
 	overrun_forget(seat);
+	seat_order_take_back(seat);
 	last_words_clear(&seat->words);
 	free(seat->goodbye.reason);
 	free(seat->goodbye.option);
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
-	seat->overdue = seat->hung = false;
+	seat->overdue = seat->hung = seat->cancel_seen = false;
 	seat->generation = seat->life->generation;
 	seat->scopes_seen = 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stage is cancelled, and the pipeline goes on without it: on_failure: drop_branch by order, and what is proved of that holds here
- * (broker/lifecycle/failure.c). The workers are stopped by SIGKILL, as siblings are: what that does to items is proved at every
- * instruction, and a worker that left by itself would have to be told from one that has come to its end. Stand-ins follow.
+ * (broker/lifecycle/failure.c). Each of its workers takes the ladder that is everybody's (seat_ladder.c): it is told, acknowledges, commits what is
+ * whole, runs its cleaners, says goodbye; who does not gets SIGTERM and SIGKILL. Stand-ins follow.
  *
  * What the stage had not finished, and what still comes, is discarded and counted as cancelled, with the cause, which stands on the board
- * for the stand-ins.
+ * for the stand-ins. Of a stage with in_flight above 1 too: what has ended out of order has its done-bit, and the stand-in steps over it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "broker/supervise/supervisor_priv.h"
@@ -32,12 +33,11 @@ static int refuse_unknown(const struct supervisor *supervisor, const char *name,
 static void cancel_stage(struct supervisor *supervisor, uint32_t number, enum cause cause, const char *who)
 {
 	const struct plan_stage *stage = &supervisor->plan->stages[number];
-	const struct event event = { .kind = EVENT_CANCEL_STAGE, .seat = stage->first_slot };
+	struct event event = { .kind = EVENT_CANCEL_STAGE, .seat = stage->first_slot, .cause = cause };
 
 	stage_log(&supervisor->stages[number], WEIR_LOG_NOTICE,
 		  "is cancelled (%s, cause %s): what comes to it is discarded", who, cause_name(cause));
-	for (uint32_t i = 0; i < stage->workers; i++)
-		store_relaxed(&supervisor->board->slots[stage->first_slot + i].cause, (uint32_t)cause);
+	snprintf(event.who, sizeof(event.who), "%s", who);
 	metrics_cancelled(supervisor, cause);
 	supervisor_post(supervisor, &event);
 }
@@ -53,14 +53,6 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 		return refuse_unknown(supervisor, name, why);
 	if (lifecycle->stages[number].abandoned || lifecycle->ladder.rung >= RUNG_CANCEL || lifecycle->finished)
 		return SUPERVISOR_E_ALREADY;
-	if (stage->in_flight > 1) {
-		text_printf(
-			why,
-			"stage '%s' has in_flight: %u, and what it has completed out of order could not be told from the "
-			"rest; cancel scopes, or the pipeline",
-			name, stage->in_flight);
-		return SUPERVISOR_E_REFUSED;
-	}
 	if (!lifecycle->started_ns) {
 		text_add(why, "the pipeline has not begun to run; ask again");
 		return SUPERVISOR_E_TOO_EARLY;
@@ -78,7 +70,7 @@ uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char
 	for (uint32_t i = 0; stage && i < stage->workers; i++) {
 		const struct seat *seat = &supervisor->seats[stage->first_slot + i];
 
-		if (seat_state_alive(seat->life->state) && !seat->life->stands_in)
+		if (seat->life->state == SEAT_STOPPING && !seat->cancel_seen)
 			seat_format_json(seat, n++, text);
 	}
 	text_add_char(text, ']');

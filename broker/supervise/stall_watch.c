@@ -76,6 +76,7 @@ static enum stall_doing doing_of(const struct seat *seat)
 	case WORKER_STATE_WAIT_SPACE:
 	case WORKER_STATE_WAIT_OUTSIDE:
 		return STALL_WAITS;
+	case WORKER_STATE_CANCELLED:
 	case WORKER_STATE_ENDED:
 		return STALL_OVER;
 	default:

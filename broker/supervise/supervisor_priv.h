@@ -47,7 +47,7 @@ struct death {
 	int status;            /* exit code or signal */
 	int exec_errno;        /* not 0: weir-worker never ran */
 	unsigned worker_state; /* what the status line said last */
-	bool stopped;          /* we killed it, because a sibling died */
+	bool stopped;          /* we told it to end, and not everybody */
 	struct repair_report report;
 	uint64_t when_ns;
 };
@@ -92,6 +92,7 @@ struct seat {
 	struct last_words words;
 	struct goodbye goodbye;
 	struct death death;
+	bool cancel_seen;     /* it has acknowledged an order to cancel: nothing is started any more */
 	uint32_t scopes_seen; /* epoch of the board's scopes that it has acknowledged */
 	int spawn_error;      /* errno of the last fork that failed */
 	bool overdue;         /* it was not ready in time, and told to end for that */
@@ -205,6 +206,12 @@ void order_query(struct supervisor *supervisor);
 void order_grace(struct supervisor *supervisor, uint64_t at_ns);
 /* A worker sits down: it is told what the others were told. */
 void seat_greet(const struct seat *seat);
+
+/* seat_order.c */
+/* This worker alone is to end; who: for its log; term_ns: when SIGTERM comes. An order that stands already keeps its cause. */
+void seat_order_cancel(const struct seat *seat, enum cause cause, const char *who, uint64_t term_ns);
+/* Before the next generation. */
+void seat_order_take_back(const struct seat *seat);
 
 /* end.c */
 void supervisor_stop_timers(struct supervisor *supervisor);
@@ -331,7 +338,7 @@ void deadlines_wake(struct supervisor *supervisor);
 void overrun_blame(struct seat *seat, const struct segment *segment, struct repair_report *report);
 /* For the obituary and the attempt log: "; item 17 had overrun its deadline of 500 ms, by 2.01 s at the end". Nothing if it was none. */
 void overrun_describe(const struct seat *seat, struct text *text);
-/* Before the next generation: takes the order back. */
+/* Before the next generation. */
 void overrun_forget(struct seat *seat);
 
 /* census.c: counts what is left and sums the ledger, after the last death. */

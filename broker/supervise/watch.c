@@ -100,9 +100,10 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 	}
 }
 
-static void take_ack(const struct seat *seat, uint64_t order)
+static void take_ack(struct seat *seat, uint64_t order)
 {
 	seat_log(seat, WEIR_LOG_DEBUG, "has seen order %llu", (unsigned long long)order);
+	seat->cancel_seen = seat->cancel_seen || order == BOARD_CANCEL;
 	if (order == BOARD_RUN || order == BOARD_DRAIN)
 		supervisor_post(seat->supervisor, &(struct event){ .kind = EVENT_ACKNOWLEDGED,
 								   .seat = seat->slot,

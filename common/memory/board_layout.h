@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 6u
+#define BOARD_LAYOUT_VERSION 7u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -35,7 +35,8 @@ struct board_slot {
 	atomic_u32 due_lane;
 	atomic_u64 due_position;
 	atomic_u64 due_ns; /* 0: nothing is known; stored last, cleared first [B5] */
-	uint8_t pad[8];
+	atomic_u64
+		term_deadline_ns; /* an order for this slot alone: when SIGTERM comes; 0: none. Stored before the order [B1] */
 };
 
 struct board {
@@ -74,7 +75,8 @@ static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, sus
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8 &&
 		      offsetof(struct board_slot, retired) == 28,
 	      "layout");
-static_assert(offsetof(struct board_slot, in_flight_limit) == 32 && offsetof(struct board_slot, due_ns) == 48,
+static_assert(offsetof(struct board_slot, in_flight_limit) == 32 && offsetof(struct board_slot, due_ns) == 48 &&
+		      offsetof(struct board_slot, term_deadline_ns) == 56,
 	      "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&

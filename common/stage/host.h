@@ -40,6 +40,8 @@ struct weir_host {
 	const char *(*stage_name)(const struct weir_context *context);
 	uint32_t (*worker_index)(const struct weir_context *context);
 	uint32_t (*generation)(const struct weir_context *context);
+	bool (*has_run)(const struct weir_context
+				*context); /* for built-in stages: everybody was ready, and work could begin */
 	/* weir/channel.h */
 	uint32_t (*inputs)(const struct weir_context *context);
 	int (*recv)(struct weir_context *context, uint32_t input, uint64_t deadline_ns, struct weir_item *ret_item);

@@ -54,20 +54,43 @@ wait "$run"
 assert_eq $? 3 "exit code of the deaf one"
 assert_eq "$(final deaf.json balanced)" true
 
-# In flight: what was completed out of order could not be told from the rest.
-cat >calls.yaml <<YAML
+# In flight: what was completed out of order counts, whoever is killed meanwhile; what was pending, and what still comes, is discarded.
+for kills in 0 6; do
+	rm -f calls.json calls.out
+	cat >calls.yaml <<YAML
 pipeline: calls
+drain: 100s
 stages:
-  - {name: make, source: generate, rate: 100}
-  - {name: call, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 10ms, in_flight: 8}
-  - {name: drop, sink: discard}
+  - {name: make, source: generate, count: 100000, rate: 30000, text: "{n}"}
+  - {name: call, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 20ms, in_flight: 512, workers: 2, lane: 64KiB}
+  - {name: write, sink: file, path: calls.out}
 YAML
-weir run --json calls.yaml >calls.json 2>&1 &
-run=$!
-wait_until 60 running calls
-weir cancel calls/call 2>refused
-assert_eq $? 75 "a stage with in_flight"
-assert_contains refused "has in_flight: 8"
-assert_exit 0 weir drain calls
-wait "$run"
-assert_eq $? 0 "it went on"
+	weir run --json calls.yaml >calls.json 2>&1 &
+	run=$!
+	wait_until 60 test -s calls.out
+	kill_randomly calls 30 "$kills" >/dev/null
+	wait_until 60 running calls
+	assert_exit 0 weir cancel calls/call --timeout 60s
+	kill_randomly calls 30 "$kills" >/dev/null
+	wait "$run"
+	assert_eq $? 3 "exit code with in_flight and $kills kills"
+	arrived=$(wc -l <calls.out)
+	assert_eq "$(sort -n -u calls.out | wc -l)" "$arrived" "twice"
+	assert_eq "$(final calls.json balanced) $(final calls.json in_flight) $(($(final calls.json cancelled) + $(final calls.json unwanted) + arrived))" \
+		"true 0 $(final calls.json accepted)" "each item that was accepted arrived, or is counted"
+done
+
+# The same when such a stage fails for good and its branch is dropped.
+cat >poison.yaml <<YAML
+pipeline: poison
+drain: 100s
+stages:
+  - {name: make, source: generate, count: 20000, text: "{n}"}
+  - {name: call, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 5ms, in_flight: 64, die: 700, restart: {type: temporary}, on_failure: drop_branch}
+  - {name: write, sink: file, path: poison.out}
+YAML
+assert_exit 3 weir run --json poison.yaml
+arrived=$(wc -l <poison.out)
+assert_eq "$(sort -n -u poison.out | wc -l)" "$arrived" "twice in the dropped branch"
+assert_eq "$(final stderr balanced) $(final stderr in_flight) $(($(final stderr cancelled) + arrived))" "true 0 $(final stderr accepted)" "the dropped branch"
+[ "$arrived" -ge 600 ] && [ "$arrived" -lt 20000 ] || fail "$arrived arrived"

@@ -106,10 +106,22 @@ static void perform_on_seat(struct world *world, const struct action *action)
 	case ACTION_SPAWN:
 		spawn(world, action->seat);
 		return;
+	case ACTION_CANCEL:
+		world->orders[action->seat] = BOARD_CANCEL;
+		world->workers[action->seat].cancelled_ns = world->now_ns;
+		if (world->workers[action->seat].mode == AT_WORK)
+			world_happen(world, chance_between(&world->chance, 0, NS_PER_MS), CANCEL_COMES, action->seat,
+				     0);
+		else
+			worker_wake(world, action->seat);
+		return;
 	case ACTION_TERMINATE:
+		world->workers[action->seat].terminated_ns = world->now_ns;
 		signal_to(world, action->seat, SIGTERM_COMES);
 		return;
 	case ACTION_KILL:
+		if (!world->workers[action->seat].killed_ns)
+			world->workers[action->seat].killed_ns = world->now_ns;
 		signal_to(world, action->seat, SIGKILL_COMES);
 		return;
 	case ACTION_REPAIR:

@@ -20,8 +20,11 @@ static void check_spawn(struct world *world, uint32_t seat)
 	if (life->generation > 0 && world->stages[life->stage].restart_type == PLAN_TEMPORARY && !life->stands_in &&
 	    lifecycle->started_ns)
 		world_break(world, "%s#%u is temporary, and is restarted", NAME_OF(world, seat));
+	if (lifecycle->stages[life->stage].abandoned && !life->stands_in)
+		world_break(world, "%s#%u starts what its stage did, after that was cancelled", NAME_OF(world, seat));
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
-		if (lifecycle->lives[i].state == SEAT_STOPPING)
+		if (lifecycle->lives[i].state == SEAT_STOPPING && lifecycle->lives[i].stopped_for != NO_SEAT &&
+		    !lifecycle->stages[lifecycle->lives[i].stage].abandoned)
 			world_break(world, "%s#%u comes back while %s#%u is still being stopped", NAME_OF(world, seat),
 				    NAME_OF(world, i));
 }
@@ -45,8 +48,10 @@ static void check_resumed(struct world *world)
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
 		const struct worker *worker = &world->workers[i];
 
-		if (world->stages[world->slots[i].stage].role == WEIR_SOURCE && worker->exists &&
-		    (worker->mode == IDLE || worker->mode == AT_WORK) && worker->order_seen == BOARD_DRAIN)
+		if (world->stages[world->slots[i].stage].role != WEIR_SOURCE)
+			continue;
+		if (worker->exists && (worker->mode == IDLE || worker->mode == AT_WORK) &&
+		    worker->order_seen == BOARD_DRAIN)
 			world_break(world, "running again, but the source %s#%u has not heard it", NAME_OF(world, i));
 		if (world->stages[world->slots[i].stage].role == WEIR_SOURCE && world->memories[i].finished == 1 &&
 		    world->memories[i].cursor < world->n_items[i] &&
@@ -73,6 +78,30 @@ static void check_phase(struct world *world, enum pipeline_state state)
 	}
 }
 
+static uint64_t grace_of(const struct world *world, uint32_t seat)
+{
+	return world->stages[world->slots[seat].stage].grace_ns;
+}
+
+/* Who is ended while others go on has the time that it was promised, on each rung. */
+static void check_ladder_of_one(struct world *world, const struct action *action)
+{
+	const struct worker *worker = &world->workers[action->seat];
+	const struct life *life = &world->lifecycle.lives[action->seat];
+	uint64_t grace_ns = grace_of(world, action->seat), now_ns = world->now_ns;
+
+	if (action->kind == ACTION_LEAVE_BEHIND && (!worker->killed_ns || now_ns < worker->killed_ns + UNKILLABLE_NS))
+		world_break(world, "%s#%u is left behind, and was not killed", NAME_OF(world, action->seat));
+	if (life->state != SEAT_STOPPING || world->lifecycle.ladder.rung >= RUNG_TERM)
+		return;
+	if (action->kind == ACTION_TERMINATE && (!worker->cancelled_ns || now_ns < worker->cancelled_ns + grace_ns))
+		world_break(world, "SIGTERM to %s#%u before its grace after the cancel is over",
+			    NAME_OF(world, action->seat));
+	if (action->kind == ACTION_KILL && (!worker->terminated_ns || now_ns < worker->terminated_ns + grace_ns))
+		world_break(world, "SIGKILL to %s#%u before its grace after SIGTERM is over",
+			    NAME_OF(world, action->seat));
+}
+
 void check_action(struct world *world, const struct action *action)
 {
 	uint32_t seat = action->seat;
@@ -82,12 +111,14 @@ void check_action(struct world *world, const struct action *action)
 	case ACTION_SPAWN:
 		check_spawn(world, seat);
 		return;
+	case ACTION_CANCEL:
 	case ACTION_TERMINATE:
 	case ACTION_KILL:
 	case ACTION_LEAVE_BEHIND:
 		if (!world->workers[seat].exists || world->workers[seat].left_behind)
 			world_break(world, "%s for %s#%u, where nobody lives", action_name(action->kind),
 				    NAME_OF(world, seat));
+		check_ladder_of_one(world, action);
 		return;
 	case ACTION_REPAIR:
 	case ACTION_EXAMINE:
@@ -149,6 +180,22 @@ static void check_seats(struct world *world)
 	}
 }
 
+/* An order for one slot stands as long as it is carried out there, and its end is bounded. */
+static void check_own_orders(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		const struct worker *worker = &world->workers[i];
+		enum seat_state state = world->lifecycle.lives[i].state;
+		uint64_t bound_ns = worker->cancelled_ns + 2 * grace_of(world, i) + UNKILLABLE_NS + NS_PER_MS;
+
+		if (seat_state_alive(state) && (world->orders[i] == BOARD_CANCEL) != (state == SEAT_STOPPING))
+			world_break(world, "%s#%u is %s, and its own order is %u", NAME_OF(world, i),
+				    seat_state_name(state), world->orders[i]);
+		if (state == SEAT_STOPPING && world->now_ns > bound_ns)
+			world_break(world, "%s#%u is being stopped for ever", NAME_OF(world, i));
+	}
+}
+
 /* What was ordered stands on the board. */
 static void check_board(struct world *world)
 {
@@ -187,6 +234,7 @@ void check_now(struct world *world)
 			    (unsigned long long)due_ns);
 	check_seats(world);
 	check_board(world);
+	check_own_orders(world);
 	check_drain(world);
 	check_ledger(world);
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
@@ -201,8 +249,8 @@ static bool is_quiet(const struct world *world)
 {
 	static const struct faults none;
 
-	return !world->n_resumes && memcmp(&world->faults, &none, sizeof(none)) == 0 && !world->plan.deadline_ns &&
-	       world->lifecycle.ladder.rung == RUNG_NONE;
+	return !world->n_resumes && !world->n_stage_cancels && memcmp(&world->faults, &none, sizeof(none)) == 0 &&
+	       !world->plan.deadline_ns && world->lifecycle.ladder.rung == RUNG_NONE;
 }
 
 static void check_all_delivered(struct world *world)

@@ -45,6 +45,8 @@ enum verdict planted_verdict_of(const struct verdict_facts *facts)
 		seen.ended = true;
 	if (planted_now == PLANTED_TEMPORARY_COMES_BACK && seen.type == PLAN_TEMPORARY)
 		seen.type = PLAN_TRANSIENT;
+	if (planted_now == PLANTED_CANCELLED_IS_AN_END)
+		seen.cancelled = false;
 	return verdict_of(&seen);
 }
 
@@ -73,6 +75,16 @@ bool planted_action(struct world *world, struct action *action)
 		if (action->kind == ACTION_LOSE)
 			action->kind = ACTION_TERMINATE;
 		return true;
+	case PLANTED_CANCEL_IS_A_KILL:
+		if (action->kind == ACTION_CANCEL)
+			action->kind = ACTION_KILL;
+		return true;
+	case PLANTED_ONE_IS_NEVER_KILLED:
+		return action->kind != ACTION_KILL || world->lifecycle.lives[action->seat].state != SEAT_STOPPING;
+	case PLANTED_NO_STAND_IN:
+		if (action->kind == ACTION_SPAWN)
+			world->lifecycle.lives[action->seat].stands_in = false;
+		return true;
 	case PLANTED_RESUME_NOT_ROLLED_BACK:
 		return action->kind != ACTION_ORDER || action->value != (int)RUNG_DRAIN || world->order != BOARD_RUN ||
 		       !world->lifecycle.started_ns || world->n_resumes == 0;
@@ -97,7 +109,9 @@ void planted_after_step(struct world *world)
 		struct life *life = &world->lifecycle.lives[i];
 
 		if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
-			world->lifecycle.n_stopping += life->state == SEAT_STOPPING;
+			world->lifecycle.n_stopping += life->state == SEAT_STOPPING && life->together;
+		if (planted_now == PLANTED_GOODBYE_ENDS_THE_LADDER && life->state == SEAT_STOPPING && life->goodbye)
+			life->due_ns = 0;
 		if (planted_now == PLANTED_LOST_BACKOFF && life->state == SEAT_BACKOFF)
 			life->due_ns = 0;
 	}

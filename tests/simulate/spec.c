@@ -138,8 +138,9 @@ static void make_faults(struct world *world)
 
 static void make_requests(struct world *world)
 {
-	static const enum event_kind kinds[] = { EVENT_DRAIN,  EVENT_DRAIN,  EVENT_CANCEL, EVENT_SIGNAL,
-						 EVENT_SIGNAL, EVENT_RESUME, EVENT_RESUME };
+	static const enum event_kind kinds[] = { EVENT_DRAIN,  EVENT_DRAIN,        EVENT_CANCEL,
+						 EVENT_SIGNAL, EVENT_SIGNAL,       EVENT_RESUME,
+						 EVENT_RESUME, EVENT_CANCEL_STAGE, EVENT_CANCEL_STAGE };
 	struct chance *chance = &world->chance;
 	uint32_t n = chance_below(chance, 5);
 	uint64_t at_ns = 0;
@@ -148,8 +149,9 @@ static void make_requests(struct world *world)
 		struct request *request = &world->requests[i];
 
 		*request = (struct request){ .kind = i == 0 && chance_of(chance, 600) ? EVENT_DRAIN :
-											kinds[chance_below(chance, 7)],
-					     .cause = CAUSE_USER };
+											kinds[chance_below(chance, 9)],
+					     .cause = CAUSE_USER,
+					     .seat = chance_below(chance, world->plan.n_slots) };
 		if (i > 0 && world->requests[i - 1].kind == EVENT_DRAIN && chance_of(chance, 700))
 			request->kind = EVENT_RESUME;
 		request->after_ns = chance_of(chance, 300) ? chance_between(chance, MS, 3 * NS_PER_S) : 0;
@@ -174,6 +176,22 @@ static void make_resume(struct world *world)
 	}
 }
 
+/* A stage is cancelled while items lie in the lanes, and often another one, or the same again, and then somebody drains. */
+static void make_stage_cancels(struct world *world)
+{
+	static const enum event_kind kinds[] = { EVENT_CANCEL_STAGE, EVENT_CANCEL_STAGE, EVENT_DRAIN, EVENT_RESUME };
+	uint64_t at_ns = chance_between(&world->chance, 5 * MS, 60 * MS);
+	uint32_t n = 1 + chance_below(&world->chance, 4);
+
+	for (uint32_t i = 0; i < n; i++) {
+		world->requests[i] = (struct request){ .kind = kinds[i],
+						       .cause = CAUSE_DOWNSTREAM_GONE,
+						       .seat = chance_below(&world->chance, world->plan.n_slots) };
+		world_happen(world, at_ns, REQUEST, 0, i);
+		at_ns += chance_between(&world->chance, 0, 20 * MS);
+	}
+}
+
 void world_spec(struct world *world)
 {
 	struct plan *plan = &world->plan;
@@ -188,6 +206,8 @@ void world_spec(struct world *world)
 	make_faults(world);
 	if (chance_of(chance, 200))
 		make_resume(world);
+	else if (chance_of(chance, 200))
+		make_stage_cancels(world);
 	else
 		make_requests(world);
 }

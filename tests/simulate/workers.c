@@ -47,6 +47,7 @@ void worker_spawn(struct world *world, uint32_t seat)
 				   .stuck = chance_of(chance, faults->stuck),
 				   .hangs = chance_of(chance, faults->hang),
 				   .work_ns = chance_between(chance, 10 * NS_PER_US, 2 * MS) };
+	world->orders[seat] = BOARD_HOLD;
 	if (chance_of(chance, faults->exec))
 		worker_die(world, seat, chance_of(chance, 500) ? MANNER_NO_PROGRAM : MANNER_NOT_RUN);
 	else
@@ -248,6 +249,11 @@ static void look_at_inputs(struct world *world, uint32_t seat)
 		finish(world, seat, 1);
 }
 
+static bool is_told(const struct world *world, uint32_t seat)
+{
+	return world->orders[seat] == BOARD_CANCEL && !world->workers[seat].deaf;
+}
+
 bool worker_sleeps_beside_work(const struct world *world, uint32_t seat)
 {
 	const struct worker *worker = &world->workers[seat];
@@ -255,7 +261,7 @@ bool worker_sleeps_beside_work(const struct world *world, uint32_t seat)
 
 	if (worker->mode != IDLE || worker->woken || worker->deaf || worker->ending)
 		return false;
-	if (worker->order_seen != world->order)
+	if (worker->order_seen != world->order || is_told(world, seat))
 		return true;
 	if (!worker->stands_in && !find_room(world, seat, &record))
 		return false;
@@ -267,6 +273,26 @@ bool worker_sleeps_beside_work(const struct world *world, uint32_t seat)
 	return false;
 }
 
+/* Told to go: whole turns are committed, nothing is closed. */
+static void leave_cancelled(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+
+	worker->order_seen = BOARD_CANCEL;
+	worker->ended = worker->cancelled = true;
+	leave(world, seat, false, MANNER_ZERO);
+}
+
+/* It may drop what it has in hand, which stays noted. */
+static void on_cancel(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (worker->mode == AT_WORK && !worker->deaf && !world->memories[seat].record.committed &&
+	    chance_of(&world->chance, 500))
+		leave_cancelled(world, seat);
+}
+
 static void look(struct world *world, uint32_t seat)
 {
 	struct worker *worker = &world->workers[seat];
@@ -275,6 +301,10 @@ static void look(struct world *world, uint32_t seat)
 		return;
 	if (world->order == BOARD_HOLD)
 		return;
+	if (is_told(world, seat)) {
+		leave_cancelled(world, seat);
+		return;
+	}
 	if (!worker->deaf && world->order != worker->order_seen) {
 		if (world->order == BOARD_DRAIN)
 			worker->rest_until_ns = world->now_ns + 200 * MS;
@@ -285,7 +315,7 @@ static void look(struct world *world, uint32_t seat)
 			world_happen(world, 200 * MS, WOKEN, seat, 0);
 	}
 	if (worker->order_seen == BOARD_CANCEL)
-		leave(world, seat, false, MANNER_ZERO);
+		leave_cancelled(world, seat);
 	else if (stage_of(world, seat)->role == WEIR_SOURCE)
 		look_as_source(world, seat);
 	else
@@ -338,6 +368,7 @@ static void on_exit_of(struct world *world, uint32_t seat, uint32_t manner)
 		.exited_zero = manner == MANNER_ZERO,
 		.exited_one = manner == MANNER_ONE,
 		.ended = worker->ended,
+		.cancelled = worker->cancelled,
 		.progressed = worker->turns > 0 || manner == MANNER_KILLED,
 		.not_run = manner == MANNER_NOT_RUN || manner == MANNER_NO_PROGRAM,
 		.no_program = manner == MANNER_NO_PROGRAM,
@@ -389,6 +420,9 @@ void worker_take(struct world *world, const struct happening *happening)
 		return;
 	case CRASH:
 		worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	case CANCEL_COMES:
+		on_cancel(world, seat);
 		return;
 	case SIGTERM_COMES:
 		if (!worker->stubborn)

@@ -113,6 +113,7 @@ static void step(struct world *world, const struct event *event)
 	actions = lifecycle_step(&world->lifecycle, event, world->now_ns);
 	planted_after_step(world);
 	note_event(world, event, actions.refused);
+	world->n_stage_cancels += event->kind == EVENT_CANCEL_STAGE && !actions.refused;
 	world->n_events++;
 	for (uint32_t i = 0; i < actions.n && !world->broken[0]; i++) {
 		struct action action = actions.actions[i];
@@ -143,7 +144,9 @@ void world_post(struct world *world, const struct event *event)
 
 static void ask(struct world *world, const struct request *request)
 {
-	struct event event = { .kind = request->kind, .cause = request->cause, .signal_number = 2 };
+	struct event event = {
+		.kind = request->kind, .cause = request->cause, .signal_number = 2, .seat = request->seat
+	};
 
 	event.deadline_ns = request->after_ns ? world->now_ns + request->after_ns : 0;
 	snprintf(event.who, sizeof(event.who), "somebody");

@@ -69,7 +69,8 @@ struct worker {
 	bool stuck;    /* in the kernel: not even SIGKILL */
 	bool hangs;    /* does not exit after its goodbye */
 	bool dying;
-	bool ended;       /* its status line says so */
+	bool ended;       /* its status line says so ... */
+	bool cancelled;   /* ... or that it was told to */
 	bool ending;      /* a source that has made up its mind */
 	bool woken;       /* a wake is on its way */
 	bool left_behind; /* nobody watches it any more */
@@ -77,7 +78,8 @@ struct worker {
 	uint32_t order_seen;
 	uint64_t rest_until_ns;
 	uint64_t work_ns;
-	uint64_t heard_ns; /* when its last message arrives */
+	uint64_t heard_ns;                               /* when its last message arrives */
+	uint64_t cancelled_ns, terminated_ns, killed_ns; /* when it was told; 0: not yet */
 };
 
 enum happening_kind {
@@ -90,6 +92,7 @@ enum happening_kind {
 	EXIT,
 	ACK,
 	CRASH,
+	CANCEL_COMES,
 	SIGTERM_COMES,
 	SIGKILL_COMES,
 	TIMER,
@@ -113,6 +116,7 @@ struct request {
 	enum event_kind kind;
 	uint64_t after_ns; /* 0: the plan's deadline */
 	enum cause cause;
+	uint32_t seat; /* CANCEL_STAGE */
 };
 
 struct world {
@@ -136,9 +140,11 @@ struct world {
 	uint32_t n_workers_ever;
 	struct item *items;
 	uint32_t n_items_ever, items_size;
-	uint32_t order;     /* of the board */
-	bool silent;        /* nobody is woken by what changes now */
-	uint32_t n_resumes; /* drains that somebody wanted to take back, and was not refused */
+	uint32_t order;             /* of the board */
+	uint32_t orders[SEATS_MAX]; /* ... for one slot alone */
+	uint32_t n_stage_cancels;   /* that were not refused */
+	bool silent;                /* nobody is woken by what changes now */
+	uint32_t n_resumes;         /* drains that somebody wanted to take back, and was not refused */
 
 	struct happening happenings[HAPPENINGS_MAX]; /* a heap */
 	uint32_t n_happenings;

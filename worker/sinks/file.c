@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "common/stage/host.h"
 #include "worker/builtin.h"
 #include "worker/sinks/writer.h"
 
@@ -36,8 +37,9 @@ static void file_close(struct weir_context *context, void *data)
 
 	if (!state)
 		return;
-	if (state->created && !state->writer.cut_done && weir_generation(context) == 0)
-		(void)unlink(text_get(&state->path)); /* the pipeline never ran */
+	/* Only if the pipeline never ran: else the next generation looks for it, or the person who cancelled. */
+	if (state->created && !context->host->has_run(context) && weir_generation(context) == 0)
+		(void)unlink(text_get(&state->path));
 	writer_deinit(&state->writer);
 	text_deinit(&state->path);
 	free(state);

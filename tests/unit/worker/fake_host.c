@@ -221,6 +221,11 @@ static int fake_forward(struct weir_context *context, uint32_t output, const str
 	return fake_emit(context, output, item->data, item->size_bytes);
 }
 
+static bool fake_has_run(const struct weir_context *context)
+{
+	return !host_of(context)->never_ran;
+}
+
 static const struct weir_host fake_table = {
 	.emit = fake_emit,
 	.forward = fake_forward,
@@ -244,6 +249,7 @@ static const struct weir_host fake_table = {
 	.stage_name = fake_stage_name,
 	.worker_index = fake_worker_index,
 	.generation = fake_generation,
+	.has_run = fake_has_run,
 	.option = fake_option,
 };
 

@@ -33,6 +33,7 @@ struct fake_host {
 	bool sleepless;  /* weir_wait without descriptors moves now_ns on instead of sleeping */
 	uint64_t now_ns; /* 0: the real clock */
 	uint32_t worker_index, generation;
+	bool never_ran;                                      /* the pipeline does not get so far */
 	void (*on_wait)(struct fake_host *host, void *data); /* called at each weir_wait */
 	void *on_wait_data;
 

@@ -53,7 +53,7 @@ static void test_a_worker_that_speaks_out_of_turn_is_refused(void **state)
 	assert_int_equal(WALK(SEAT_BACKOFF, SEAT_EVENT_HELLO), SEAT_STATE_COUNT);
 }
 
-static void test_only_who_starts_or_runs_is_stopped_and_then_says_nothing_more(void **state)
+static void test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_changes_nothing(void **state)
 {
 	enum seat_state next = SEAT_EMPTY;
 
@@ -64,9 +64,13 @@ static void test_only_who_starts_or_runs_is_stopped_and_then_says_nothing_more(v
 		assert_int_equal(seat_next((enum seat_state)i, SEAT_EVENT_STOP, &next), starts_or_runs);
 		assert_true(!starts_or_runs || next == SEAT_STOPPING);
 	}
-	for (int event = 0; event < SEAT_EVENT_COUNT; event++)
+	for (int event = 0; event < SEAT_EVENT_COUNT; event++) {
+		bool says = event == SEAT_EVENT_HELLO || event == SEAT_EVENT_READY || event == SEAT_EVENT_BYE;
+
 		assert_int_equal(seat_next(SEAT_STOPPING, (enum seat_event)event, &next),
-				 event == SEAT_EVENT_DEATH || event == SEAT_EVENT_GIVE_UP);
+				 says || event == SEAT_EVENT_DEATH || event == SEAT_EVENT_GIVE_UP);
+		assert_true(!says || next == SEAT_STOPPING);
+	}
 	assert_true(seat_state_alive(SEAT_STOPPING) && !seat_state_over(SEAT_STOPPING));
 }
 
@@ -95,7 +99,7 @@ int main(void)
 		cmocka_unit_test(test_one_clean_life),
 		cmocka_unit_test(test_death_in_any_living_state_leads_to_the_next_generation),
 		cmocka_unit_test(test_a_worker_that_speaks_out_of_turn_is_refused),
-		cmocka_unit_test(test_only_who_starts_or_runs_is_stopped_and_then_says_nothing_more),
+		cmocka_unit_test(test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_changes_nothing),
 		cmocka_unit_test(test_a_late_goodbye_is_heard),
 		cmocka_unit_test(test_nothing_follows_the_end),
 	};

@@ -66,6 +66,24 @@ static void test_who_was_stopped_for_a_sibling_comes_back(void **state)
 	       VERDICT_LOST);
 }
 
+static void test_who_left_because_it_was_told_to_has_ended_nothing(void **state)
+{
+	const struct verdict_facts left = { .exited_zero = true, .ended = true, .cancelled = true, .started = true };
+	struct verdict_facts facts = left;
+
+	(void)state;
+	facts.stopped = true;
+	expect(facts, VERDICT_AGAIN);
+	facts.type = PLAN_TEMPORARY;
+	expect(facts, VERDICT_GIVEN_UP);
+	facts.restarts_off = true;
+	expect(facts, VERDICT_DONE);
+	facts = left;
+	facts.restarts_off = true;
+	expect(facts, VERDICT_DONE);
+	expect(left, VERDICT_RESTART); /* nobody has told it: no end, whatever it says */
+}
+
 static void test_a_missing_program(void **state)
 {
 	(void)state;
@@ -89,6 +107,7 @@ int main(void)
 		cmocka_unit_test(test_a_permanent_worker_is_not_believed),
 		cmocka_unit_test(test_a_temporary_worker_has_no_successor),
 		cmocka_unit_test(test_who_was_stopped_for_a_sibling_comes_back),
+		cmocka_unit_test(test_who_left_because_it_was_told_to_has_ended_nothing),
 		cmocka_unit_test(test_a_missing_program),
 		cmocka_unit_test(test_nobody_follows_after_a_cancel),
 	};

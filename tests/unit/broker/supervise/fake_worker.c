@@ -479,7 +479,7 @@ int fake_worker_main(void)
 		act_once(&fake);
 		act_longer(&fake);
 	}
-	set_state(&fake, WORKER_STATE_ENDED);
+	set_state(&fake, order_of(&fake) < BOARD_CANCEL ? WORKER_STATE_ENDED : WORKER_STATE_CANCELLED);
 	say_bye(&fake, WEIR_OK, "", "");
 	if (acts(&fake, "hang-at-exit"))
 		sleep_for_ever();

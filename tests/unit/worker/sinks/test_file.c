@@ -74,9 +74,27 @@ static void test_start_given_up(void **state)
 	assert_file_is("out", "old\n");
 
 	sink_init(&host, "fresh", "replace");
+	host.never_ran = true;
 	assert_int_equal(fake_host_open(&host), 0);
 	fake_host_deinit(&host);
 	assert_int_equal(access(folder_path("fresh"), F_OK), -1);
+}
+
+/* Told to leave before its first item, while others go on: the next generation finds the file where it was. */
+static void test_cancelled_before_the_first_item(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	sink_init(&host, "fresh", "replace");
+	assert_int_equal(fake_host_open(&host), 0);
+	fake_host_close(&host);
+	host.generation++;
+	assert_int_equal(fake_host_open(&host), 0);
+	put(&host, "first");
+	end(&host);
+	assert_file_is("fresh", "first\n");
+	fake_host_deinit(&host);
 }
 
 static void test_nothing_came(void **state)
@@ -451,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_start_given_up),
+		cmocka_unit_test(test_cancelled_before_the_first_item),
 		cmocka_unit_test(test_nothing_came),
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_refuse),
