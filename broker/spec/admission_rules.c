@@ -185,17 +185,6 @@ static void check_order_lost(struct reading *reading, const struct stage_reading
 	}
 }
 
-/* Nobody but the stage itself can tell which of the items in flight have been completed. */
-static void check_drop_branch(struct reading *reading, const struct stage_reading *stage,
-			      const struct plan_stage *planned)
-{
-	if (planned->drop_branch && planned->in_flight > 1)
-		reading_error(
-			reading, place(stage, planned, STAGE_KEY_ON_FAILURE), NULL,
-			"on_failure: drop_branch with in_flight: %u: what was completed out of order would be discarded, too; drop one of them",
-			planned->in_flight);
-}
-
 static void check_degrade(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
 {
 	struct spec_position position = place(stage, planned, STAGE_KEY_ON_FAILURE);
@@ -240,5 +229,4 @@ void reading_admission_rules(struct reading *reading, uint32_t index)
 	check_key(reading, stage, planned);
 	check_order_lost(reading, stage, planned);
 	check_degrade(reading, stage, planned);
-	check_drop_branch(reading, stage, planned);
 }
