@@ -8,9 +8,9 @@
  *      it is not ready in time                        -           at once      + grace      + 5 s
  *      it has said goodbye, and does not exit         -           + grace      + grace      + 5 s
  *
- * Who leaves at the cancel has committed whole items, run its cleaners and said goodbye; who goes later is as good as killed. What it had in hand
- * is found again by whoever sits there next. So no rung needs to know how far the one before has come. The item deadline of a stage
- * takes the same way, but knows better when to climb: broker/supervise/deadline_watch.c.
+ * Who leaves at the cancel has committed whole items, run its cleaners and said goodbye; who goes later is as good as killed. What it had
+ * in hand is found again by whoever sits there next. So no rung needs to know how far the one before has come. The item deadline of a
+ * stage takes the same way, but knows better when to climb: broker/supervise/deadline_watch.c.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 

@@ -8,8 +8,8 @@
  *                                                      '-- nobody is `stopping` any more: all are down before one comes back
  *
  * They are told in the reverse of the start's order, all at once, and each has its own shutdown time: cancel, grace, SIGTERM, grace,
- * SIGKILL (seat_ladder.c). So a sibling's cleaners run, and what it had in hand is dropped or done, never half. `stopping` is bounded: who outlives
- * SIGKILL is reported and given up, and with it its stage.
+ * SIGKILL (seat_ladder.c). So a sibling's cleaners run, and what it had in hand is dropped or done, never half. `stopping` is bounded: who
+ * outlives SIGKILL is reported and given up, and with it its stage.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 #include "broker/lifecycle/strategy.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stage is cancelled, and the pipeline goes on without it: on_failure: drop_branch by order, and what is proved of that holds here
- * (broker/lifecycle/failure.c). Each of its workers takes the ladder that is everybody's (seat_ladder.c): it is told, acknowledges, commits what is
- * whole, runs its cleaners, says goodbye; who does not gets SIGTERM and SIGKILL. Stand-ins follow.
+ * (broker/lifecycle/failure.c). Each of its workers takes the ladder that is everybody's (seat_ladder.c): it is told, acknowledges, commits
+ * what is whole, runs its cleaners, says goodbye; who does not gets SIGTERM and SIGKILL. Stand-ins follow.
  *
  * What the stage had not finished, and what still comes, is discarded and counted as cancelled, with the cause, which stands on the board
  * for the stand-ins. Of a stage with in_flight above 1 too: what has ended out of order has its done-bit, and the stand-in steps over it.

@@ -235,8 +235,8 @@ int weir_resume(struct weir_context *context, uint64_t token, const struct weir_
 
 /*
  * produce(): ends the pending item, resumed or not, with WEIR_OK, WEIR_HELD, WEIR_REJECTED (after weir_reject()), or, once
- * weir_scope_of_item() is done, WEIR_CANCELLED. Returns 0; WEIR_CANCELLED: an emit was given up, or everything here is, return it; WEIR_FAILED: no such token, or no such end: the stage fails, whatever
- * produce() returns.
+ * weir_scope_of_item() is done, WEIR_CANCELLED. Returns 0; WEIR_CANCELLED: an emit was given up, or everything here is, return it;
+ * WEIR_FAILED: no such token, or no such end: the stage fails, whatever produce() returns.
  */
 int weir_complete(struct weir_context *context, uint64_t token, int status);
 
