@@ -200,6 +200,29 @@ int baggage_unpack(struct weir_context *context, const void *packed, size_t size
 	return 0;
 }
 
+static void copy_printable(char *to, const char *from, size_t n)
+{
+	n = n < LOG_ITEM_TRACE_SIZE ? n : LOG_ITEM_TRACE_SIZE - 1;
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(from[i] >= ' ' && from[i] < 0x7f ? from[i] : '?');
+	to[n] = '\0';
+}
+
+bool baggage_log_item(const struct weir_context *context, struct log_item *ret_item)
+{
+	struct worker *worker = (struct worker *)(uintptr_t)context;
+	struct extension scratch; /* of its own: what a stage has been shown stays where it is */
+	const struct extension *extension = to_look_at(worker, &scratch);
+	const void *trace = "";
+	size_t size_bytes = 0;
+
+	if (!extension || (!extension_get(extension, LOG_ITEM_KEY, &trace, &size_bytes) && !extension->scope))
+		return false;
+	copy_printable(ret_item->trace_id, trace, size_bytes);
+	ret_item->scope = extension->scope;
+	return true;
+}
+
 uint64_t baggage_scope(const struct weir_context *context)
 {
 	struct worker *worker = (struct worker *)(uintptr_t)context;

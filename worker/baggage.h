@@ -33,6 +33,8 @@ int baggage_get(const struct weir_context *context, const char *key, const void 
 int baggage_clear(struct weir_context *context);
 size_t baggage_pack(const struct weir_context *context, void *packed);
 int baggage_unpack(struct weir_context *context, const void *packed, size_t size_bytes);
+/* For log lines. Returns false: no item that has a trace id or a scope is in hand. */
+bool baggage_log_item(const struct weir_context *context, struct log_item *ret_item);
 uint64_t baggage_scope(const struct weir_context *context);
 int baggage_enter(struct weir_context *context, uint64_t scope);
 int baggage_expire_at(struct weir_context *context, uint64_t deadline_ns);

@@ -292,8 +292,15 @@ static int host_give_up(struct weir_context *context, uint64_t n_items, const vo
 		.producer = worker->heritage.slot,
 		.part = DEAD_LETTER_PART(DEAD_LETTER_HELD, ledger[LEDGER_DEAD_LETTERED]),
 	};
-	int r = burial_keep(worker, &letter);
+	char packed[WEIR_BAGGAGE_PACKED_MAX];
+	int r;
 
+	if (worker->phase == PHASE_PRODUCE &&
+	    worker->baggage.n_words) { /* what it would have emitted brought this along */
+		letter.baggage = packed;
+		letter.baggage_bytes = (uint32_t)baggage_pack(context, packed);
+	}
+	r = burial_keep(worker, &letter);
 	if (r != 0)
 		return r;
 	weir_log(WEIR_LOG_ERROR, "%llu item%s given up: %s; %s in %s", (unsigned long long)n_items,
@@ -467,5 +474,6 @@ const struct weir_host worker_host = {
 	.exit_point = scopes_exit_point,
 	.coordinator = scopes_coordinator,
 	.expire_at = baggage_expire_at,
+	.log_item = baggage_log_item,
 	.option = host_option,
 };

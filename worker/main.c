@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 	}
 	worker_set_signals();
 	backtrace_begin();
+	weir_host_log_for(&worker.context);
 	r = heritage_read(HERITAGE_FD, &worker.heritage);
 	if (r != 0) {
 		fprintf(stderr, "<3>the heritage document is unusable: %s\n",

@@ -258,7 +258,7 @@ static void say_progress(struct display *display, const struct view *view)
 	display->said_delivered = view->ledger[LEDGER_DELIVERED];
 	display->said_ns = view->now_ns;
 	live_format_line(view, &display->rates, &text);
-	display_log(display, WEIR_LOG_INFO, NULL, -1, 0, text_get(&text));
+	display_log(display, WEIR_LOG_INFO, NULL, -1, 0, NULL, text_get(&text));
 }
 
 static void say_json(struct display *display, const struct view *view)
@@ -366,7 +366,7 @@ static bool wanted(const struct display *display, enum weir_log_level level, con
 }
 
 void display_log(struct display *display, enum weir_log_level level, const char *stage, int worker, pid_t pid,
-		 const char *message)
+		 const struct log_item *item, const char *message)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	struct log_line line = {
@@ -375,6 +375,7 @@ void display_log(struct display *display, enum weir_log_level level, const char 
 		.stage = stage,
 		.worker = worker,
 		.pid = pid,
+		.item = item,
 		.message = message,
 	};
 
@@ -394,7 +395,7 @@ void display_say(struct display *display, enum weir_log_level level, const char 
 	text_vprintf(&text, format, arguments);
 	va_end(arguments);
 	if (display->log_style.format != LOG_TEXT || display->log_style.journal) {
-		display_log(display, level, NULL, -1, 0, text_get(&text));
+		display_log(display, level, NULL, -1, 0, NULL, text_get(&text));
 		return;
 	}
 	if (!wanted(display, level, NULL))

@@ -10,6 +10,7 @@
 
 #include "broker/cli/summary.h"
 #include "broker/spec/plan.h"
+#include "common/observe/log_item.h"
 
 struct display;
 struct supervisor;
@@ -36,7 +37,7 @@ int display_watch(struct display *display, sd_event *event, const struct plan *p
 
 /* One line of the supervisor or of a worker, as in struct supervisor_callbacks. Never waits for the reader. */
 void display_log(struct display *display, enum weir_log_level level, const char *stage, int worker, pid_t pid,
-		 const char *message);
+		 const struct log_item *item, const char *message);
 /* A sentence of weir itself: "weir: ..." on a terminal. */
 void display_say(struct display *display, enum weir_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

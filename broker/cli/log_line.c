@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,10 @@ static void format_text(const struct log_line *line, const struct log_style *sty
 	}
 	text_add(text, ": ");
 	add_visible(text, line->message);
+	if (line->item && line->item->trace_id[0])
+		text_printf(text, " [trace-id %s]", line->item->trace_id);
+	if (line->item && line->item->scope)
+		text_printf(text, " [scope %" PRIu64 "]", line->item->scope);
 }
 
 /* A value is quoted when it has anything but plain word characters. */
@@ -123,6 +128,12 @@ static void format_logfmt(const struct log_line *line, const struct log_style *s
 		text_printf(text, " worker=%d", line->worker);
 	if (line->pid > 0)
 		text_printf(text, " pid=%d", (int)line->pid);
+	if (line->item && line->item->trace_id[0]) {
+		text_add(text, " trace_id=");
+		add_logfmt_value(text, line->item->trace_id);
+	}
+	if (line->item && line->item->scope)
+		text_printf(text, " scope=%" PRIu64, line->item->scope);
 	text_add(text, " msg=");
 	add_logfmt_value(text, line->message);
 }
@@ -144,6 +155,12 @@ static void format_json(const struct log_line *line, struct text *text)
 		text_printf(text, ",\"worker\":%d", line->worker);
 	if (line->pid > 0)
 		text_printf(text, ",\"pid\":%d", (int)line->pid);
+	if (line->item && line->item->trace_id[0]) {
+		text_add(text, ",\"trace_id\":");
+		text_add_json(text, line->item->trace_id, strlen(line->item->trace_id));
+	}
+	if (line->item && line->item->scope)
+		text_printf(text, ",\"scope\":%" PRIu64, line->item->scope);
 	text_add(text, ",\"message\":");
 	text_add_json(text, line->message, strlen(line->message));
 	text_add_char(text, '}');

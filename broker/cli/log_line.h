@@ -8,6 +8,7 @@
 #include <weir/log.h>
 
 #include "common/base/text.h"
+#include "common/observe/log_item.h"
 
 enum log_format {
 	LOG_TEXT,   /* 12:03:04 awk#1 warning: ... */
@@ -23,12 +24,13 @@ struct log_style {
 
 struct log_line {
 	enum weir_log_level level;
-	const char *pipeline; /* NULL: none */
-	const char *stage;    /* NULL: the supervisor itself */
-	int worker;           /* -1: the whole stage */
-	pid_t pid;            /* 0: none */
-	const char *message;  /* any bytes: what would move the cursor is made visible */
-	struct timespec time; /* CLOCK_REALTIME */
+	const char *pipeline;        /* NULL: none */
+	const char *stage;           /* NULL: the supervisor itself */
+	int worker;                  /* -1: the whole stage */
+	pid_t pid;                   /* 0: none */
+	const struct log_item *item; /* which one it is about; NULL: none */
+	const char *message;         /* any bytes: what would move the cursor is made visible */
+	struct timespec time;        /* CLOCK_REALTIME */
 };
 
 /* "error", "warning", "notice", "info", "debug". */

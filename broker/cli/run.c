@@ -223,11 +223,12 @@ static int open_run_dir(struct run *run)
 
 /* ---- callbacks ---- */
 
-static void on_log(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid, const char *line)
+static void on_log(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid,
+		   const struct log_item *item, const char *line)
 {
 	struct run *run = data;
 
-	display_log(run->display, level, stage, worker, pid, line);
+	display_log(run->display, level, stage, worker, pid, item, line);
 }
 
 static bool on_send(void *data, uint32_t slot, const struct message *message)
@@ -245,7 +246,7 @@ static void say_running(const struct run *run)
 	text_printf(&text, "running %s: %u stages, %u workers, at most %s of memory for the data between them",
 		    run->spec, run->plan->n_stages, run->plan->n_slots,
 		    quantity_format_size(run->plan->memory_bound_bytes, memory));
-	display_log(run->display, WEIR_LOG_INFO, NULL, -1, 0, text_get(&text));
+	display_log(run->display, WEIR_LOG_INFO, NULL, -1, 0, NULL, text_get(&text));
 }
 
 static void say_draining(const struct run *run)
@@ -340,7 +341,7 @@ static int watch_signals(struct run *run)
 
 static void on_refused(void *data, const char *line)
 {
-	on_log(data, WEIR_LOG_WARNING, NULL, -1, 0, line);
+	on_log(data, WEIR_LOG_WARNING, NULL, -1, 0, NULL, line);
 }
 
 /* ---- the run ---- */

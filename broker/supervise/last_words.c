@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,25 @@ static void words_make_safe(char *line, size_t length)
 			line[i] = '?';
 }
 
+/* "RS trace-id US scope RS message": takes the head into words->item. Returns its length, 0 if that is no head. */
+static size_t words_take_item(struct last_words *words, const char *line)
+{
+	const char *separator, *end;
+	size_t length;
+
+	words->item = (struct log_item){ 0 };
+	if (*line != LOG_ITEM_MARK || !(end = strchr(line + 1, LOG_ITEM_MARK)))
+		return 0;
+	separator = memchr(line, LOG_ITEM_SEPARATOR, (size_t)(end - line));
+	length = separator ? (size_t)(separator - line - 1) : 0;
+	if (!separator || length >= sizeof(words->item.trace_id))
+		return 0;
+	memcpy(words->item.trace_id, line + 1, length);
+	words_make_safe(words->item.trace_id, length);
+	words->item.scope = strtoull(separator + 1, NULL, 10);
+	return (size_t)(end + 1 - line);
+}
+
 static void words_finish_line(struct last_words *words, last_words_line_fn *handler, void *data)
 {
 	enum weir_log_level level = WEIR_LOG_NOTICE;
@@ -42,6 +62,7 @@ static void words_finish_line(struct last_words *words, last_words_line_fn *hand
 	}
 	is_backtrace = *line == BACKTRACE_MARK;
 	line += is_backtrace;
+	line += words_take_item(words, line);
 	words_make_safe(line, words->length - (size_t)(line - words->line));
 	words->length = 0;
 	if (!*line)

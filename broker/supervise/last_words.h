@@ -11,8 +11,9 @@
 #include <weir/log.h>
 
 #include "common/base/text.h"
+#include "common/observe/log_item.h"
 
-#define WORDS_LINE_MAX 1000u
+#define WORDS_LINE_MAX 1200u
 #define WORDS_KEPT 10u
 
 typedef void last_words_line_fn(void *data, enum weir_log_level level, const char *line);
@@ -22,6 +23,7 @@ struct last_words {
 		*on_backtrace; /* gets the lines of common/observe/backtrace_line.h, without mark; NULL: nobody */
 	char line[WORDS_LINE_MAX + 1];
 	size_t length;
+	struct log_item item;   /* of the line that the handler is told of; all empty: none */
 	char *kept[WORDS_KEPT]; /* ring; owned */
 	uint32_t next;          /* oldest in `kept` */
 };

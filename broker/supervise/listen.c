@@ -34,7 +34,7 @@ static void on_line(void *data, enum weir_log_level level, const char *line)
 	struct stage_watch *watch = &seat->supervisor->stages[seat->stage_number];
 
 	if (line_limit_pass(&watch->limit, clock_now_ns()))
-		seat_log(seat, level, "%s", line);
+		seat_pass_on(seat, level, line);
 	else if (!watch->limit_timer)
 		timer_set(seat->supervisor, &watch->limit_timer, line_limit_report_ns(&watch->limit), on_window_end,
 			  watch);

@@ -13,6 +13,7 @@
 
 #include "broker/lifecycle/outcome.h"
 #include "broker/spec/plan.h"
+#include "common/observe/log_item.h"
 #include "common/base/text.h"
 #include "common/scope/cause.h"
 
@@ -23,7 +24,9 @@ struct message;
 /* What the supervisor tells the outside. All called from its thread; none may block for long. */
 struct supervisor_callbacks {
 	/* One line for people. stage NULL: the supervisor itself; worker -1: the whole stage; pid 0: none. */
-	void (*log)(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid, const char *line);
+	/* item: which one the line is about; NULL: none. */
+	void (*log)(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid,
+		    const struct log_item *item, const char *line);
 	/* Sends a control message to the worker; false when it has not said hello. */
 	bool (*send)(void *data, uint32_t slot, const struct message *message);
 	/* The phase has changed (pipeline_state.def name). */

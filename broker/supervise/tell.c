@@ -13,7 +13,7 @@ static void log_line(const struct supervisor *supervisor, enum weir_log_level le
 	char line[LOG_LINE_MAX];
 
 	vsnprintf(line, sizeof(line), format, arguments);
-	supervisor->callbacks.log(supervisor->callbacks.data, level, stage, worker, pid, line);
+	supervisor->callbacks.log(supervisor->callbacks.data, level, stage, worker, pid, NULL, line);
 }
 
 void supervisor_log(struct supervisor *supervisor, enum weir_log_level level, const char *format, ...)
@@ -43,4 +43,13 @@ void stage_log(const struct stage_watch *watch, enum weir_log_level level, const
 	log_line(watch->supervisor, level, watch->supervisor->plan->stages[watch->number].name, -1, 0, format,
 		 arguments);
 	va_end(arguments);
+}
+
+void seat_pass_on(const struct seat *seat, enum weir_log_level level, const char *line)
+{
+	const struct log_item *item = &seat->words.item;
+	const struct supervisor_callbacks *callbacks = &seat->supervisor->callbacks;
+
+	callbacks->log(callbacks->data, level, seat->stage->name, (int)seat->worker_index, seat->last_pid,
+		       item->trace_id[0] || item->scope ? item : NULL, line);
 }

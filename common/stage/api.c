@@ -46,11 +46,31 @@ API const char *weir_status_name(int status)
 	return (size_t)status < sizeof(names) / sizeof(names[0]) ? names[status] : "unknown status";
 }
 
+/* The thread that is called back knows which item is in hand; all others log without. */
+static _Thread_local const struct weir_context *logged;
+
+API void weir_host_log_for(const struct weir_context *context)
+{
+	logged = context;
+}
+
+#define LOG_HEAD_SIZE (LOG_ITEM_TRACE_SIZE + 32)
+
+static int write_head(char *head, enum weir_log_level level)
+{
+	struct log_item item;
+
+	if (!logged || !logged->host->log_item(logged, &item))
+		return snprintf(head, LOG_HEAD_SIZE, "<%d>", (int)level & 7);
+	return snprintf(head, LOG_HEAD_SIZE, "<%d>%c%s%c%llu%c", (int)level & 7, LOG_ITEM_MARK, item.trace_id,
+			LOG_ITEM_SEPARATOR, (unsigned long long)item.scope, LOG_ITEM_MARK);
+}
+
 API void weir_log(enum weir_log_level level, const char *format, ...)
 {
-	char line[REASON_SIZE + 8];
+	char line[LOG_HEAD_SIZE + REASON_SIZE + 1];
 	va_list arguments;
-	int head = snprintf(line, sizeof(line), "<%d>", (int)level & 7), n;
+	int head = write_head(line, level), n;
 	size_t length;
 	ssize_t written;
 

@@ -8,7 +8,12 @@
 #include <weir/exit.h>
 #include <weir/stage.h>
 
+#include "common/observe/log_item.h"
+
 struct pollfd;
+
+/* What this thread logs from now on is about the item that the context has in hand. NULL: about none. Other threads are not meant. */
+void weir_host_log_for(const struct weir_context *context);
 
 struct weir_host {
 	int (*emit)(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes);
@@ -74,6 +79,8 @@ struct weir_host {
 	int (*scope_cancel)(struct weir_context *context, uint64_t id, enum weir_cause cause);
 	struct weir_scope *(*scope_of_item)(struct weir_context *context);
 	int (*expire_at)(struct weir_context *context, uint64_t deadline_ns);
+	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
+	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */
 	const struct heritage_option *(*option)(const struct weir_context *context, const char *name);
 };

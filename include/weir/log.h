@@ -17,7 +17,8 @@ enum weir_log_level {
 
 /*
  * Writes one line (cut at 1,000 bytes, newlines turned into spaces). Any thread of a worker; may block when
- * the supervisor is behind. Log decisions and failures, never per item.
+ * the supervisor is behind. In the thread that is called back, with an item in hand that has a scope or a trace id (baggage "trace-id"), the
+ * line says so by itself. Log decisions and failures, never per item.
  */
 void weir_log(enum weir_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

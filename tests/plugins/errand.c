@@ -2,7 +2,7 @@
 /*
  * Items with baggage and a scope. Passes all on, and then, by their first words:
  *
- *      @N TEXT     gets scope N and the baggage trace = TEXT
+ *      @N TEXT     gets scope N and the baggage trace-id = TEXT
  *      ?           becomes "SCOPE TRACE", of what it has brought along
  *      cancel N    asks the supervisor to cancel scope N
  *      wait        works until its scope is cancelled, and says so: WEIR_CANCELLED
@@ -28,7 +28,7 @@ static int stamp(struct weir_context *context, const char *text)
 	int r = weir_scope_enter(context, strtoull(text + 1, &rest, 10));
 
 	rest += *rest == ' ';
-	return r ? r : weir_baggage_set(context, "trace", rest, strlen(rest));
+	return r ? r : weir_baggage_set(context, "trace-id", rest, strlen(rest));
 }
 
 static int answer(struct weir_context *context)
@@ -37,7 +37,7 @@ static int answer(struct weir_context *context)
 	size_t size_bytes = 4;
 	char text[TEXT_MAX];
 
-	(void)weir_baggage_get(context, "trace", &trace, &size_bytes);
+	(void)weir_baggage_get(context, "trace-id", &trace, &size_bytes);
 	snprintf(text, sizeof(text), "%llu %.*s", (unsigned long long)weir_scope_id(context), (int)size_bytes,
 		 (const char *)trace);
 	return weir_emit(context, WEIR_ALL_OUTPUTS, text, strlen(text));

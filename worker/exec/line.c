@@ -10,7 +10,7 @@
  * Lines are HELD: flush() puts them into spool 0 before it sends them, and an answer is emitted in the same commit
  * that moves `start` over its line. So at each commit the spool holds exactly the lines whose answers are not out
  * yet. A next generation starts the program anew and sends those again: their answers leave once, whatever the
- * program's side effects do.
+ * program's side effects do. What the line's item has brought along goes on with its answer (bags.c).
  *
  * Writing and reading never block, so a full pipe on one side can't stop the other. Answers are awaited when the
  * window is full, when a run or the input ends, and otherwise by watching the program's stdout while there is nothing
@@ -65,6 +65,7 @@ void line_pass_head(struct line *line)
 	line_drop_head(line, head_bytes);
 	line->cursor->start += head_bytes;
 	line->cursor->n_items--;
+	bags_pass(&line->bags, line->cursor->n_passed++);
 	line->progress_ns = clock_now_ns();
 	line->timeout.n_overruns = 0;
 	if (line->queue.length - line->head < WINDOW_BYTES / 2 && line->cursor->n_items < WINDOW_ITEMS / 2)
@@ -87,6 +88,8 @@ static int line_emit_answer(struct line *line, struct weir_context *context)
 	if (!head_bytes || line->head + head_bytes > line->sent)
 		return line_fail_extra(line, context);
 	if (answer->total_bytes == answer->size_bytes)
+		r = bags_unpack(&line->bags, context, line->cursor->n_passed);
+	if (r == 0)
 		r = weir_emit(context, WEIR_ALL_OUTPUTS, answer->data, answer->size_bytes);
 	if (r == WEIR_TOO_LARGE) {
 		weir_fail(
@@ -147,6 +150,8 @@ int line_open(struct weir_context *context, void **ret_state)
 	if (!r)
 		r = line_load(line);
 	if (!r)
+		r = bags_open(&line->bags, &line->cursor->bags, weir_spool(context, 1));
+	if (!r)
 		r = line_start(line, context);
 	if (r) {
 		line_close(context, line);
@@ -174,6 +179,9 @@ int line_process(struct weir_context *context, void *state, const struct weir_it
 		return r;
 	buffer_add(&line->queue, item->data, item->size_bytes);
 	buffer_add(&line->queue, "\n", 1);
+	r = bags_add(&line->bags, context, line->cursor->n_passed + line->cursor->n_items);
+	if (r)
+		return r;
 	line->cursor->n_items++;
 	if (line->queue.length - line->head >= WINDOW_BYTES || line->cursor->n_items >= WINDOW_ITEMS) {
 		line->window_full = true;
@@ -240,6 +248,7 @@ int line_produce(struct weir_context *context, void *state)
 {
 	struct line *line = state;
 
+	line->bags.unpacked = false;
 	for (uint32_t n = 0; n < EMIT_RECORDS_MAX; n++) {
 		int r = line_go_on(line, context, n);
 
@@ -281,6 +290,8 @@ int line_flush(struct weir_context *context, void *state)
 	bool was_idle = line->head == line->stored;
 	int r = line_store(line);
 
+	if (r == 0)
+		r = bags_store(&line->bags);
 	if (r)
 		return r;
 	line->committed = *line->cursor;
@@ -328,6 +339,7 @@ void line_close(struct weir_context *context, void *state)
 	line_stop(line, context);
 	splitter_deinit(&line->answers);
 	buffer_deinit(&line->queue);
+	bags_deinit(&line->bags);
 	program_deinit(&line->program);
 	free(line);
 }

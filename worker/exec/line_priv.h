@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <weir/stage.h>
 
+#include "worker/exec/bags.h"
 #include "worker/exec/buffer.h"
 #include "worker/exec/child.h"
 #include "worker/exec/timeout.h"
@@ -18,6 +19,8 @@ struct line_cursor {
 	uint64_t start, end; /* lines in spool 0 whose answers are not out yet */
 	uint64_t n_items;    /* of them */
 	uint64_t n_answered;
+	uint64_t n_passed; /* lines that are over, answered or not: the number of the oldest one that is not */
+	struct bags_cursor bags;
 };
 
 struct line {
@@ -28,7 +31,8 @@ struct line {
 	struct buffer queue;
 	size_t head, sent, stored; /* offsets in queue: see above */
 	int spool_fd;
-	int in, out; /* our ends of the program's stdin and stdout; -1: closed */
+	struct bags bags; /* what they have brought along */
+	int in, out;      /* our ends of the program's stdin and stdout; -1: closed */
 	struct splitter answers;
 	struct split_record answer; /* cut, not yet emitted */
 	bool has_answer;

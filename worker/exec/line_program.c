@@ -79,12 +79,22 @@ static int line_lost(struct line *line, struct weir_context *context, const char
 	return line_start(line, context);
 }
 
+/* The letter of a line brings along what the line has brought. Returns WEIR_EXPIRED, or what went wrong. */
+static int line_take_up(struct line *line, struct weir_context *context)
+{
+	int r = bags_unpack(&line->bags, context, line->cursor->n_passed);
+
+	return r == 0 ? WEIR_EXPIRED : r;
+}
+
 int line_overrun(struct line *line, struct weir_context *context)
 {
 	char deadline[QUANTITY_TEXT_SIZE];
 	int r = timeout_overrun(&line->timeout, context, &line->child, line->program.title, "a line",
 				line->progress_ns);
 
+	if (r == WEIR_EXPIRED)
+		r = line_take_up(line, context);
 	if (r == WEIR_EXPIRED) {
 		r = weir_give_up(context, 1, line->queue.data + line->head, line_head_bytes(line) - 1,
 				 "'%s' has overrun the deadline of %s on this line, in each of %u attempts",

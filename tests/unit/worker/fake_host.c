@@ -46,13 +46,51 @@ static struct fake_marks *fake_valid(const struct fake_host *host)
 	return &host->shared->marks[load_acquire(&host->shared->parity) & 1];
 }
 
+/* What is emitted shows what it brings along: "BAGGAGE:DATA". */
+static const char *with_baggage(const struct fake_host *host, const void *data, size_t *size_bytes)
+{
+	static char shown[256];
+	int n = snprintf(shown, sizeof(shown), "%s:%.*s", host->unpacked, (int)*size_bytes, (const char *)data);
+
+	*size_bytes = (size_t)n < sizeof(shown) ? (size_t)n : sizeof(shown) - 1;
+	return shown;
+}
+
+static size_t fake_baggage_pack(const struct weir_context *context, void *packed)
+{
+	const struct fake_host *host = host_of(context);
+
+	if (!host->baggage[0])
+		return 0;
+	memcpy(packed, host->baggage, sizeof(host->baggage));
+	return sizeof(host->baggage);
+}
+
+static int fake_baggage_unpack(struct weir_context *context, const void *packed, size_t size_bytes)
+{
+	struct fake_host *host = host_of(context);
+
+	must(size_bytes == sizeof(host->unpacked));
+	memcpy(host->unpacked, packed, size_bytes);
+	return 0;
+}
+
+static int fake_baggage_clear(struct weir_context *context)
+{
+	host_of(context)->unpacked[0] = '\0';
+	return 0;
+}
+
 static int fake_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
 	struct fake_host *host = host_of(context);
-	uint64_t size = size_bytes;
+	uint64_t size;
 
 	if (host->cancelled)
 		return WEIR_CANCELLED;
+	if (host->shows_baggage)
+		data = with_baggage(host, data, &size_bytes);
+	size = size_bytes;
 	if (size_bytes > host->item_size_max)
 		return WEIR_TOO_LARGE;
 	must(output == WEIR_ALL_OUTPUTS || output < host->n_outputs);
@@ -248,6 +286,9 @@ static const struct weir_host fake_table = {
 	.now_ns = fake_now_ns,
 	.stage_name = fake_stage_name,
 	.worker_index = fake_worker_index,
+	.baggage_pack = fake_baggage_pack,
+	.baggage_unpack = fake_baggage_unpack,
+	.baggage_clear = fake_baggage_clear,
 	.generation = fake_generation,
 	.has_run = fake_has_run,
 	.option = fake_option,
@@ -394,6 +435,7 @@ int fake_host_produce(struct fake_host *host)
 {
 	int r;
 
+	host->unpacked[0] = '\0';
 	host->producing = true;
 	r = host->stage->produce(&host->context, host->state);
 	host->producing = false;

@@ -33,11 +33,14 @@ struct fake_host {
 	bool sleepless;  /* weir_wait without descriptors moves now_ns on instead of sleeping */
 	uint64_t now_ns; /* 0: the real clock */
 	uint32_t worker_index, generation;
+	char baggage[16];                                    /* of the item in hand; "": none */
+	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */
 	bool never_ran;                                      /* the pipeline does not get so far */
 	void (*on_wait)(struct fake_host *host, void *data); /* called at each weir_wait */
 	void *on_wait_data;
 
 	/* what the stage said */
+	char unpacked[16]; /* what is emitted brings along; forgotten before each produce() */
 	char reason[1024]; /* of weir_fail or weir_reject */
 	bool failed;
 	uint64_t progress_position, progress_total;

@@ -74,6 +74,23 @@ static void test_json(void **state)
 	      "\"pid\":4711,\"message\":\"say \\\"no\\\"\\n\\ufffd\"}\n");
 }
 
+static void test_which_item_it_is_about(void **state)
+{
+	const struct log_item both = { "4bf9 \"x\"", 18446744073709551615u }, one = { "", 7 };
+	struct log_line line = sample();
+
+	(void)state;
+	line.item = &both;
+	check(&line, (struct log_style){ .format = LOG_TEXT },
+	      "01:00:00 awk#1 warning: a bad line [trace-id 4bf9 \"x\"] [scope 18446744073709551615]\n");
+	check(&line, (struct log_style){ .format = LOG_JSON },
+	      "{\"type\":\"log\",\"time\":\"1970-01-01T01:00:00.007Z\",\"level\":\"warning\",\"pipeline\":\"orders\",\"stage\":\"awk\",\"worker\":1,"
+	      "\"pid\":4711,\"trace_id\":\"4bf9 \\\"x\\\"\",\"scope\":18446744073709551615,\"message\":\"a bad line\"}\n");
+	line.item = &one;
+	check(&line, (struct log_style){ .format = LOG_LOGFMT, .journal = true },
+	      "<4>level=warning pipeline=orders stage=awk worker=1 pid=4711 scope=7 msg=\"a bad line\"\n");
+}
+
 static void test_nothing_moves_the_cursor(void **state)
 {
 	struct log_line line = sample();
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_logfmt),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_which_item_it_is_about),
 		cmocka_unit_test(test_nothing_moves_the_cursor),
 		cmocka_unit_test(test_journal_is_recognised),
 	};

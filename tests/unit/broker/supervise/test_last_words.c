@@ -31,6 +31,59 @@ static void feed(struct last_words *words, struct heard *heard, const char *text
 	last_words_feed(words, text, strlen(text), hear, heard);
 }
 
+static void test_which_item_a_line_is_about(void **state)
+{
+	static const char *const lines[] = {
+		"<4>\x1e"
+		"abc-1\x1f"
+		"7\x1emind \x1b[2J\x1ethis\n",
+		"<4>\x1e\x1f"
+		"0\x1eno more\n",
+		"<4>plain\n",
+	};
+	struct last_words words = { 0 };
+	struct heard heard = { 0 };
+
+	(void)state;
+	feed(&words, &heard, lines[0]);
+	assert_string_equal(heard.line, "mind ?[2J?this");
+	assert_int_equal(heard.level, WEIR_LOG_WARNING);
+	assert_string_equal(words.item.trace_id, "abc-1");
+	assert_int_equal(words.item.scope, 7);
+	for (int i = 1; i < 3; i++) {
+		feed(&words, &heard, lines[i]);
+		assert_string_equal(heard.line, i == 1 ? "no more" : "plain");
+		assert_true(!words.item.trace_id[0] && !words.item.scope);
+	}
+	last_words_clear(&words);
+}
+
+/* Whatever else writes to that pipe: it is shown, and nothing worse. */
+static void test_heads_that_are_none(void **state)
+{
+	char line[WORDS_LINE_MAX];
+	struct last_words words = { 0 };
+	struct heard heard = { 0 };
+
+	(void)state;
+	feed(&words, &heard,
+	     "<6>\x1eno end\x1f"
+	     "1\n");
+	assert_string_equal(heard.line, "?no end?1");
+	feed(&words, &heard, "\x1eno separator\x1e text\n");
+	assert_string_equal(heard.line, "?no separator? text");
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "\x1e", 1);
+	memcpy(line + 300,
+	       "\x1f"
+	       "1\x1etail\n",
+	       9);
+	line[309] = '\0';
+	feed(&words, &heard, line);
+	assert_true(!words.item.trace_id[0] && heard.line[0] == '?');
+	last_words_clear(&words);
+}
+
 static void test_lines_in_pieces(void **state)
 {
 	struct last_words words = { 0 };
@@ -175,6 +228,8 @@ static void test_limit_suppresses_and_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_which_item_a_line_is_about),
+		cmocka_unit_test(test_heads_that_are_none),
 		cmocka_unit_test(test_lines_in_pieces),
 		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_backtraces_are_no_words),

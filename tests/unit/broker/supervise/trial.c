@@ -94,10 +94,12 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 
 /* ---- callbacks ---- */
 
-static void on_log(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid, const char *line)
+static void on_log(void *data, enum weir_log_level level, const char *stage, int worker, pid_t pid,
+		   const struct log_item *item, const char *line)
 {
 	struct trial *trial = data;
 
+	(void)item;
 	text_printf(&trial->log, "%d %s#%d %d: %s\n", (int)level, stage ? stage : "weir", worker, (int)pid, line);
 }
 

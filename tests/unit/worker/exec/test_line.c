@@ -486,6 +486,48 @@ static void test_a_kill_does_not_save_it(void **state)
 	exec_deinit(&host);
 }
 
+#define BAGGAGE_ITEMS 900u
+
+/* Two of three bring something along. */
+static void feed_with_baggage(struct fake_host *host)
+{
+	uint32_t number = (uint32_t)host->n_taken;
+
+	host->baggage[0] = '\0';
+	if (number % 3)
+		snprintf(host->baggage, sizeof(host->baggage), "%05u", number);
+	feed(host, number, 1, 50);
+}
+
+static void test_an_answer_brings_along_what_its_line_has_brought(void **state)
+{
+	char expected[64];
+	struct fake_host host;
+
+	(void)state;
+	start(&host, SHELL(UPPER));
+	host.shows_baggage = true;
+	host.full_after = host.room = 20;
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint32_t n = 1; host.n_taken < BAGGAGE_ITEMS; n++) {
+		feed_with_baggage(&host);
+		if (n % 170 != 0)
+			continue;
+		exec_kill(&host);
+		assert_int_equal(fake_host_open(&host), 0);
+	}
+	assert_int_equal(exec_finish(&host), 0);
+	assert_int_equal(fake_host_items(&host), BAGGAGE_ITEMS);
+	for (uint32_t i = 0; i < BAGGAGE_ITEMS; i++) {
+		if (i % 3)
+			snprintf(expected, sizeof(expected), "%05u:%05u line", i, i);
+		else
+			snprintf(expected, sizeof(expected), ":%05u line", i);
+		assert_true(fake_host_item_is(&host, i, expected));
+	}
+	exec_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_answer_beyond_lane),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kill_between_callbacks),
+		cmocka_unit_test(test_an_answer_brings_along_what_its_line_has_brought),
 		cmocka_unit_test(test_kill_at_random),
 	};
 
