@@ -46,6 +46,8 @@ static void abandon_stage(struct lifecycle *lifecycle, const struct life *of, co
 	for (uint32_t i = plan->workers; i-- > 0;) {
 		struct life *sibling = &lifecycle->lives[plan->first_slot + i];
 
+		if (sibling->state == SEAT_BACKOFF && !sibling->waits)
+			sibling->due_ns = now_ns; /* a back-off is for the stage, not for its stand-in */
 		if (sibling == why->dead || !may_be_stopped(sibling))
 			continue;
 		sibling->restart_ns = now_ns;

@@ -205,6 +205,18 @@ static void test_one_that_is_late_stays_on_the_rung_that_it_has_come_to(void **s
 	assert_non_null(done(ACTION_KILL, FIRST));
 }
 
+static void test_a_stand_in_waits_for_no_back_off(void **state)
+{
+	(void)state;
+	die(FIRST, (struct death_facts){ .progressed = true });
+	assert_int_equal(life.lives[FIRST].state, SEAT_BACKOFF);
+	cancel_stage(FIRST);
+	assert_int_equal(life.lives[FIRST].due_ns, now_ns);
+	wait_until_due();
+	assert_non_null(done(ACTION_SPAWN, FIRST));
+	assert_true(life.lives[FIRST].stands_in);
+}
+
 static void test_what_outlives_a_kill_has_failed(void **state)
 {
 	(void)state;
@@ -265,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_it_says_meanwhile_makes_its_time_no_longer, run, end),
 		cmocka_unit_test_setup_teardown(test_who_had_come_to_its_end_is_left_alone, run, end),
 		cmocka_unit_test_setup_teardown(test_one_that_is_late_stays_on_the_rung_that_it_has_come_to, run, end),
+		cmocka_unit_test_setup_teardown(test_a_stand_in_waits_for_no_back_off, run, end),
 		cmocka_unit_test_setup_teardown(test_what_outlives_a_kill_has_failed, run, end),
 		cmocka_unit_test_setup_teardown(
 			test_siblings_are_told_last_first_and_nobody_comes_back_before_all_are_down, run_together, end),
