@@ -8,6 +8,7 @@
  *      wait        works until its scope is cancelled, and says so: WEIR_CANCELLED
  *      !           is rejected
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,17 @@ static int wait_for_cancel(struct weir_context *context)
 	return WEIR_CANCELLED;
 }
 
+/* The supervisor may be behind: its queue has room again soon. */
+static int ask_to_cancel(struct weir_context *context, uint64_t scope)
+{
+	int r;
+
+	do
+		r = weir_scope_cancel_id(context, scope, WEIR_CAUSE_DOWNSTREAM_GONE);
+	while (r == -EAGAIN && weir_wait(context, NULL, 0, weir_now_ns(context) + 1000000) == WEIR_EXPIRED);
+	return r;
+}
+
 static int errand_process(struct weir_context *context, void *state, const struct weir_item *item)
 {
 	char text[TEXT_MAX];
@@ -75,7 +87,7 @@ static int errand_process(struct weir_context *context, void *state, const struc
 	if (*text == '@')
 		r = stamp(context, text);
 	else if (strncmp(text, "cancel ", 7) == 0)
-		r = weir_scope_cancel_id(context, strtoull(text + 7, NULL, 10), WEIR_CAUSE_DOWNSTREAM_GONE);
+		r = ask_to_cancel(context, strtoull(text + 7, NULL, 10));
 	if (r != 0)
 		return WEIR_FAILED;
 	if (weir_option_given(context, "say") && *text == '@') /* what is stamped goes on as this */
