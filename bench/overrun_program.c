@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overrun-program FOLDER: answers each line with itself, hears no signal but SIGKILL, and gets stuck on some lines (bench/overrun.h). Whether it
+ * overrun-program FOLDER: answers each line with itself, hears no signal but SIGKILL, and gets stuck on some lines
+ * (bench/overrun.h). Whether it
  * is the first attempt at one stands in the folder.
  */
 #include <fcntl.h>

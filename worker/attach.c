@@ -192,7 +192,7 @@ static int attach_edges(struct worker *worker, struct text *why)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return stamp_attach(worker, why);
 }
 
 /* The first generation finds a cursor of zeroes; a merged edge starts at its own first ticket. */
@@ -266,8 +266,6 @@ int worker_attach(struct worker *worker, struct text *why)
 		r = pins_attach(worker, why);
 	if (r == 0)
 		r = in_flight_attach(worker, why);
-	if (r == 0)
-		r = stamp_attach(worker, why);
 	if (r < 0)
 		return r;
 	loop_attach(worker);

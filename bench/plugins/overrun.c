@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plugin: an operator that gets stuck on some items (bench/overrun.h): in for(;;);, or asleep in a system call with every signal blocked. */
+/*
+ * Plugin: an operator that gets stuck on some items (bench/overrun.h): in for(;;);, or asleep in a system call with every signal
+ * blocked.
+ */
 #include <errno.h>
 #include <string.h>
 #include <weir/stage.h>

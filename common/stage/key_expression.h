@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `balance: key(EXPR)` names: the part of an item that decides which worker gets it; and where `expires: at(EXPR)` finds a deadline. The broker parses it to check it, the worker
+ * What `balance: key(EXPR)` names: the part of an item that decides which worker gets it; and where `expires: at(EXPR)` finds a
+ * deadline. The broker parses it to check it, the worker
  * to find keys by it.
  */
 #pragma once

@@ -65,7 +65,8 @@ bool dead_letter_cause_from_name(const char *name, enum dead_letter_cause *ret_c
 
 /*
  * Appends the letter as one JSON object, without a newline: {id, time, pipeline, stage, worker, cause, reason, attempts, sequence, input,
- * size, scope, deadline, baggage, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that only a store
+ * size, scope, deadline, baggage, accepted, run, producer, deaths, payload | payload_base64}. Without an id: without those that
+ * only a store
  * knows (id, accepted, run, producer, deaths). Pure.
  */
 enum letter_payload { LETTER_WITHOUT_PAYLOAD, LETTER_WITH_PAYLOAD };

@@ -71,16 +71,19 @@ static inline struct weir_budget weir_budget_at(const struct weir_budget *parent
 struct weir_budget weir_budget_within(const struct weir_budget *parent, uint64_t duration_ns);
 
 /*
- * The tightest that holds now: the deadline of the pipeline; with an item in hand also the end of that item's run (expires, or its own), and of this
+ * The tightest that holds now: the deadline of the pipeline; with an item in hand also the end of that item's run (expires, or its
+ * own), and of this
  * attempt at it (the stage's deadline, cause ITEM_DEADLINE), which is counted from when it is asked for first, or seen by the supervisor:
  * so ask early. Worker process, the thread that was called back. Reads the clock if the stage has a deadline.
  */
 struct weir_budget weir_budget_of(const struct weir_context *context);
 
 /*
- * The run of what is emitted from here on ends at deadline_ns, unless it ends before anyway: by what it inherits, or the spec's `expires`. No
+ * The run of what is emitted from here on ends at deadline_ns, unless it ends before anyway: by what it inherits, or the spec's
+ * `expires`. No
  * stage begins it after that. It goes on to all that is made of it, as baggage does (weir/baggage.h says what inherits, and how long a
- * change lasts), and is 24 bytes of it. WEIR_NOW: it has ended; WEIR_FOREVER: nothing changes. Returns 0; -EPERM: not from a callback that may
+ * change lasts), and is 24 bytes of it. WEIR_NOW: it has ended; WEIR_FOREVER: nothing changes. Returns 0; -EPERM: not from a
+ * callback that may
  * emit.
  */
 int weir_expire_at(struct weir_context *context, uint64_t deadline_ns);

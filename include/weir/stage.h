@@ -157,7 +157,8 @@ int weir_spool(struct weir_context *context, uint32_t index);
  * weir_settle: n items that were WEIR_HELD have now ended: delivered (sinks) or consumed (operators).
  * weir_give_up: n of them, in produce() or finish(), can't be ended within the stage's deadline: what is left of them is kept as one dead
  * letter (cause deadline), and they are counted. Returns 0; WEIR_FAILED: it could not be kept, return that.
- * weir_overran: an attempt at an item, or at several at once, took longer than the stage's deadline, and the stage has ended it itself (exec
+ * weir_overran: an attempt at an item, or at several at once, took longer than the stage's deadline, and the stage has ended it
+ * itself (exec
  * stages do, whose programs die in the place of the worker): one more in `weir ps` and `weir metrics`.
  */
 int weir_accept_rejected(struct weir_context *context, const void *data, size_t size_bytes, const char *reason, ...)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items that say themselves until when they may be on their way: however a source sends them, and what becomes of those that talk nonsense. */
+/*
+ * Items that say themselves until when they may be on their way: however a source sends them, and what becomes of those that talk
+ * nonsense.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
