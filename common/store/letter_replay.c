@@ -316,7 +316,7 @@ static int say_all_taking(struct letter_store *store, uint64_t run, uint32_t slo
 	return end_write(txn, r);
 }
 
-static bool make_room(const struct letter_store *store)
+static bool map_more(const struct letter_store *store)
 {
 	return mdb_env_set_mapsize(store->env, store->size_bytes + 2 * (uint64_t)LETTER_HEADROOM_BYTES) == 0;
 }
@@ -325,7 +325,7 @@ int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot,
 {
 	int r = n ? say_all_taking(store, run, slot, ids, n) : 0;
 
-	return r == LETTER_STORE_E_FULL && make_room(store) ? say_all_taking(store, run, slot, ids, n) : r;
+	return r == LETTER_STORE_E_FULL && map_more(store) ? say_all_taking(store, run, slot, ids, n) : r;
 }
 
 /* ---- taken ---- */
@@ -359,7 +359,7 @@ static int settle_with_room(struct letter_store *store, const struct letter_mark
 {
 	int r = settle(store, marks, n, taken);
 
-	return r == LETTER_STORE_E_FULL && make_room(store) ? settle(store, marks, n, taken) : r;
+	return r == LETTER_STORE_E_FULL && map_more(store) ? settle(store, marks, n, taken) : r;
 }
 
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
