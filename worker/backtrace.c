@@ -73,7 +73,7 @@ static void add_bytes(const char *bytes, size_t n)
 	backtrace.length += n;
 }
 
-static void add(const char *string)
+static void add_string(const char *string)
 {
 	add_bytes(string, strlen(string));
 }
@@ -86,7 +86,7 @@ static void add_number(uint64_t number, unsigned base)
 	do
 		digits[--at] = "0123456789abcdef"[number % base];
 	while ((number /= base));
-	add(base == 16 ? "0x" : "");
+	add_string(base == 16 ? "0x" : "");
 	add_bytes(digits + at, sizeof(digits) - at);
 }
 
@@ -98,16 +98,16 @@ static size_t frame_length(const struct symbol_frame *frame)
 
 static void add_frame(const struct symbol_frame *frame)
 {
-	add(frame->function);
+	add_string(frame->function);
 	if (!frame->file[0]) {
 		add_number(frame->offset, 16);
 		return;
 	}
-	add(frame->function[0] ? " (" : "");
-	add(frame->file);
-	add("+");
+	add_string(frame->function[0] ? " (" : "");
+	add_string(frame->file);
+	add_string("+");
 	add_number(frame->offset, 16);
-	add(frame->function[0] ? ")" : "");
+	add_string(frame->function[0] ? ")" : "");
 }
 
 static void add_frames(void)
@@ -115,9 +115,9 @@ static void add_frames(void)
 	for (size_t i = 0; i < backtrace.n_frames; i++) {
 		bool cut = backtrace.length + frame_length(&backtrace.frames[i]) > BACKTRACE_LINE_MAX - 10;
 
-		add(i ? BACKTRACE_BETWEEN : "");
+		add_string(i ? BACKTRACE_BETWEEN : "");
 		if (cut || (i == FRAMES_KEPT - 1 && backtrace.n_walked > FRAMES_KEPT))
-			add(cut ? "..." : "... < ");
+			add_string(cut ? "..." : "... < ");
 		if (cut)
 			return;
 		add_frame(&backtrace.frames[i]);
@@ -132,16 +132,16 @@ static void add_circumstances(int signal_number, const siginfo_t *info)
 
 	if (!aside && !memory)
 		return;
-	add(" (");
+	add_string(" (");
 	if (aside) {
-		add("thread ");
+		add_string("thread ");
 		add_number((uint64_t)syscall(SYS_gettid), 10);
 	}
 	if (memory) {
-		add(aside ? ", address " : "address ");
+		add_string(aside ? ", address " : "address ");
 		add_number((uintptr_t)info->si_addr, 16);
 	}
-	add(")");
+	add_string(")");
 }
 
 static void write_line(int signal_number, const siginfo_t *info)
@@ -153,9 +153,9 @@ static void write_line(int signal_number, const siginfo_t *info)
 	add_bytes(begin, sizeof(begin));
 	if (signal_number != SIGQUIT)
 		backtrace.line[2] = '7'; /* the obituary comes at once and has it */
-	add(BACKTRACE_BEGIN);
+	add_string(BACKTRACE_BEGIN);
 	add_circumstances(signal_number, info);
-	add(BACKTRACE_COLON);
+	add_string(BACKTRACE_COLON);
 	add_frames();
 	backtrace.line[backtrace.length++] = '\n';
 	do
