@@ -421,8 +421,10 @@ static bool is_stalled(struct graph *graph, uint32_t number, enum stall_kind kin
 	uint64_t patience_ns = stall_patience_ns(history);
 
 	if (kind == STALL_KIND_STOPPED)
-		return is_certain(graph, number) && (has_work || graph->topology->seats[number].source ||
-						     is_waited_for(graph, number, STALL_CERTAIN_NS));
+		return is_certain(graph, number) && history->stopped_ns &&
+		       graph->now_ns - history->stopped_ns >= STALL_STOPPED_NS &&
+		       (has_work || graph->topology->seats[number].source ||
+			is_waited_for(graph, number, STALL_CERTAIN_NS));
 	if (stall_still_ns(history, worker, graph->now_ns) < patience_ns)
 		return false;
 	/* A source takes its time, unless it was told to end, or somebody has work that nothing but its next item will set going. */

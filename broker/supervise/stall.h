@@ -16,6 +16,7 @@
 
 /* How long nothing may move before it is worth a word. A deadlock or a stopped process is certain as soon as two looks agree. */
 #define STALL_CERTAIN_NS UINT64_C(1000000000)
+#define STALL_STOPPED_NS UINT64_C(500000000) /* one look at a worker that somebody stops for a moment says nothing */
 #define STALL_PATIENCE_NS UINT64_C(5000000000)
 #define STALL_PATIENCE_MAX_NS (120 * STALL_PATIENCE_NS)
 #define STALL_PATIENCE_GROWTH 4u
@@ -97,6 +98,7 @@ struct stall_history {
 	bool had_work;       /* at the last look */
 	bool was_working;    /* at the last look: a pause of its own, not one that others or a signal have caused */
 	uint64_t longest_ns; /* pause in its work that ended by itself */
+	uint64_t stopped_ns; /* since when each look has found it stopped by a signal; 0: the last one has not */
 };
 
 /* Compares with the last look, at last_ns (0: there was none). histories: topology->n_workers. */
@@ -110,7 +112,7 @@ uint64_t stall_forgive(const struct stall_topology *topology, struct stall_histo
 		       uint64_t late_ns);
 /* After that, when the snapshot has been completed by what the kernel says of the suspects. */
 void stall_hear_kernel(const struct stall_topology *topology, struct stall_history *histories,
-		       const struct stall_snapshot *snapshot);
+		       const struct stall_snapshot *snapshot, uint64_t now_ns);
 /* How long it has not moved though it could have: without the time in which it got no processor. */
 uint64_t stall_still_ns(const struct stall_history *history, const struct stall_worker *worker, uint64_t now_ns);
 /*

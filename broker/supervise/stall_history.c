@@ -174,19 +174,25 @@ void stall_remember(const struct stall_topology *topology, struct stall_history 
 uint64_t stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t last_ns,
 		       uint64_t late_ns)
 {
-	for (uint32_t i = 0; i < topology->n_workers; i++)
+	for (uint32_t i = 0; i < topology->n_workers; i++) {
 		histories[i].still_ns += histories[i].known ? late_ns : 0;
+		histories[i].stopped_ns += histories[i].stopped_ns ? late_ns : 0;
+	}
 	return last_ns ? last_ns + late_ns : 0;
 }
 
 void stall_hear_kernel(const struct stall_topology *topology, struct stall_history *histories,
-		       const struct stall_snapshot *snapshot)
+		       const struct stall_snapshot *snapshot, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < topology->n_workers; i++) {
 		const struct stall_worker *worker = &snapshot->workers[i];
 
 		histories[i].was_working =
 			is_in_stage(worker) && worker->kernel != 'T' && stall_has_work(topology, snapshot, i);
+		if (worker->kernel != 'T')
+			histories[i].stopped_ns = 0;
+		else if (!histories[i].stopped_ns)
+			histories[i].stopped_ns = now_ns;
 		if (!worker->kernel || histories[i].starved_known)
 			continue;
 		histories[i].starved_known = true;
@@ -205,6 +211,8 @@ uint64_t stall_stuck_since_ns(const struct stall_history *history, const struct 
 {
 	bool has_woken = worker->doing == STALL_BUSY && worker->since_ns > history->still_ns;
 
+	if (worker->kernel == 'T' && history->stopped_ns > history->still_ns)
+		return history->stopped_ns;
 	return has_woken ? worker->since_ns : history->still_ns;
 }
 

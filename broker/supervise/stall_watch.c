@@ -246,7 +246,7 @@ static void look(struct supervisor *supervisor)
 	see(supervisor, now_ns);
 	stall_remember(&watch->topology, watch->histories, &watch->snapshot, watch->last_ns, now_ns);
 	ask_kernel(watch);
-	stall_hear_kernel(&watch->topology, watch->histories, &watch->snapshot);
+	stall_hear_kernel(&watch->topology, watch->histories, &watch->snapshot, now_ns);
 	watch->last_ns = now_ns;
 	watch->n_findings = stall_find(&watch->topology, watch->histories, &watch->snapshot, now_ns, watch->findings);
 	ask_more_of_culprits(watch);

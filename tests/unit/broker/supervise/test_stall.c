@@ -203,6 +203,7 @@ static const char *read_worker(struct scene *scene, const char *at)
 			scene->histories[number].still_ns = NOW - strtoull(at + 1, &end, 10) * S / 10;
 		} else if (*at == '/') {
 			worker->kernel = *end++;
+			scene->histories[number].stopped_ns = worker->kernel == 'T' ? NOW - 60 * S : 0;
 		} else if (*at == '+') {
 			worker->n_pending = strtoull(at + 1, &end, 10);
 		} else if (*at == '~') {

@@ -51,7 +51,7 @@ static size_t pair_look(struct pair *pair, uint64_t seconds)
 
 	pair->now_ns += seconds * S;
 	stall_remember(&pair->topology, pair->histories, &pair->snapshot, last_ns, pair->now_ns);
-	stall_hear_kernel(&pair->topology, pair->histories, &pair->snapshot);
+	stall_hear_kernel(&pair->topology, pair->histories, &pair->snapshot, pair->now_ns);
 	return stall_find(&pair->topology, pair->histories, &pair->snapshot, pair->now_ns, findings);
 }
 
@@ -155,11 +155,34 @@ static void test_a_late_look_that_finds_it_moved_is_forgiven(void **state)
 	last_ns = stall_forgive(&pair.topology, pair.histories, pair.now_ns, 30 * S);
 	pair.now_ns += 30 * S;
 	stall_remember(&pair.topology, pair.histories, &pair.snapshot, last_ns, pair.now_ns);
-	stall_hear_kernel(&pair.topology, pair.histories, &pair.snapshot);
+	stall_hear_kernel(&pair.topology, pair.histories, &pair.snapshot, pair.now_ns);
 	assert_int_equal(pair_look(&pair, 0), 0);
 	assert_int_equal(pair_look(&pair, 0), 0);
 	assert_int_equal(pair_look(&pair, 1), 1); /* but somebody has stopped it alone */
 	assert_int_equal(stall_forgive(&pair.topology, pair.histories, 0, 30 * S), 0); /* no look at all is no look */
+	stall_topology_deinit(&pair.topology);
+}
+
+/* Whoever waits for a long time, and for good reason, may be stopped for a moment: a pause by chaos, the machine for somebody alone. */
+static void test_a_moment_in_which_it_is_stopped_is_none(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair);
+	pair.workers[1].doing = STALL_WAITS;
+	pair.workers[1].waits_for = WAIT_FOR_ROOM;
+	for (unsigned i = 0; i < 60; i++)
+		(void)pair_look(&pair, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		pair.workers[1].kernel = 'T';
+		assert_int_equal(pair_look(&pair, 1), 0);
+		pair.workers[1].kernel = 'S';
+		assert_int_equal(pair_look(&pair, 1), 0);
+	}
+	pair.workers[1].kernel = 'T';
+	assert_int_equal(pair_look(&pair, 1), 0);
+	assert_int_equal(pair_look(&pair, 1), 1);
 	stall_topology_deinit(&pair.topology);
 }
 
@@ -241,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_time_without_a_processor_does_not_count),
 		cmocka_unit_test(test_a_late_look_is_forgiven),
 		cmocka_unit_test(test_a_late_look_that_finds_it_moved_is_forgiven),
+		cmocka_unit_test(test_a_moment_in_which_it_is_stopped_is_none),
 		cmocka_unit_test(test_one_that_looks_round_is_not_stuck_in_its_stage),
 		cmocka_unit_test(test_rest_is_no_pause),
 		cmocka_unit_test(test_a_waiter_that_looks_round_has_not_moved),
