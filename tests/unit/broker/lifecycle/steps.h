@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lifecycle, step by step, without a process: one source, two workers in the middle, one sink. What it asks for is answered at once; what
- * it does stands in a line. tests/simulate drives it through everything else, by chance.
+ * The lifecycle, step by step, without a process: one source, two workers in the middle, one sink. What it asks for is answered at once;
+ * what it does stands in a line. tests/simulate drives it through everything else, by chance.
  *
  *      in#0 (seat 0) ---> mid#0, mid#1 (1, 2) ---> out#0 (3)
  */
