@@ -73,10 +73,9 @@ enum dead_letter_cause attempt_explain(const struct worker *worker, uint32_t n_a
 	for (uint32_t i = 0; i < worker->heritage.n_deaths; i++)
 		n_overruns += worker->heritage.deaths[i].overrun;
 	quantity_format_duration(worker->heritage.deadline_ns, deadline);
-	/* What a letter that is given again has cost before is in n_attempts, but not in the heritage. */
-	if (n_overruns && n_overruns == worker->heritage.n_deaths) {
+	if (n_overruns == n_attempts) {
 		snprintf(reason, size_bytes, "it has overrun the deadline of %s, in each of %u attempt%s", deadline,
-			 n_overruns, n_overruns == 1 ? "" : "s");
+			 n_attempts, n_attempts == 1 ? "" : "s");
 		return DEAD_LETTER_DEADLINE;
 	}
 	snprintf(reason, size_bytes, "%u worker%s died with it in hand", n_attempts, n_attempts == 1 ? "" : "s");

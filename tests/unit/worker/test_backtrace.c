@@ -278,7 +278,9 @@ static void test_in_the_middle_of_anything(void **state)
 
 static void __attribute__((noinline)) write_nowhere(void)
 {
-	*(volatile int *)(uintptr_t)16 = 1;
+	volatile uintptr_t nowhere = 16;
+
+	*(volatile int *)nowhere = 1;
 }
 
 static void __attribute__((noinline)) jump_nowhere(void)
