@@ -401,10 +401,10 @@ int replay_prepare(struct worker *worker)
 
 	if (replay->complete == replay->committed)
 		return 0;
+	r = burial_open(worker, &store);
 	sigemptyset(&terminating);
 	sigaddset(&terminating, SIGTERM);
 	replay->masked = sigprocmask(SIG_BLOCK, &terminating, &replay->mask_before) == 0;
-	r = burial_open(worker, &store);
 	if (r == 0)
 		r = letter_store_taking(store, worker->heritage.run, worker->heritage.slot, replay->taken,
 					replay->n_taken);

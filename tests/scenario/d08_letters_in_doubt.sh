@@ -52,20 +52,33 @@ static void die_at(const char *moment)
 	kill(getpid(), SIGKILL);
 }
 
-int mdb_txn_commit(void *txn)
+static int takes_letters(void)
 {
-	static int n;
-	int (*commit)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "mdb_txn_commit");
 	sigset_t blocked;
-	int r;
 
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
-	if (strcmp(program_invocation_short_name, "weir-worker") != 0 || !getenv("MOMENT") || !sigismember(&blocked, SIGTERM))
-		return commit(txn);
-	n++;
-	die_at(n == 1 ? "before the word" : "before the removal");
-	r = commit(txn);
-	die_at(n == 1 ? "after the word" : "after the removal");
+	return strcmp(program_invocation_short_name, "weir-worker") == 0 && getenv("MOMENT") && sigismember(&blocked, SIGTERM);
+}
+
+static int n;
+
+/* Before it begins: else the pause would keep everybody else out of the store. */
+int mdb_txn_begin(void *store, void *parent, unsigned flags, void **txn)
+{
+	int (*begin)(void *, void *, unsigned, void **) = (int (*)(void *, void *, unsigned, void **))dlsym(RTLD_NEXT, "mdb_txn_begin");
+
+	if (takes_letters() && !(flags & 0x20000 /* MDB_RDONLY */))
+		die_at(++n == 1 ? "before the word" : "before the removal");
+	return begin(store, parent, flags, txn);
+}
+
+int mdb_txn_commit(void *txn)
+{
+	int (*commit)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "mdb_txn_commit");
+	int r = commit(txn);
+
+	if (takes_letters())
+		die_at(n == 1 ? "after the word" : "after the removal");
 	return r;
 }
 C
