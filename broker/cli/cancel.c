@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "broker/cli/pipelines.h"
+#include "broker/control/client.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
@@ -23,13 +24,22 @@ static void sleep_for(uint64_t ns)
 	nanosleep(&pause, NULL);
 }
 
-/* Returns 0 and who is left, or an exit code. */
-static int ask(const struct cancel_part *part, const char *argument, struct text *waiting, uint32_t *ret_n)
+/*
+ * Returns 0 and who is left, or an exit code. A pipeline that was told may have ended before it is asked again: a source that nobody
+ * listens to any more does. Then nobody is left. One that is about to says nothing any more: it is asked again.
+ */
+static int ask(const struct cancel_part *part, const char *argument, bool was_told, struct text *waiting,
+	       uint32_t *ret_n)
 {
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
-	int r = pipeline_ask(part->pipeline, part->stage ? "cancel-stage" : "cancel-scope", argument, part->for_ns,
-			     &body);
+	const char *verb = part->stage ? "cancel-stage" : "cancel-scope";
+	int status = 0, r = pipeline_try(part->pipeline, verb, argument, part->for_ns, &status, &body);
 
+	if (was_told && r == CONTROL_E_NOT_RUNNING)
+		*ret_n = 0;
+	if (was_told && (r == CONTROL_E_NOT_RUNNING || r == CONTROL_E_NO_ANSWER))
+		return 0;
+	r = pipeline_explain(part->pipeline, verb, r, status, text_get(&body));
 	if (r == 0) {
 		text_clear(waiting);
 		*ret_n = reply_waiting(text_get(&body), waiting);
@@ -72,6 +82,7 @@ int cancel_part(const struct cancel_part *part)
 {
 	_cleanup_(text_deinit) struct text argument = TEXT_NULL, waiting = TEXT_NULL;
 	uint64_t begun_ns = clock_now_ns(), pause_ns = PAUSE_NS_MIN;
+	bool was_told = false;
 	uint32_t n = 0;
 	int r;
 
@@ -79,12 +90,13 @@ int cancel_part(const struct cancel_part *part)
 	for (;;) {
 		uint64_t now_ns;
 
-		r = ask(part, text_get(&argument), &waiting, &n);
+		r = ask(part, text_get(&argument), was_told, &waiting, &n);
 		now_ns = clock_now_ns();
 		if (r != 0)
 			return r;
 		if (!part->wait || !n || now_ns - begun_ns >= part->timeout_ns)
 			return report(part, n, &waiting, now_ns - begun_ns);
+		was_told = true;
 		sleep_for(pause_ns);
 		pause_ns = pause_ns * 2 < PAUSE_NS_MAX ? pause_ns * 2 : PAUSE_NS_MAX;
 	}

@@ -9,7 +9,7 @@
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
  *      end.c         nobody left: sweep, count, exit code
  *
- *      after each:   is no sibling being stopped any more? -> fill the seats that wait · is nobody left? -> end · what is due next? -> ARM
+ *      after each:   is no sibling being stopped any more? -> fill the seats that wait | is nobody left? -> end | what is due next? -> ARM
  */
 #include <errno.h>
 #include <stdlib.h>
