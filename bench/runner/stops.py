@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 
 from runner.case import Failed, last_words, wait_until
@@ -49,8 +50,7 @@ class Stop:
 
     def __init__(self, bench, order, number):
         self.bench, self.order = bench, order
-        self.folder = bench.folder / f"stop-{number}"
-        self.folder.mkdir()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"stop-{number}-", dir=bench.folder))
         self.log = self.folder / "log"
         self.weir = str(bench.build / "bin/weir")
 
