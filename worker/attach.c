@@ -236,6 +236,15 @@ static bool attach_brings_runs(const struct worker *worker)
 	       (edge->heritage->merge || (worker->ordered && edge->n_lanes == 1));
 }
 
+/* Mapped is enough; and what is not open, no child of a stage inherits. */
+static void attach_close_memory(struct heritage *heritage)
+{
+	heritage->segment_fd = fd_close(heritage->segment_fd);
+	heritage->board_fd = fd_close(heritage->board_fd);
+	for (uint32_t i = 0; i < heritage->n_peers; i++)
+		heritage->peers[i].segment_fd = fd_close(heritage->peers[i].segment_fd);
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -270,11 +279,7 @@ int worker_attach(struct worker *worker, struct text *why)
 		return r;
 	loop_attach(worker);
 
-	heritage->segment_fd = fd_close(heritage->segment_fd);
-	heritage->board_fd = fd_close(heritage->board_fd);
-	for (uint32_t i = 0; i < heritage->n_peers; i++)
-		heritage->peers[i].segment_fd = fd_close(heritage->peers[i].segment_fd);
-
+	attach_close_memory(heritage);
 	origins_attach(worker);
 	commit_init(&worker->commit, &worker->segment);
 	attach_cursor(worker);

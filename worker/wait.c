@@ -83,12 +83,12 @@ static void wait_aside(const struct worker *worker)
 		  NULL);
 }
 
-/* The board is the truth; but that a source goes on after a drain, only it can say. */
+/* The board is the truth; but that a source goes on after a drain, only it can say. To one worker alone nobody is in the way. */
 static void wait_acknowledge(struct worker *worker, uint32_t order)
 {
 	uint64_t seen_ns = clock_now_ns();
 
-	if (order >= BOARD_DRAIN)
+	if (load_relaxed(&worker->board->order) >= BOARD_DRAIN)
 		wait_aside(worker);
 	if (!worker->parted || order != BOARD_RUN)
 		(void)client_send_ack(worker->client, order, seen_ns);

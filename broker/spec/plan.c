@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/spec/plan.h"
 
@@ -39,4 +40,14 @@ void plan_free(struct plan *plan)
 	free(plan->pipeline);
 	free(plan->spec_path);
 	free(plan);
+}
+
+const struct plan_stage *plan_find_stage(const struct plan *plan, const char *name, uint32_t *ret_number)
+{
+	for (uint32_t i = 0; i < plan->n_stages; i++)
+		if (strcmp(plan->stages[i].name, name) == 0) {
+			*ret_number = i;
+			return &plan->stages[i];
+		}
+	return NULL;
 }

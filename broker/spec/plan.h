@@ -114,6 +114,9 @@ struct plan {
 
 void plan_free(struct plan *plan);
 
+/* The stage of that name, and its number in *ret_number; NULL, and nothing there, if the plan has none. */
+const struct plan_stage *plan_find_stage(const struct plan *plan, const char *name, uint32_t *ret_number);
+
 /* Slots of the stage's origins: descriptors that each of its workers inherits for them. */
 uint32_t plan_origin_slots(const struct plan *plan, const struct plan_stage *stage);
 

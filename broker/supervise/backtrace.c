@@ -62,25 +62,23 @@ void seat_forget_backtrace(struct seat *seat)
 	seat->backtrace = (struct seat_backtrace){ 0 };
 }
 
-bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage, struct text *body)
+bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *name, struct text *body)
 {
-	uint32_t n = 0;
-	bool known = false;
+	uint32_t number, n = 0;
+	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
 
-	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
-		struct seat *seat = &supervisor->seats[i];
+	if (!stage) {
+		text_add(body, "{\"error\":\"it has no such stage; 'weir ps' lists those that it has\"}");
+		return false;
+	}
+	for (uint32_t i = 0; i < stage->workers; i++) {
+		const struct seat *seat = &supervisor->seats[stage->first_slot + i];
 
-		if (strcmp(seat->stage->name, stage) != 0)
-			continue;
-		known = true;
 		if (!seat_state_alive(seat->life->state))
 			continue;
 		seat_ask_backtrace(seat);
 		n++;
 	}
-	if (known)
-		text_printf(body, "{\"asked\":%u}", n);
-	else
-		text_add(body, "{\"error\":\"it has no such stage; 'weir ps' lists those that it has\"}");
-	return known;
+	text_printf(body, "{\"asked\":%u}", n);
+	return true;
 }

@@ -149,8 +149,8 @@ static void declare(struct seat *seat, uint64_t now_ns)
 		 quantity_format_duration(seat->stage->deadline_ns, deadline),
 		 seat->overrun.item.pending ? " (put aside, not completed)" : "",
 		 quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
-	if (state ==
-	    'R') /* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
+	/* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
+	if (state == 'R')
 		seat_ask_backtrace(seat);
 	seat_order_cancel(seat, CAUSE_ITEM_DEADLINE, "deadline", seat->overrun.next_ns);
 }

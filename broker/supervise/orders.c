@@ -89,8 +89,8 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 		order_slot_cancel(supervisor, i);
 	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
 		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
-	doorbells_ring_all(
-		supervisor); /* first: who is awake has seen it before the messages keep the processors busy */
+	/* first: who is awake has seen it before the messages keep the processors busy */
+	doorbells_ring_all(supervisor);
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
 		if (seat_state_alive(supervisor->seats[i].life->state))
 			tell(&supervisor->seats[i], rung, who);

@@ -9,14 +9,6 @@
 #include "common/memory/doorbell.h"
 #include "common/store/letter_replay.h"
 
-static const struct plan_stage *find_stage(const struct plan *plan, const char *name, uint32_t *ret_number)
-{
-	for (*ret_number = 0; *ret_number < plan->n_stages; ++*ret_number)
-		if (strcmp(plan->stages[*ret_number].name, name) == 0)
-			return &plan->stages[*ret_number];
-	return NULL;
-}
-
 static void add_string(struct text *text, const char *string)
 {
 	text_add_json(text, string, strlen(string));
@@ -75,7 +67,7 @@ bool supervisor_replay(struct supervisor *supervisor, const char *name, struct t
 {
 	const struct plan *plan = supervisor->plan;
 	uint32_t number;
-	const struct plan_stage *stage = find_stage(plan, name, &number);
+	const struct plan_stage *stage = plan_find_stage(plan, name, &number);
 	const char *why = objection(supervisor, stage);
 
 	if (why) {

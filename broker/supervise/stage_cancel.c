@@ -12,16 +12,6 @@
 
 #include "broker/supervise/supervisor_priv.h"
 
-static const struct plan_stage *find_stage(const struct supervisor *supervisor, const char *name, uint32_t *ret_number)
-{
-	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
-		if (strcmp(supervisor->plan->stages[i].name, name) == 0) {
-			*ret_number = i;
-			return &supervisor->plan->stages[i];
-		}
-	return NULL;
-}
-
 static int refuse_unknown(const struct supervisor *supervisor, const char *name, struct text *why)
 {
 	text_printf(why, "there is no stage '%s'; there are ", name);
@@ -47,7 +37,7 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 {
 	const struct lifecycle *lifecycle = &supervisor->lifecycle;
 	uint32_t number;
-	const struct plan_stage *stage = find_stage(supervisor, name, &number);
+	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
 
 	if (!stage)
 		return refuse_unknown(supervisor, name, why);
@@ -64,7 +54,7 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char *name, struct text *text)
 {
 	uint32_t number, n = 0;
-	const struct plan_stage *stage = find_stage(supervisor, name, &number);
+	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
 
 	text_add_char(text, '[');
 	for (uint32_t i = 0; stage && i < stage->workers; i++) {

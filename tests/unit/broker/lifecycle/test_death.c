@@ -6,24 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "tests/unit/broker/lifecycle/steps.h"
-
-static struct steps steps;
-static struct lifecycle *const life = &steps.lifecycle;
-
-static int begin(void **state)
-{
-	(void)state;
-	steps_init(&steps);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	steps_deinit(&steps);
-	return 0;
-}
+#include "tests/unit/broker/lifecycle/steps_fixture.h"
 
 static void test_the_dead_are_repaired_first(void **state)
 {
