@@ -300,6 +300,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	leave_announce(worker);
 	store_relaxed(&worker->segment.status->heartbeat, 0);
+	store_relaxed(&worker->segment.status->seen_ns, 0);
 	store_release(&worker->segment.status->generation, heritage->generation); /* [S1] mate: take_state */
 	return 0;
 }

@@ -12,8 +12,9 @@
  * built in place is looked at when it is pushed, so its room is a scratch. The time of day is asked once for each item, here alone: whether
  * the clock is set afterwards makes no difference any more.
  *
- * An item that says nothing has no deadline. One that says something which is no time is refused, as one that is too long is: it is a dead
- * letter, and the source goes on with the next. Its sender meant something by it, so to let it live for ever would be as wrong as to drop it.
+ * An item that says nothing has no deadline. One that says something which is no time is refused, as one that is too long is: it is a
+ * dead letter, and the source goes on with the next. Its sender meant something by it, so to let it live for ever would be as wrong as to
+ * drop it.
  */
 #include "worker/stamp.h"
 

@@ -86,8 +86,11 @@ static void wait_aside(const struct worker *worker)
 /* The board is the truth; but that a source goes on after a drain, only it can say. To one worker alone nobody is in the way. */
 static void wait_acknowledge(struct worker *worker, uint32_t order)
 {
+	struct segment_status *status = worker->segment.status;
 	uint64_t seen_ns = clock_now_ns();
 
+	store_relaxed(&status->seen_order, order);
+	store_release(&status->seen_ns, seen_ns); /* [S5] mate: seat_hear_last_order */
 	if (load_relaxed(&worker->board->order) >= BOARD_DRAIN)
 		wait_aside(worker);
 	if (!worker->parted || order != BOARD_RUN)

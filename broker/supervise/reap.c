@@ -119,6 +119,7 @@ void seat_reap(struct seat *seat)
 	if (r < 0)
 		seat_log(seat, WEIR_LOG_WARNING, "is dead, but somebody else reaped it: how it ended is not known");
 	take_facts(seat, &info, &event.death);
+	seat_hear_last_order(seat);
 	metrics_exited(seat);
 	seat->pid = 0;
 	supervisor_sweep(seat->supervisor);

@@ -77,6 +77,8 @@ struct seat {
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
+	uint64_t
+		order_heard_ns; /* when the worker had seen the last order of which we know that it has; of all generations */
 	struct seat_backtrace backtrace;
 
 	/* of the present generation */
@@ -237,6 +239,12 @@ int seat_listen(struct seat *seat);
 /* Reads what is in the pipe, at most so many bytes. Closes it at its end. */
 void seat_read_stderr(struct seat *seat, size_t bytes_max);
 void seat_close_stderr(struct seat *seat);
+
+/*
+ * watch.c: the worker is dead. Its last word that it had seen an order may be lost with it, or be on its way: the status line has it.
+ * Counts and logs it if it has not been heard yet.
+ */
+void seat_hear_last_order(struct seat *seat);
 
 /* reap.c */
 /* The pidfd says dead: from waitid to the event. */

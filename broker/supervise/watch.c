@@ -100,10 +100,33 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 	}
 }
 
-static void take_ack(struct seat *seat, uint64_t order)
+/* Each order is heard once, whoever tells it first: the message, or the status line of the dead. */
+static bool hear_order(struct seat *seat, uint64_t order, uint64_t seen_ns)
 {
+	if (seen_ns <= seat->order_heard_ns)
+		return false;
+	seat->order_heard_ns = seen_ns;
+	metrics_seen(seat, order, seen_ns);
 	seat_log(seat, WEIR_LOG_DEBUG, "has seen order %llu", (unsigned long long)order);
 	seat->cancel_seen = seat->cancel_seen || order == BOARD_CANCEL;
+	return true;
+}
+
+void seat_hear_last_order(struct seat *seat)
+{
+	const struct segment_status *status = seat->segment.status;
+	uint64_t seen_ns;
+
+	if (load_acquire(&status->generation) != seat->generation) /* [S1] mate: worker_attach */
+		return;
+	seen_ns = load_acquire(&status->seen_ns); /* [S5] mate: wait_acknowledge */
+	hear_order(seat, load_relaxed(&status->seen_order), seen_ns);
+}
+
+static void take_ack(struct seat *seat, uint64_t order, uint64_t seen_ns)
+{
+	if (!hear_order(seat, order, seen_ns))
+		return;
 	if (order == BOARD_RUN || order == BOARD_DRAIN)
 		supervisor_post(seat->supervisor, &(struct event){ .kind = EVENT_ACKNOWLEDGED,
 								   .seat = seat->slot,
@@ -146,8 +169,7 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 		return;
 	case MESSAGE_ACK:
 		if (message->ack.slot == slot)
-			metrics_seen(seat, message->ack.order, message->ack.seen_ns);
-		take_ack(seat, message->ack.order);
+			take_ack(seat, message->ack.order, message->ack.seen_ns);
 		return;
 	default:
 		return; /* not for the supervisor; the control server counts what it refuses */

@@ -28,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 6u
+#define SEGMENT_LAYOUT_VERSION 7u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -82,7 +82,10 @@ struct segment_status {
 	atomic_u32 wait_for;  /* asleep: WAIT_FOR_* */
 	atomic_u64 progress_position;
 	atomic_u64 progress_total;
-	uint8_t pad[16];
+	atomic_u64
+		seen_ns; /* when this generation has last seen an order; 0: none yet. Of use to the reaper: a message may be lost */
+	atomic_u32 seen_order; /* which; written before it */
+	uint8_t pad[4];
 };
 
 /*
@@ -249,6 +252,8 @@ static_assert(offsetof(struct segment_status, heartbeat) == 16 && offsetof(struc
 static_assert(offsetof(struct segment_status, wait_for) == 28, "layout");
 static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
+	      "layout");
+static_assert(offsetof(struct segment_status, seen_ns) == 48 && offsetof(struct segment_status, seen_order) == 56,
 	      "layout");
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
 		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24 &&

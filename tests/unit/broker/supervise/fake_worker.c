@@ -102,6 +102,16 @@ static void say_bye(const struct fake *fake, uint64_t status, const char *reason
 	say(fake, &message);
 }
 
+static void say_seen(const struct fake *fake)
+{
+	struct message message = { .type = MESSAGE_ACK };
+
+	message.ack.slot = fake->heritage.slot;
+	message.ack.order = load_relaxed(&fake->segment.status->seen_order);
+	message.ack.seen_ns = load_relaxed(&fake->segment.status->seen_ns);
+	say(fake, &message);
+}
+
 static void set_state(const struct fake *fake, enum worker_state state)
 {
 	store_relaxed(&fake->segment.status->since_ns, clock_now_ns());
@@ -111,6 +121,12 @@ static void set_state(const struct fake *fake, enum worker_state state)
 static enum board_order order_of(const struct fake *fake)
 {
 	return (enum board_order)board_order_of(fake->board, fake->heritage.slot);
+}
+
+static void note_seen(const struct fake *fake)
+{
+	store_relaxed(&fake->segment.status->seen_order, order_of(fake));
+	store_release(&fake->segment.status->seen_ns, clock_now_ns());
 }
 
 static void wait_for_order(const struct fake *fake, enum board_order order)
@@ -445,10 +461,15 @@ static void act_longer(struct fake *fake)
 		flood();
 	if (acts(fake, "emit"))
 		emit(fake);
-	if (acts(fake, "stay") || acts(fake, "emit"))
+	if (acts(fake, "stay") || acts(fake, "emit")) {
 		wait_for_order(fake, BOARD_DRAIN);
-	if (acts(fake, "stay-on"))
+		note_seen(fake); /* and gone before it can say so */
+	}
+	if (acts(fake, "stay-on")) {
 		wait_for_order(fake, BOARD_CANCEL);
+		note_seen(fake);
+		say_seen(fake);
+	}
 	if (acts(fake, "deaf") || acts(fake, "stopped"))
 		sleep_for_ever();
 }

@@ -63,6 +63,15 @@ static unsigned long long exits(const struct trial *trial, const char *order)
 	return metric_of(trial, "weir_exit_seconds", labels);
 }
 
+/* Workers that have seen it, each once, whether they said so ("stay-on") or were gone before that ("stay"). */
+static unsigned long long sights(const struct trial *trial, const char *order)
+{
+	char labels[64];
+
+	snprintf(labels, sizeof(labels), "\"order\":\"%s\"", order);
+	return metric_of(trial, "weir_order_seen_seconds", labels);
+}
+
 static void run_made(struct trial *trial, struct made_plan *made)
 {
 	run_trial(trial, &made->plan);
@@ -171,6 +180,8 @@ static void test_the_deadline_of_the_run(void **state)
 	assert_int_equal(cancels(&trial, "run_deadline"), 1);
 	assert_int_equal(exits(&trial, "cancel"), 2);
 	assert_int_equal(exits(&trial, "drain"), 0);
+	assert_int_equal(sights(&trial, "cancel"), 2);
+	assert_int_equal(sights(&trial, "drain"), 0);
 	end_trial(&trial);
 }
 
@@ -192,6 +203,8 @@ static void test_a_drain_that_takes_too_long(void **state)
 	assert_int_equal(cancels(&trial, "drain_deadline"), 1);
 	assert_int_equal(exits(&trial, "drain"), 1); /* the source */
 	assert_int_equal(exits(&trial, "cancel"), 1);
+	assert_int_equal(sights(&trial, "drain"), 1);
+	assert_int_equal(sights(&trial, "cancel"), 1);
 	end_trial(&trial);
 }
 
