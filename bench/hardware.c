@@ -3,52 +3,19 @@
  * What the machine gives: the round trip of one cache line between two processors, memcpy on one, a fence, a system call. Prints one
  * line of JSON, in nanoseconds and bytes per second. --count is the number of round trips.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bench/transport.h"
+#include "bench/line.h"
 #include "common/base/atomic.h"
 
 #define COPY_BYTES (UINT64_C(1) << 29) /* copied for each block size */
 #define LANE_BYTES (4u << 20)          /* a lane for items of 1 MiB */
 #define N_FENCES 1000000u
 #define N_CALLS 200000u
-
-static double line_round_trip_ns(const struct run *run)
-{
-	atomic_u64 *line = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	uint64_t begun_ns, n_warm_up = run->count / WARM_UP_PART;
-	pid_t pid;
-
-	if (line == MAP_FAILED || (pid = fork()) < 0)
-		die("cannot fork");
-	if (pid == 0) {
-		run_pin(run, CPU_CONSUMER);
-		for (uint64_t i = 0; i < run->count; i++) {
-			while (load_acquire(line) != 2 * i + 1)
-				;
-			store_release(line, 2 * i + 2);
-		}
-		_exit(0);
-	}
-	run_pin(run, CPU_PRODUCER);
-	begun_ns = 0;
-	for (uint64_t i = 0; i < run->count; i++) {
-		if (i == n_warm_up)
-			begun_ns = time_now_ns();
-		store_release(line, 2 * i + 1);
-		while (load_acquire(line) != 2 * i + 2)
-			;
-	}
-	begun_ns = time_now_ns() - begun_ns;
-	run_reap(1);
-	return (double)begun_ns / (double)(run->count - n_warm_up);
-}
 
 /* Blocks that follow each other through room_bytes, as they do through a lane; room_bytes = block_bytes: always the same one. */
 static double copy_bytes_per_s(size_t block_bytes, size_t room_bytes)

@@ -30,11 +30,12 @@ class Case:
     def name(self):
         return f"{self.group}/{self.column}/{self.row}"
 
-    def take(self):
+    def take(self, distance=None):
+        """distance: of the processors, which must be the same for all (distance.py)."""
         if self.error:
             return
         try:
-            self.samples.append(self.measure())
+            self.samples.append(distance.measure(self.measure) if distance and distance.matters(self) else self.measure())
         except Failed as error:
             self.error = str(error)
 
@@ -80,13 +81,13 @@ class Bench:
             raise self.of_this_run[key]
         return self.of_this_run[key]
 
-    def measure_all(self, cases, runs, tell, what="run"):
+    def measure_all(self, cases, runs, tell, what="run", distance=None):
         """All cases once, then all again, every second time backwards: a machine that drifts does so under all of them."""
         for run in range(runs):
             self.of_this_run = {}
             for number, case in enumerate(cases if run % 2 == 0 else list(reversed(cases))):
                 tell(f"{what} {run + 1}/{runs}, {number + 1}/{len(cases)}: {case.name}")
-                case.take()
+                case.take(distance)
         tell("")
 
     # ---- programs ----
@@ -110,7 +111,7 @@ class Bench:
         words = [self.build / "bench" / program]
         for name, value in options.items():
             words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name}", value]
-        if program not in ("go", "hardware"):
+        if program not in ("go", "hardware", "distance"):
             words += ["--folder", self.folder]
         return json.loads(self.call(words))
 

@@ -8,6 +8,7 @@ import unittest
 
 from runner import cases, table, targets
 from runner.case import Bench, Case, Failed
+from runner.distance import Distance, LOOKS, TRIES, usual
 
 
 def spread(*values):
@@ -22,6 +23,28 @@ def record_of(*results):
 
 def cell(group, column, row, **fields):
     return {"group": group, "column": column, "row": row, **fields}
+
+
+class Distances(unittest.TestCase):
+    def measured(self, distances):
+        """What six measurements give, numbered from 1, where the processors are so far apart before and after each."""
+        looks = iter([100.0] * LOOKS + distances)
+        distance, made = Distance(lambda: next(looks)), []
+        kept = distance.measure(lambda: made.append(None) or len(made))
+        return kept, distance.again, distance.elsewhere
+
+    def test_the_usual_one(self):
+        self.assertEqual(usual([60, 490, 500, 70, 480]), 480)
+        self.assertEqual(usual([60, 490]), 60)
+
+    def test_one_that_stays(self):
+        self.assertEqual(self.measured([110.0, 90.0]), (1, 0, 0))
+
+    def test_one_that_moves_is_measured_again(self):
+        self.assertEqual(self.measured([100.0, 490.0, 490.0, 100.0, 100.0]), (3, 2, 0))
+
+    def test_one_that_never_comes_back_is_told(self):
+        self.assertEqual(self.measured([490.0] * TRIES), (TRIES, TRIES - 1, 1))
 
 
 class Targets(unittest.TestCase):

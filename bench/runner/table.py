@@ -108,6 +108,10 @@ def head(record):
              f"{machine['processors']} x {machine['processor']}, {machine['system']}, load {machine['load_before']} before, "
              f"{machine['load_after']} after, {machine['stolen_percent']} % of the time stolen by other guests",
              "; ".join(f"{name} {version}" for name, version in record["versions"].items())]
+    distance = machine.get("distance")
+    if distance:
+        lines.append(f"a cache line there and back: {distance['usual_ns']:.0f} ns [{distance['min_ns']:.0f}..{distance['max_ns']:.0f}]; "
+                     f"{distance['again']} measurements were made again at that distance, {distance['elsewhere']} could not be")
     if machine["load_before"] > BUSY_LOAD:
         lines.append("THE MACHINE WAS BUSY before the run began: these figures say little")
     return "\n".join(lines + ["median [min..max]; pinned: producer on cpu0, consumer on cpu1"])
