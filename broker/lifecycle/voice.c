@@ -40,8 +40,10 @@ bool voice_ready(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns
 	if (!life_move(lifecycle, life, SEAT_EVENT_READY))
 		return false;
 	life->was_ready = true;
-	if (life->state == SEAT_READY)
+	if (life->state == SEAT_READY) {
 		life->due_ns = 0;
+		life->told = TOLD_NOTHING; /* it was late, and told so, but here it is */
+	}
 	act(lifecycle, ACTION_GREET, life);
 	check_ready(lifecycle, now_ns);
 	return true;

@@ -113,6 +113,27 @@ static void test_who_is_ready_is_waited_for_no_more(void **state)
 	assert_int_equal(lifecycle_due_ns(life), 0);
 }
 
+/* It was told to end for that, and has outlived it: it works, and an end that is decided later is bounded like anybody's. */
+static void test_one_that_was_late_is_on_no_ladder_when_it_is_ready(void **state)
+{
+	const struct life *mid;
+
+	(void)state;
+	steps_run(&steps);
+	mid = &life->lives[STEPS_MID];
+	steps_crash(&steps, STEPS_MID);
+	steps_wait(&steps);
+	assert_true(steps_tell_of(&steps, EVENT_HELLO, STEPS_MID));
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "terminate:1"));
+	assert_true(steps_tell_of(&steps, EVENT_READY, STEPS_MID));
+	assert_int_equal(mid->state, SEAT_READY);
+	assert_true(steps_tell_of(&steps, EVENT_CANCEL_STAGE, STEPS_MID));
+	assert_int_equal(mid->due_ns, steps.now_ns + STEPS_GRACE_NS);
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "terminate:1") && !steps_did(&steps, "kill:1"));
+}
+
 /* It has done all that it had to do: to have to be killed then is no crash. */
 static void test_one_that_does_not_exit_after_its_goodbye(void **state)
 {
@@ -154,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_later_generation_that_is_not_ready, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_start_that_takes_too_long, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_is_ready_is_waited_for_no_more, begin, end),
+		cmocka_unit_test_setup_teardown(test_one_that_was_late_is_on_no_ladder_when_it_is_ready, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_that_does_not_exit_after_its_goodbye, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_run_begins_when_the_last_one_is_ready, begin, end),
 	};
