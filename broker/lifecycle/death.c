@@ -25,8 +25,11 @@ void death_exited(struct lifecycle *lifecycle, struct life *life, const struct d
 	life->stopped = life->state == SEAT_STOPPING;
 	life->due_ns = 0;
 	life_must_move(lifecycle, life, SEAT_EVENT_DEATH);
-	/* Who left because it was told to is repaired for the sake of who comes next: there is somebody unless everybody ends. */
-	if (facts->ended && facts->exited_zero && (!facts->cancelled || lifecycle->restarts_off))
+	/*
+	 * Who left because it was told to is repaired for the sake of who comes next: there is somebody unless everybody ends. And in the
+	 * repair an item that has overrun is blamed.
+	 */
+	if (facts->ended && facts->exited_zero && !life->overrun && (!facts->cancelled || lifecycle->restarts_off))
 		ring_and_conclude(lifecycle, life, 0);
 	else
 		act(lifecycle, ACTION_REPAIR, life);
@@ -72,6 +75,7 @@ static enum verdict verdict_on(const struct lifecycle *lifecycle, const struct l
 		.failed = life->goodbye && life->goodbye_failed,
 		.closed = closed_its_lanes(lifecycle, life, memory) || memory->cut_off,
 		.stopped = life->stopped,
+		.overrun = life->overrun,
 		.no_program = death->no_program,
 		.started = lifecycle->started_ns != 0,
 		.restarts_off = lifecycle->restarts_off,
@@ -129,7 +133,7 @@ void death_examined(struct lifecycle *lifecycle, struct life *life, const struct
 		act(lifecycle, ACTION_LOSE, life);
 		return;
 	case VERDICT_RESTART:
-		succession_restart(lifecycle, life, event, life->death.progressed, now_ns);
+		succession_restart(lifecycle, life, event, life->death.progressed || life->overrun, now_ns);
 		return;
 	case VERDICT_AGAIN:
 		act(lifecycle, ACTION_SAY_RETURNS, life);

@@ -53,6 +53,7 @@ struct event {
 	uint64_t deadline_ns;          /* DRAIN: absolute; 0: the plan's */
 	enum cause cause;              /* CANCEL, CANCEL_STAGE */
 	int signal_number;             /* SIGNAL */
+	uint64_t due_ns;               /* OVERRUN: when the item had to be done, absolute */
 	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
 	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, CANCEL_STAGE, SIGNAL, RESUME: for the log */
 };

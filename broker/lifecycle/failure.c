@@ -17,7 +17,7 @@
 
 static bool may_be_stopped(const struct life *life)
 {
-	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || life->state == SEAT_READY;
+	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || seat_state_works(life->state);
 }
 
 /* Why a stage gets stand-ins. */

@@ -3,7 +3,7 @@
  * The dispatcher: from an event to the decision about it, and after each event the same three questions.
  *
  *      start.c       begin, spawn, everybody ready                    voice.c      what a worker says, and waits for it
- *      seat_ladder.c one worker is to end, others go on
+ *      seat_ladder.c one worker is to end, others go on                overrun.c    ... because an item took too long there
  *      death.c       exited -> repaired -> examined -> verdict        stop.c       the ladder: drain, cancel, signals, deadlines
  *      succession.c  restart, back-off, retire, give up               resume.c     taking a drain back
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
@@ -172,6 +172,7 @@ bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat)
 	case SEAT_BACKOFF:
 		return life->due_ns || (life->waits && lifecycle->n_stopping);
 	case SEAT_STOPPING:
+	case SEAT_OVERRUN:
 	case SEAT_LEAVING:
 	case SEAT_DEAD:
 	case SEAT_STATE_COUNT:
@@ -252,6 +253,8 @@ static bool take_of_worker(struct lifecycle *lifecycle, const struct event *even
 	case EVENT_ACKNOWLEDGED:
 		resume_heard(lifecycle, life, event->runs, event->closed);
 		return true;
+	case EVENT_OVERRUN:
+		return overrun_end(lifecycle, life, event->due_ns);
 	case EVENT_EXITED:
 		death_exited(lifecycle, life, &event->death);
 		return true;

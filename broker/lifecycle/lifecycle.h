@@ -24,6 +24,7 @@
 
 #define START_TIMEOUT_DEFAULT_NS (30 * NS_PER_S)
 #define LAST_WORDS_WAIT_NS (200 * NS_PER_MS) /* for a goodbye that is still on its way when its sender is reaped */
+#define TERM_TO_KILL_NS (25 * NS_PER_MS)     /* of an overrun: it ends everybody whose stage has not taken it away */
 #define UNKILLABLE_NS (5 * NS_PER_S)         /* after SIGKILL: then a process counts as stuck in the kernel */
 #define ORPHANS_AGAIN_NS (100 * NS_PER_MS)
 #define RESUME_WAIT_NS (2 * NS_PER_S) /* for the sources to say that they go on */
@@ -53,6 +54,7 @@ struct life {
 	enum told told;
 	bool died;      /* it lived, and is dead: `death` tells how */
 	bool stopped;   /* ... because we told it to end, and the others not */
+	bool overrun;   /* an item has overrun its deadline there, and it was told to end for that */
 	bool was_ready; /* its stage was open */
 	bool stands_in; /* for its stage, which has failed for good */
 	bool hung;      /* told to end because it did not exit after its goodbye */
@@ -116,6 +118,9 @@ struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *e
 uint64_t lifecycle_due_ns(const struct lifecycle *lifecycle);
 /* The seat waits for nothing, or for something that ends at an absolute time which is armed. For tests: always true between two events. */
 bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat);
+
+/* Whoever sits there has item deadlines to keep now: EVENT_OVERRUN would be taken. Else there is nothing to look for. */
+bool lifecycle_may_overrun(const struct lifecycle *lifecycle, uint32_t seat);
 
 /* Why a drain can't be taken back now; RESUME_POSSIBLE: it can, unless a source says something else when it is asked. */
 enum resume_refusal {

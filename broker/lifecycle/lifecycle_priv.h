@@ -43,8 +43,13 @@ void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
 /* Its worker starts or runs, and is to end while others go on: it is told now, and seat_ladder_climb() is due if it does not. */
 void seat_ladder_begin(struct lifecycle *lifecycle, struct life *life, enum cause cause, const char *who,
 		       uint64_t now_ns);
+/* The same, because of an overrun: it has the rest of the time until term_ns, absolute, to go by itself. */
+void seat_ladder_begin_late(struct lifecycle *lifecycle, struct life *life, uint64_t term_ns);
 /* Its wait is over: the next rung. */
 void seat_ladder_climb(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
+
+/* overrun.c: an item that had to be done at due_ns, absolute, still is not. false: refused, nobody has deadlines to keep there. */
+bool overrun_end(struct lifecycle *lifecycle, struct life *life, uint64_t due_ns);
 
 /* death.c */
 void death_exited(struct lifecycle *lifecycle, struct life *life, const struct death_facts *facts);

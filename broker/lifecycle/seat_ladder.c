@@ -5,37 +5,61 @@
  *      why                                            cancel      SIGTERM      SIGKILL      stuck in the kernel
  *      its stage is cancelled, or its branch dropped  at once     + grace      + grace      + 5 s: left behind, its stage has failed
  *      a sibling died: siblings.c                     at once     + grace      + grace      + 5 s
+ *      an item has overrun its deadline: overrun.c    at once     due + grace  + 25 ms      + 5 s
  *      it is not ready in time                        -           at once      + grace      + 5 s
  *      it has said goodbye, and does not exit         -           + grace      + grace      + 5 s
  *
  * Who leaves at the cancel has committed whole items, run its cleaners and said goodbye; who goes later is as good as killed. What it had
- * in hand is found again by whoever sits there next. So no rung needs to know how far the one before has come. The item deadline of a
- * stage takes the same way, but knows better when to climb: broker/supervise/deadline_watch.c.
+ * in hand is found again by whoever sits there next. So no rung needs to know how far the one before has come. Each ladder is climbed
+ * once: who stands on one when there is a second reason keeps its times, for they end sooner.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
+
+static void tell(struct lifecycle *lifecycle, struct life *life, enum cause cause, const char *who, uint64_t term_ns)
+{
+	struct action *cancel = act(lifecycle, ACTION_CANCEL, life);
+
+	cancel->value = (int)cause;
+	cancel->who = who;
+	cancel->at_ns = term_ns;
+}
 
 void seat_ladder_begin(struct lifecycle *lifecycle, struct life *life, enum cause cause, const char *who,
 		       uint64_t now_ns)
 {
-	struct action *cancel;
+	bool told = life->state == SEAT_OVERRUN;
 
 	life_must_move(lifecycle, life, SEAT_EVENT_STOP);
+	if (told)
+		return;
 	if (life->told == TOLD_NOTHING) /* else it is late, and stands on the ladder for that already */
 		life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
-	cancel = act(lifecycle, ACTION_CANCEL, life);
-	cancel->value = (int)cause;
-	cancel->who = who;
-	cancel->at_ns = life->told == TOLD_NOTHING ? life->due_ns : now_ns;
+	tell(lifecycle, life, cause, who, life->told == TOLD_NOTHING ? life->due_ns : now_ns);
+}
+
+void seat_ladder_begin_late(struct lifecycle *lifecycle, struct life *life, uint64_t term_ns)
+{
+	life_must_move(lifecycle, life, SEAT_EVENT_OVERRUN);
+	life->told = TOLD_NOTHING;
+	life->due_ns = term_ns;
+	act(lifecycle, ACTION_SAY_OVERRUN, life);
+	tell(lifecycle, life, CAUSE_ITEM_DEADLINE, "deadline", term_ns);
 }
 
 /* Nobody has told it yet; why it must go is what its state says. */
 static void say_term(struct lifecycle *lifecycle, struct life *life)
 {
 	life->hung = life->state == SEAT_LEAVING;
-	if (life->state == SEAT_STOPPING)
+	if (life->state == SEAT_STOPPING || life->state == SEAT_OVERRUN)
 		act(lifecycle, ACTION_SAY_DEAF, life);
 	else
 		act(lifecycle, life->hung ? ACTION_SAY_HANGS : ACTION_SAY_NOT_READY, life);
+}
+
+/* Who has overrun has had more than its time before. */
+static uint64_t term_to_kill_ns(const struct lifecycle *lifecycle, const struct life *life)
+{
+	return life->overrun ? TERM_TO_KILL_NS : life_stage(lifecycle, life)->grace_ns;
 }
 
 void seat_ladder_climb(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
@@ -45,7 +69,7 @@ void seat_ladder_climb(struct lifecycle *lifecycle, struct life *life, uint64_t 
 		say_term(lifecycle, life);
 		act(lifecycle, ACTION_TERMINATE, life);
 		life->told = TOLD_TERM;
-		life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
+		life->due_ns = now_ns + term_to_kill_ns(lifecycle, life);
 		return;
 	case TOLD_TERM:
 		act(lifecycle, ACTION_SAY_KILLED, life);

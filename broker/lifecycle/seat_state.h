@@ -40,6 +40,12 @@ static inline bool seat_state_alive(enum seat_state state)
 	return state >= SEAT_SPAWNED && state <= SEAT_LEAVING;
 }
 
+/* Its stage is open, and it works: what its status line says is what it does. */
+static inline bool seat_state_works(enum seat_state state)
+{
+	return state == SEAT_READY || state == SEAT_OVERRUN;
+}
+
 /* Nothing more will happen here. */
 static inline bool seat_state_over(enum seat_state state)
 {

@@ -7,7 +7,7 @@
 
 void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
-	life->hung = life->was_ready = life->died = life->stopped = life->heard_drain = false;
+	life->hung = life->was_ready = life->died = life->stopped = life->overrun = life->heard_drain = false;
 	life->goodbye = life->goodbye_failed = life->goodbye_blames_spec = false;
 	life->death = (struct death_facts){ 0 };
 	life->told = TOLD_NOTHING;

@@ -6,6 +6,7 @@
  *      goodbye "I can't go on" ...... {shutdown, Reason}    permanent: restart; else its stage has failed
  *      stopped, told by us .......... shutdown              restarted with the sibling, or a stand-in; temporary: given up
  *      anything else, exit 0 too .... abnormal              restart; temporary: given up
+ *      an item has overrun there .... abnormal              the same, whatever it says of its end: it was made to go
  *
  * Before everybody was ready once, OTP's rule for a supervisor that starts holds: who can't be started fails the start.
  */
@@ -14,6 +15,8 @@
 /* Exit 0 proves nothing by itself: a plugin may have called exit(). Both must say so, or we know who has killed it. */
 static bool is_clean_end(const struct verdict_facts *facts)
 {
+	if (facts->overrun)
+		return false;
 	if (facts->cancelled && !facts->restarts_off)
 		return false; /* it has closed nothing: that is an end only if everybody ends */
 	return facts->ended && (facts->exited_zero || facts->hung || (facts->stopped && !facts->restarts_off));
@@ -32,7 +35,7 @@ enum verdict verdict_of(const struct verdict_facts *facts)
 		return VERDICT_LOST;
 	if (facts->stopped)
 		return facts->type == PLAN_TEMPORARY ? VERDICT_GIVEN_UP : VERDICT_AGAIN;
-	if (facts->failed && (facts->type != PLAN_PERMANENT || facts->closed || !facts->started))
+	if (facts->failed && !facts->overrun && (facts->type != PLAN_PERMANENT || facts->closed || !facts->started))
 		return failure(facts, VERDICT_STAGE_FAILED);
 	if (facts->no_program && !facts->started)
 		return VERDICT_START_FAILED;

@@ -24,6 +24,7 @@ struct verdict_facts {
 	bool failed;       /* its goodbye said WEIR_FAILED */
 	bool closed;       /* its stream is over: a source that has handed on all that it had, or a producer is lost */
 	bool stopped;      /* we have told it to end: a sibling died, or its stage is cancelled */
+	bool overrun;      /* we have told it to end, for an item that took too long */
 	bool no_program;   /* weir-worker can't be executed, and never could */
 	bool started;      /* the pipeline has run */
 	bool restarts_off; /* cancelled: nobody is restarted */

@@ -56,7 +56,7 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 	life->goodbye = true;
 	life->goodbye_failed = event->failed;
 	life->goodbye_blames_spec = event->blames_spec;
-	if (life->state == SEAT_STOPPING)
+	if (life->state == SEAT_STOPPING || life->state == SEAT_OVERRUN)
 		return true;
 	if (life->state == SEAT_DEAD) {
 		life->due_ns = 0;
@@ -77,6 +77,7 @@ void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 	case SEAT_OPENING:
 	case SEAT_LEAVING:
 	case SEAT_STOPPING:
+	case SEAT_OVERRUN:
 		seat_ladder_climb(lifecycle, life, now_ns);
 		return;
 	case SEAT_DEAD: /* its goodbye has not come */

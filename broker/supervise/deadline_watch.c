@@ -4,22 +4,15 @@
  * oftener than each millisecond nor more seldom than each 25, which item each worker of such a stage has in hand; overrun.c judges. At
  * rest there is no timer: it comes and goes with the look for stalls.
  *
- *      first seen      + deadline   + a look              deadline + grace     + 25 ms
- *        |               |            |                       |                  |
- *        |----- looks ---|-- budget --|------- cancel --------|---- SIGTERM -----|-- SIGKILL
- *                          is over    its item is noted:      a stage that cooperates has left by now
- *                                     the suspect, whatever
- *                                     the worker still does
+ *      first seen      + deadline   + a look
+ *        |               |            |
+ *        |----- looks ---|-- budget --|-- OVERRUN, when it was due --> broker/lifecycle/overrun.c: cancel, SIGTERM, SIGKILL
+ *                          is over    its item is noted:
+ *                                     the suspect, whatever the worker still does
  *
- * The worker's death, however it comes, is then handled like a crash with that item in hand: repair, one more attempt that it has cost,
- * next generation; at `attempts` it is a dead letter. But it is no sign against the stage, so it counts in no intensity, and no other item
- * that the worker had is blamed.
- *
- * The order to cancel is the slot's own: seat_order.c.
+ * What follows is decided there, also who is looked at. Here the item is kept: after the worker's death, however it comes, it alone is
+ * blamed, with one more attempt that it has cost, and the obituary tells of it.
  */
-#include <signal.h>
-#include <sys/pidfd.h>
-
 #include "broker/supervise/process_state.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
@@ -31,8 +24,7 @@
 #define LOOKS_A_DEADLINE 8u
 #define LOOK_SHORTEST_NS NS_PER_MS
 #define LOOK_LONGEST_NS (25 * NS_PER_MS)
-#define LOOK_LATE_NS NS_PER_S            /* we got no processor, or were stopped: perhaps so were the workers */
-#define TERM_TO_KILL_NS (25 * NS_PER_MS) /* SIGTERM ends every worker at once, unless its stage has taken that away */
+#define LOOK_LATE_NS NS_PER_S /* we got no processor, or were stopped: perhaps so were the workers */
 
 /* ---- what is seen ---- */
 
@@ -101,7 +93,7 @@ static void publish_due(const struct seat *seat, uint64_t due_ns)
 	store_release(&slot->due_ns, due_ns); /* [B5] mate: board_deadline_ns */
 }
 
-/* ---- the ladder of one worker ---- */
+/* ---- what is said ---- */
 
 static const char *stage_before(const struct seat *seat)
 {
@@ -130,7 +122,7 @@ static void add_whereabouts(const struct seat *seat, char state, struct text *te
 		text_printf(text, " in %s", where);
 }
 
-static void declare(struct seat *seat, uint64_t now_ns)
+void overrun_say(struct seat *seat)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	char deadline[QUANTITY_TEXT_SIZE], grace[QUANTITY_TEXT_SIZE];
@@ -138,10 +130,6 @@ static void declare(struct seat *seat, uint64_t now_ns)
 	char state = process_state(seat->pid, &starved_ns);
 
 	seat->overrun.known = true;
-	seat->overrun.rung = RUNG_CANCEL;
-	seat->overrun.declared_ns = now_ns;
-	seat->overrun.next_ns = now_ns - seat->overrun.item.over_ns + seat->stage->grace_ns;
-	seat->n_overruns++;
 	add_whereabouts(seat, state, &text);
 	seat_log(seat, WEIR_LOG_WARNING,
 		 "item %llu from '%s' has overrun its deadline of %s here%s: cancelled, killed in %s; %s",
@@ -152,40 +140,24 @@ static void declare(struct seat *seat, uint64_t now_ns)
 	/* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
 	if (state == 'R')
 		seat_ask_backtrace(seat);
-	seat_order_cancel(seat, CAUSE_ITEM_DEADLINE, "deadline", seat->overrun.next_ns);
-}
-
-static void climb(struct seat *seat, uint64_t now_ns)
-{
-	struct overrun *overrun = &seat->overrun;
-
-	switch (overrun->rung) {
-	case RUNG_CANCEL:
-		seat_log(seat, WEIR_LOG_WARNING, "SIGTERM: it does not stop for its cancel (item_deadline)");
-		seat_terminate(seat);
-		overrun->rung = RUNG_TERM;
-		overrun->next_ns = now_ns + TERM_TO_KILL_NS;
-		return;
-	case RUNG_TERM:
-		pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0); /* its group follows when it is reaped */
-		overrun->rung = RUNG_KILL;
-		overrun->next_ns = now_ns + UNKILLABLE_NS;
-		return;
-	default:
-		overrun->next_ns = UINT64_MAX;
-		seat_log(seat, WEIR_LOG_ERROR,
-			 "does not die of SIGKILL after its item has overrun; everybody is cancelled");
-		supervisor_cancel(seat->supervisor, CAUSE_SIBLING_FAILED, seat->stage->name);
-	}
 }
 
 /* ---- looking ---- */
 
 static bool may_look(const struct supervisor *supervisor)
 {
-	return supervisor->look_ns && !supervisor->lifecycle.finished &&
-	       supervisor->lifecycle.ladder.rung < RUNG_CANCEL &&
-	       (supervisor->lifecycle.state == PIPELINE_RUNNING || supervisor->lifecycle.state == PIPELINE_DRAINING);
+	for (uint32_t i = 0; supervisor->look_ns && i < supervisor->plan->n_slots; i++)
+		if (lifecycle_may_overrun(&supervisor->lifecycle, i))
+			return true;
+	return false;
+}
+
+static void declare(struct seat *seat, uint64_t now_ns)
+{
+	struct event event = { .kind = EVENT_OVERRUN, .seat = seat->slot };
+
+	event.due_ns = seat->overrun.due_ns = now_ns - seat->overrun.item.over_ns;
+	supervisor_post(seat->supervisor, &event);
 }
 
 /* Returns when something is due for this seat before the next look; UINT64_MAX: nothing. */
@@ -195,13 +167,7 @@ static uint64_t look_at(struct seat *seat, uint64_t now_ns, uint64_t late_ns)
 	struct overrun_sight sight;
 	uint64_t due_ns;
 
-	if (seat->overrun.known && seat_state_alive(seat->life->state)) {
-		if (now_ns >= seat->overrun.next_ns)
-			climb(seat, now_ns);
-		return seat->overrun.next_ns;
-	}
-	if (!seat->stage->deadline_ns || seat->life->state != SEAT_READY || seat->life->stands_in ||
-	    !may_look(seat->supervisor)) {
+	if (!lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot)) {
 		seat->overrun_track = (struct overrun_track){ 0 };
 		return UINT64_MAX;
 	}
@@ -209,7 +175,7 @@ static uint64_t look_at(struct seat *seat, uint64_t now_ns, uint64_t late_ns)
 	see(seat, now_ns, &sight);
 	if (overrun_look(&seat->overrun_track, &sight, &limits, now_ns, &seat->overrun.item)) {
 		declare(seat, now_ns);
-		return seat->overrun.next_ns;
+		return UINT64_MAX;
 	}
 	due_ns = overrun_due_ns(&seat->overrun_track, &sight, limits.deadline_ns);
 	if (!due_ns)
@@ -286,13 +252,12 @@ void overrun_blame(struct seat *seat, const struct segment *segment, struct repa
 void overrun_describe(const struct seat *seat, struct text *text)
 {
 	char deadline[QUANTITY_TEXT_SIZE], over[QUANTITY_TEXT_SIZE];
-	uint64_t due_ns = seat->overrun.declared_ns - seat->overrun.item.over_ns;
 
 	if (seat->overrun.known)
 		text_printf(text, "; item %llu had overrun its deadline of %s, by %s at the end",
 			    (unsigned long long)seat->overrun.item.sequence,
 			    quantity_format_duration(seat->stage->deadline_ns, deadline),
-			    quantity_format_duration(seat->death.when_ns - due_ns, over));
+			    quantity_format_duration(seat->death.when_ns - seat->overrun.due_ns, over));
 }
 
 void overrun_forget(struct seat *seat)

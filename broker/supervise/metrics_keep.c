@@ -170,6 +170,9 @@ void metrics_perform(struct supervisor *supervisor, const struct action *action)
 		if (action->value == REASON_LATE)
 			metrics_timed_out(supervisor, NULL, TIMEOUT_START);
 		return;
+	case ACTION_SAY_OVERRUN:
+		seat->n_overruns++;
+		return;
 	case ACTION_SAY_HANGS:
 		seat->hung = true;
 		metrics_timed_out(supervisor, seat, TIMEOUT_EXIT);

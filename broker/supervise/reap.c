@@ -98,11 +98,9 @@ static void take_facts(struct seat *seat, const siginfo_t *info, struct death_fa
 	if (!own)
 		return; /* it never got so far as to attach: the status line is its predecessor's */
 	death->worker_state = load_relaxed(&status->state);
-	/* An overrun is no sign against its stage; and who left because of one has not come to the end of the stream. */
-	ret_facts->progressed =
-		load_relaxed(&status->heartbeat) > 0 || killed_from_outside(death) || seat->overrun.known;
+	ret_facts->progressed = load_relaxed(&status->heartbeat) > 0 || killed_from_outside(death);
 	ret_facts->cancelled = death->worker_state == WORKER_STATE_CANCELLED;
-	ret_facts->ended = (death->worker_state == WORKER_STATE_ENDED || ret_facts->cancelled) && !seat->overrun.known;
+	ret_facts->ended = death->worker_state == WORKER_STATE_ENDED || ret_facts->cancelled;
 }
 
 void seat_reap(struct seat *seat)

@@ -115,6 +115,9 @@ void seat_say(struct seat *seat, const struct action *action)
 	case ACTION_SAY_HANGS:
 		seat_log(seat, WEIR_LOG_WARNING, "said goodbye but does not exit; it is told to end by SIGTERM");
 		return;
+	case ACTION_SAY_OVERRUN:
+		overrun_say(seat);
+		return;
 	case ACTION_SAY_DEAF:
 		seat_log(seat, WEIR_LOG_WARNING, "SIGTERM: it does not stop for its cancel (%s)",
 			 cause_name(load_relaxed(&seat->supervisor->board->slots[seat->slot].cause)));

@@ -126,7 +126,7 @@ int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum 
 
 static bool has_seen(const struct seat *seat, uint32_t epoch)
 {
-	return seat->life->state != SEAT_READY || (int32_t)(seat->scopes_seen - epoch) >= 0;
+	return !seat_state_works(seat->life->state) || (int32_t)(seat->scopes_seen - epoch) >= 0;
 }
 
 uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t epoch, struct text *text)

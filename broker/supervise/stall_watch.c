@@ -65,7 +65,7 @@ static enum stall_doing doing_of(const struct seat *seat)
 		return STALL_OVER;
 	if (!seat_state_alive(seat->life->state))
 		return STALL_ABSENT;
-	if (seat->life->state != SEAT_READY ||
+	if (!seat_state_works(seat->life->state) ||
 	    load_acquire(&seat->segment.status->generation) != seat->generation) /* [S1] */
 		return STALL_OPENING;
 	switch (state) {

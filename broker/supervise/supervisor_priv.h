@@ -54,9 +54,8 @@ struct death {
 
 /* The item for which this generation is being ended: deadline_watch.c. */
 struct overrun {
-	bool known;
-	enum rung rung;                /* RUNG_CANCEL and up */
-	uint64_t declared_ns, next_ns; /* of the next rung */
+	bool known;      /* that has been decided */
+	uint64_t due_ns; /* when the item had to be done */
 	struct overrun_item item;
 };
 
@@ -344,7 +343,9 @@ void metrics_stalled(struct supervisor *supervisor, const struct stall_episode *
 void deadlines_open(struct supervisor *supervisor);
 /* Looks for overruns from now on, until all is at rest. Fine at any time. */
 void deadlines_wake(struct supervisor *supervisor);
-/* After the repair: if this worker was ended for an overrun, that item and no other is the suspect, and the death a progress. */
+/* The worker is being ended for the item that was seen last: says so, and asks it where it stands if it runs. */
+void overrun_say(struct seat *seat);
+/* After the repair: if this worker was ended for an overrun, that item and no other is the suspect. */
 void overrun_blame(struct seat *seat, const struct segment *segment, struct repair_report *report);
 /* For the obituary and the attempt log: "; item 17 had overrun its deadline of 500 ms, by 2.01 s at the end". Nothing if it was none. */
 void overrun_describe(const struct seat *seat, struct text *text);

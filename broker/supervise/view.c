@@ -22,7 +22,7 @@ static void take_state(const struct seat *seat, struct view_worker *worker)
 
 	worker->state = seat_state_name(seat->life->state);
 	worker->state_since_ns = seat_state_alive(seat->life->state) ? seat->spawned_ns : seat->death.when_ns;
-	if ((seat->life->state != SEAT_READY && seat->life->state != SEAT_OPENING) ||
+	if ((!seat_state_works(seat->life->state) && seat->life->state != SEAT_OPENING) ||
 	    load_acquire(&status->generation) != seat->generation) /* [S1] mate: worker_attach */
 		return;
 	worker->state = worker_state_name(load_relaxed(&status->state));

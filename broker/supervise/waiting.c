@@ -18,8 +18,9 @@ static void add_worker(const struct seat *seat, uint64_t now_ns, struct text *te
 		return;
 	}
 	text_printf(text, " pid %d %s", seat->pid,
-		    seat->life->state == SEAT_READY ? worker_state_name(state) : seat_state_name(seat->life->state));
-	if (seat->life->state == SEAT_READY && since_ns && since_ns <= now_ns)
+		    seat_state_works(seat->life->state) ? worker_state_name(state) :
+							  seat_state_name(seat->life->state));
+	if (seat_state_works(seat->life->state) && since_ns && since_ns <= now_ns)
 		text_printf(text, " %s", quantity_format_duration(now_ns - since_ns, since));
 }
 

@@ -59,7 +59,8 @@ static void test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_change
 
 	(void)state;
 	for (int i = 0; i < SEAT_STATE_COUNT; i++) {
-		bool starts_or_runs = i == SEAT_SPAWNED || i == SEAT_OPENING || i == SEAT_READY;
+		bool starts_or_runs = i == SEAT_SPAWNED || i == SEAT_OPENING || i == SEAT_READY ||
+				      i == SEAT_OVERRUN;
 
 		assert_int_equal(seat_next((enum seat_state)i, SEAT_EVENT_STOP, &next), starts_or_runs);
 		assert_true(!starts_or_runs || next == SEAT_STOPPING);
@@ -72,6 +73,25 @@ static void test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_change
 		assert_true(!says || next == SEAT_STOPPING);
 	}
 	assert_true(seat_state_alive(SEAT_STOPPING) && !seat_state_over(SEAT_STOPPING));
+}
+
+/* It has said all but its goodbye; and it may be stopped for another reason, which decides then what follows. */
+static void test_only_who_works_has_items_that_overrun(void **state)
+{
+	enum seat_state next = SEAT_EMPTY;
+
+	(void)state;
+	for (int i = 0; i < SEAT_STATE_COUNT; i++)
+		assert_int_equal(seat_next((enum seat_state)i, SEAT_EVENT_OVERRUN, &next), i == SEAT_READY);
+	assert_int_equal(next, SEAT_OVERRUN);
+	for (int event = 0; event < SEAT_EVENT_COUNT; event++)
+		assert_int_equal(seat_next(SEAT_OVERRUN, (enum seat_event)event, &next),
+				 event == SEAT_EVENT_BYE || event == SEAT_EVENT_STOP || event == SEAT_EVENT_DEATH ||
+					 event == SEAT_EVENT_GIVE_UP);
+	assert_int_equal(WALK(SEAT_OVERRUN, SEAT_EVENT_BYE), SEAT_OVERRUN);
+	assert_int_equal(WALK(SEAT_OVERRUN, SEAT_EVENT_STOP, SEAT_EVENT_DEATH), SEAT_DEAD);
+	assert_true(seat_state_alive(SEAT_OVERRUN) && seat_state_works(SEAT_OVERRUN) && seat_state_works(SEAT_READY) &&
+		    !seat_state_works(SEAT_STOPPING) && !seat_state_works(SEAT_LEAVING));
 }
 
 static void test_a_late_goodbye_is_heard(void **state)
@@ -100,6 +120,7 @@ int main(void)
 		cmocka_unit_test(test_death_in_any_living_state_leads_to_the_next_generation),
 		cmocka_unit_test(test_a_worker_that_speaks_out_of_turn_is_refused),
 		cmocka_unit_test(test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_changes_nothing),
+		cmocka_unit_test(test_only_who_works_has_items_that_overrun),
 		cmocka_unit_test(test_a_late_goodbye_is_heard),
 		cmocka_unit_test(test_nothing_follows_the_end),
 	};

@@ -84,6 +84,29 @@ static void test_who_left_because_it_was_told_to_has_ended_nothing(void **state)
 	expect(left, VERDICT_RESTART); /* nobody has told it: no end, whatever it says */
 }
 
+/* Whatever it says: it was made to go, and the next generation will find out whether it was right. */
+static void test_an_item_has_overrun_there(void **state)
+{
+	struct verdict_facts facts = {
+		.overrun = true, .exited_zero = true, .ended = true, .cancelled = true, .started = true
+	};
+
+	(void)state;
+	expect(facts, VERDICT_RESTART);
+	facts.cancelled = false;
+	expect(facts, VERDICT_RESTART);
+	facts.stopped = true;
+	expect(facts, VERDICT_AGAIN);
+	facts.restarts_off = true;
+	expect(facts, VERDICT_LOST);
+	expect((struct verdict_facts){ .overrun = true, .started = true, .failed = true }, VERDICT_RESTART);
+	expect((struct verdict_facts){ .overrun = true, .failed = true, .closed = true }, VERDICT_RESTART);
+	expect((struct verdict_facts){ .overrun = true, .started = true, .failed = true, .type = PLAN_TEMPORARY },
+	       VERDICT_GIVEN_UP);
+	expect((struct verdict_facts){ .overrun = true, .started = true, .stopped = true, .type = PLAN_TEMPORARY },
+	       VERDICT_GIVEN_UP);
+}
+
 static void test_a_missing_program(void **state)
 {
 	(void)state;
@@ -108,6 +131,7 @@ int main(void)
 		cmocka_unit_test(test_a_temporary_worker_has_no_successor),
 		cmocka_unit_test(test_who_was_stopped_for_a_sibling_comes_back),
 		cmocka_unit_test(test_who_left_because_it_was_told_to_has_ended_nothing),
+		cmocka_unit_test(test_an_item_has_overrun_there),
 		cmocka_unit_test(test_a_missing_program),
 		cmocka_unit_test(test_nobody_follows_after_a_cancel),
 	};
