@@ -32,8 +32,17 @@ static void spawn(struct world *world, uint32_t seat)
 				      .chance = (uint32_t)chance_next(&world->chance) });
 }
 
+static void blame(struct world *world, uint32_t seat, uint32_t item)
+{
+	if (item == NO_ITEM || world->items[item].taken)
+		return;
+	world->items[item].attempts++;
+	world->memories[seat].n_blamed++;
+}
+
 static void repair(struct world *world, uint32_t seat)
 {
+	const struct overrun *overrun = &world->workers[seat].overrun;
 	struct memory *memory = &world->memories[seat];
 	struct event event = { .kind = EVENT_REPAIRED, .seat = seat };
 
@@ -45,8 +54,10 @@ static void repair(struct world *world, uint32_t seat)
 		if (memory->record.committed)
 			record_apply(world, seat);
 		world->silent = false;
-		if (memory->hand != NO_ITEM && !world->lifecycle.lives[seat].stopped)
-			world->items[memory->hand].attempts++;
+		if (overrun->known) /* this one, and no other */
+			blame(world, seat, overrun->item);
+		else if (!world->lifecycle.lives[seat].stopped)
+			blame(world, seat, memory->hand);
 		memory->hand = NO_ITEM;
 	}
 	answer(world, event);
@@ -114,6 +125,9 @@ static void perform_on_seat(struct world *world, const struct action *action)
 				     0);
 		else
 			worker_wake(world, action->seat);
+		return;
+	case ACTION_SAY_OVERRUN:
+		world->workers[action->seat].overrun.known = true;
 		return;
 	case ACTION_TERMINATE:
 		world->workers[action->seat].terminated_ns = world->now_ns;

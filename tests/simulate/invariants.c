@@ -6,6 +6,85 @@
 
 #define NAME_OF(world_, seat_) (world_)->stages[(world_)->slots[seat_].stage].name, (world_)->slots[seat_].worker_index
 
+/* ---- overruns ---- */
+
+#define SIGNAL_TO_EXIT_NS (3 * NS_PER_MS)
+
+static uint64_t grace_of(const struct world *world, uint32_t seat)
+{
+	return world->stages[world->slots[seat].stage].grace_ns;
+}
+
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns > b_ns ? a_ns : b_ns;
+}
+
+bool check_overrun(struct world *world, const struct event *event)
+{
+	struct worker *worker = &world->workers[event->seat];
+	uint32_t item = world->memories[event->seat].hand;
+
+	/* Nobody is judged who stands in for his stage, or has been told to go, alone or with everybody. */
+	if (worker->stands_in || world->orders[event->seat] == BOARD_CANCEL || world->order == BOARD_CANCEL)
+		return false;
+	worker->overrun = (struct overrun){
+		.due_ns = event->due_ns,
+		.off_ns = later(event->due_ns + grace_of(world, event->seat), world->now_ns) + TERM_TO_KILL_NS +
+			  SIGNAL_TO_EXIT_NS,
+		.item = item,
+		.attempts_before = world->items[item].attempts,
+		.blamed_before = world->memories[event->seat].n_blamed,
+	};
+	return true;
+}
+
+void check_overruns(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		const struct worker *worker = &world->workers[i];
+
+		if (worker->overrun.due_ns && worker->exists && !worker->stuck &&
+		    world->now_ns > worker->overrun.off_ns)
+			world_break(world, "%s#%u is still there, long after its item had to be done",
+				    NAME_OF(world, i));
+	}
+}
+
+/* Before the next generation: the item has cost one life more, or none if it was done after all; and no other has cost this one. */
+static void check_blame(struct world *world, uint32_t seat)
+{
+	const struct overrun *overrun = &world->workers[seat].overrun;
+	const struct item *item;
+
+	if (!overrun->due_ns)
+		return;
+	item = &world->items[overrun->item];
+	if (!item->taken && item->attempts != overrun->attempts_before + 1)
+		world_break(world, "item %u has overrun at %s#%u, and has cost %u lives, before that %u", overrun->item,
+			    NAME_OF(world, seat), item->attempts, overrun->attempts_before);
+	if (world->memories[seat].n_blamed != overrun->blamed_before + !item->taken)
+		world_break(world, "item %u has overrun at %s#%u, and another one is blamed", overrun->item,
+			    NAME_OF(world, seat));
+}
+
+/* It was made to go: no sign against its stage, and no end. */
+static void check_death_by_overrun(struct world *world, const struct action *action)
+{
+	const struct plan_stage *stage = &world->stages[world->slots[action->seat].stage];
+
+	if (action->kind == ACTION_SAY_DEATH && action->value == (int)NEXT_NOT_RESTARTED)
+		world_break(world, "%s#%u is not restarted, because an item has overrun there",
+			    NAME_OF(world, action->seat));
+	if (action->kind == ACTION_SAY_DEATH && action->value == (int)NEXT_RESTART &&
+	    action->at_ns > stage->backoff_min_ns / 5 * 6 + 1)
+		world_break(world, "an overrun at %s#%u makes the back-off longer", NAME_OF(world, action->seat));
+	if ((action->kind == ACTION_SAY_STAGE_FAILED || action->kind == ACTION_SAY_DROPPED) &&
+	    action->value == (int)REASON_GOODBYE)
+		world_break(world, "%s#%u has said that it can't go on when its item had overrun, and is believed",
+			    NAME_OF(world, action->seat));
+}
+
 /* ---- before an action ---- */
 
 static void check_spawn(struct world *world, uint32_t seat)
@@ -22,6 +101,7 @@ static void check_spawn(struct world *world, uint32_t seat)
 		world_break(world, "%s#%u is temporary, and is restarted", NAME_OF(world, seat));
 	if (lifecycle->stages[life->stage].abandoned && !life->stands_in)
 		world_break(world, "%s#%u starts what its stage did, after that was cancelled", NAME_OF(world, seat));
+	check_blame(world, seat);
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		if (lifecycle->lives[i].state == SEAT_STOPPING && lifecycle->lives[i].stopped_for != NO_SEAT &&
 		    !lifecycle->stages[lifecycle->lives[i].stage].abandoned)
@@ -29,17 +109,43 @@ static void check_spawn(struct world *world, uint32_t seat)
 				    NAME_OF(world, i));
 }
 
+static uint32_t group_of(const struct world *world, uint32_t seat)
+{
+	return world->stages[world->slots[seat].stage].degrade ? seat : SEATS_MAX + world->slots[seat].stage;
+}
+
+/* Without progress, and restarted. */
+static uint32_t deaths_within_period(const struct world *world, uint32_t seat)
+{
+	const struct plan_stage *stage = &world->stages[world->slots[seat].stage];
+	uint32_t group = group_of(world, seat), n = 0;
+
+	for (uint32_t i = 0; i < 8 && i < world->n_deaths[group]; i++)
+		n += world->now_ns - world->deaths_ns[group][i] < stage->restart_period_ns;
+	return n;
+}
+
 /* A restart that is not for the sake of another one: no more of them in a period than the intensity says, unless there was progress. */
 static void check_intensity(struct world *world, uint32_t seat)
 {
 	const struct plan_stage *stage = &world->stages[world->slots[seat].stage];
-	uint32_t group = stage->degrade ? seat : SEATS_MAX + world->slots[seat].stage, n = 0;
+	uint32_t group = group_of(world, seat), n;
 
 	world->deaths_ns[group][world->n_deaths[group]++ % 8] = world->now_ns;
-	for (uint32_t i = 0; i < 8 && i < world->n_deaths[group]; i++)
-		n += world->now_ns - world->deaths_ns[group][i] < stage->restart_period_ns;
+	n = deaths_within_period(world, seat);
 	if (n > stage->restart_intensity)
 		world_break(world, "%s#%u is restarted %u times within its period, %u are allowed",
+			    NAME_OF(world, seat), n, stage->restart_intensity);
+}
+
+/* ... and not fewer either: nothing else is counted. */
+static void check_given_up(struct world *world, uint32_t seat)
+{
+	const struct plan_stage *stage = &world->stages[world->slots[seat].stage];
+	uint32_t n = deaths_within_period(world, seat);
+
+	if (n < stage->restart_intensity && !world->lifecycle.stages[world->slots[seat].stage].abandoned)
+		world_break(world, "%s#%u is given up after %u deaths within its period, %u are allowed",
 			    NAME_OF(world, seat), n, stage->restart_intensity);
 }
 
@@ -78,27 +184,24 @@ static void check_phase(struct world *world, enum pipeline_state state)
 	}
 }
 
-static uint64_t grace_of(const struct world *world, uint32_t seat)
-{
-	return world->stages[world->slots[seat].stage].grace_ns;
-}
-
 /* Who is ended while others go on has the time that it was promised, on each rung. */
 static void check_ladder_of_one(struct world *world, const struct action *action)
 {
 	const struct worker *worker = &world->workers[action->seat];
 	const struct life *life = &world->lifecycle.lives[action->seat];
 	uint64_t grace_ns = grace_of(world, action->seat), now_ns = world->now_ns;
+	uint64_t term_ns = (worker->overrun.due_ns ? worker->overrun.due_ns : worker->cancelled_ns) + grace_ns;
+	uint64_t kill_ns = worker->terminated_ns + (worker->overrun.due_ns ? TERM_TO_KILL_NS : grace_ns);
 
 	if (action->kind == ACTION_LEAVE_BEHIND && (!worker->killed_ns || now_ns < worker->killed_ns + UNKILLABLE_NS))
 		world_break(world, "%s#%u is left behind, and was not killed", NAME_OF(world, action->seat));
-	if (life->state != SEAT_STOPPING || world->lifecycle.ladder.rung >= RUNG_TERM)
+	if ((life->state != SEAT_STOPPING && life->state != SEAT_OVERRUN) || world->lifecycle.ladder.rung >= RUNG_TERM)
 		return;
-	if (action->kind == ACTION_TERMINATE && (!worker->cancelled_ns || now_ns < worker->cancelled_ns + grace_ns))
+	if (action->kind == ACTION_TERMINATE && (!worker->cancelled_ns || now_ns < term_ns))
 		world_break(world, "SIGTERM to %s#%u before its grace after the cancel is over",
 			    NAME_OF(world, action->seat));
-	if (action->kind == ACTION_KILL && (!worker->terminated_ns || now_ns < worker->terminated_ns + grace_ns))
-		world_break(world, "SIGKILL to %s#%u before its grace after SIGTERM is over",
+	if (action->kind == ACTION_KILL && (!worker->terminated_ns || now_ns < kill_ns))
+		world_break(world, "SIGKILL to %s#%u before its time after SIGTERM is over",
 			    NAME_OF(world, action->seat));
 }
 
@@ -107,6 +210,8 @@ void check_action(struct world *world, const struct action *action)
 	uint32_t seat = action->seat;
 	const struct life *life = seat == NO_SEAT ? NULL : &world->lifecycle.lives[seat];
 
+	if (seat != NO_SEAT && world->workers[seat].overrun.due_ns)
+		check_death_by_overrun(world, action);
 	switch (action->kind) {
 	case ACTION_SPAWN:
 		check_spawn(world, seat);
@@ -129,8 +234,12 @@ void check_action(struct world *world, const struct action *action)
 				    NAME_OF(world, seat));
 		return;
 	case ACTION_SAY_DEATH:
-		if (action->value == (int)NEXT_RESTART && !life->death.progressed)
+		if (world->workers[seat].overrun.due_ns || life->death.progressed)
+			return;
+		if (action->value == (int)NEXT_RESTART)
 			check_intensity(world, seat);
+		if (action->value == (int)NEXT_NOT_RESTARTED)
+			check_given_up(world, seat);
 		return;
 	case ACTION_SAY_NOT_STARTED:
 		if (life->state == SEAT_BACKOFF && !world->lifecycle.stages[life->stage].abandoned)
@@ -177,6 +286,8 @@ static void check_seats(struct world *world)
 		if (seat_state_alive(state) != (worker->exists && !worker->left_behind))
 			world_break(world, "%s#%u is %s, and its worker %s", NAME_OF(world, i), seat_state_name(state),
 				    worker->exists ? "lives" : "is dead");
+		if (state == SEAT_DONE && worker->overrun.due_ns)
+			world_break(world, "%s#%u has ended, by a worker that was made to go", NAME_OF(world, i));
 	}
 }
 
@@ -188,7 +299,8 @@ static void check_own_orders(struct world *world)
 		enum seat_state state = world->lifecycle.lives[i].state;
 		uint64_t bound_ns = worker->cancelled_ns + 2 * grace_of(world, i) + UNKILLABLE_NS + NS_PER_MS;
 
-		if (seat_state_alive(state) && (world->orders[i] == BOARD_CANCEL) != (state == SEAT_STOPPING))
+		if (seat_state_alive(state) &&
+		    (world->orders[i] == BOARD_CANCEL) != (state == SEAT_STOPPING || state == SEAT_OVERRUN))
 			world_break(world, "%s#%u is %s, and its own order is %u", NAME_OF(world, i),
 				    seat_state_name(state), world->orders[i]);
 		if (state == SEAT_STOPPING && world->now_ns > bound_ns)
@@ -235,6 +347,7 @@ void check_now(struct world *world)
 	check_seats(world);
 	check_board(world);
 	check_own_orders(world);
+	check_overruns(world);
 	check_drain(world);
 	check_ledger(world);
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)

@@ -6,14 +6,14 @@
 #include "common/base/must.h"
 #include "tests/simulate/world.h"
 
-uint32_t item_new(struct world *world, uint32_t poisons)
+uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls)
 {
 	if (world->n_items_ever == world->items_size) {
 		world->items_size = world->items_size ? 2 * world->items_size : 256;
 		world->items = reallocarray(world->items, world->items_size, sizeof(*world->items));
 		must(world->items);
 	}
-	world->items[world->n_items_ever] = (struct item){ .poisons = poisons };
+	world->items[world->n_items_ever] = (struct item){ .poisons = poisons, .stalls = stalls };
 	return world->n_items_ever++;
 }
 
@@ -57,15 +57,18 @@ static void apply_outputs(struct world *world, uint32_t seat)
 {
 	struct memory *memory = &world->memories[seat];
 	const struct record *record = &memory->record;
-	uint32_t poisons = STAGES_MAX;
+	uint32_t poisons = STAGES_MAX, stalls = STAGES_MAX;
 	uint32_t *passed_on;
 
 	if (record->input == NO_LANE) {
 		passed_on = &memory->passed_on[memory->cursor];
 		if (chance_of(&world->chance, world->faults.poison))
 			poisons = chance_below(&world->chance, world->plan.n_stages);
+		if (chance_of(&world->chance, world->faults.stall))
+			stalls = chance_below(&world->chance, world->plan.n_stages);
 	} else {
 		poisons = world->items[record->item].poisons;
+		stalls = world->items[record->item].stalls;
 		passed_on = &world->items[record->item].passed_on;
 	}
 	for (uint32_t i = 0; i < record->n_outputs; i++) {
@@ -77,7 +80,7 @@ static void apply_outputs(struct world *world, uint32_t seat)
 		if (world->memories[world->lanes[lane].consumer].retired &&
 		    (other = lane_beside(world, lane)) != NO_LANE)
 			lane = other;
-		other = item_new(world, poisons); /* moves world->items */
+		other = item_new(world, poisons, stalls); /* moves world->items */
 		if (record->input != NO_LANE)
 			passed_on = &world->items[record->item].passed_on;
 		lane_put(world, lane, other);

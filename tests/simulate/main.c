@@ -22,6 +22,7 @@ struct verdict_on_seed {
 	uint64_t hash, n_events;
 	enum pipeline_state state;
 	bool resumed;
+	uint32_t n_overruns;
 };
 
 static struct verdict_on_seed run(uint64_t seed, bool trace)
@@ -37,6 +38,7 @@ static struct verdict_on_seed run(uint64_t seed, bool trace)
 	verdict.n_events = world.n_events;
 	verdict.state = world.lifecycle.state;
 	verdict.resumed = world.n_resumes > 0;
+	verdict.n_overruns = world.n_overruns;
 	world_free(&world);
 	return verdict;
 }
@@ -51,7 +53,7 @@ static void print_replay(uint64_t seed)
 static unsigned run_seeds(uint64_t from, uint64_t to)
 {
 	unsigned n_broken = 0, n_stopped = 0, n_resumed = 0;
-	uint64_t n_events = 0, sum = 0;
+	uint64_t n_events = 0, n_overruns = 0, sum = 0;
 
 	for (uint64_t seed = from; seed < to; seed++) {
 		struct verdict_on_seed first = run(seed, false), second = run(seed, false);
@@ -60,6 +62,7 @@ static unsigned run_seeds(uint64_t from, uint64_t to)
 		n_events += first.n_events;
 		n_stopped += first.state == PIPELINE_STOPPED;
 		n_resumed += first.resumed;
+		n_overruns += first.n_overruns;
 		sum = (sum ^ first.hash) * 0x100000001b3u;
 		if (!first.broken[0] && same)
 			continue;
@@ -70,9 +73,9 @@ static unsigned run_seeds(uint64_t from, uint64_t to)
 		if (n_broken == 10)
 			break;
 	}
-	printf("seeds %llu to %llu, each twice: %llu events, %u stopped cleanly, in %u a drain was to be taken back, %u broken; hash %016llx\n",
+	printf("seeds %llu to %llu, each twice: %llu events, %u stopped cleanly, in %u a drain was to be taken back, %llu items overran, %u broken; hash %016llx\n",
 	       (unsigned long long)from, (unsigned long long)to, (unsigned long long)n_events, n_stopped, n_resumed,
-	       n_broken, (unsigned long long)sum);
+	       (unsigned long long)n_overruns, n_broken, (unsigned long long)sum);
 	return n_broken;
 }
 

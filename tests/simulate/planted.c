@@ -10,6 +10,8 @@
 #include "tests/simulate/world.h"
 
 uint32_t planted_now;
+static bool overrun_there; /* the event is about a seat whose worker is ended for an overrun */
+static bool kept[SEATS_MAX];
 
 const char *planted_name(uint32_t planted)
 {
@@ -34,6 +36,8 @@ bool planted_pipeline_next(enum pipeline_state state, enum pipeline_event event,
 bool planted_restart_allowed(struct restart_history *history, const struct restart_policy *policy, uint64_t now_ns,
 			     bool progressed)
 {
+	if (planted_now == PLANTED_OVERRUN_COUNTS && overrun_there)
+		progressed = false;
 	return restart_allowed(history, policy, now_ns, progressed || planted_now == PLANTED_ENDLESS_RESTARTS);
 }
 
@@ -45,6 +49,8 @@ enum verdict planted_verdict_of(const struct verdict_facts *facts)
 		seen.ended = true;
 	if (planted_now == PLANTED_TEMPORARY_COMES_BACK && seen.type == PLAN_TEMPORARY)
 		seen.type = PLAN_TRANSIENT;
+	if (planted_now == PLANTED_OVERRUN_IS_BELIEVED)
+		seen.overrun = false;
 	if (planted_now == PLANTED_CANCELLED_IS_AN_END)
 		seen.cancelled = false;
 	return verdict_of(&seen);
@@ -57,16 +63,34 @@ enum rung planted_ladder_due(const struct ladder *ladder, uint64_t now_ns)
 	return planted_now == PLANTED_LADDER_STOPS_AT_TERM && due == RUNG_KILL ? RUNG_TERM : due;
 }
 
+static bool no_repair(struct world *world, const struct action *action)
+{
+	if (action->kind == ACTION_REPAIR)
+		world->answers[world->n_answers++] = (struct event){ .kind = EVENT_REPAIRED, .seat = action->seat };
+	return action->kind != ACTION_REPAIR;
+}
+
+static bool is_cancel_for_overrun(const struct action *action)
+{
+	return action->kind == ACTION_CANCEL && action->value == (int)CAUSE_ITEM_DEADLINE;
+}
+
 bool planted_action(struct world *world, struct action *action)
 {
 	switch (planted_now) {
 	case PLANTED_NO_REPAIR:
-		if (action->kind == ACTION_REPAIR) {
-			world->answers[world->n_answers++] =
-				(struct event){ .kind = EVENT_REPAIRED, .seat = action->seat };
-			return false;
-		}
+		return no_repair(world, action);
+	case PLANTED_OVERRUN_IS_NOT_REPAIRED:
+		return action->kind != ACTION_REPAIR || !overrun_there ||
+		       !world->lifecycle.lives[action->seat].death.exited_zero || no_repair(world, action);
+	case PLANTED_OVERRUN_IS_NOT_TOLD:
+		return !is_cancel_for_overrun(action);
+	case PLANTED_OVERRUN_HAS_NO_GRACE:
+		if (is_cancel_for_overrun(action))
+			action->kind = ACTION_TERMINATE;
 		return true;
+	case PLANTED_OVERRUN_BLAMES_THE_NEXT:
+		return action->kind != ACTION_SAY_OVERRUN;
 	case PLANTED_NO_RING:
 		return action->kind != ACTION_RING;
 	case PLANTED_NO_ARM:
@@ -93,8 +117,39 @@ bool planted_action(struct world *world, struct action *action)
 	}
 }
 
+/* What is taken away for one step only. */
+static void hide(struct world *world, const struct event *event)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		struct life *life = &world->lifecycle.lives[i];
+
+		if (planted_now == PLANTED_OVERRUN_HAS_TWO_GRACES && event->kind == EVENT_TIME) {
+			kept[i] = life->overrun && seat_state_alive(life->state);
+			life->overrun = life->overrun && !kept[i];
+		} else if (planted_now == PLANTED_OVERRUN_IS_OVERLOOKED && event->kind == EVENT_OVERRUN) {
+			kept[i] = !life->stands_in;
+			life->stands_in = true;
+		}
+	}
+}
+
+static void show_again(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		struct life *life = &world->lifecycle.lives[i];
+
+		if (kept[i] && planted_now == PLANTED_OVERRUN_HAS_TWO_GRACES)
+			life->overrun = true;
+		else if (kept[i])
+			life->stands_in = false;
+		kept[i] = false;
+	}
+}
+
 void planted_before_step(struct world *world, const struct event *event)
 {
+	overrun_there = event->seat < world->plan.n_slots && world->lifecycle.lives[event->seat].overrun;
+	hide(world, event);
 	if (planted_now == PLANTED_RESUMED_OVER_AN_END && (event->kind == EVENT_BYE || event->kind == EVENT_EXITED))
 		world->lifecycle.lives[event->seat].awaited = false;
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
@@ -103,6 +158,7 @@ void planted_before_step(struct world *world, const struct event *event)
 
 void planted_after_step(struct world *world)
 {
+	show_again(world);
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
 		world->lifecycle.n_stopping = 0;
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {

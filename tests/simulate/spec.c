@@ -21,6 +21,8 @@ static void make_policy(struct world *world, struct plan_stage *stage)
 	stage->backoff_min_ns = chance_between(chance, MS, 20 * MS);
 	stage->backoff_max_ns = stage->backoff_min_ns * chance_between(chance, 1, 50);
 	stage->grace_ns = chance_between(chance, 10 * MS, 500 * MS);
+	stage->deadline_ns =
+		stage->role != WEIR_SOURCE && chance_of(chance, 600) ? chance_between(chance, 5 * MS, 100 * MS) : 0;
 	stage->attempts = 1 + chance_below(chance, 3);
 	stage->drop_branch = chance_of(chance, 200);
 	stage->degrade =
@@ -133,6 +135,8 @@ static void make_faults(struct world *world)
 		.poison = chance_of(chance, 300) ? chance_below(chance, 60) : 0,
 		.senseless = chance_of(chance, 60) ? chance_below(chance, 200) : 0,
 		.orphans = chance_of(chance, 100) ? chance_below(chance, 300) : 0,
+		.late = chance_of(chance, 500) ? chance_below(chance, 100) : 0,
+		.stall = chance_of(chance, 400) ? chance_below(chance, 300) : 0,
 	};
 }
 

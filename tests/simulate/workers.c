@@ -151,6 +151,45 @@ static bool outputs_empty(const struct world *world, uint32_t seat)
 	return true;
 }
 
+static bool is_late(struct world *world, uint32_t seat, const struct record *record)
+{
+	if (record->item == NO_ITEM || !stage_of(world, seat)->deadline_ns || record->fate == LEDGER_DEAD_LETTERED ||
+	    record->fate == LEDGER_CANCELLED)
+		return false;
+	return world->items[record->item].stalls == world->slots[seat].stage ||
+	       chance_of(&world->chance, world->faults.late);
+}
+
+/* A look is an eighth of the deadline: the item is seen first within one, and found to be late within two behind the end of its time. */
+static void take_too_long(struct world *world, uint32_t seat)
+{
+	struct worker *worker = &world->workers[seat];
+	const struct plan_stage *stage = stage_of(world, seat);
+	uint64_t look_ns = stage->deadline_ns / 8, seen_ns = chance_between(&world->chance, 0, look_ns);
+	uint64_t found_ns = chance_between(&world->chance, look_ns, 2 * look_ns);
+
+	worker->turn_due_ns = world->now_ns + seen_ns + stage->deadline_ns;
+	world_happen(world, seen_ns + stage->deadline_ns + found_ns, LOOKED, seat, worker->turn);
+	if (chance_of(&world->chance, 400)) /* else it sits there for ever */
+		world_happen(world, stage->deadline_ns + chance_between(&world->chance, 0, 2 * stage->grace_ns),
+			     COMMITTED, seat, 0);
+}
+
+static void work(struct world *world, uint32_t seat, const struct record *record)
+{
+	struct worker *worker = &world->workers[seat];
+
+	if (worker->stands_in && chance_of(&world->chance, world->faults.late)) { /* which has no deadline to keep */
+		worker->turn_due_ns = world->now_ns;
+		world_happen(world, 0, LOOKED, seat, worker->turn);
+	}
+	if (is_late(world, seat, record))
+		take_too_long(world, seat);
+	else
+		world_happen(world, chance_between(&world->chance, worker->work_ns / 2, worker->work_ns), COMMITTED,
+			     seat, 0);
+}
+
 static void begin_turn(struct world *world, uint32_t seat, const struct record *record)
 {
 	struct worker *worker = &world->workers[seat];
@@ -159,6 +198,8 @@ static void begin_turn(struct world *world, uint32_t seat, const struct record *
 	memory->record = *record;
 	memory->hand = record->item;
 	worker->mode = AT_WORK;
+	worker->turn++;
+	worker->turn_due_ns = 0;
 	if (record->fate != LEDGER_DEAD_LETTERED && record->fate != LEDGER_CANCELLED && record->item != NO_ITEM &&
 	    world->items[record->item].poisons == world->slots[seat].stage) {
 		worker_die(world, seat, MANNER_SIGNAL);
@@ -173,8 +214,7 @@ static void begin_turn(struct world *world, uint32_t seat, const struct record *
 			world_happen(world, chance_between(&world->chance, 0, 2 * worker->work_ns), CRASH, seat, 0);
 	}
 	if (worker->mode == AT_WORK)
-		world_happen(world, chance_between(&world->chance, worker->work_ns / 2, worker->work_ns), COMMITTED,
-			     seat, 0);
+		work(world, seat, record);
 }
 
 /* Nothing, for now: whoever changes something will wake it. */
@@ -283,14 +323,28 @@ static void leave_cancelled(struct world *world, uint32_t seat)
 	leave(world, seat, false, MANNER_ZERO);
 }
 
-/* It may drop what it has in hand, which stays noted. */
+/* It may drop what it has in hand, which stays noted; or its stage takes the cancel of what it was doing for the end of the world. */
 static void on_cancel(struct world *world, uint32_t seat)
 {
 	struct worker *worker = &world->workers[seat];
 
-	if (worker->mode == AT_WORK && !worker->deaf && !world->memories[seat].record.committed &&
-	    chance_of(&world->chance, 500))
+	if (worker->mode != AT_WORK || worker->deaf || world->memories[seat].record.committed ||
+	    !chance_of(&world->chance, 500))
+		return;
+	if (worker->overrun.due_ns && chance_of(&world->chance, 200))
+		leave(world, seat, true, MANNER_ONE);
+	else
 		leave_cancelled(world, seat);
+}
+
+/* It does not ask whether the lifecycle wants to know: refused is refused. */
+static void on_looked(struct world *world, uint32_t seat, uint32_t turn)
+{
+	const struct worker *worker = &world->workers[seat];
+
+	if (worker->mode == AT_WORK && worker->turn == turn)
+		world_post(world,
+			   &(struct event){ .kind = EVENT_OVERRUN, .seat = seat, .due_ns = worker->turn_due_ns });
 }
 
 static void look(struct world *world, uint32_t seat)
@@ -360,6 +414,7 @@ static void on_exit_of(struct world *world, uint32_t seat, uint32_t manner)
 	struct worker *worker = &world->workers[seat];
 	struct event event = { .kind = EVENT_EXITED, .seat = seat };
 
+	check_overruns(world);
 	worker->exists = false;
 	worker->mode = GONE;
 	if (worker->left_behind)
@@ -376,6 +431,38 @@ static void on_exit_of(struct world *world, uint32_t seat, uint32_t manner)
 	world->answers[world->n_answers++] =
 		(struct event){ .kind = EVENT_SWEPT, .done = !chance_of(&world->chance, world->faults.orphans) };
 	world_post(world, &event);
+}
+
+/* What is done to it, or seen of it. */
+static void befall(struct world *world, const struct happening *happening)
+{
+	uint32_t seat = happening->seat;
+	struct worker *worker = &world->workers[seat];
+
+	switch (happening->kind) {
+	case LOOKED:
+		on_looked(world, seat, happening->value);
+		return;
+	case CRASH:
+		worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	case CANCEL_COMES:
+		on_cancel(world, seat);
+		return;
+	case SIGTERM_COMES:
+		if (!worker->stubborn)
+			worker_die(world, seat, MANNER_SIGNAL);
+		return;
+	case SIGKILL_COMES:
+		if (!worker->stuck)
+			worker_die(world, seat, MANNER_KILLED);
+		return;
+	case EXIT:
+		on_exit_of(world, seat, happening->value);
+		return;
+	default:
+		return;
+	}
 }
 
 void worker_take(struct world *world, const struct happening *happening)
@@ -418,24 +505,8 @@ void worker_take(struct world *world, const struct happening *happening)
 							   .closed = stage_of(world, seat)->role == WEIR_SOURCE &&
 								     world->memories[seat].finished });
 		return;
-	case CRASH:
-		worker_die(world, seat, MANNER_SIGNAL);
-		return;
-	case CANCEL_COMES:
-		on_cancel(world, seat);
-		return;
-	case SIGTERM_COMES:
-		if (!worker->stubborn)
-			worker_die(world, seat, MANNER_SIGNAL);
-		return;
-	case SIGKILL_COMES:
-		if (!worker->stuck)
-			worker_die(world, seat, MANNER_KILLED);
-		return;
-	case EXIT:
-		on_exit_of(world, seat, happening->value);
-		return;
 	default:
+		befall(world, happening);
 		return;
 	}
 }

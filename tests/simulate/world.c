@@ -108,11 +108,16 @@ static void note_event(struct world *world, const struct event *event, bool refu
 static void step(struct world *world, const struct event *event)
 {
 	struct actions actions;
+	bool overrun = event->kind == EVENT_OVERRUN && check_overrun(world, event);
 
 	planted_before_step(world, event);
 	actions = lifecycle_step(&world->lifecycle, event, world->now_ns);
 	planted_after_step(world);
 	note_event(world, event, actions.refused);
+	if (event->kind == EVENT_OVERRUN && overrun == actions.refused)
+		world_break(world, "seat %u: an overrun that has to be %s was not", event->seat,
+			    overrun ? "taken" : "refused");
+	world->n_overruns += overrun;
 	world->n_stage_cancels += event->kind == EVENT_CANCEL_STAGE && !actions.refused;
 	world->n_events++;
 	for (uint32_t i = 0; i < actions.n && !world->broken[0]; i++) {

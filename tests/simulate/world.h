@@ -25,6 +25,7 @@
 /* One item on one lane. Handing on makes new ones, with this one as their parent: each parent has one child an edge. */
 struct item {
 	uint32_t poisons;   /* stage that dies of it; STAGES_MAX: none */
+	uint32_t stalls;    /* stage that takes too long over it, each time; STAGES_MAX: none */
 	uint32_t passed_on; /* bit per edge: has a child there */
 	bool taken;         /* its consumer's commit says so */
 	uint32_t attempts;  /* lives that it has cost at the seat where it lies */
@@ -52,9 +53,19 @@ struct memory {
 	uint32_t passed_on[ITEMS_PER_SOURCE_MAX]; /* of each of them, as in struct item */
 	uint32_t finished;                        /* 0, 1 clean, 2 failed */
 	struct record record;
-	uint32_t hand; /* item; NO_ITEM: none */
+	uint32_t hand;     /* item; NO_ITEM: none */
+	uint32_t n_blamed; /* how often a death here was laid to an item */
 	uint64_t ledger[LEDGER_COUNT];
 	bool retired, senseless;
+};
+
+/* An item has overrun its deadline in a worker's hands: what was so then, and what has to be. All zero: none has. */
+struct overrun {
+	uint64_t due_ns; /* when it had to be done */
+	uint64_t off_ns; /* when the worker has to be off the machine, unless it is stuck in the kernel */
+	uint32_t item, attempts_before; /* lives that it had cost until then */
+	uint32_t blamed_before;         /* at this seat: any item */
+	bool known;                     /* the repair knows whom to blame */
 };
 
 enum mode { GONE, BOOTING, OPENING, WAITING, IDLE, AT_WORK, LEAVING };
@@ -75,6 +86,9 @@ struct worker {
 	bool woken;       /* a wake is on its way */
 	bool left_behind; /* nobody watches it any more */
 	uint32_t turns;
+	uint32_t turn;        /* number of the one that it has begun last, */
+	uint64_t turn_due_ns; /* and when that has to be done; 0: it is in time */
+	struct overrun overrun;
 	uint32_t order_seen;
 	uint64_t rest_until_ns;
 	uint64_t work_ns;
@@ -91,6 +105,7 @@ enum happening_kind {
 	GOODBYE,
 	EXIT,
 	ACK,
+	LOOKED, /* the watch sees that turn number `value` takes too long */
 	CRASH,
 	CANCEL_COMES,
 	SIGTERM_COMES,
@@ -109,7 +124,7 @@ struct happening {
 /* What can go wrong, in a thousand. */
 struct faults {
 	uint32_t crash, fork, never_ready, fails_to_open, fails, exec, hang, deaf, stubborn, stuck, poison, senseless,
-		orphans;
+		orphans, late, stall; /* late: a turn; stall: an item, always */
 };
 
 struct request {
@@ -144,6 +159,7 @@ struct world {
 	uint32_t orders[SEATS_MAX]; /* ... for one slot alone */
 	uint32_t n_stage_cancels;   /* that were not refused */
 	bool silent;                /* nobody is woken by what changes now */
+	uint32_t n_overruns;        /* that had to be taken */
 	uint32_t n_resumes;         /* drains that somebody wanted to take back, and was not refused */
 
 	struct happening happenings[HAPPENINGS_MAX]; /* a heap */
@@ -178,7 +194,7 @@ void world_note(struct world *world, const char *format, ...) __attribute__((for
 void world_break(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* lanes.c */
-uint32_t item_new(struct world *world, uint32_t poisons);
+uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls);
 void lane_put(struct world *world, uint32_t lane, uint32_t item);
 /* What a committed turn has decided becomes visible. */
 void record_apply(struct world *world, uint32_t seat);
@@ -203,6 +219,10 @@ enum { MANNER_SIGNAL, MANNER_ZERO, MANNER_ONE, MANNER_NINE, MANNER_NOT_RUN, MANN
 void world_perform(struct world *world, const struct action *action);
 
 /* invariants.c */
+/* Before an overrun is told to the lifecycle: notes what has to come of it. Returns whether it has to be taken. */
+bool check_overrun(struct world *world, const struct event *event);
+/* Nobody is on the machine whose time there is over. */
+void check_overruns(struct world *world);
 void check_action(struct world *world, const struct action *action);
 void check_now(struct world *world);
 void check_end(struct world *world);

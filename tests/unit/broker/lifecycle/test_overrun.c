@@ -10,7 +10,8 @@
 
 #define LATE_NS (10 * NS_PER_MS) /* from when it was due to the look that finds it */
 
-static const struct death_facts crashed = { 0 }, left_cancelled = { .exited_zero = true, .ended = true, .cancelled = true };
+static const struct death_facts crashed = { 0 },
+				left_cancelled = { .exited_zero = true, .ended = true, .cancelled = true };
 
 static int begin_with_deadline(void **state)
 {
@@ -96,9 +97,12 @@ static void test_every_death_of_it_is_a_crash_that_does_not_count(void **state)
 		{ .death = crashed },
 		{ .death = left_cancelled, .goodbye = true },
 		{ .death = { .exited_zero = true } },
-		{ .death = { .exited_zero = true, .ended = true }, .goodbye = true }, /* the end of the stream is the next one's */
+		{ .death = { .exited_zero = true, .ended = true },
+		  .goodbye = true }, /* the end of the stream is the next one's */
 		{ .death = { .ended = true }, .goodbye = true },
-		{ .death = { .exited_one = true }, .goodbye = true, .failed = true }, /* what fails because it is cancelled */
+		{ .death = { .exited_one = true },
+		  .goodbye = true,
+		  .failed = true }, /* what fails because it is cancelled */
 	};
 
 	(void)state;
@@ -109,9 +113,9 @@ static void test_every_death_of_it_is_a_crash_that_does_not_count(void **state)
 
 		assert_true(overrun(STEPS_MID));
 		if (ends[i].goodbye)
-			assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_BYE,
-								       .seat = STEPS_MID,
-								       .failed = ends[i].failed }));
+			assert_true(steps_tell(
+				&steps,
+				(struct event){ .kind = EVENT_BYE, .seat = STEPS_MID, .failed = ends[i].failed }));
 		steps_exit(&steps, STEPS_MID, ends[i].death);
 		assert_string_equal(steps.did, "repair:1 ring:1 examine:1 say-death:1 ");
 		assert_int_equal(mid->state, SEAT_BACKOFF);
@@ -213,8 +217,8 @@ static void test_its_stage_is_cancelled_meanwhile(void **state)
 	(void)state;
 	run_and_overrun();
 	due_ns = life->lives[STEPS_MID].due_ns;
-	assert_true(steps_tell(
-		&steps, (struct event){ .kind = EVENT_CANCEL_STAGE, .seat = STEPS_MID, .cause = CAUSE_USER }));
+	assert_true(steps_tell(&steps,
+			       (struct event){ .kind = EVENT_CANCEL_STAGE, .seat = STEPS_MID, .cause = CAUSE_USER }));
 	assert_true(steps_did(&steps, "cancel:2") && !steps_did(&steps, "cancel:1"));
 	steps_exit(&steps, STEPS_MID_TOO, left_cancelled);
 	assert_string_equal(steps_stopping(&steps), "1 ");

@@ -59,8 +59,7 @@ static void test_only_who_starts_or_runs_is_stopped_and_what_it_says_then_change
 
 	(void)state;
 	for (int i = 0; i < SEAT_STATE_COUNT; i++) {
-		bool starts_or_runs = i == SEAT_SPAWNED || i == SEAT_OPENING || i == SEAT_READY ||
-				      i == SEAT_OVERRUN;
+		bool starts_or_runs = i == SEAT_SPAWNED || i == SEAT_OPENING || i == SEAT_READY || i == SEAT_OVERRUN;
 
 		assert_int_equal(seat_next((enum seat_state)i, SEAT_EVENT_STOP, &next), starts_or_runs);
 		assert_true(!starts_or_runs || next == SEAT_STOPPING);

@@ -116,7 +116,8 @@ static void leave_out(struct supervisor *supervisor)
 
 	for (int i = 0; i < SEAT_STATE_COUNT; i++) {
 		supervisor->lifecycle.lives[STORE].state = (enum seat_state)i;
-		assert_string_equal(unseen(supervisor, epoch), seat_state_works((enum seat_state)i) ? "feed store " : "feed ");
+		assert_string_equal(unseen(supervisor, epoch),
+				    seat_state_works((enum seat_state)i) ? "feed store " : "feed ");
 	}
 	supervisor->lifecycle.lives[STORE].state = before;
 }
