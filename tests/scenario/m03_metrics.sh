@@ -6,7 +6,7 @@ cat >spec.yaml <<'YAML'
 pipeline: numbers
 grace: 4s
 stages:
-  - {name: count, source: generate, rate: 5k/s}
+  - {name: count, source: generate, rate: 500/s}
   - {name: cat, exec: [cat], mode: line, workers: 2}
   - {name: end, sink: discard}
 YAML
