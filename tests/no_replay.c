@@ -44,6 +44,12 @@ void replay_note_hand(struct worker *worker, const struct weir_item *item)
 	(void)item;
 }
 
+uint64_t replay_begun_ns(const struct worker *worker)
+{
+	(void)worker;
+	return 0;
+}
+
 bool replay_in_hand(const struct worker *worker)
 {
 	(void)worker;

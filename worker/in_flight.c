@@ -224,7 +224,7 @@ static int take_in_hand(struct worker *worker, struct in_flight_item *entry)
 	entry->scope = NULL;
 	in_flight_note_hand(worker, entry);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-	worker->context.accepted_ns = entry->item.accepted_ns;
+	worker->context.accepted_ns = entry->lane ? entry->item.accepted_ns : replay_begun_ns(worker);
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
 	worker->in_flight->in_hand = entry;

@@ -82,7 +82,7 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 	in_flight_note(worker, in_flight->n_pending + 1);
 	in_flight_note_hand(worker, entry);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-	worker->context.accepted_ns = entry->item.accepted_ns;
+	worker->context.accepted_ns = entry->lane ? entry->item.accepted_ns : replay_begun_ns(worker);
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
 	worker->phase = PHASE_PROCESS;

@@ -59,6 +59,7 @@ struct replay {
 	char *bytes;
 	void *payload; /* aligned as in a lane */
 	uint32_t input;
+	uint64_t begun_ns; /* from when its run counts; monotonic */
 	unsigned char brought[ITEM_EXTENSION_SIZE_MAX];
 
 	sigset_t mask_before;
@@ -334,7 +335,14 @@ int replay_take(struct worker *worker, uint32_t input, struct weir_item *ret_ite
 		.attempt = letter->attempts + replay_attempts(worker),
 	};
 	worker->replay->in_hand = true;
+	/* Where items expire its run begins anew: else it would have expired long ago. */
+	worker->replay->begun_ns = worker->heritage.expires_ns ? clock_now_ns() : ret_item->accepted_ns;
 	return take_baggage(worker, letter);
+}
+
+uint64_t replay_begun_ns(const struct worker *worker)
+{
+	return worker->replay->begun_ns;
 }
 
 bool replay_in_hand(const struct worker *worker)
@@ -538,8 +546,7 @@ static int replay_item(struct worker *worker)
 	} else {
 		replay_note_hand(worker, &item);
 		memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
-		/* Where items expire its run begins anew: else it would have expired long ago. */
-		worker->context.accepted_ns = worker->heritage.expires_ns ? worker_now_ns(worker) : item.accepted_ns;
+		worker->context.accepted_ns = replay_begun_ns(worker);
 		window_open(worker);
 		window_item_begin(worker);
 		worker->emit_refused = 0;

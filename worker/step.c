@@ -117,7 +117,7 @@ int step_begin_letter(struct worker *worker, uint32_t input)
 	step->has_item = true;
 	step_open(worker);
 	worker->reason[0] = '\0';
-	worker->context.accepted_ns = step->item.accepted_ns;
+	worker->context.accepted_ns = replay_begun_ns(worker);
 	return 0;
 }
 
