@@ -47,6 +47,8 @@ uint64_t expiry_of_hand_ns(const struct worker *worker)
 {
 	bool has_item = worker->phase == PHASE_PROCESS || (worker->phase == PHASE_RUN && worker->step.has_item);
 
+	if (worker->phase == PHASE_FLUSH)
+		return worker->begun_end_ns ? worker->begun_end_ns : UINT64_MAX;
 	return has_item ? run_end_ns(worker, worker->context.accepted_ns) : UINT64_MAX;
 }
 
@@ -72,8 +74,10 @@ bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 	if (end_ns == UINT64_MAX)
 		return false;
 	now_ns = clock_now_ns();
-	if (now_ns < end_ns)
+	if (now_ns < end_ns) {
+		worker->begun_end_ns = deadline_earlier(worker->begun_end_ns, end_ns);
 		return false;
+	}
 	worker->cursor.ledger[LEDGER_EXPIRED]++;
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	worker->changed = true;

@@ -4,7 +4,10 @@
 
 #include "worker/worker.h"
 
-/* When the run of the item in hand is over, from its source on; UINT64_MAX: never, or no item is in hand. In a callback. */
+/*
+ * When the run of the item in hand is over, from its source on; in flush() the first of those begun since the last commit. UINT64_MAX:
+ * never, or no item is in hand. In a callback.
+ */
 uint64_t expiry_of_hand_ns(const struct worker *worker);
 
 /*

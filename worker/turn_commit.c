@@ -172,6 +172,7 @@ int turn_commit(struct worker *worker)
 		if (r != 0)
 			return r;
 	}
+	worker->begun_end_ns = 0;
 	if (worker->replay && replay_prepare(worker) != 0)
 		return WEIR_FAILED;
 	leaves = leave_collect(worker);

@@ -256,6 +256,7 @@ struct worker {
 	struct {
 		uint64_t n, said_ns; /* by this process; when that was last said */
 	} expired;
+	uint64_t begun_end_ns; /* of the items begun since the last commit, the first end of a run; 0: none ends */
 
 	struct baggage baggage;
 	struct weir_scope *item_scope; /* of the item in hand, if the stage has asked for it: worker/scopes.c */

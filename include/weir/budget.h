@@ -74,7 +74,8 @@ struct weir_budget weir_budget_within(const struct weir_budget *parent, uint64_t
  * The tightest that holds now: the deadline of the pipeline; with an item in hand also the end of that item's run (expires, or its
  * own), and of this
  * attempt at it (the stage's deadline, cause ITEM_DEADLINE), which is counted from when it is asked for first, or seen by the supervisor:
- * so ask early. Worker process, the thread that was called back. Reads the clock if the stage has a deadline.
+ * so ask early. In flush(): the first end of a run among the items that the stage was given since the last commit, for who gathers them.
+ * Worker process, the thread that was called back. Reads the clock if the stage has a deadline.
  */
 struct weir_budget weir_budget_of(const struct weir_context *context);
 

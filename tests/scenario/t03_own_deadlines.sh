@@ -51,6 +51,8 @@ assert_contains plain.log "has expired (run: a deadline of its own)"
 assert_contains plain.log "is no time: expected a time such as 2026-11-22T06:00:00Z, or milliseconds since 1970"
 kills=1 travel killed "name: pass, plugin: $plugins/relay.so, workers: 2" "name: slow, plugin: $plugins/stuck.so, how: slow, pause: 200us"
 kills=1 travel flight "name: call, plugin: $plugins/delay_async.so, delay: 3ms, in_flight: 64"
+kills=1 travel block "name: pass, exec: [cat], block: 2KiB, block_wait: 20ms" "name: slow, plugin: $plugins/stuck.so, how: slow, pause: 200us"
+assert_eq "$(number block.log pass expired) $(number block.log write expired)" "1000 0" "block: who found them"
 kills=1 travel order "name: pass, plugin: $plugins/stuck.so, how: slow, pause: 100us, workers: 3, order: fifo"
 
 # What was in time at first, and is over when it has waited; a stage with a loop of its own; and, from 4 KiB on, by reference.
@@ -67,6 +69,21 @@ assert_eq "$(final stderr balanced) $(final stderr accepted)" "true 40" "late: l
 over=$(($(number stderr slow expired) + $(number stderr pass expired) + $(number stderr write expired)))
 [ "$over" -ge 30 ] || fail "late: only $over of 40 are over"
 assert_eq "$(wc -l <late.out)" "$((40 - over))" "late: delivered"
+
+# A block is not gathered until what is in it has expired: it is run before, long before its own time.
+cat >gather.yaml <<YAML
+pipeline: gather
+stages:
+  - {name: few, source: generate, rate: 3, text: '{n}', expires: 5s}
+  - {name: block, exec: [sort, -n], block_wait: 1h}
+  - {name: write, sink: file, path: gather.out}
+YAML
+weir run --json --progress=never gather.yaml >gather.log 2>&1 &
+run=$!
+wait_until 120 test -s gather.out
+assert_exit 0 weir drain gather
+wait "$run"
+assert_eq "$(number gather.log block expired) $(final gather.log balanced)" "0 true" "gather"
 
 # A letter whose time is over: it says so. Given again it is begun all the same (and refused once more), and not counted as expired.
 echo '! 300' >again.in

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/budget.h>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -36,6 +37,8 @@
 #define RUN_ATTEMPTS_MAX 3u
 #define RUN_BACKOFF_NS (100 * NS_PER_MS)
 #define RUN_LOOK_NS (10 * NS_PER_MS)
+#define MOMENT_PART 8u /* of what an item has left its program needs a moment to be started in */
+#define MOMENT_NS_MAX (25 * NS_PER_MS)
 
 _Static_assert(sizeof(struct block_cursor) <= WEIR_CURSOR_SIZE_MAX, "the cursor must fit");
 
@@ -160,13 +163,34 @@ int block_add(struct block *block, struct weir_context *context, const struct we
 	return WEIR_HELD;
 }
 
+/* Gathering must not be what makes an item expire. */
+static void block_hurry(struct block *block, struct weir_context *context)
+{
+	uint64_t end_ns = weir_budget_of(context).deadline_ns, now_ns, moment_ns;
+
+	if (end_ns == WEIR_FOREVER)
+		return;
+	now_ns = clock_now_ns();
+	moment_ns = end_ns > now_ns ? (end_ns - now_ns) / MOMENT_PART : 0;
+	moment_ns = moment_ns < MOMENT_NS_MAX ? moment_ns : MOMENT_NS_MAX;
+	block->cursor->due_ns = deadline_earlier(block->cursor->due_ns, end_ns - moment_ns);
+}
+
+static uint64_t block_due_ns(const struct block *block)
+{
+	return deadline_earlier(block->cursor->opened_ns + block->wait_ns, block->cursor->due_ns);
+}
+
 int block_flush(struct block *block, struct weir_context *context)
 {
 	struct block_cursor *cursor = block->cursor;
+	bool waits = cursor->phase == BLOCK_COLLECT && cursor->n_items && block->wait_ns;
 
+	if (waits)
+		block_hurry(block, context);
 	block->committed = *cursor;
-	if (cursor->phase == BLOCK_COLLECT && cursor->n_items && block->wait_ns)
-		weir_watch(context, -1, 0, cursor->opened_ns + block->wait_ns);
+	if (waits)
+		weir_watch(context, -1, 0, block_due_ns(block));
 	return 0;
 }
 
@@ -185,9 +209,9 @@ int block_check_wait(struct block *block, struct weir_context *context)
 
 	if (!cursor->n_items || !block->wait_ns)
 		return 0;
-	if (clock_now_ns() >= cursor->opened_ns + block->wait_ns)
+	if (clock_now_ns() >= block_due_ns(block))
 		return block_complete(block);
-	weir_watch(context, -1, 0, cursor->opened_ns + block->wait_ns);
+	weir_watch(context, -1, 0, block_due_ns(block));
 	return 0;
 }
 

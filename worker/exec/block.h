@@ -32,6 +32,7 @@ struct block_cursor {
 	uint64_t opened_ns;     /* when the first one came */
 	uint64_t output_bytes;  /* EMIT: in spool 1 */
 	uint64_t emitted_bytes; /* EMIT: how much of it has been emitted */
+	uint64_t due_ns;        /* to be run by then, before the first of its items expires; 0: none does */
 };
 
 struct block {
@@ -59,7 +60,10 @@ void block_deinit(struct block *block);
 
 /* As the stage's process(): adds the item. WEIR_HELD, WEIR_FAILED, -errno. */
 int block_add(struct block *block, struct weir_context *context, const struct weir_item *item);
-/* As the stage's flush(): what was added stands in the spool, and the cursor is what will be committed. */
+/*
+ * As the stage's flush(): what was added stands in the spool, and the cursor is what will be committed, with the time by which the block
+ * is to be run.
+ */
 int block_flush(struct block *block, struct weir_context *context);
 /* As the stage's end_run() and finish(): the block is complete, if there is one. WEIR_MORE or 0. */
 int block_complete(struct block *block);

@@ -228,6 +228,13 @@ static bool fake_cancelled(const struct weir_context *context)
 	return host_of(context)->cancelled;
 }
 
+static struct weir_budget fake_budget(const struct weir_context *context)
+{
+	uint64_t budget_ns = host_of(context)->budget_ns;
+
+	return weir_budget_at(NULL, budget_ns ? budget_ns : WEIR_FOREVER);
+}
+
 static const char *fake_stage_name(const struct weir_context *context)
 {
 	(void)context;
@@ -283,6 +290,7 @@ static const struct weir_host fake_table = {
 	.leave = fake_leave,
 	.produce_next = fake_produce_next,
 	.cancelled = fake_cancelled,
+	.budget = fake_budget,
 	.now_ns = fake_now_ns,
 	.stage_name = fake_stage_name,
 	.worker_index = fake_worker_index,

@@ -30,8 +30,9 @@ struct fake_host {
 	uint64_t room;        /* items that can be emitted before WEIR_FULL; UINT64_MAX: no end */
 	uint64_t full_after;  /* room again after each commit; 0: knob not used */
 	bool cancelled;
-	bool sleepless;  /* weir_wait without descriptors moves now_ns on instead of sleeping */
-	uint64_t now_ns; /* 0: the real clock */
+	bool sleepless;     /* weir_wait without descriptors moves now_ns on instead of sleeping */
+	uint64_t now_ns;    /* 0: the real clock */
+	uint64_t budget_ns; /* what weir_budget_of() says; 0: there is none */
 	uint32_t worker_index, generation;
 	char baggage[16];                                    /* of the item in hand; "": none */
 	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */

@@ -328,6 +328,55 @@ static void test_its_own_deadline_while_it_is_in_flight(void **state)
 	assert_own_expired();
 }
 
+/* ---- who gathers ---- */
+
+static uint64_t held_until_ns;
+static unsigned n_flushes;
+
+static int hold(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context, (void)state;
+	held_until_ns = held_until_ns < own_ns[*(const char *)item->data - '0'] ?
+				held_until_ns :
+				own_ns[*(const char *)item->data - '0'];
+	strncat(begun, item->data, item->size_bytes);
+	return WEIR_HELD;
+}
+
+/* Of this turn's items alone: what was held before was told before. */
+static int look_at_the_first_end(struct weir_context *context, void *state)
+{
+	(void)state;
+	assert_int_equal(weir_budget_of(context).deadline_ns, held_until_ns);
+	held_until_ns = UINT64_MAX;
+	n_flushes++;
+	return 0;
+}
+
+static int settle_all(struct weir_context *context, void *state)
+{
+	(void)state;
+	weir_settle(context, N);
+	return 0;
+}
+
+static void test_who_gathers_is_told_when_the_first_expires(void **state)
+{
+	static const struct weir_stage gathers = {
+		.role = WEIR_OPERATOR, .process = hold, .flush = look_at_the_first_end, .finish = settle_all
+	};
+
+	(void)state;
+	n_flushes = 0;
+	held_until_ns = UINT64_MAX;
+	begin_own(&gathers, 1, 0);
+	rig.relay.heritage.batch = 3;
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_string_equal(begun, "0345");
+	assert_in_range(n_flushes, 2, 10);
+	rig_deinit(&rig);
+}
+
 /* A stage may shorten what an item has left, and never lengthen it. */
 static int shorten(struct weir_context *context, void *state, const struct weir_item *item)
 {
@@ -484,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_its_own_deadline_counts_and_is_inherited),
 		cmocka_unit_test(test_its_own_deadline_in_a_loop),
 		cmocka_unit_test(test_its_own_deadline_while_it_is_in_flight),
+		cmocka_unit_test(test_who_gathers_is_told_when_the_first_expires),
 		cmocka_unit_test(test_a_stage_may_only_shorten_it),
 		cmocka_unit_test(test_who_gets_in_takes_its_wait_along),
 		cmocka_unit_test(test_a_source_waits_so_long_at_the_door),
