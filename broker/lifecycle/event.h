@@ -21,9 +21,9 @@ enum event_kind {
 /* How the kernel, and the status line of this very generation, say that a worker ended. */
 struct death_facts {
 	bool exited_zero, exited_one;
-	bool ended;      /* its status line said ENDED, or CANCELLED ... */
-	bool cancelled;  /* ... the latter: it left because it was told to, and has closed nothing */
-	bool progressed; /* committed at least one turn, or was killed from outside while it waited */
+	bool ended;     /* its status line said ENDED, or CANCELLED ... */
+	bool cancelled; /* ... the latter: it left because it was told to, and has closed nothing */
+	bool progressed; /* committed at least one turn that changed its books, or was killed from outside while it waited */
 	bool not_run;    /* weir-worker was never executed ... */
 	bool no_program; /* ... and never could be */
 };

@@ -17,6 +17,7 @@
 #include "broker/supervise/orphans.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/flow/commit.h"
 #include "common/observe/worker_state.h"
 
@@ -75,6 +76,19 @@ static bool killed_from_outside(const struct death *death)
 	}
 }
 
+uint64_t seat_books(const struct seat *seat)
+{
+	struct cursor cursor;
+
+	return cursor_snapshot(&seat->segment, &cursor) == 0 ? hash_bytes(0, &cursor, sizeof(cursor)) : 0;
+}
+
+/* It has committed a turn in which something has happened: who looks and finds nothing, and dies of the next look, has not got on. */
+static bool has_got_on(const struct seat *seat)
+{
+	return load_relaxed(&seat->segment.status->heartbeat) > 0 && seat_books(seat) != seat->books_before;
+}
+
 static void take_facts(struct seat *seat, const siginfo_t *info, struct death_facts *ret_facts)
 {
 	const struct segment_status *status = seat->segment.status;
@@ -98,7 +112,7 @@ static void take_facts(struct seat *seat, const siginfo_t *info, struct death_fa
 	if (!own)
 		return; /* it never got so far as to attach: the status line is its predecessor's */
 	death->worker_state = load_relaxed(&status->state);
-	ret_facts->progressed = load_relaxed(&status->heartbeat) > 0 || killed_from_outside(death);
+	ret_facts->progressed = has_got_on(seat) || killed_from_outside(death);
 	ret_facts->cancelled = death->worker_state == WORKER_STATE_CANCELLED;
 	ret_facts->ended = death->worker_state == WORKER_STATE_ENDED || ret_facts->cancelled;
 }

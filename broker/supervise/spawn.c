@@ -209,6 +209,7 @@ static void forget_generation(struct seat *seat)
 	seat->overdue = seat->hung = seat->cancel_seen = false;
 	seat->generation = seat->life->generation;
 	seat->scopes_seen = 0;
+	seat->books_before = seat_books(seat);
 }
 
 int seat_spawn(struct seat *seat)

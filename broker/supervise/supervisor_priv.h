@@ -90,6 +90,7 @@ struct seat {
 	int exec_fd; /* read end: errno of a failed exec; -1 once it has said hello */
 	int stderr_fd;
 	uint64_t spawned_ns;
+	uint64_t books_before; /* digest of its books when this generation began: seat_books() */
 	struct last_words words;
 	struct goodbye goodbye;
 	struct death death;
@@ -248,6 +249,8 @@ void seat_hear_last_order(struct seat *seat);
 /* reap.c */
 /* The pidfd says dead: from waitid to the event. */
 void seat_reap(struct seat *seat);
+/* A digest of what it has counted and of its stage's cursor: the same as before, so nothing has come of it. */
+uint64_t seat_books(const struct seat *seat);
 /* mend.c, and the attempt log; answers. */
 void seat_repair(struct seat *seat);
 /* What the memory of the dead says. */

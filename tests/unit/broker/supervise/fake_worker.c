@@ -293,6 +293,19 @@ static void emit(struct fake *fake)
 	store_relaxed(&fake->segment.status->heartbeat, 1);
 }
 
+/* A turn that moves the cursor. */
+static void get_on(struct fake *fake)
+{
+	struct cursor cursor = *cursor_current(&fake->segment);
+	struct commit commit;
+
+	cursor.stage[0]++;
+	commit_init(&commit, &fake->segment);
+	commit_add_cursor(&commit, &cursor);
+	commit_publish(&commit);
+	store_relaxed(&fake->segment.status->heartbeat, 1);
+}
+
 static void die_with_item_in_hand(const struct fake *fake)
 {
 	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
@@ -407,6 +420,10 @@ static void act_once(struct fake *fake)
 	if (acts(fake, "crash-always"))
 		raise(SIGKILL);
 	if (acts(fake, "crash-after-turns") && fake->heritage.generation < 12) {
+		get_on(fake);
+		raise(SIGKILL);
+	}
+	if (acts(fake, "crash-after-idle-turns")) {
 		store_relaxed(&fake->segment.status->heartbeat, 1);
 		raise(SIGKILL);
 	}

@@ -79,6 +79,18 @@ static void test_deaths_with_progress_do_not_count(void **state)
 	end_trial(&trial);
 }
 
+/* A source that asks once in vain and dies as it asks again: it has committed, and got nowhere. */
+static void test_turns_of_nothing_are_no_progress(void **state)
+{
+	struct trial trial = { 0 };
+
+	(void)state;
+	run_acts(&trial, "crash-after-idle-turns", "stay-on", 1, EXIT_LOSSES, "starting running draining failed ");
+	assert_int_equal(count_logged(&trial, "was killed by SIGKILL"), 5);
+	assert_logged(&trial, "has failed: more than 4 deaths without progress in 30");
+	end_trial(&trial);
+}
+
 static void test_being_killed_asleep_does_not_count(void **state)
 {
 	struct trial trial = { 0 };
@@ -167,6 +179,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_intensity_is_a_bound),
 		cmocka_unit_test(test_the_lanes_of_a_slot_that_is_given_up_close_as_lost),
 		cmocka_unit_test(test_deaths_with_progress_do_not_count),
+		cmocka_unit_test(test_turns_of_nothing_are_no_progress),
 		cmocka_unit_test(test_being_killed_asleep_does_not_count),
 		cmocka_unit_test(test_the_obituary_has_the_last_words),
 		cmocka_unit_test(test_the_suspect_is_counted_until_it_is_given_up),
