@@ -23,6 +23,7 @@
 #include "common/store/letter_replay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "common/base/cleanup.h"
@@ -32,6 +33,7 @@
 #define ANY_RUN UINT64_MAX /* runs are times of day */
 
 enum { MARK_BYTES = 20, MARK_TAKING_BYTES = 21 };
+enum { ROOM_STEPS_BYTES = 512 * 1024, ROOM_MARK_BYTES = 64 };
 
 /* ---- bytes ---- */
 
@@ -145,12 +147,52 @@ static int end_write(MDB_txn *txn, int r)
 	return r;
 }
 
+/* What the marks take, what changes with each step, and the largest letter with a longer story beside what it is now. */
+static uint64_t room_bytes(struct letter_store *store, MDB_txn *txn, const struct letter_mark *marks, size_t n)
+{
+	uint64_t largest_bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char id[8];
+		MDB_val key = { sizeof(id), id }, value;
+
+		letter_store_id_to_bytes(marks[i].id, id);
+		if (mdb_get(txn, store->letters, &key, &value) == 0 && value.mv_size > largest_bytes)
+			largest_bytes = value.mv_size;
+	}
+	return ROOM_STEPS_BYTES + (uint64_t)n * ROOM_MARK_BYTES + 2 * largest_bytes;
+}
+
+/*
+ * Taken on the disk before anything is marked: without room it is who asks that hears of it, and not, in the middle of a letter, a worker
+ * that can't go on then. Behind what the store is made of nobody reads. It does not make the file larger than the store may be.
+ */
+static int take_room(struct letter_store *store, MDB_txn *txn, const struct letter_mark *marks, size_t n)
+{
+	uint64_t end, bytes = room_bytes(store, txn, marks, n);
+	MDB_envinfo info;
+	MDB_stat pages;
+	int fd;
+
+	if (mdb_env_get_fd(store->env, &fd) || mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &pages))
+		return LETTER_STORE_E_DAMAGED;
+	end = (info.me_last_pgno + 1) * pages.ms_psize;
+	if (end >= store->size_bytes)
+		return 0;
+	bytes = bytes < store->size_bytes - end ? bytes : store->size_bytes - end;
+	return fallocate(fd, 0, (off_t)end, (off_t)bytes) == 0 || errno == EOPNOTSUPP ? 0 : error_origin(-errno);
+}
+
 int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked)
 {
 	MDB_txn *txn;
 	int r = letter_store_begin_write(store, &txn);
 
-	return r ? r : end_write(txn, mark_all(store, txn, marks, n, ret_marked));
+	*ret_marked = 0;
+	if (r)
+		return r;
+	r = take_room(store, txn, marks, n);
+	return end_write(txn, r ? r : mark_all(store, txn, marks, n, ret_marked));
 }
 
 int letter_store_unmark_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
@@ -316,16 +358,18 @@ static int say_all_taking(struct letter_store *store, uint64_t run, uint32_t slo
 	return end_write(txn, r);
 }
 
-static bool map_more(const struct letter_store *store)
+static bool map_more(const struct letter_store *store, uint64_t besides_bytes)
 {
-	return mdb_env_set_mapsize(store->env, store->size_bytes + 2 * (uint64_t)LETTER_HEADROOM_BYTES) == 0;
+	uint64_t headroom_bytes = 2 * (uint64_t)LETTER_HEADROOM_BYTES + besides_bytes;
+
+	return mdb_env_set_mapsize(store->env, store->size_bytes + headroom_bytes) == 0;
 }
 
 int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n)
 {
 	int r = n ? say_all_taking(store, run, slot, ids, n) : 0;
 
-	return r == LETTER_STORE_E_FULL && map_more(store) ? say_all_taking(store, run, slot, ids, n) : r;
+	return r == LETTER_STORE_E_FULL && map_more(store, 0) ? say_all_taking(store, run, slot, ids, n) : r;
 }
 
 /* ---- taken ---- */
@@ -359,7 +403,7 @@ static int settle_with_room(struct letter_store *store, const struct letter_mark
 {
 	int r = settle(store, marks, n, taken);
 
-	return r == LETTER_STORE_E_FULL && map_more(store) ? settle(store, marks, n, taken) : r;
+	return r == LETTER_STORE_E_FULL && map_more(store, 0) ? settle(store, marks, n, taken) : r;
 }
 
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
@@ -405,17 +449,26 @@ static int replace(struct letter_store *store, MDB_txn *txn, const struct dead_l
 	return r ? r : letter_store_unmark_one(store, txn, letter->id);
 }
 
+static int replace_in_one(struct letter_store *store, const struct dead_letter *letter, const char *encoded,
+			  size_t size_bytes)
+{
+	MDB_txn *txn;
+	int r = letter_store_begin_write(store, &txn);
+
+	return r ? r : end_write(txn, replace(store, txn, letter, encoded, size_bytes));
+}
+
+/* A full store: the letter gives its pages back, but has both for a moment. */
 int letter_store_return(struct letter_store *store, const struct dead_letter *letter)
 {
 	_cleanup_(free) char *encoded = NULL;
 	size_t size_bytes = 0;
-	MDB_txn *txn;
 	int r = letter_encode(letter, &encoded, &size_bytes);
 
-	if (r == 0)
-		r = letter_store_begin_write(store, &txn);
 	if (r)
 		return r;
-	r = end_write(txn, replace(store, txn, letter, encoded, size_bytes));
+	r = replace_in_one(store, letter, encoded, size_bytes);
+	if (r == LETTER_STORE_E_FULL && map_more(store, size_bytes))
+		r = replace_in_one(store, letter, encoded, size_bytes);
 	return r == LETTER_STORE_E_NONE ? letter_store_put(store, letter, NULL) : r;
 }

@@ -23,7 +23,8 @@ struct letter_mark {
 /*
  * Marks the letters marks[].id for the run and slot given with each; the numbers are given here. All in one transaction, durable. What is
  * marked for the same run already keeps its mark; ids that are not there are none, nor is, without `again`, one that another run was
- * about to take. ret_marked: how many have a mark now. Store in mode TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
+ * about to take. ret_marked: how many have a mark now. The room that giving them again will want is taken on the disk beforehand;
+ * without it nothing is marked. Store in mode TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
  */
 int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked);
 
@@ -60,6 +61,6 @@ int letter_store_unmark(struct letter_store *store, uint64_t id);
 
 /*
  * The letter of letter->id has failed again: it is replaced, keeps its id, and loses its mark; its identity may be another one.
- * If it was purged meanwhile it is put as a new one. Returns as letter_store_put().
+ * If it was purged meanwhile it is put as a new one. Has room of its own in a full store. Returns as letter_store_put().
  */
 int letter_store_return(struct letter_store *store, const struct dead_letter *letter);

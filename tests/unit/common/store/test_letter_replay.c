@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -208,6 +210,85 @@ static void test_a_letter_that_comes_back(void **state)
 	assert_letters("2:failed again 3:once more 4:the old identity 5:failed again ");
 }
 
+/* Each step of giving it again fits a store in which not a letter more does: also where it comes back, and is longer. */
+static void test_a_full_store_has_room_for_it(void **state)
+{
+	static char big[10000], longer[12000];
+	struct dead_letter again = letter_of(1, longer);
+	uint64_t n = 3, id = 1;
+	int r = 0;
+
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	memset(longer, 'y', sizeof(longer) - 1);
+	again = letter_of(1, longer);
+	store = letter_store_close(store);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 1u << 20, &store), 0);
+	for (size_t size = sizeof(big) - 1; size; size /= 10) {
+		big[size] = '\0';
+		for (r = 0; r == 0; n += r == 0) {
+			struct dead_letter letter = letter_of(n + 1, big);
+
+			r = letter_store_put(store, &letter, NULL);
+		}
+		assert_int_equal(r, LETTER_STORE_E_FULL);
+	}
+	store = letter_store_close(store);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 1u << 20, &store), 0);
+	for (; id <= 3; id++)
+		assert_int_equal(mark(id, RUN, 4), 1);
+	store = letter_store_close(store);
+	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 1u << 20, &store), 0);
+	again.id = 1;
+	assert_int_equal(letter_store_return(store, &again), 0);
+	assert_marks(RUN, 4, 0, "2/2 3/3 ");
+	assert_int_equal(letter_store_taking(store, RUN, 4, (const uint64_t[]){ 2 }, 1), 0);
+	assert_int_equal(letter_store_taken(store, RUN, 4, 2), 0);
+	assert_int_equal(letter_store_give_up(store, RUN, 4, 2), 0);
+	assert_marks(RUN, LETTER_MARK_ANY_SLOT, 0, "");
+}
+
+/* A disk without room says so to who asks, and nothing is marked; what was marked has its room. */
+static void test_a_full_disk_is_told_to_who_asks(void **state)
+{
+	static char big[100000], longer[101000];
+	const struct letter_mark marks[] = { { .id = 1, .run = RUN, .slot = 4 }, { .id = 4, .run = RUN, .slot = 4 } };
+	struct rlimit before, small;
+	struct dead_letter again;
+	char file[128];
+	struct stat st;
+	size_t n = 9;
+
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	memset(longer, 'y', sizeof(longer) - 1);
+	assert_int_equal(put(4, big), 4);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	assert_int_equal(stat(file, &st), 0);
+	small.rlim_cur = (rlim_t)st.st_size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(letter_store_mark(store, marks, 2, &n), -EFBIG);
+	assert_int_equal(n, 0);
+	assert_marks(RUN, 4, 0, "");
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(letter_store_mark(store, marks, 2, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(stat(file, &st), 0);
+	small.rlim_cur = (rlim_t)st.st_size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(letter_store_taking(store, RUN, 4, (const uint64_t[]){ 1 }, 1), 0);
+	assert_int_equal(letter_store_taken(store, RUN, 4, 1), 0);
+	again = letter_of(4, longer);
+	again.id = 4;
+	assert_int_equal(letter_store_return(store, &again), 0);
+	assert_marks(RUN, 4, 0, "");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
 /* Whoever replaces or removes a letter takes its mark away: no mark is without a letter, or for another one. */
 static void test_a_mark_goes_with_its_letter(void **state)
 {
@@ -343,6 +424,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_rise, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_slot_that_is_over_leaves_its_letters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_letter_that_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_full_store_has_room_for_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told_to_who_asks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_mark_goes_with_its_letter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_about_to_be_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_run_has_it_now, setup, teardown),
