@@ -77,6 +77,9 @@ assert_eq "$(weir dlq export picky --cause attempts --raw | sort -n | xargs)" "7
 assert_eq "$(weir dlq export picky --stage again --cause attempts | grep -o '"how"' | wc -l)" 4 "deaths of both items of a worker"
 assert_eq "$(weir dlq export picky --stage again --cause rejected --raw | sort -n | head -n 2 | xargs)" "33 133" "raw payloads"
 
+# Who is refused has cost nobody his life, though its worker knows of those that others have cost.
+assert_eq "$(weir dlq export picky --cause rejected | grep -c '"how"')" 0 "deaths of another item"
+
 # Another run has letters of its own, though its numbers are the same.
 spec out2 >spec2.yaml
 assert_exit 3 weir run --json spec2.yaml

@@ -218,11 +218,54 @@ static void test_where_items_expire_its_run_begins_anew(void **state)
 	}
 }
 
+static int copy_story(void *data, const struct dead_letter *letter)
+{
+	struct text *story = data;
+
+	text_printf(story, "%u:", letter->attempts);
+	for (uint32_t i = 0; i < letter->n_deaths; i++)
+		text_printf(story, " %s;", letter->deaths[i].how);
+	return 0;
+}
+
+/* Refused once more, by a worker that knows how others of its seat have died: of this letter, or of somebody else's item. */
+static void refuse_again(const struct shape *shape, uint32_t n_died_of_it, const char *expected)
+{
+	struct heritage_death *death = calloc(1, sizeof(*death));
+	_cleanup_(text_deinit) struct text story = TEXT_NULL;
+	uint64_t id = begin(shape);
+
+	death->how = strdup("was killed by SIGSEGV");
+	rig.relay.heritage.deaths = death;
+	rig.relay.heritage.n_deaths = 1;
+	rig.relay.suspect_attempts = n_died_of_it;
+	rig.relay.suspect_lane = HAND_LETTER;
+	rig.relay.suspect_position = number;
+	refuses = true;
+	assert_int_equal(shape->loop(&rig.relay), 0);
+	assert_int_equal(attempt_seen, 2 + n_died_of_it);
+	assert_int_equal(rig.relay.suspect_attempts, 0);
+	assert_int_equal(letter_store_get(store_of(&rig.relay), id, copy_story, &story), 0);
+	assert_string_equal(text_get(&story), expected);
+	assert_int_equal(letter_store_remove(store_of(&rig.relay), &id, 1, NULL), 0);
+	end(1);
+}
+
+static void test_its_story_is_of_its_own_deaths(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		refuse_again(&shapes[i], 0, "2: was refused: not wanted;");
+		refuse_again(&shapes[i], 1, "3: was refused: not wanted; was killed by SIGSEGV;");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_has_no_deadline_of_its_own),
 		cmocka_unit_test(test_where_items_expire_its_run_begins_anew),
+		cmocka_unit_test(test_its_story_is_of_its_own_deaths),
 	};
 	char command[64];
 	int failed;

@@ -26,6 +26,7 @@
 #define FLOOD_LINES 20000
 #define EMITTED_ITEMS 3
 #define POISON_POSITION 640
+#define POISON_LETTER 7u /* number of its mark */
 #define POISON_SEQUENCE 20
 #define WAIT_STEP_NS (2 * NS_PER_MS)
 
@@ -322,6 +323,30 @@ static void die_with_item_in_hand(const struct fake *fake)
 	raise(SIGKILL);
 }
 
+/* Dies of a dead letter that is given again; the next one takes it, and dies of something else; then nothing is suspected any more. */
+static void die_of_a_letter(struct fake *fake)
+{
+	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
+	struct segment_hand *hand = fake->segment.hand;
+	struct commit commit;
+
+	if (fake->heritage.generation == 0) {
+		store_relaxed(&hand->position, POISON_LETTER);
+		store_relaxed(&hand->lane, HAND_LETTER);
+		store_release(&hand->busy, 1);
+		raise(SIGKILL);
+	}
+	if (fake->heritage.generation == 1) {
+		demand(slot->suspect_attempts == 1 && slot->suspect_lane == HAND_LETTER &&
+		       slot->suspect_position == POISON_LETTER);
+		commit_init(&commit, &fake->segment);
+		commit_add_letter(&commit, POISON_LETTER);
+		commit_publish(&commit);
+		raise(SIGKILL);
+	}
+	demand(slot->suspect_attempts == 0);
+}
+
 /* As an asynchronous stage does with as many items in flight as it may have, until it may have one. */
 static void die_with_many_in_flight(const struct fake *fake)
 {
@@ -466,6 +491,8 @@ static void act_longer(struct fake *fake)
 {
 	if (acts(fake, "poison"))
 		die_with_item_in_hand(fake);
+	if (acts(fake, "poison-letter"))
+		die_of_a_letter(fake);
 	if (acts(fake, "crowded"))
 		die_with_many_in_flight(fake);
 	if (acts(fake, "hold") || acts(fake, "hold-deaf") || acts(fake, "hold-done"))

@@ -126,6 +126,17 @@ static void test_the_suspect_is_counted_until_it_is_given_up(void **state)
 	end_trial(&trial);
 }
 
+static void test_a_letter_that_was_taken_is_not_suspected(void **state)
+{
+	struct trial trial = { 0 };
+
+	(void)state;
+	run_acts(&trial, "good", "poison-letter", 1, EXIT_DONE, "starting running stopped ");
+	assert_int_equal(trial.view.stages[1].restarts, 2);
+	assert_int_equal(count_logged(&trial, "a dead letter that was given again (1 of 3 attempts)"), 1);
+	end_trial(&trial);
+}
+
 static void test_nobody_is_counted_among_many_in_flight(void **state)
 {
 	struct trial trial = { 0 };
@@ -183,6 +194,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_being_killed_asleep_does_not_count),
 		cmocka_unit_test(test_the_obituary_has_the_last_words),
 		cmocka_unit_test(test_the_suspect_is_counted_until_it_is_given_up),
+		cmocka_unit_test(test_a_letter_that_was_taken_is_not_suspected),
 		cmocka_unit_test(test_nobody_is_counted_among_many_in_flight),
 		cmocka_unit_test(test_senseless_memory_is_quarantined),
 		cmocka_unit_test(test_grandchildren_do_not_survive),
