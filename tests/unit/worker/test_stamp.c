@@ -220,6 +220,40 @@ static void test_beside_what_the_stage_says(void **state)
 	end("90m+5m 2m+2m +5m ", 1);
 }
 
+/* A loop all of whose items are refused commits like any other: else the next generation would refuse them all once more. */
+#define N_REFUSED 30u
+static unsigned n_seen_committed;
+
+static int run_in_vain(struct weir_context *context, void *state)
+{
+	const struct worker *source = &rig.producers[0];
+
+	(void)state;
+	for (uint64_t i = 0; i < N_REFUSED; i++) {
+		uint64_t committed = cursor_current(&source->segment)->ledger[LEDGER_REJECTED_OUT];
+
+		assert_in_range(committed, i < source->heritage.batch ? 0 : i - source->heritage.batch, i);
+		n_seen_committed = committed ? n_seen_committed + 1 : 0;
+		assert_int_equal(weir_send(context, 0, "soon", 4, WEIR_FOREVER), WEIR_REJECTED);
+	}
+	return WEIR_OK;
+}
+
+static void test_a_loop_that_only_refuses_commits(void **state)
+{
+	static const struct weir_stage in_vain = { .role = WEIR_SOURCE, .run = run_in_vain };
+	static const char *const sent[] = { NULL };
+
+	(void)state;
+	n_seen_committed = 0;
+	begin("within(item)", sent, &in_vain);
+	assert_int_equal(run_loop(&rig.producers[0]), 0);
+	assert_in_range(n_seen_committed, 1, N_REFUSED - 1);
+	assert_int_equal(rig.producers[0].cursor.ledger[LEDGER_REJECTED_OUT], N_REFUSED);
+	unlink(letters);
+	rig_deinit(&rig);
+}
+
 /* The largest item that a source is told to make fits, with its deadline. */
 static int make_large(struct weir_context *context, void *state)
 {
@@ -255,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_within_what_it_says),
 		cmocka_unit_test(test_at_what_it_says),
 		cmocka_unit_test(test_beside_what_the_stage_says),
+		cmocka_unit_test(test_a_loop_that_only_refuses_commits),
 		cmocka_unit_test(test_the_largest_item_still_fits),
 	};
 
