@@ -140,7 +140,8 @@ const struct command commands[] = {
 	  .description =
 		  "NAME ends the pipeline. NAME/STAGE ends that stage: what comes to it is discarded, the rest goes on. --scope ends one\n"
 		  "request among many: its items are not started any more, by no stage; all others go on.\n\n" STOP_EXIT_CODES
-		  "\nOf a stage or scope: 0 all workers have acknowledged it, 4 the ones that are named have not yet, 75 refused.",
+		  "\nOf a stage or scope: 0 all workers have acknowledged it, 2 there is no such stage, 4 the ones that are named have\n"
+		  "not yet, 75 refused.",
 	  .options = { { OPTION_SCOPE, "scope", 0, "NUMBER", "items that belong to this scope, in all stages" },
 		       { OPTION_FOR, "for", 0, "DURATION", "how long the scope stays cancelled (default: 10m)" },
 		       { OPTION_CAUSE, "cause", 'c', "CAUSE", "why, for log and ledger (default: user)" },

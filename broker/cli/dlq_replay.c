@@ -87,7 +87,7 @@ static int ask(struct replaying *replaying, const char *stage, const struct targ
 		else
 			fprintf(stderr, "weir: this was about dead letters of stage '%s'; nothing was given again\n",
 				stage);
-		return r;
+		return r == EXIT_USAGE ? EXIT_TRY_AGAIN : r; /* it is the letter that names a stage of another time */
 	}
 	target = &replaying->targets[replaying->n_targets++];
 	*target = (struct target){ .stage = stage, .body = body };

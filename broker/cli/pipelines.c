@@ -4,6 +4,7 @@
 
 #include "broker/cli/pipelines.h"
 #include "broker/control/client.h"
+#include "broker/control/requests.h"
 #include "broker/control/run_dir.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/cleanup.h"
@@ -27,6 +28,14 @@ static void say_refused(const char *name, const char *verb, const char *body)
 	fprintf(stderr, "weir: pipeline '%s' refused '%s': %s\n", name, verb, text_get(&error));
 }
 
+static void say_no_stage(const char *name, const char *body)
+{
+	_cleanup_(text_deinit) struct text error = TEXT_NULL;
+
+	reply_error(body, &error);
+	fprintf(stderr, "weir: pipeline '%s': %s\n", name, text_get(&error));
+}
+
 int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
 		 struct text *ret_body)
 {
@@ -47,6 +56,10 @@ int pipeline_explain(const char *name, const char *verb, int r, int status, cons
 {
 	if (r == 0 && status == 0)
 		return 0;
+	if (r == 0 && status == REQUEST_NO_STAGE) {
+		say_no_stage(name, body);
+		return EXIT_USAGE;
+	}
 	if (r == CONTROL_E_NOT_RUNNING) {
 		fprintf(stderr, "weir: no pipeline '%s' is running; 'weir ps' lists those that are\n", name);
 		return EXIT_NOT_RUNNING;

@@ -17,7 +17,7 @@ bool pipeline_name_valid(const char *name);
 
 /*
  * One request to the pipeline of that name, waiting at most two seconds. Returns 0 and the reply's body, or an exit code after
- * one line on stderr: EXIT_NOT_RUNNING, EXIT_TRY_AGAIN (no answer, or refused). Blocks.
+ * one line on stderr: EXIT_NOT_RUNNING, EXIT_USAGE (it has no such stage), EXIT_TRY_AGAIN (no answer, or refused). Blocks.
  */
 int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body);
 /*

@@ -18,7 +18,6 @@
 #include "common/scope/cause.h"
 
 #define STOP_DEFAULT_NS (5 * NS_PER_S)
-#define STAGE_NAME_MAX 64u
 #define TIMEOUT_MAX_NS (UINT64_C(365) * 86400 * NS_PER_S)
 
 struct request {
@@ -36,6 +35,14 @@ static void add_error(struct text *body, const char *error)
 {
 	text_add(body, "{\"error\":");
 	text_add_json(body, error, strlen(error));
+}
+
+static char *string_of(struct message_bytes bytes)
+{
+	char *string = strndup(bytes.data ? bytes.data : "", bytes.size_bytes);
+
+	must(string);
+	return string;
 }
 
 /* Absolute; a timeout of 0 means the default, a default of 0 means none. */
@@ -98,20 +105,17 @@ static enum request_status answer_why(const struct request *request, struct text
 
 static enum request_status answer_replay(const struct request *request, struct text *body)
 {
-	_cleanup_(free) char *stage =
-		strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
+	_cleanup_(free) char *stage = string_of(request->argument);
 
-	must(stage);
 	return supervisor_replay(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
 }
 
 static enum request_status answer_stack(const struct request *request, struct text *body)
 {
-	_cleanup_(free) char *stage =
-		strndup(request->argument.data ? request->argument.data : "", request->argument.size_bytes);
+	_cleanup_(free) char *stage = string_of(request->argument);
 
-	must(stage);
-	return supervisor_ask_backtraces(request->supervisor, stage, body) ? REQUEST_DONE : REQUEST_FAILED;
+	supervisor_ask_backtraces(request->supervisor, stage, body);
+	return REQUEST_DONE;
 }
 
 static enum request_status answer_metrics(const struct request *request, struct text *body)
@@ -203,12 +207,11 @@ static enum request_status answer_cancel_stage(const struct request *request, st
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	struct message_bytes cause_name, name = split_word(request->argument, &cause_name);
-	char stage[STAGE_NAME_MAX + 1] = "";
+	_cleanup_(free) char *stage = string_of(name);
 	int cause = cause_of(cause_name), r;
 
 	if (cause < 0)
 		return refuse_cause(body);
-	memcpy(stage, name.data, name.size_bytes < STAGE_NAME_MAX ? name.size_bytes : STAGE_NAME_MAX);
 	r = supervisor_cancel_stage(request->supervisor, stage, (enum cause)cause, "weir cancel", &why);
 	if (r != 0 && r != SUPERVISOR_E_ALREADY)
 		return answer_refused(r, &why, body);
@@ -263,25 +266,32 @@ static enum request_status answer_cancel_scope(const struct request *request, st
 static const struct verb {
 	struct request_line line;
 	request_function *answer;
-	bool early; /* can be answered before there is a supervisor */
+	bool early;       /* can be answered before there is a supervisor */
+	bool about_stage; /* its argument begins with the name of one */
 } verbs[] = {
-	{ { "ping", "", "is anybody there, and who" }, answer_ping, true },
-	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false },
-	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false },
-	{ { "stack", "stage", "its workers are asked where they stand; status has the answers" }, answer_stack, false },
+	{ { "ping", "", "is anybody there, and who" }, answer_ping, true, false },
+	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false, false },
+	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false, false },
+	{ { "stack", "stage", "its workers are asked where they stand; status has the answers" },
+	  answer_stack,
+	  false,
+	  true },
 	{ { "replay", "stage", "dead letters are marked to be given to that stage again: its workers look" },
 	  answer_replay,
-	  false },
-	{ { "metrics", "", "all metrics with their labels" }, answer_metrics, false },
-	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false },
-	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false },
-	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false },
-	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false },
+	  false,
+	  true },
+	{ { "metrics", "", "all metrics with their labels" }, answer_metrics, false, false },
+	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false, false },
+	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false, false },
+	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false, false },
+	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false, false },
 	{ { "cancel-stage", "stage cause", "end one stage at once, the rest goes on without it" },
 	  answer_cancel_stage,
-	  false },
+	  false,
+	  true },
 	{ { "cancel-scope", "number cause", "items of that scope are not started any more, for timeout_ns or 10 min" },
 	  answer_cancel_scope,
+	  false,
 	  false },
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -291,6 +301,14 @@ const size_t n_request_lines = N_VERBS;
 const struct request_line *request_line_at(size_t index)
 {
 	return &verbs[index].line;
+}
+
+static bool names_stage(const struct request *request, struct text *body)
+{
+	struct message_bytes rest;
+	_cleanup_(free) char *stage = string_of(split_word(request->argument, &rest));
+
+	return supervisor_has_stage(request->supervisor, stage, body);
 }
 
 static const struct verb *verb_find(struct message_bytes name)
@@ -327,5 +345,7 @@ enum request_status request_answer(struct supervisor *supervisor, const struct r
 		text_add_char(ret_body, '}');
 		return REQUEST_TOO_EARLY;
 	}
+	if (verb->about_stage && !names_stage(&context, ret_body))
+		return REQUEST_NO_STAGE;
 	return verb->answer(&context, ret_body);
 }

@@ -15,6 +15,7 @@ enum request_status {
 	REQUEST_DONE = 0,
 	REQUEST_FAILED = 1,     /* understood, but could not be done: the body says why */
 	REQUEST_BAD = 2,        /* no such verb, or a senseless argument: the body says what there is */
+	REQUEST_NO_STAGE = 3,   /* the argument names no stage of this pipeline: the body says which there are */
 	REQUEST_TOO_EARLY = 75, /* the pipeline is not up yet: ask again */
 };
 

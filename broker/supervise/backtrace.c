@@ -16,6 +16,7 @@
 
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
+#include "common/base/must.h"
 
 void seat_ask_backtrace(const struct seat *seat)
 {
@@ -62,15 +63,12 @@ void seat_forget_backtrace(struct seat *seat)
 	seat->backtrace = (struct seat_backtrace){ 0 };
 }
 
-bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *name, struct text *body)
+void supervisor_ask_backtraces(struct supervisor *supervisor, const char *name, struct text *body)
 {
 	uint32_t number, n = 0;
 	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
 
-	if (!stage) {
-		text_add(body, "{\"error\":\"it has no such stage; 'weir ps' lists those that it has\"}");
-		return false;
-	}
+	must(stage);
 	for (uint32_t i = 0; i < stage->workers; i++) {
 		const struct seat *seat = &supervisor->seats[stage->first_slot + i];
 
@@ -80,5 +78,4 @@ bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *name, 
 		n++;
 	}
 	text_printf(body, "{\"asked\":%u}", n);
-	return true;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/supervise/supervisor_priv.h"
+#include "common/base/must.h"
 #include "common/memory/doorbell.h"
 #include "common/store/letter_replay.h"
 
@@ -51,8 +52,6 @@ static void add_seats(const struct supervisor *supervisor, const struct plan_sta
 /* Why nothing can be given to it; NULL: something can. */
 static const char *objection(const struct supervisor *supervisor, const struct plan_stage *stage)
 {
-	if (!stage)
-		return "it has no such stage now; 'weir ps' lists those that it has";
 	if (stage->role == WEIR_SOURCE)
 		return "that stage is a source: it reads its items itself, so nothing can be given to it. Mend what it reads";
 	if (stage->dead_letter_path)
@@ -68,8 +67,10 @@ bool supervisor_replay(struct supervisor *supervisor, const char *name, struct t
 	const struct plan *plan = supervisor->plan;
 	uint32_t number;
 	const struct plan_stage *stage = plan_find_stage(plan, name, &number);
-	const char *why = objection(supervisor, stage);
+	const char *why;
 
+	must(stage);
+	why = objection(supervisor, stage);
 	if (why) {
 		text_add(body, "{\"error\":");
 		add_string(body, why);

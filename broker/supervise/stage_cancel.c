@@ -8,17 +8,9 @@
  * for the stand-ins. Of a stage with in_flight above 1 too: what has ended out of order has its done-bit, and the stand-in steps over it.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "broker/supervise/supervisor_priv.h"
-
-static int refuse_unknown(const struct supervisor *supervisor, const char *name, struct text *why)
-{
-	text_printf(why, "there is no stage '%s'; there are ", name);
-	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
-		text_printf(why, "%s%s", i ? ", " : "", supervisor->plan->stages[i].name);
-	return SUPERVISOR_E_REFUSED;
-}
+#include "common/base/must.h"
 
 static void cancel_stage(struct supervisor *supervisor, uint32_t number, enum cause cause, const char *who)
 {
@@ -37,10 +29,8 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 {
 	const struct lifecycle *lifecycle = &supervisor->lifecycle;
 	uint32_t number;
-	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
 
-	if (!stage)
-		return refuse_unknown(supervisor, name, why);
+	must(plan_find_stage(supervisor->plan, name, &number));
 	if (lifecycle->stages[number].abandoned || lifecycle->ladder.rung >= RUNG_CANCEL || lifecycle->finished)
 		return SUPERVISOR_E_ALREADY;
 	if (!lifecycle->started_ns) {

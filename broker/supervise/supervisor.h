@@ -66,6 +66,11 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
  */
 const char *supervisor_resume(struct supervisor *supervisor, const char *who);
 /*
+ * Whether there is a stage of that name. If not, the JSON says so and which there are. The calls below that take a stage's name want one
+ * of which this says yes.
+ */
+bool supervisor_has_stage(const struct supervisor *supervisor, const char *name, struct text *body);
+/*
  * Cancels one stage, and the pipeline goes on without it (stage_cancel.c); or one scope of items, for for_ns (0: ten minutes), whose place
  * in time *ret_epoch is. Returns 0; SUPERVISOR_E_ALREADY: it is; SUPERVISOR_E_TOO_EARLY, SUPERVISOR_E_REFUSED: `why` says why not. Do
  * not wait.
@@ -81,10 +86,9 @@ uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t e
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
 /*
- * Asks the workers of a stage where they stand; "status" has the answers when they are there. Appends {"asked": how many}. Returns false if there
- * is no such stage: then the JSON says so. Does not wait.
+ * Asks the workers of a stage where they stand; "status" has the answers when they are there. Appends {"asked": how many}. Does not wait.
  */
-bool supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage, struct text *body);
+void supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage, struct text *body);
 /*
  * Dead letters are, or will be, marked to be given to that stage again: tells its workers to look, and appends what `weir dlq replay` has
  * to know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.

@@ -199,7 +199,8 @@ weir run --json other.yaml 2>stderr.run &
 run=$!
 wait_until 60 running again
 assert_exit 75 weir dlq replay again --all
-assert_contains stderr "it has no such stage now"
+assert_contains stderr "there is no stage 'pick'; there are "
+assert_contains stderr "nothing was given again"
 weir stop again >/dev/null
 wait "$run"
 sed 's/name: gather/name: collect/; s/count: 1000, //; s/plugin: .*so, dead/exec: [cat], mode: line, dead/' batch.yaml >other.yaml

@@ -18,7 +18,7 @@ weir run --json branch.yaml >branch.json 2>&1 &
 run=$!
 wait_until 60 test -s archive.out
 weir cancel branch/nothing 2>refused
-assert_eq $? 75 "a stage that is not there"
+assert_eq $? 2 "a stage that is not there"
 assert_contains refused "there is no stage 'nothing'; there are make, slow, archive, write"
 assert_exit 2 weir cancel branch/slow --scope 7
 kill_randomly branch 50 4 >/dev/null

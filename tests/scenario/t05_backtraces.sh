@@ -155,8 +155,8 @@ for _ in 1 2 3 4 5; do
 		grep -q '^  [a-z_]' answer || fail "$stage: $(cat answer)"
 	done
 done
-assert_exit 75 weir why ask --stack nobody
-assert_contains stderr "no such stage"
+assert_exit 2 weir why ask --stack nobody
+assert_contains stderr "pipeline 'ask': there is no stage 'nobody'; there are "
 assert_exit 2 weir why --stack mill
 assert_exit 3 weir why nobody --stack mill
 weir ps ask --json | grep -q '"backtrace":{"generation":0,"seconds":[0-9.]*,"about":"","frames":\["spin_for_ever (hang.so+' || fail "status: $(weir ps ask --json)"

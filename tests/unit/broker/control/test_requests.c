@@ -63,11 +63,17 @@ static void test_cancel_of_a_part(void **state)
 	assert_int_equal(ask(f, "cancel-stage", "gone run_deadline", 0, &body), REQUEST_DONE);
 	assert_int_equal(atomic_load(&f->supervisor.last_cause), CAUSE_RUN_DEADLINE);
 	assert_non_null(strstr(text_get(&body), "\"already\":true,\"waiting\":[]}"));
-	assert_int_equal(ask(f, "cancel-stage", "nothing user", 0, &body), REQUEST_FAILED);
-	assert_non_null(strstr(text_get(&body), "no 'nothing'"));
+	assert_int_equal(ask(f, "cancel-stage", "refused user", 0, &body), REQUEST_FAILED);
+	assert_non_null(strstr(text_get(&body), "no 'refused'"));
 	assert_int_equal(ask(f, "cancel-stage", "late", 0, &body), REQUEST_TOO_EARLY);
 	assert_int_equal(ask(f, "cancel-stage", "read boredom", 0, &body), REQUEST_BAD);
-	assert_int_equal(ask(f, "cancel-stage", "", 0, &body), REQUEST_FAILED);
+	static const char *const verbs[] = { "cancel-stage", "stack", "replay" };
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		assert_int_equal(ask(f, verbs[i], "nothing", 0, &body), REQUEST_NO_STAGE);
+		assert_string_equal(text_get(&body), "{\"error\":\"no 'nothing'\",\"stages\":[\"read\"]}");
+		assert_int_equal(ask(f, verbs[i], "", 0, &body), REQUEST_NO_STAGE);
+	}
+	assert_int_equal(ask(f, "cancel-stage", "nothing boredom", 0, &body), REQUEST_NO_STAGE);
 
 	assert_int_equal(ask(f, "cancel-scope", "42 config", 7 * NS_PER_S, &body), REQUEST_DONE);
 	assert_true(atomic_load(&f->supervisor.last_scope) == 42);
