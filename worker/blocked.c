@@ -90,3 +90,16 @@ void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 	if (!looks_round && load_relaxed(&worker->board->at_rest))
 		(void)client_send_status(worker->client, worker_state_name(WORKER_STATE_BUSY), "awake");
 }
+
+/* As the sleeps for room downstream, this is none of the item's time: its deadline stands still. */
+void blocked_note_store(struct worker *worker, uint64_t now_ns)
+{
+	note(worker, WORKER_STATE_WAIT_SPACE, WAIT_FOR_STORE, NO_LANE, now_ns);
+}
+
+void blocked_store_over(struct worker *worker, uint64_t now_ns)
+{
+	counter_add(worker, COUNTER_WAITS_SPACE, 1);
+	counter_add(worker, COUNTER_WAIT_SPACE_NS, now_ns - load_relaxed(&worker->segment.status->since_ns));
+	blocked_over(worker, now_ns, false);
+}

@@ -17,6 +17,7 @@
 
 #include "common/base/clock.h"
 #include "common/store/letter_store.h"
+#include "worker/blocked.h"
 #include "worker/dead_letter.h"
 #include "worker/replay.h"
 
@@ -64,12 +65,24 @@ static void date_deadline(struct dead_letter *letter, unsigned char *words)
 	letter->baggage = words;
 }
 
+/* Somebody else writes letters, and may be stopped at that: whoever looks shall see who waits, and that it is not its item's fault. */
+static void on_wait(void *data, bool waits)
+{
+	if (waits)
+		blocked_note_store(data, clock_now_ns());
+	else
+		blocked_store_over(data, clock_now_ns());
+}
+
 int burial_open(struct worker *worker, struct letter_store **ret_store)
 {
 	const char *path = worker->heritage.dead_letter_store;
-	int r = burial_store ? 0 :
-		path         ? letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store) :
-			       LETTER_STORE_E_NONE;
+	int r;
+
+	letter_store_watch(on_wait, worker);
+	r = burial_store ? 0 :
+	    path         ? letter_store_open(path, LETTER_STORE_WRITE, 0, &burial_store) :
+			   LETTER_STORE_E_NONE;
 
 	*ret_store = burial_store;
 	return r;

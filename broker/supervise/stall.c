@@ -6,6 +6,7 @@
  *      waits for room       ANY of the readers of the lanes that would do. A reader that is through and has not freed the room has passed
  *                           the bytes on: then whoever still reads them
  *      a rendezvous, a goodbye   ALL of the readers that are not through
+ *      writes a dead letter whose turn it is, if that is one of us
  *
  * Who works, is stopped, has just moved, or waits for something outside may go on, and with it whoever needs only it: so on, back along the
  * arrows, until nothing changes. Who is left can be woken by nobody: a deadlock. Of them, following the arrows leads either round
@@ -154,6 +155,8 @@ static void link_sleeper(struct graph *graph, struct node *node, uint32_t number
 		need_commits(graph, node, number, false);
 	if (what & WAIT_FOR_READERS)
 		need_readers(graph, node, number, HOPS_MAX);
+	if (what & WAIT_FOR_STORE && worker->store_holder != STALL_NONE)
+		need(graph, node, worker->store_holder);
 	/* Between two looks at two places; or its input has ended, and it is about to see that. But what is put aside stays there. */
 	if (!node->n_needs && (!worker->n_pending || (!(may_end || what == 0))))
 		node->rule = RULE_FREE;
@@ -407,6 +410,8 @@ static enum stall_kind reason_of(const struct graph *graph, uint32_t number)
 		return STALL_KIND_STOPPED;
 	if (worker->waits_for & (WAIT_FOR_ITEM | WAIT_FOR_EVENT | WAIT_FOR_TIME) && worker->n_pending)
 		return worker->waits_for & (WAIT_FOR_EVENT | WAIT_FOR_TIME) ? STALL_KIND_OUTSIDE : STALL_KIND_PENDING;
+	if (worker->waits_for & WAIT_FOR_STORE)
+		return worker->store_holder == STALL_NONE ? STALL_KIND_STORE : STALL_KIND_COUNT;
 	/* A gatherer that waits for more, or for its time, is at rest; so is who sleeps for room. */
 	if (worker->waits_for & (WAIT_FOR_ITEM | WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT | WAIT_FOR_READERS))
 		return STALL_KIND_COUNT;

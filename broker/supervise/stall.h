@@ -57,9 +57,11 @@ enum stall_doing {
 
 struct stall_worker {
 	enum stall_doing doing;
-	uint32_t waits_for; /* WAIT_FOR_* */
-	uint32_t lane;      /* ... in the topology; STALL_NONE: none in particular */
-	bool asked_to_end;  /* a source that should take nothing more in */
+	uint32_t waits_for;    /* WAIT_FOR_* */
+	uint32_t lane;         /* ... in the topology; STALL_NONE: none in particular */
+	uint32_t store_holder; /* WAIT_FOR_STORE: the worker whose turn it is; STALL_NONE: none of this pipeline */
+	pid_t store_pid;       /* ... its process; 0: it has just ended */
+	bool asked_to_end;     /* a source that should take nothing more in */
 	pid_t pid;
 	uint32_t generation;
 	uint64_t since_ns; /* it is doing that */

@@ -64,7 +64,8 @@ static bool is_in_stage(const struct stall_worker *worker)
 {
 	return worker->doing == STALL_BUSY ||
 	       (worker->doing == STALL_WAITS &&
-		!(worker->waits_for & (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT | WAIT_FOR_READERS)));
+		!(worker->waits_for &
+		  (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT | WAIT_FOR_READERS | WAIT_FOR_STORE)));
 }
 
 bool stall_has_work(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number)

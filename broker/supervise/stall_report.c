@@ -59,6 +59,8 @@ static void add_for(uint64_t since_ns, uint64_t now_ns, struct text *text)
 
 static const char *wait_words(uint32_t waits_for)
 {
+	if (waits_for & WAIT_FOR_STORE)
+		return "waits for the dead letters, into which writes";
 	if (waits_for & WAIT_FOR_CREDIT)
 		return "waits for credit from";
 	if (waits_for & WAIT_FOR_COMMIT)
@@ -101,6 +103,15 @@ static void add_stages(const struct stall_topology *topology, const struct stall
 	}
 }
 
+static void add_writer(const struct stall_topology *topology, const struct stall_worker *worker, struct text *text)
+{
+	text_add_char(text, ' ');
+	if (worker->store_holder != STALL_NONE)
+		stall_name(topology, worker->store_holder, text);
+	else
+		text_printf(text, "process %d, which is none of this pipeline", (int)worker->store_pid);
+}
+
 void stall_describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
 			 struct text *text)
 {
@@ -110,6 +121,10 @@ void stall_describe_wait(const struct stall_topology *topology, const struct sta
 	if (worker->doing != STALL_WAITS)
 		return;
 	text_add(text, wait_words(worker->waits_for));
+	if (worker->waits_for & WAIT_FOR_STORE) {
+		add_writer(topology, worker, text);
+		return;
+	}
 	if (!(worker->waits_for & ~(WAIT_FOR_EVENT | WAIT_FOR_TIME | WAIT_ANY_OF_EDGE)))
 		return;
 	if (other == STALL_NONE) {
@@ -175,6 +190,7 @@ static void describe_culprit(const struct stall_topology *topology, const struct
 		[STALL_KIND_PENDING] = "sleeps and only a new item would wake it,",
 		[STALL_KIND_ABSENT] = "has had no worker",
 		[STALL_KIND_OPENING] = "has been opening its stage",
+		[STALL_KIND_STORE] = "has waited for its turn to write a dead letter",
 	};
 	const struct stall_worker *worker = &snapshot->workers[finding->culprit];
 
@@ -182,6 +198,10 @@ static void describe_culprit(const struct stall_topology *topology, const struct
 	text_printf(text, " %s", words[finding->kind]);
 	add_for(finding->since_ns, now_ns, text);
 	add_item(topology, worker, text);
+	if (finding->kind == STALL_KIND_STORE) {
+		text_add(text, "; it is that of");
+		add_writer(topology, worker, text);
+	}
 	if (finding->kind == STALL_KIND_CALLBACK || finding->kind == STALL_KIND_OUTSIDE)
 		add_kernel(worker, text);
 }
@@ -296,8 +316,8 @@ static void json_finding(const struct stall_topology *topology, const struct sta
 /* Only who sleeps in weir for a neighbour: an idle reader is no news. */
 static bool is_wait(const struct stall_worker *worker)
 {
-	return worker->doing == STALL_WAITS &&
-	       worker->waits_for & (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT | WAIT_FOR_READERS);
+	return worker->doing == STALL_WAITS && worker->waits_for & (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT |
+								    WAIT_FOR_READERS | WAIT_FOR_STORE);
 }
 
 static void json_waits(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint64_t now_ns,

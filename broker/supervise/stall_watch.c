@@ -22,6 +22,7 @@
 #include "common/base/quantity.h"
 #include "common/flow/commit.h"
 #include "common/observe/worker_state.h"
+#include "common/store/letter_store.h"
 
 #define LOOK_NS (600 * NS_PER_MS)
 #define LOOK_SELDOM_NS (4 * LOOK_NS)
@@ -155,10 +156,31 @@ static void see_lane(const struct supervisor *supervisor, uint32_t number)
 	*consumed = hash_mix(hash_mix(*consumed, level->done), level->free);
 }
 
+/* Asked only while somebody waits for it. */
+static void see_store(const struct supervisor *supervisor)
+{
+	struct stall_worker *workers = supervisor->stalls->snapshot.workers;
+	uint32_t n = supervisor->plan->n_slots, holder;
+	pid_t pid = supervisor->dead_letter_store ? -1 : 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		workers[i].store_holder = STALL_NONE;
+		if (workers[i].doing != STALL_WAITS || !(workers[i].waits_for & WAIT_FOR_STORE))
+			continue;
+		if (pid < 0)
+			pid = letter_store_holder(supervisor->dead_letter_store);
+		for (holder = 0; holder < n && (!pid || workers[holder].pid != pid); holder++)
+			;
+		workers[i].store_holder = holder < n ? holder : STALL_NONE;
+		workers[i].store_pid = pid;
+	}
+}
+
 static void see(const struct supervisor *supervisor, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
 		see_worker(supervisor, i, now_ns);
+	see_store(supervisor);
 	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++)
 		see_lane(supervisor, i);
 }

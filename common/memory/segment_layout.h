@@ -71,6 +71,7 @@ struct segment_armed {
 #define WAIT_FOR_EVENT 32u    /* on a descriptor of the stage's own */
 #define WAIT_FOR_TIME 64u     /* a timer of the stage's own, or a deadline */
 #define WAIT_ANY_OF_EDGE 128u /* any lane of the same edge would do */
+#define WAIT_FOR_STORE 256u   /* for its turn to write dead letters: common/store/letter_store.h says whose it is */
 
 /* worker_state.def names the values */
 struct segment_status {

@@ -139,14 +139,6 @@ static int mark_all(struct letter_store *store, MDB_txn *txn, const struct lette
 	return letter_store_outcome(mdb_put(txn, store->about, &name, &value, 0));
 }
 
-static int end_write(MDB_txn *txn, int r)
-{
-	if (r == 0)
-		return letter_store_outcome(mdb_txn_commit(txn));
-	mdb_txn_abort(txn);
-	return r;
-}
-
 /* What the marks take, what changes with each step, and the largest letter with a longer story beside what it is now. */
 static uint64_t room_bytes(struct letter_store *store, MDB_txn *txn, const struct letter_mark *marks, size_t n)
 {
@@ -192,7 +184,7 @@ int letter_store_mark(struct letter_store *store, const struct letter_mark *mark
 	if (r)
 		return r;
 	r = take_room(store, txn, marks, n);
-	return end_write(txn, r ? r : mark_all(store, txn, marks, n, ret_marked));
+	return letter_store_end_write(store, txn, r ? r : mark_all(store, txn, marks, n, ret_marked));
 }
 
 int letter_store_unmark_one(struct letter_store *store, MDB_txn *txn, uint64_t id)
@@ -213,7 +205,7 @@ int letter_store_unmark(struct letter_store *store, uint64_t id)
 	MDB_txn *txn;
 	int r = letter_store_begin_write(store, &txn);
 
-	return r ? r : end_write(txn, letter_store_unmark_one(store, txn, id));
+	return r ? r : letter_store_end_write(store, txn, letter_store_unmark_one(store, txn, id));
 }
 
 /* ---- looking ---- */
@@ -355,7 +347,7 @@ static int say_all_taking(struct letter_store *store, uint64_t run, uint32_t slo
 		return r;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = say_taking(store, txn, run, slot, ids[i]);
-	return end_write(txn, r);
+	return letter_store_end_write(store, txn, r);
 }
 
 static bool map_more(const struct letter_store *store, uint64_t besides_bytes)
@@ -386,7 +378,7 @@ static int settle(struct letter_store *store, const struct letter_mark *marks, s
 					       letter_store_unmark_one(store, txn, marks[i].id);
 		r = r == LETTER_STORE_E_NONE ? 0 : r;
 	}
-	return end_write(txn, r);
+	return letter_store_end_write(store, txn, r);
 }
 
 static size_t up_to(const struct letter_mark *marks, size_t n, uint64_t number)
@@ -455,7 +447,7 @@ static int replace_in_one(struct letter_store *store, const struct dead_letter *
 	MDB_txn *txn;
 	int r = letter_store_begin_write(store, &txn);
 
-	return r ? r : end_write(txn, replace(store, txn, letter, encoded, size_bytes));
+	return r ? r : letter_store_end_write(store, txn, replace(store, txn, letter, encoded, size_bytes));
 }
 
 /* A full store: the letter gives its pages back, but has both for a moment. */

@@ -13,6 +13,8 @@
  *      begin, put            begin: waits for A       begin (reads the last commit, waits for nobody)
  *      killed                has the lock: A's pages are free again
  *
+ * Whose turn it is to write is told by letter_turn.c.
+ *
  * Three things that LMDB does not do by itself. The lock file is written through a mapping: its blocks are taken beforehand, or a full disk
  * would be SIGBUS. A process that is stopped in a transaction stops the other writers, too; that is why nothing but the put
  * itself happens in one. Deleting needs fresh pages: who purges maps more than who writes, or a full store could not be emptied.
@@ -126,7 +128,7 @@ static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
 	return store->mode == LETTER_STORE_TEND ? bytes + LETTER_HEADROOM_BYTES : bytes;
 }
 
-static int open_tables(struct letter_store *store)
+static int find_tables(struct letter_store *store)
 {
 	unsigned flags = store->mode == LETTER_STORE_READ ? 0 : MDB_CREATE;
 	MDB_txn *txn;
@@ -148,6 +150,18 @@ static int open_tables(struct letter_store *store)
 		return letter_store_outcome(mdb_txn_commit(txn)); /* with it the tables' handles become the store's */
 	mdb_txn_abort(txn);
 	return letter_store_outcome(r);
+}
+
+static int open_tables(struct letter_store *store)
+{
+	int r;
+
+	if (store->mode == LETTER_STORE_READ)
+		return find_tables(store);
+	letter_turn_take(store);
+	r = find_tables(store);
+	letter_turn_give(store);
+	return r;
 }
 
 /* To be written, though this process has opened it to read. */
@@ -217,6 +231,7 @@ int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t si
 	if (!store)
 		return error_origin(-ENOMEM);
 	store->mode = mode;
+	store->holder_fd = -1;
 	store->size_bytes = size_bytes ? size_bytes : LETTER_STORE_SIZE_BYTES;
 	if (mode == LETTER_STORE_WRITE)
 		r = make_folders(path);
@@ -224,6 +239,8 @@ int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t si
 		r = check_folder(path);
 	if (r == 0 && mode == LETTER_STORE_WRITE)
 		r = take_lock_blocks(path);
+	if (r == 0 && mode != LETTER_STORE_READ)
+		store->holder_fd = letter_turn_open(path);
 	if (r == 0 && mode != LETTER_STORE_WRITE && !file_bytes(path))
 		r = LETTER_STORE_E_NONE; /* whoever began to make it found no room */
 	if (r == 0)
@@ -242,6 +259,8 @@ struct letter_store *letter_store_close(struct letter_store *store)
 {
 	if (store && store->env)
 		mdb_env_close(store->env);
+	if (store)
+		fd_close(store->holder_fd);
 	free(store);
 	return NULL;
 }
@@ -291,12 +310,26 @@ static MDB_val name_of_last(void)
 
 int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn)
 {
-	int r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
+	int r;
 
+	letter_turn_take(store);
+	r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
 	/* Who purged a full store has used a page or two beyond its size. */
 	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
 		r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
+	if (r)
+		letter_turn_give(store);
 	return letter_store_outcome(r);
+}
+
+int letter_store_end_write(struct letter_store *store, MDB_txn *txn, int r)
+{
+	if (r)
+		mdb_txn_abort(txn);
+	else
+		r = letter_store_outcome(mdb_txn_commit(txn));
+	letter_turn_give(store);
+	return r;
 }
 
 /* The id that the identity has, or the next one, which it has from now on. */
@@ -361,11 +394,7 @@ int letter_store_put(struct letter_store *store, const struct dead_letter *lette
 		r = letter_store_put_value(store, txn, id, &identity, encoded, size_bytes);
 	if (r == 0)
 		r = letter_store_unmark_one(store, txn, id);
-	if (r) {
-		mdb_txn_abort(txn);
-		return r;
-	}
-	r = letter_store_outcome(mdb_txn_commit(txn));
+	r = letter_store_end_write(store, txn, r);
 	if (r == 0 && ret_id)
 		*ret_id = id;
 	return r;
@@ -494,11 +523,7 @@ int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t 
 		if (r == LETTER_STORE_E_NONE)
 			r = 0;
 	}
-	if (r) {
-		mdb_txn_abort(txn);
-		return r;
-	}
-	r = letter_store_outcome(mdb_txn_commit(txn));
+	r = letter_store_end_write(store, txn, r);
 	if (r == 0 && ret_removed)
 		*ret_removed = removed;
 	return r;

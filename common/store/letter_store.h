@@ -5,8 +5,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/base/text.h"
 #include "common/store/letter.h"
@@ -53,6 +55,17 @@ typedef int letter_visit(void *data, const struct dead_letter *letter);
 int letter_store_each(struct letter_store *store, letter_visit *visit, void *data);
 /* The one letter. Returns what visit does; LETTER_STORE_E_NONE, DAMAGED; -errno. */
 int letter_store_get(struct letter_store *store, uint64_t id, letter_visit *visit, void *data);
+
+/*
+ * Who has its turn to write now, stopped perhaps: then all others wait. Asks the kernel; waits for nobody. 0: nobody. Not for a process
+ * that has a store open.
+ */
+pid_t letter_store_holder(const char *path);
+/*
+ * function is called whenever this process has to wait for its turn to write, in any store: before (true) and after (false). NULL: no
+ * longer. It is called on the thread that waits, and may not use the store.
+ */
+void letter_store_watch(void (*function)(void *data, bool waits), void *data);
 
 /* Removes the letters of those ids, all in one transaction; ids that are not there are none. Returns 0; DAMAGED; FULL; -errno. */
 int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t n, size_t *ret_removed);

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "common/store/letter_store.h"
+#include "common/store/letter_store_priv.h"
 
 static char folder[64], path[96];
 
@@ -266,6 +267,74 @@ static void test_killed_in_transaction(void **state)
 	letter_store_close(store);
 }
 
+static unsigned n_waits;
+static int waited_fd;
+
+static void on_wait(void *data, bool waits)
+{
+	assert_ptr_equal(data, &n_waits);
+	assert_int_equal(waits, n_waits++ % 2 == 0);
+	if (waits && write(waited_fd, "w", 1) != 1)
+		_exit(1);
+}
+
+/* Waits for its turn, and says when it begins to. */
+static void wait_for_turn(int fd)
+{
+	struct letter_store *store;
+
+	waited_fd = fd;
+	letter_store_watch(on_wait, &n_waits);
+	store = open_store(LETTER_STORE_WRITE, 0);
+	put(store, 0, 7, "late");
+	letter_store_close(store);
+	_exit(n_waits == 2 ? 0 : 1);
+}
+
+/* Whose turn it is the kernel tells anybody; who waits for it says so; and a killed one has it no more. */
+static void test_whose_turn_it_is(void **state)
+{
+	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+	int pipe_fds[2], status;
+	pid_t holder, waiter;
+	char byte;
+
+	(void)state;
+	put(store, 0, 1, "a");
+	letter_store_close(store);
+	assert_int_equal(letter_store_holder(path), 0);
+	assert_int_equal(letter_store_holder("/nowhere"), 0);
+	assert_int_equal(pipe(pipe_fds), 0);
+	holder = fork();
+	if (holder == 0) {
+		MDB_txn *txn;
+
+		store = open_store(LETTER_STORE_WRITE, 0);
+		if (letter_store_begin_write(store, &txn) || write(pipe_fds[1], "h", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+	assert_int_equal(letter_store_holder(path), holder);
+	waiter = fork();
+	if (waiter == 0)
+		wait_for_turn(pipe_fds[1]);
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+	assert_int_equal(byte, 'w');
+	assert_int_equal(letter_store_holder(path), holder);
+	kill(holder, SIGKILL);
+	assert_int_equal(waitpid(holder, &status, 0), holder);
+	assert_int_equal(waitpid(waiter, &status, 0), waiter);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(letter_store_holder(path), 0);
+	store = open_store(LETTER_STORE_READ, 0);
+	assert_listing(store, "1:a 2:late ");
+	letter_store_close(store);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
 /* The other one has the store open all the time, so the lock itself must know that its owner is dead. */
 static void test_killed_beside_another(void **state)
 {
@@ -500,6 +569,7 @@ int main(void)
 		TEST(test_large),
 		TEST(test_nothing_there),
 		TEST(test_killed_in_transaction),
+		TEST(test_whose_turn_it_is),
 		TEST(test_killed_beside_another),
 		TEST(test_several_writers),
 		TEST(test_full_map),

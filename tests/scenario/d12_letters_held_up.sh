@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 180
+# A process that is stopped while it writes into the dead letters keeps all others from it: a worker, which is then named as the one whom the
+# others wait for, or somebody who is none of the pipeline, who is named by his number. The items of those who wait overrun nothing
+# meanwhile; when it goes on, or is killed, each letter is there.
+command -v cc >/dev/null || skip "no C compiler"
+grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
+cat >picky.c <<'C'
+#include <weir/stage.h>
+
+static int open_stage(struct weir_context *context, void **ret_state)
+{
+	(void)context;
+	*ret_state = NULL;
+	return 0;
+}
+
+static int process(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state, (void)item;
+	weir_reject(context, "not wanted");
+	return WEIR_REJECTED;
+}
+
+static const struct weir_stage picky = { .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(picky), .role = WEIR_OPERATOR,
+	.name = "picky", .summary = "picky", .description = "picky", .open = open_stage, .process = process };
+WEIR_STAGE_EXPORT(picky)
+C
+# Whoever comes first with WEIR_STOPS in its environment, and the file that names, stops inside its transaction.
+cat >stop.c <<'C'
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int mdb_txn_commit(void *txn)
+{
+	int (*commit)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "mdb_txn_commit");
+	const char *file = getenv("WEIR_STOPS");
+
+	if (file && unlink(file) == 0)
+		raise(SIGSTOP);
+	return commit(txn);
+}
+C
+cc -shared -fPIC -D_GNU_SOURCE -o stop.so stop.c || fail "can not compile"
+cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so picky.c || fail "can not compile the plugin"
+cat >spec.yaml <<YAML
+pipeline: held
+stages:
+  - {name: some, source: generate, count: 30, text: '{n}'}
+  - {name: idle, source: generate, text: tick, rate: 1}
+  - {name: others, source: exec, command: 'exec tail -n +1 -f lines'}
+  - {name: first, from: some, plugin: ./picky.so}
+  - {name: pick, from: others, plugin: ./picky.so, deadline: 1s, dead_letter: {attempts: 1}}
+  - {name: write, from: [first, pick, idle], sink: discard}
+YAML
+serve() {
+	: >lines
+	"$@" weir run --json --progress=never spec.yaml 2>stderr.run &
+	run=$!
+	wait_until 60 running held
+}
+letters() { weir dlq export held --raw 2>/dev/null | grep -c .; }
+has_letters() { [ "$(letters)" = "$1" ]; }
+# why PATTERN: what `weir why` says by now
+why_says() { weir why held >why 2>&1; grep -q "$1" why; }
+ends() {
+	wait_until 60 has_letters 60
+	weir drain held >/dev/null || fail "$1: drain"
+	wait "$run"
+	assert_eq "$(final stderr.run balanced) $(final stderr.run rejected) $(final stderr.run dead_lettered)" "true 60 0" "$1: ledger"
+	! grep -q 'has overrun' stderr.run || { grep 'has overrun' stderr.run >&2; fail "$1: who waited was blamed"; }
+	assert_eq "$(weir dlq export held --raw | sort -n | tr '\n' ' ')" "$(seq 1 60 | tr '\n' ' ')" "$1: letters"
+	weir dlq purge held --all >/dev/null
+}
+
+# A worker, that goes on again, or is killed.
+for end in CONT KILL; do
+	touch stops
+	serve env LD_PRELOAD="$PWD/stop.so" WEIR_STOPS="$PWD/stops"
+	wait_until 60 why_says 'stall: first#0 (pid [0-9]*) has been stopped by a signal'
+	seq 31 60 >>lines
+	wait_until 60 why_says 'stall: first#0 (pid [0-9]*) has been stopped by a signal.*; 1 worker waits for it'
+	assert_eq "$(grep -c 'pick#0 waits for the dead letters, into which writes first#0, ' why)" 1 "$end: who waits: $(cat why)"
+	assert_eq "$(grep -c 'stall: ' why)" 1 "$end: one culprit: $(cat why)"
+	sleep 3 # three deadlines
+	kill "-$end" "$(sed -n 's/.*stall: first#0 (pid \([0-9]*\)).*/\1/p' why)"
+	ends "$end"
+done
+
+# Somebody who is none of the pipeline.
+serve
+wait_until 60 has_letters 30
+touch stops
+LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held 1 >purged 2>&1 &
+purge=$!
+wait_until 60 test ! -e stops
+seq 31 60 >>lines
+wait_until 60 why_says "stall: pick#0 (pid [0-9]*) has waited for its turn to write a dead letter.*; it is that of process $purge, which is none of this pipeline"
+grep -q 'stall: .*has been in its stage' why && fail "who waits is blamed: $(cat why)"
+kill -KILL "$purge"
+wait "$purge" 2>/dev/null
+ends "somebody else"
