@@ -21,6 +21,8 @@
 #include "worker/attach.h"
 #include "worker/baggage.h"
 #include "worker/credit.h"
+#include "worker/decode.h"
+#include "worker/encode.h"
 #include "worker/in_flight.h"
 #include "worker/key.h"
 #include "worker/leave.h"
@@ -310,6 +312,8 @@ void worker_detach(struct worker *worker)
 	sleeper_close(&worker->sleeper);
 	replay_detach(worker);
 	stamp_detach(worker);
+	decode_detach(worker);
+	encode_detach(worker);
 	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);

@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "worker/admission.h"
 #include "worker/channel_priv.h"
+#include "worker/decode.h"
 #include "worker/expiry.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -367,6 +368,28 @@ static int channel_put_stamped(struct worker *worker, const struct sending *send
 	return r;
 }
 
+static int channel_put_item(struct worker *worker, const struct sending *sending, const struct until *until)
+{
+	return worker->stamp ? channel_put_stamped(worker, sending, until) : channel_put(worker, sending, until);
+}
+
+/* What a source with `decode` sends. A blank line, or a header, is sent as soon as it is looked at. */
+static int channel_put_decoded(struct worker *worker, const struct sending *sending, const struct until *until)
+{
+	struct sending decoded = { .output = sending->output };
+	const void *text = sending->data;
+	size_t text_bytes = sending->size_bytes;
+	int r = decode_begin(worker, &text, &text_bytes);
+
+	if (r == 0)
+		r = decode_item(worker, text, text_bytes, NULL, &decoded.data, &decoded.size_bytes);
+	if (r == DECODE_E_NONE)
+		return WEIR_OK;
+	if (r == WEIR_FAILED)
+		return channel_over(worker, r);
+	return r ? r : channel_put_item(worker, &decoded, until);
+}
+
 static int channel_place(struct worker *worker, const struct sending *sending, const struct until *until)
 {
 	int r = channel_may_send(worker, sending->output);
@@ -377,7 +400,7 @@ static int channel_place(struct worker *worker, const struct sending *sending, c
 		worker->context.accepted_ns = worker_now_ns(worker);
 	if (r != 0)
 		return r;
-	return worker->stamp ? channel_put_stamped(worker, sending, until) : channel_put(worker, sending, until);
+	return worker->decode ? channel_put_decoded(worker, sending, until) : channel_put_item(worker, sending, until);
 }
 
 int channel_send(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes,

@@ -11,6 +11,8 @@
 #include "worker/channel.h"
 #include "worker/burial.h"
 #include "worker/host.h"
+#include "worker/decode.h"
+#include "worker/encode.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/leave.h"
@@ -139,6 +141,48 @@ static int host_place_stamped(struct worker *worker, const struct emission *emis
 	return r;
 }
 
+/* One output that takes whatever comes, and nobody who would have to look at the item first: it is built where it will lie. */
+static bool host_decodes_in_place(const struct worker *worker, uint32_t output, size_t bound_bytes)
+{
+	return worker->n_outputs == 1 && (uint32_t)(output + 1) <= 1 && worker->outputs[0].plain && !worker->stamp &&
+	       !worker->heritage.admission_ns && bound_bytes + baggage_size(worker) <= output_payload_max(worker);
+}
+
+/* In one lane: room for the worst case, of which the item takes what it needs. */
+static int host_place_in_lane(struct worker *worker, const void *text, size_t text_bytes, size_t bound_bytes)
+{
+	void *room;
+	const struct emission reserve = { .size_bytes = bound_bytes, .ret_payload = &room };
+	const void *item;
+	size_t size_bytes = 0;
+	int r = host_place(worker, &reserve);
+
+	if (r != 0)
+		return r;
+	r = decode_item(worker, text, text_bytes, room, &item, &size_bytes);
+	if (r == 0)
+		return output_status(output_push_reserved(worker, 0, size_bytes));
+	worker->reserved.output = NO_LANE;
+	return r;
+}
+
+/* What a source with `decode` emits. */
+static int host_place_decoded(struct worker *worker, const struct emission *emission)
+{
+	struct emission decoded = { .output = emission->output };
+	const void *text = emission->item ? emission->item->data : emission->data;
+	size_t text_bytes = emission->size_bytes, bound_bytes;
+	int r = decode_begin(worker, &text, &text_bytes);
+
+	if (r != 0)
+		return r;
+	bound_bytes = decode_bound(worker, text_bytes);
+	if (host_decodes_in_place(worker, emission->output, bound_bytes))
+		return host_place_in_lane(worker, text, text_bytes, bound_bytes);
+	r = decode_item(worker, text, text_bytes, NULL, &decoded.data, &decoded.size_bytes);
+	return r ? r : host_place_stamped(worker, &decoded);
+}
+
 static int host_send(struct worker *worker, const struct emission *emission)
 {
 	int r;
@@ -154,7 +198,9 @@ static int host_send(struct worker *worker, const struct emission *emission)
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = host_place_stamped(worker, emission);
+		r = worker->decode ? host_place_decoded(worker, emission) : host_place_stamped(worker, emission);
+	if (r == DECODE_E_NONE)
+		return WEIR_OK;
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, emission->output);
 	return host_refuse(worker, r);
@@ -185,6 +231,8 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 		emission.output = 0;
 	if (emission.output >= worker->n_outputs)
 		return host_refuse_output(worker);
+	if (worker->decode)
+		return decode_reserve(worker, emission.output, size_bytes, ret_payload);
 	if (worker->phase == PHASE_RUN)
 		return channel_reserve(context, emission.output, size_bytes, ret_payload);
 	r = host_check_phase(worker);
@@ -195,6 +243,16 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 	return host_refuse(worker, r);
 }
 
+/* What was built in the decoder's memory is emitted from there. */
+static int host_push_decoded(struct worker *worker, uint32_t output, size_t size_bytes)
+{
+	const struct emission emission = { .output = output,
+					   .size_bytes = size_bytes,
+					   .data = decode_reserved(worker, output, size_bytes) };
+
+	return emission.data ? host_send(worker, &emission) : host_refuse_output(worker);
+}
+
 static int host_push(struct weir_context *context, uint32_t output, size_t size_bytes)
 {
 	struct worker *worker = worker_of(context);
@@ -203,6 +261,8 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 	worker->asked = true;
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		output = 0;
+	if (worker->decode)
+		return host_push_decoded(worker, output, size_bytes);
 	if (worker->phase == PHASE_RUN)
 		return channel_push(context, output, size_bytes);
 	r = host_check_phase(worker);
@@ -474,6 +534,12 @@ const struct weir_host worker_host = {
 	.exit_point = scopes_exit_point,
 	.coordinator = scopes_coordinator,
 	.expire_at = baggage_expire_at,
+	.decodes = decode_is_wanted,
+	.cutting = decode_cutting,
+	.cut = decode_cut,
+	.cut_short = decode_cut_short,
+	.place = decode_place,
+	.ends_lines = encode_ends_lines,
 	.log_item = baggage_log_item,
 	.option = host_option,
 };

@@ -11,7 +11,8 @@
  * An item without the part that is asked for has the empty key, and so has a JSON `null`: as awk sees a field that isn't
  * there. To refuse such items is the business of a stage, not of the way to it.
  *
- * JSON is libjq's business; only its values are used, not its language: a path can't fail half way, loop, or print.
+ * JSON is libjq's business; only its values are used, not its language: a path can't fail half way, loop, or print. An item that is
+ * msgpack (`decode`) is looked into as it lies there: key_structured.c.
  */
 #include "worker/key.h"
 
@@ -23,6 +24,7 @@
 
 #include "common/base/must.h"
 #include "common/stage/key_expression.h"
+#include "worker/key_structured.h"
 
 struct key {
 	struct key_expression expression;
@@ -50,17 +52,27 @@ void key_free(struct key *key)
 	free(key);
 }
 
-static uint64_t hash_bytes(const char *data, size_t size_bytes)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+#define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
 
+static uint64_t hash_add(uint64_t hash, const char *data, size_t size_bytes) /* FNV-1a */
+{
 	for (size_t i = 0; i < size_bytes; i++)
 		hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static uint64_t hash_end(uint64_t hash)
+{
 	hash ^= hash >> 33; /* the finaliser of MurmurHash3 */
 	hash *= UINT64_C(0xff51afd7ed558ccd);
 	hash ^= hash >> 33;
 	hash *= UINT64_C(0xc4ceb9fe1a85ec53);
 	return hash ^ hash >> 33;
+}
+
+static uint64_t hash_bytes(const char *data, size_t size_bytes)
+{
+	return hash_end(hash_add(HASH_BEGIN, data, size_bytes));
 }
 
 /* A part of the item, as bytes. */
@@ -137,8 +149,7 @@ static jv step(jv value, const struct key_segment *segment)
 	return jv_invalid();
 }
 
-/* What the path leads to, the caller's to free; invalid: nothing, or null. */
-static jv find_value(const struct key_expression *expression, struct part item)
+static jv find_in_text(const struct key_expression *expression, struct part item)
 {
 	jv value = item.size_bytes > INT_MAX ? jv_invalid() : jv_parse_sized(item.data, (int)item.size_bytes);
 
@@ -150,11 +161,39 @@ static jv find_value(const struct key_expression *expression, struct part item)
 	return jv_invalid();
 }
 
+/* What the path leads to, the caller's to free; invalid: nothing, or null. */
+static jv find_value(const struct key_expression *expression, struct part item)
+{
+	struct value_reader at;
+
+	if (structured_is(item.data, item.size_bytes))
+		return structured_find(expression, item.data, item.size_bytes, &at) ? structured_value(&at) :
+										      jv_invalid();
+	return find_in_text(expression, item);
+}
+
+/* A string is spelled in quotes; most need no more. Returns false: it was not that simple. */
+static bool hash_plain_text(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
+{
+	struct value_reader at;
+	struct value value;
+
+	if (!structured_is(item.data, item.size_bytes) ||
+	    !structured_find(expression, item.data, item.size_bytes, &at) || value_next(&at, &value) != 0 ||
+	    !structured_is_plain_text(&value))
+		return false;
+	*ret_hash = hash_end(hash_add(hash_add(hash_add(HASH_BEGIN, "\"", 1), value.data, value.n), "\"", 1));
+	return true;
+}
+
 /* A value's text with its names sorted is the same however it was spelled. */
 static bool hash_path(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
 {
-	jv value = find_value(expression, item), text;
+	jv value, text;
 
+	if (hash_plain_text(expression, item, ret_hash))
+		return true;
+	value = find_value(expression, item);
 	if (!jv_is_valid(value)) {
 		jv_free(value);
 		return false;

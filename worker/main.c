@@ -18,7 +18,9 @@
 #include "worker/attach.h"
 #include "worker/backtrace.h"
 #include "worker/children.h"
+#include "worker/decode.h"
 #include "worker/describe.h"
+#include "worker/encode.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
 #include "worker/kind.h"
@@ -71,6 +73,10 @@ static int worker_open_stage(struct worker *worker)
 	r = kind_resolve(&worker->heritage, &worker->stage, &why);
 	if (r != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
+	if (decode_attach(worker, &why) < 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), "decode");
+	if (encode_attach(worker, &why) < 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), "encode");
 	if (worker->in_flight && !worker->stage.produce) {
 		snprintf(
 			worker->reason, sizeof(worker->reason),

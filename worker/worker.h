@@ -88,6 +88,8 @@ struct output_edge {
 struct in_flight;
 struct replay;
 struct stamp;
+struct decode;
+struct encode;
 
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
@@ -198,6 +200,8 @@ struct worker {
 
 	struct in_flight *in_flight; /* NULL: each item ends in its callback */
 	struct stamp *stamp;         /* of a source that says `expires`; NULL: nothing is stamped */
+	struct decode *decode;       /* of a source that says `decode`; NULL: items are what it emits */
+	struct encode *encode;       /* of a sink that says `encode`; NULL: it is given items as they are */
 
 	struct weir_scope *scope; /* worker/scopes.h; made before open() */
 	struct weir_coordinator *coordinator;

@@ -10,6 +10,7 @@
 #include "broker/cli/stages.h"
 #include "broker/cli/table.h"
 #include "broker/cli/terminal.h"
+#include "broker/spec/keys.h"
 #include "broker/spec/nearest.h"
 #include "broker/spec/probe.h"
 #include "broker/supervise/supervisor.h"
@@ -176,6 +177,21 @@ static void options_text(const struct weir_stage *stage, bool plugin, bool color
 	table_format(&table, 0, true, color, text);
 }
 
+/* What every source, or every sink, takes besides. */
+static void add_record_key(const struct weir_stage *stage, struct text *text)
+{
+	_cleanup_(text_deinit) struct text prose = TEXT_NULL;
+	const struct weir_option *key =
+		&keys_stage.keys[stage->role == WEIR_SINK ? STAGE_KEY_ENCODE : STAGE_KEY_DECODE];
+
+	if (stage->role == WEIR_OPERATOR)
+		return;
+	text_printf(&prose, "Like every %s it takes %s: %s. For instance %s: %s; docs/formats.md has all of it.",
+		    stage_role_name(stage->role), key->name, key->summary, key->name, key->example);
+	text_add_char(text, '\n');
+	add_prose(text_get(&prose), text);
+}
+
 static void stage_text(const struct weir_stage *stage, bool plugin, struct text *text)
 {
 	struct terminal terminal;
@@ -190,6 +206,7 @@ static void stage_text(const struct weir_stage *stage, bool plugin, struct text 
 		options_text(stage, plugin, terminal.color, text);
 	else
 		text_add(text, "It has no options of its own.\n");
+	add_record_key(stage, text);
 	text_add_char(text, '\n');
 }
 

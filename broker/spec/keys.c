@@ -39,6 +39,14 @@ static const struct weir_option feedback[] = {
 #define KEY_FEEDBACK KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option decode[] = {
+#define KEY_DECODE KEY
+#include "broker/spec/keys.def"
+};
+static const struct weir_option encode[] = {
+#define KEY_ENCODE KEY
+#include "broker/spec/keys.def"
+};
 static_assert(COUNT(top) <= KEYS_MAX && COUNT(stage) <= KEYS_MAX, "room for the values");
 
 const struct key_table keys_top = { "a spec", top, COUNT(top) };
@@ -46,6 +54,8 @@ const struct key_table keys_stage = { "a stage", stage, COUNT(stage) };
 const struct key_table keys_dead_letter = { "dead_letter", dead_letter, COUNT(dead_letter) };
 const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
 const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feedback) };
+const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
+const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
 
 const char *key_type_name(int type)
 {
@@ -65,6 +75,8 @@ const char *key_type_name(int type)
 		return "choice";
 	case KEY_TYPE_EXPIRES:
 		return "duration, within(EXPR) or at(EXPR)";
+	case KEY_TYPE_RECORD:
+		return "format or map";
 	default:
 		return stage_option_type_name((enum weir_option_type)type);
 	}

@@ -14,6 +14,7 @@ enum key_type {
 	KEY_TYPE_FROM,        /* list of names, and of maps of feedback keys */
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
+	KEY_TYPE_RECORD,      /* a format, or a map of decode or encode keys */
 };
 
 enum {
@@ -46,6 +47,18 @@ enum {
 #include "broker/spec/keys.def"
 	FEEDBACK_KEY_COUNT
 };
+enum {
+	DECODE_KEY_NONE = -1,
+#define KEY_DECODE(id_, ...) DECODE_KEY_##id_,
+#include "broker/spec/keys.def"
+	DECODE_KEY_COUNT
+};
+enum {
+	ENCODE_KEY_NONE = -1,
+#define KEY_ENCODE(id_, ...) ENCODE_KEY_##id_,
+#include "broker/spec/keys.def"
+	ENCODE_KEY_COUNT
+};
 #define KEYS_MAX 32
 
 struct key_table {
@@ -54,7 +67,8 @@ struct key_table {
 	size_t n;
 };
 
-extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_feedback;
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_feedback, keys_decode,
+	keys_encode;
 
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);

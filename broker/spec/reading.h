@@ -87,6 +87,10 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 /* restart: keys of the map under `value`, over those of `base` (NULL: the table's defaults). */
 void reading_restart(struct reading *reading, const struct spec_value *value, const struct plan_stage *base,
 		     struct plan_stage *ret);
+/* record_keys.c: `decode` and `encode` of a stage, into options of the plan. */
+void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
+/* record_rules.c: who may decode and encode, and who would read items that are not for it. After the edges are known. */
+void reading_record_rules(struct reading *reading);
 /* connect.c: `from` into inputs; unknown, self, sinks, cycles, unconsumed outputs. */
 void reading_connect(struct reading *reading);
 /* feedback.c: edges that lead back: that each closes a cycle, and what can't lie on one. */
@@ -102,5 +106,7 @@ void reading_lay_out(struct reading *reading);
 /* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */
 void plan_find_origins(struct plan *plan);
 
+/* One more option of the stage, which takes over what belongs to it. */
+void plan_add_option(struct plan_stage *planned, struct heritage_option *option);
 /* The stage's option of that name in the plan; NULL if it has none. */
 const struct heritage_option *plan_option(const struct plan_stage *stage, const char *name);

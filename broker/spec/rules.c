@@ -251,4 +251,5 @@ void reading_rules(struct reading *reading)
 			check_sink_path(reading, planned);
 		}
 	}
+	reading_record_rules(reading);
 }

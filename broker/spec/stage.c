@@ -199,7 +199,7 @@ static void unknown_option(struct reading *reading, const struct stage_reading *
 			      key->value, where);
 }
 
-static void add_option(struct plan_stage *planned, struct heritage_option *option)
+void plan_add_option(struct plan_stage *planned, struct heritage_option *option)
 {
 	planned->options = spec_grow(planned->options, planned->n_options, sizeof(*planned->options));
 	planned->options[planned->n_options++] = *option;
@@ -218,17 +218,17 @@ static void read_option(struct reading *reading, struct stage_reading *stage, st
 		if (exec->option.name) {
 			free(exec->option.name);
 			exec->option.name = spec_strdup(option->name);
-			add_option(planned, &exec->option);
+			plan_add_option(planned, &exec->option);
 		}
 	} else if (pair) {
 		if (value_read(reading, option, pair->value, &value))
-			add_option(planned, &value);
+			plan_add_option(planned, &value);
 	} else if (option->required && !is_misspelled(stage, option->name)) {
 		reading_error(reading, stage->kind_node->position, NULL,
 			      "key '%s' is missing in %s: %s %s needs it (%s)", option->name, where,
 			      stage_role_name(stage->descriptor->role), stage->descriptor->name, option->summary);
 	} else if (value_default(option, &value)) {
-		add_option(planned, &value);
+		plan_add_option(planned, &value);
 	}
 }
 
@@ -243,7 +243,7 @@ static void add_spool(const struct stage_reading *stage, struct plan_stage *plan
 	spool.name = spec_strdup(keys_stage.keys[STAGE_KEY_SPOOL].name);
 	spool.line = node ? node->position.line : 0;
 	spool.column = node ? node->position.column : 0;
-	add_option(planned, &spool);
+	plan_add_option(planned, &spool);
 }
 
 static void add_number(struct plan_stage *planned, const char *name, uint64_t number)
@@ -252,7 +252,7 @@ static void add_number(struct plan_stage *planned, const char *name, uint64_t nu
 					  .type = HERITAGE_NUMBER,
 					  .number = (int64_t)number };
 
-	add_option(planned, &option);
+	plan_add_option(planned, &option);
 }
 
 /* What a program works on is in no lane, so the stage itself keeps its deadline. */
@@ -392,6 +392,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		reading_error(reading, stage->map->position, NULL, "key 'name' is missing in %s: expected a name",
 			      text_get(&where));
 	read_options(reading, stage, planned, text_get(&where));
+	reading_records(reading, stage, planned);
 	add_spool(stage, planned);
 	add_deadline(stage, planned);
 }

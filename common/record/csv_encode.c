@@ -105,7 +105,7 @@ static int put_array(struct joining *joining, struct value_reader *reader, uint3
 
 		if (i)
 			*joining->to++ = joining->separator;
-		r = value_read(reader, &value) == 0 ? put_field(joining, at, &value) : bad(joining, at, "no msgpack");
+		r = value_next(reader, &value) == 0 ? put_field(joining, at, &value) : bad(joining, at, "no msgpack");
 	}
 	return r;
 }
@@ -128,7 +128,7 @@ static bool find(struct pairs *pairs, const struct value *wanted)
 			pairs->n_passed = 0;
 		}
 		name = pairs->next;
-		(void)value_read(&name, &found);
+		(void)value_next(&name, &found);
 		(void)value_skip(&pairs->next); /* a name may be anything, in msgpack */
 		pairs->n_passed++;
 		if (found.type == VALUE_STRING && found.n == wanted->n &&
@@ -146,7 +146,7 @@ static int put_map(struct joining *joining, const struct csv_names *names, struc
 	int r = 0;
 
 	value_reader_init(&columns, names->packed.data, names->size_bytes);
-	for (uint32_t i = 0; r == 0 && i < names->n && value_read(&columns, &name) == 0; i++) {
+	for (uint32_t i = 0; r == 0 && i < names->n && value_next(&columns, &name) == 0; i++) {
 		const unsigned char *at;
 
 		if (i)
@@ -154,7 +154,7 @@ static int put_map(struct joining *joining, const struct csv_names *names, struc
 		if (!find(pairs, &name))
 			continue;
 		at = pairs->next.next;
-		(void)value_read(&pairs->next, &value);
+		(void)value_next(&pairs->next, &value);
 		r = put_field(joining, at, &value);
 	}
 	return r;
@@ -179,7 +179,7 @@ int csv_encode(const struct csv_names *names, char separator, const void *item, 
 
 	value_reader_init(&reader, item, size_bytes);
 	whole = reader;
-	if (value_skip(&whole) != 0 || whole.next != whole.end || value_read(&reader, &value) != 0)
+	if (value_skip(&whole) != 0 || whole.next != whole.end || value_next(&reader, &value) != 0)
 		return record_fault(fault, "no msgpack, or something behind its value: is what comes here decoded?");
 	if (value.type == VALUE_MAP) {
 		struct pairs pairs = { .first = reader, .next = reader, .n = value.n };
@@ -204,7 +204,7 @@ size_t csv_encode_names(const struct csv_names *names, char separator, char *roo
 	size_t size;
 
 	value_reader_init(&reader, names->packed.data, names->size_bytes);
-	for (uint32_t i = 0; i < names->n && value_read(&reader, &value) == 0; i++) {
+	for (uint32_t i = 0; i < names->n && value_next(&reader, &value) == 0; i++) {
 		if (i)
 			*joining.to++ = separator;
 		put_text(&joining, value.data, value.n);

@@ -36,9 +36,9 @@ static int take_names(const void *array, size_t size_bytes, struct csv_names *na
 	struct value value;
 
 	value_reader_init(&reader, array, size_bytes);
-	must(value_read(&reader, &value) == 0 && value.type == VALUE_ARRAY);
+	must(value_next(&reader, &value) == 0 && value.type == VALUE_ARRAY);
 	while (reader.next < reader.end) {
-		must(value_read(&reader, &value) == 0 && value.type == VALUE_STRING);
+		must(value_next(&reader, &value) == 0 && value.type == VALUE_STRING);
 		if (!csv_names_add(names, value.data, value.n))
 			return record_fault(fault, "two columns have the name '%.*s'", value.n < 60 ? (int)value.n : 60,
 					    value.data);

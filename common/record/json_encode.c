@@ -171,7 +171,7 @@ static int element(struct encoding *encoding)
 	const unsigned char *at = encoding->reader.next;
 	struct value value;
 
-	if (value_read(&encoding->reader, &value) != 0)
+	if (value_next(&encoding->reader, &value) != 0)
 		return bad(encoding, at, "no msgpack: is what comes here decoded?");
 	return write_value(encoding, at, &value);
 }

@@ -16,7 +16,7 @@ static int check_value(const void *data, struct value_reader *reader, struct val
 {
 	const unsigned char *at = reader->next;
 
-	switch (value_read(reader, ret)) {
+	switch (value_next(reader, ret)) {
 	case VALUE_E_TRUNCATED:
 		return record_fault(fault, "it ends in the middle of the value at byte %zu",
 				    (size_t)(at - (const unsigned char *)data) + 1);

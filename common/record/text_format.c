@@ -39,7 +39,7 @@ int text_format_encode(const void *item, size_t size_bytes, char *room, size_t *
 	struct value value;
 
 	value_reader_init(&reader, item, size_bytes);
-	if (value_read(&reader, &value) != 0 || value.type != VALUE_STRING || reader.next != reader.end)
+	if (value_next(&reader, &value) != 0 || value.type != VALUE_STRING || reader.next != reader.end)
 		return json_encode(item, size_bytes, room, ret_size_bytes, fault);
 	if (memchr(value.data, '\n', value.n))
 		return record_fault(fault, "the string holds a newline, and would become two lines: use encode: json");

@@ -80,7 +80,7 @@ static int take_bytes(struct value *value, const unsigned char **at, const unsig
 	return 0;
 }
 
-int value_read(struct value_reader *reader, struct value *ret)
+int value_next(struct value_reader *reader, struct value *ret)
 {
 	const unsigned char *at = reader->next;
 	struct value_head head;
@@ -115,7 +115,7 @@ int value_skip(struct value_reader *reader)
 
 	while (left) {
 		struct value value;
-		int r = value_read(reader, &value);
+		int r = value_next(reader, &value);
 
 		if (r != 0)
 			return r;

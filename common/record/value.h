@@ -48,8 +48,8 @@ static inline void value_reader_init(struct value_reader *reader, const void *da
 }
 
 /* One value; of arrays and maps only the head. Returns 0; VALUE_E_*, and nothing is taken. */
-int value_read(struct value_reader *reader, struct value *ret);
-/* Takes a whole value with all that is in it; at any depth. Returns as value_read(), and then the reader stands anywhere. */
+int value_next(struct value_reader *reader, struct value *ret);
+/* Takes a whole value with all that is in it; at any depth. Returns as value_next(), and then the reader stands anywhere. */
 int value_skip(struct value_reader *reader);
 
 /* What follows a tag: the width of the number behind it, and what that number counts. */

@@ -108,6 +108,38 @@ API int weir_forward(struct weir_context *context, uint32_t output, const struct
 	return context->host->forward(context, output, item);
 }
 
+API bool weir_decodes(const struct weir_context *context)
+{
+	return context->host->decodes(context);
+}
+
+API enum weir_cutting weir_cutting(const struct weir_context *context)
+{
+	return context->host->cutting(context);
+}
+
+API int weir_cut(const struct weir_context *context, struct weir_cut *cut, const void *data, size_t size_bytes,
+		 size_t *ret_record, size_t *ret_used)
+{
+	return context->host->cut(context, cut, data, size_bytes, ret_record, ret_used);
+}
+
+API void weir_cut_short(const struct weir_context *context, const void *data, size_t size_bytes, size_t *ret_record,
+			size_t *ret_used)
+{
+	context->host->cut_short(context, data, size_bytes, ret_record, ret_used);
+}
+
+API void weir_place(struct weir_context *context, const char *name, uint64_t line)
+{
+	context->host->place(context, name, line);
+}
+
+API bool weir_ends_lines(const struct weir_context *context)
+{
+	return context->host->ends_lines(context);
+}
+
 API uint32_t weir_outputs(const struct weir_context *context)
 {
 	return context->host->outputs(context);

@@ -31,7 +31,7 @@ const struct weir_stage descriptor_sink_file = {
 	.name = "file",
 	.summary = "a file, one line for each item",
 	.description =
-		"Writes each item and a newline. The number of bytes written is committed with the items: a restarted worker cuts the file "
+		"Writes each item and a newline (with encode: msgpack, none). The number of bytes written is committed with the items: a restarted worker cuts the file "
 		"back to it, so nothing is written twice.",
 	.options = file_options,
 	.n_options = COUNT(file_options),
@@ -42,7 +42,7 @@ const struct weir_stage descriptor_sink_stdout = {
 	.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX,
 	.name = "stdout",
 	.summary = "standard output, one line for each item",
-	.description = "Writes each item and a newline to weir's own standard output.",
+	.description = "Writes each item and a newline (with encode: msgpack, none) to weir's own standard output.",
 };
 
 const struct weir_stage descriptor_sink_discard = {

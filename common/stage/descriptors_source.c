@@ -24,6 +24,7 @@ const struct weir_stage descriptor_source_file = {
 	.summary = "the lines of one or many files",
 	.description =
 		"Reads files line by line; a line is one item, without its newline. A last line without a newline counts too. "
+		"With decode: csv a record ends where CSV says, with msgpack where the value ends. "
 		"The position is committed with the items, so a restarted worker goes on at the exact byte.",
 	.options = file_options,
 	.n_options = COUNT(file_options),
@@ -40,7 +41,8 @@ const struct weir_stage descriptor_source_stdin = {
 	.summary = "the lines of standard input",
 	.description =
 		"Reads weir's own standard input line by line. What has left a pipe lies in memory that outlives the worker until its "
-		"items are committed, so a restarted worker loses nothing; a file is read on at the exact byte.",
+		"items are committed, so a restarted worker loses nothing; a file is read on at the exact byte. With decode: csv or msgpack "
+		"records end as in the file source.",
 	.options = stdin_options,
 	.n_options = COUNT(stdin_options),
 };
@@ -112,7 +114,7 @@ const struct weir_stage descriptor_source_exec = {
 	.summary = "what a program writes to its standard output",
 	.description =
 		"Runs a program once and cuts its output into items: lines, or stanzas that end at an empty line. The stream ends when the "
-		"program does; an exit code that is not in ok_exit fails the stage.",
+		"program does; an exit code that is not in ok_exit fails the stage. With decode: csv a record is one line.",
 	.options = exec_options,
 	.n_options = COUNT(exec_options),
 };

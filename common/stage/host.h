@@ -6,6 +6,7 @@
 #include <weir/baggage.h>
 #include <weir/channel.h>
 #include <weir/exit.h>
+#include <weir/record.h>
 #include <weir/stage.h>
 
 #include "common/observe/log_item.h"
@@ -79,6 +80,15 @@ struct weir_host {
 	int (*scope_cancel)(struct weir_context *context, uint64_t id, enum weir_cause cause);
 	struct weir_scope *(*scope_of_item)(struct weir_context *context);
 	int (*expire_at)(struct weir_context *context, uint64_t deadline_ns);
+	/* weir/record.h */
+	bool (*decodes)(const struct weir_context *context);
+	enum weir_cutting (*cutting)(const struct weir_context *context);
+	int (*cut)(const struct weir_context *context, struct weir_cut *cut, const void *data, size_t size_bytes,
+		   size_t *ret_record, size_t *ret_used);
+	void (*cut_short)(const struct weir_context *context, const void *data, size_t size_bytes, size_t *ret_record,
+			  size_t *ret_used);
+	void (*place)(struct weir_context *context, const char *name, uint64_t line);
+	bool (*ends_lines)(const struct weir_context *context);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */

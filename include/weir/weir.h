@@ -9,6 +9,7 @@
 #include <weir/exit.h>
 #include <weir/item.h>
 #include <weir/log.h>
+#include <weir/record.h>
 #include <weir/scope.h>
 #include <weir/stage.h>
 #include <weir/status.h>

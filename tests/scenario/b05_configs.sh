@@ -15,6 +15,14 @@ assert_exit 0 weir run "$WEIR_SOURCE/configs/filter.yaml" </etc/passwd >out
 grep -v '^#' /etc/passwd >expected
 assert_file_equal out expected filter
 
+assert_exit 0 weir run "$WEIR_SOURCE/configs/people.yaml" >out
+grep -v '^$' /etc/passwd | awk -F: '{ print $1 "," $6 }' >expected
+sed 1d people-homes.csv >homes
+assert_eq "$(head -n 1 people-homes.csv)" user,home "header of people"
+assert_file_equal homes expected people
+assert_eq "$(wc -l <out)" "$(wc -l <expected)" "lines of people"
+assert_contains out '{"user":"root","password":"x","uid":"0","gid":"0",'
+
 # The service: runs until it is told to stop, and then says everything that it has started to say.
 weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
 wait_until 20 grep -q 'tick 2' out

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <weir/record.h>
 #include <weir/stage.h>
 
 #include "common/base/clock.h"
@@ -220,10 +221,12 @@ static int source_deliver(struct source *source, struct weir_context *context)
 	const struct split_record *record = &source->record;
 	int r;
 
-	if (record->total_bytes > record->size_bytes && source->too_long != TOO_LONG_CUT)
+	if (record->total_bytes > record->size_bytes && source->too_long != TOO_LONG_CUT) {
 		r = source_refuse(source, context);
-	else
+	} else {
+		weir_place(context, source->program.title, source->cursor->records + 1);
 		r = weir_emit(context, WEIR_ALL_OUTPUTS, record->data, record->size_bytes);
+	}
 	if (r && r != WEIR_REJECTED)
 		return r;
 	source_count(source->cursor, record);

@@ -36,7 +36,11 @@ int writer_init(struct writer *writer, struct weir_context *context, const char 
 {
 	const struct writer_cursor *cursor = weir_cursor(context);
 
-	*writer = (struct writer){ .context = context, .fd = fd, .positioned = positioned, .capacity = BUFFER_BYTES };
+	*writer = (struct writer){ .context = context,
+				   .fd = fd,
+				   .positioned = positioned,
+				   .capacity = BUFFER_BYTES,
+				   .ends_lines = weir_ends_lines(context) };
 	writer->name = strdup(name);
 	writer->buffer = malloc(writer->capacity);
 	writer->end = cursor->committed;
@@ -216,12 +220,13 @@ int writer_add(struct writer *writer, const void *data, size_t size_bytes)
 		r = writer_grow(writer, size_bytes + 2);
 	if (r != 0)
 		return r;
-	if (cursor->newline_due && writer->end == cursor->committed && !writer->used)
+	if (cursor->newline_due && writer->ends_lines && writer->end == cursor->committed && !writer->used)
 		writer->buffer[writer->used++] = '\n';
 	if (size_bytes)
 		memcpy(writer->buffer + writer->used, data, size_bytes);
 	writer->used += size_bytes;
-	writer->buffer[writer->used++] = '\n';
+	if (writer->ends_lines)
+		writer->buffer[writer->used++] = '\n';
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <weir/record.h>
 #include <weir/stage.h>
 
 /* Lies in the stage's cursor. */
@@ -24,7 +25,8 @@ struct writer {
 	bool positioned;  /* pwrite and cut; else plain write */
 	bool write_small; /* fd blocks: only pieces that a ready pipe takes without blocking */
 	bool wait_when_full;
-	bool cut_done; /* by this generation: there may be bytes behind `committed` since then */
+	bool ends_lines; /* a newline belongs behind each item */
+	bool cut_done;   /* by this generation: there may be bytes behind `committed` since then */
 	bool full_said;
 
 	char *buffer; /* whole items only; owned */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of a file or spool into items: what the file source and the stdin source share. */
+/* Records of a file or spool into items, mostly lines: what the file source and the stdin source share. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/record.h>
 #include <weir/stage.h>
 
 #define LINE_FEED_BINARY_BYTES 32768u /* so far into a file a NUL byte makes it a binary one */
@@ -13,7 +14,7 @@
 /* Where reading stands; lies in the stage's cursor. */
 struct line_position {
 	uint64_t offset;    /* next byte to read */
-	uint64_t line;      /* lines done so far */
+	uint64_t line;      /* lines done so far; without lines (WEIR_CUT_VALUES): records */
 	uint64_t long_from; /* 1 + offset of the beginning of a line that is being passed over; 0: none */
 };
 
@@ -25,6 +26,8 @@ struct line_feed {
 	bool refuse_binary;
 	size_t line_max_bytes; /* of an item that fits the lanes */
 	bool cut_said;
+	bool decodes; /* somebody wants to know the place of each record */
+	enum weir_cutting cutting;
 
 	const char *name; /* for messages; borrowed */
 	int fd;           /* read with pread(); borrowed */
@@ -33,9 +36,10 @@ struct line_feed {
 
 	char *buffer; /* owned */
 	size_t capacity;
-	uint64_t offset; /* of buffer[0] */
-	size_t filled;   /* bytes in the buffer */
-	size_t scanned;  /* no newline below this, at or behind the position */
+	uint64_t offset;     /* of buffer[0] */
+	size_t filled;       /* bytes in the buffer */
+	size_t scanned;      /* no end below this, at or behind the position ... */
+	struct weir_cut cut; /* ... and what the bytes up to here have come to, where newlines alone do not tell */
 };
 
 /* Takes the options binary and too_long from the context. Returns 0 or -ENOMEM. line_feed_deinit() frees; fine on zeroes. */

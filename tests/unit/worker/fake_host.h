@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <weir/stage.h>
 
+#include "common/record/record.h"
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 
@@ -34,6 +35,7 @@ struct fake_host {
 	uint64_t now_ns;    /* 0: the real clock */
 	uint64_t budget_ns; /* what weir_budget_of() says; 0: there is none */
 	uint32_t worker_index, generation;
+	enum record_format decode, encode;                   /* how records end; nothing is decoded or encoded here */
 	char baggage[16];                                    /* of the item in hand; "": none */
 	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */
 	bool never_ran;                                      /* the pipeline does not get so far */
@@ -52,6 +54,8 @@ struct fake_host {
 	bool left;           /* weir_leave(); a kill does not take it back */
 	uint64_t n_waits;
 	uint32_t last_output; /* of the last weir_emit */
+	uint64_t place;       /* line of the last weir_place ... */
+	uint64_t places[64];  /* ... before each of the first items */
 
 	/* the host's own */
 	const struct weir_stage *stage;

@@ -7,8 +7,10 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/record/json.h"
 #include "worker/key.h"
 
 static struct key *make(const char *source)
@@ -106,6 +108,106 @@ static void test_missing(void **state)
 	assert_true(missing(".a", "{\"a\": \"\xff\xfe"));
 }
 
+/* An item and what it is decoded to have the same key, spelled the same, or both have none. */
+static void assert_decoded_alike(const char *source, const char *text)
+{
+	struct record_scratch scratch = { 0 };
+	struct record_fault fault;
+	struct key *key = make(source);
+	unsigned char room[4096];
+	char of_text[256], of_item[256];
+	size_t size, n_text = 0, n_item = 0;
+	uint64_t hash_text, hash_item;
+	bool found;
+
+	if (json_decode(&scratch, text, strlen(text), room, &size, &fault) != 0)
+		fail_msg("%s: %s", text, fault.why);
+	found = key_hash(key, text, strlen(text), &hash_text);
+	if (key_hash(key, room, size, &hash_item) != found || hash_text != hash_item)
+		fail_msg("key(%s) of %s is another one when it is decoded", source, text);
+	assert_int_equal(key_text(key, text, strlen(text), of_text, sizeof(of_text), &n_text), found);
+	assert_int_equal(key_text(key, room, size, of_item, sizeof(of_item), &n_item), found);
+	assert_int_equal(n_text, n_item);
+	assert_memory_equal(of_text, of_item, n_text < sizeof(of_text) ? n_text : sizeof(of_text));
+	record_scratch_deinit(&scratch);
+	key_free(key);
+}
+
+static void test_decoded(void **state)
+{
+	static const char *const values[] = { "1",
+					      "-1",
+					      "0",
+					      "-0",
+					      "1.0",
+					      "0.1",
+					      "1e100",
+					      "4503599627370497.5",
+					      "9007199254740993",
+					      "18446744073709551615",
+					      "-9223372036854775808",
+					      "true",
+					      "false",
+					      "null",
+					      "\"\"",
+					      "\"ada\"",
+					      "\"\\u00e4 \\\"q\\\" \\\\ \\n\\u0000\\u007f\"",
+					      "[]",
+					      "{}",
+					      "[1,[2.5,\"x\"],{\"b\":null,\"a\":[true]}]",
+					      "{\"z\":1,\"a\":{\"y\":2,\"b\":-3.25}}" };
+	static const char *const paths[] = { ".a", ".a[1]", ".a.a", ".[0]", ".[-1].a", ".\"x y\".a", ".b" };
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
+			snprintf(text, sizeof(text), "{\"x y\":{\"a\":%s},\"a\":[9],\"a\":%s}", values[i], values[i]);
+			assert_decoded_alike(paths[p], text);
+			snprintf(text, sizeof(text), "[%s,{\"a\":%s}]", values[i], values[i]);
+			assert_decoded_alike(paths[p], text);
+		}
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "{\"a\":%.*g}", 1 + (int)(i % 17),
+			 (double)(i * 7919) / (double)(1 + i % 97));
+		assert_decoded_alike(".a", text);
+	}
+}
+
+/* Cut off anywhere, or no msgpack at all: no key, and nothing is read behind its end. */
+static void test_decoded_badly(void **state)
+{
+	static const char whole[] = "\x82\xa1"
+				    "b\x92\x01\xa2xy\xa1"
+				    "a\xa3"
+				    "ada";
+	struct key *key = make(".a");
+	bool found;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
+		char *exact = memcpy(malloc(n + 1), whole, n);
+		uint64_t hash;
+
+		assert_false(key_hash(key, exact, n, &hash));
+		free(exact);
+	}
+	assert_true(number(key, whole, &found) == number(key, "{\"a\":\"ada\"}", &found));
+	assert_true(found);
+	assert_true(missing(".a", "\x81\xa1"
+				  "a\xc1"));
+	assert_true(missing(".a", "\x81\xa1"
+				  "a\xc4\x01x"));
+	assert_true(missing(".a", "\x81\xa1"
+				  "a\xc0"));
+	assert_true(missing(".a", "\x81\xa1"
+				  "a\x01\x01"));
+	assert_true(missing(".a[2]", "\x81\xa1"
+				     "a\x92\x01\x02"));
+	assert_true(missing(".a", "\xdd\xff\xff\xff\xff"));
+	key_free(key);
+}
+
 /* A billion brackets must not reach the end of the stack. */
 static void test_deep(void **state)
 {
@@ -172,8 +274,10 @@ static void test_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_equal), cmocka_unit_test(test_equal_json),   cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_deep),  cmocka_unit_test(test_numbers_stay), cmocka_unit_test(test_even),
+		cmocka_unit_test(test_equal),         cmocka_unit_test(test_equal_json),
+		cmocka_unit_test(test_missing),       cmocka_unit_test(test_decoded),
+		cmocka_unit_test(test_decoded_badly), cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_numbers_stay),  cmocka_unit_test(test_even),
 		cmocka_unit_test(test_bad),
 	};
 

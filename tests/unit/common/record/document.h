@@ -12,7 +12,7 @@ struct document_cell {
 };
 
 /*
- * Calls `row` for each row of the table behind the heading in a document, its cells with `\xHH`, `\n`, `\t`, `\r` and `\\` understood, and the
+ * Calls `row` for each row of the table behind the heading, its cells with `\xHH`, `\n`, `\t`, `\r` and `\\` understood, and the
  * backquotes around them gone. Returns how many rows there were; fails the test if there is no such heading.
  */
 unsigned document_rows_of(const char *document, const char *heading, void (*row)(const struct document_cell *cells));

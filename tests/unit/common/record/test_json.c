@@ -250,17 +250,17 @@ static void many_names(unsigned n, unsigned n_different)
 	*to++ = '}';
 	assert_int_equal(decode(text, (size_t)(to - text), &item, &size, &fault), 0);
 	value_reader_init(&reader, item, size);
-	assert_int_equal(value_read(&reader, &value), 0);
+	assert_int_equal(value_next(&reader, &value), 0);
 	assert_int_equal(value.type, VALUE_MAP);
 	assert_int_equal(value.n, n_different);
 	for (unsigned i = n - n_different; i < n; i++) {
 		char name[32];
 
 		sprintf(name, "name%u", i % n_different);
-		assert_int_equal(value_read(&reader, &value), 0);
+		assert_int_equal(value_next(&reader, &value), 0);
 		assert_int_equal(value.n, strlen(name));
 		assert_memory_equal(value.data, name, value.n);
-		assert_int_equal(value_read(&reader, &value), 0);
+		assert_int_equal(value_next(&reader, &value), 0);
 		assert_int_equal(value.number, i);
 	}
 	assert_ptr_equal(reader.next, reader.end);

@@ -63,13 +63,13 @@ static void head(const char *bytes, size_t size, enum value_type type, uint64_t 
 	struct value value;
 
 	value_reader_init(&reader, bytes, size);
-	assert_int_equal(value_read(&reader, &value), 0);
+	assert_int_equal(value_next(&reader, &value), 0);
 	assert_int_equal(value.type, type);
 	assert_true(value.number == number);
 	assert_int_equal(value.n, n);
 	for (size_t cut = 0; cut < size; cut++) {
 		value_reader_init(&reader, bytes, cut);
-		assert_int_equal(value_read(&reader, &value), VALUE_E_TRUNCATED);
+		assert_int_equal(value_next(&reader, &value), VALUE_E_TRUNCATED);
 		assert_ptr_equal(reader.next, bytes);
 	}
 }
@@ -124,9 +124,9 @@ static void test_reals(void **state)
 
 	(void)state;
 	value_reader_init(&reader, "\xca\xbf\xc0\x00\x00\xcb\x40\x04\x00\x00\x00\x00\x00\x00", 14);
-	assert_int_equal(value_read(&reader, &value), 0);
+	assert_int_equal(value_next(&reader, &value), 0);
 	assert_true(value.type == VALUE_DOUBLE && value.real == -1.5);
-	assert_int_equal(value_read(&reader, &value), 0);
+	assert_int_equal(value_next(&reader, &value), 0);
 	assert_true(value.type == VALUE_DOUBLE && value.real == 2.5);
 }
 
@@ -142,7 +142,7 @@ static void test_promises(void **state)
 		struct value value;
 
 		value_reader_init(&reader, promises[i], 5);
-		assert_int_equal(value_read(&reader, &value), VALUE_E_TRUNCATED);
+		assert_int_equal(value_next(&reader, &value), VALUE_E_TRUNCATED);
 	}
 }
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What kind of items flows where, as far as it can be known without running anything:
+ *
+ *      read (decode: json) --structured--> take --structured--> write (encode: json)
+ *      log  (no decode)    --text--------> exec --text--------> show                     a plugin may emit anything: unknown
+ *
+ * A stage that works on lines makes nonsense of structured items, and an encoder can't read lines: either is said before the run.
+ */
+#include <string.h>
+
+#include "broker/spec/memory.h"
+#include "broker/spec/reading.h"
+#include "common/stage/key_expression.h"
+#include "common/stage/registry.h"
+
+enum flow { FLOW_NONE = 0, FLOW_TEXT = 1, FLOW_STRUCTURED = 2, FLOW_UNKNOWN = 3 }; /* of several inputs: or-ed */
+
+/* The format that the stage says for `decode` or `encode`; NULL: none, or raw. */
+static const char *format_of(const struct plan_stage *stage, const char *name)
+{
+	const struct heritage_option *format = plan_option(stage, name);
+
+	return format && format->string && strcmp(format->string, "raw") != 0 ? format->string : NULL;
+}
+
+static bool is_builtin(const struct stage_reading *stage, const char *name)
+{
+	return stage->descriptor && !stage->description && strcmp(stage->descriptor->name, name) == 0;
+}
+
+static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum flow in)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+
+	if (!stage->descriptor)
+		return FLOW_UNKNOWN;
+	if (stage->values[STAGE_KEY_DECODE].key && !plan_option(&reading->plan->stages[index], "decode"))
+		return FLOW_UNKNOWN; /* it was reported */
+	if (stage->descriptor->role == WEIR_SOURCE && format_of(&reading->plan->stages[index], "decode"))
+		return FLOW_STRUCTURED;
+	if (stage->description) /* a plugin */
+		return FLOW_UNKNOWN;
+	return stage->descriptor->role == WEIR_SOURCE || is_builtin(stage, "exec") ? FLOW_TEXT : in;
+}
+
+static enum flow flow_into(const struct reading *reading, const enum flow *out, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+	enum flow in = stage->inputs_wrong ? FLOW_UNKNOWN : FLOW_NONE;
+
+	for (uint32_t i = 0; i < stage->n_inputs; i++)
+		in |= out[stage->inputs[i].from];
+	return in;
+}
+
+/* What each stage emits. Loops settle, for a flow is only ever added to. */
+static enum flow *find_flows(const struct reading *reading)
+{
+	enum flow *out = spec_alloc(reading->n_stages, sizeof(*out));
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (uint32_t i = 0; i < reading->n_stages; i++) {
+			enum flow flow = out[i] | flow_out_of(reading, i, flow_into(reading, out, i));
+
+			changed = changed || flow != out[i];
+			out[i] = flow;
+		}
+	}
+	return out;
+}
+
+static struct spec_position place(const struct stage_reading *stage, const struct plan_stage *planned, int key)
+{
+	return value_position(&stage->values[key], planned->position);
+}
+
+static void check_role(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const char *name = planned->name ? planned->name : "?";
+
+	if (plan_option(planned, "decode") && stage->descriptor->role != WEIR_SOURCE)
+		reading_error(reading, place(stage, planned, STAGE_KEY_DECODE),
+			      "write it to the source; what a sink writes is said by encode",
+			      "decode is for sources, where items are made of text, and '%s' is none", name);
+	if (plan_option(planned, "encode") && stage->descriptor->role != WEIR_SINK)
+		reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
+			      "write it to the sink; what a source reads is said by decode",
+			      "encode is for sinks, where items become text, and '%s' is none", name);
+	if (format_of(planned, "encode") && planned->in_flight > 1)
+		reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE), NULL,
+			      "encode does not go with in_flight: %u: what is put aside is looked at again as it came",
+			      planned->in_flight);
+}
+
+/* Programs are told lines from lines. */
+static void check_exec(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const char *decode = format_of(planned, "decode"), *encode = format_of(planned, "encode");
+
+	if (!is_builtin(stage, "exec"))
+		return;
+	if (decode && stage->descriptor->role == WEIR_SOURCE && strcmp(decode, "msgpack") == 0)
+		reading_error(reading, place(stage, planned, STAGE_KEY_DECODE), NULL,
+			      "a program's output is cut at newlines, which msgpack does not have: let it write json");
+	if (encode && stage->descriptor->role == WEIR_SINK && strcmp(encode, "msgpack") == 0)
+		reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE), NULL,
+			      "a program is given lines, which msgpack does not have: use encode: json");
+}
+
+static void check_spools(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	if (planned->n_spools > WEIR_SPOOLS_MAX)
+		reading_error(reading, place(stage, planned, STAGE_KEY_DECODE), "say the names: columns: [id, name]",
+			      "'%s' has no spool left in which the header could be remembered",
+			      planned->name ? planned->name : "?");
+}
+
+/* The source that the items come from, for messages: the first that there is. */
+static const char *origin_of(const struct reading *reading, const enum flow *out, uint32_t index, enum flow flow)
+{
+	for (uint32_t depth = 0; depth < reading->n_stages; depth++) {
+		const struct stage_reading *stage = &reading->stages[index];
+		bool found = false;
+
+		for (uint32_t i = 0; i < stage->n_inputs && !found; i++) {
+			found = out[stage->inputs[i].from] & flow;
+			if (found)
+				index = stage->inputs[i].from;
+		}
+		if (!found)
+			break;
+	}
+	return reading->plan->stages[index].name ? reading->plan->stages[index].name : "?";
+}
+
+/* Lines are all that these work on. */
+static void check_reader(struct reading *reading, const enum flow *out, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	enum flow in = flow_into(reading, out, index);
+	bool is_sink = stage->descriptor->role == WEIR_SINK;
+
+	if (stage->descriptor->role == WEIR_SOURCE || in == FLOW_NONE || in == FLOW_UNKNOWN ||
+	    (stage->values[STAGE_KEY_ENCODE].key && !plan_option(planned, "encode"))) /* which was reported */
+		return;
+	if (is_sink && format_of(planned, "encode")) {
+		if (in == FLOW_TEXT)
+			reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
+				      "say at the source what its records are, as in decode: json; or leave encode out",
+				      "encode wants structured items, and what comes from '%s' is text",
+				      origin_of(reading, out, index, FLOW_TEXT));
+	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && !is_sink && is_builtin(stage, "exec")) {
+		reading_error(reading, stage->kind_node->position,
+			      "leave decode out: the program is then given the text as it is",
+			      "a program reads lines, and what comes from '%s' is decoded",
+			      origin_of(reading, out, index, FLOW_STRUCTURED));
+	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
+		   !is_builtin(stage, "discard")) {
+		reading_error(reading, stage->kind_node->position, "say how they are written: encode: json",
+			      "'%s' writes lines, and what comes from '%s' is decoded",
+			      planned->name ? planned->name : "?", origin_of(reading, out, index, FLOW_STRUCTURED));
+	}
+}
+
+/* A key that is looked for in the bytes of msgpack is found, and means nothing. */
+static void check_key(struct reading *reading, const enum flow *out, uint32_t index)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	const struct stage_reading *stage = &reading->stages[index];
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	struct key_expression expression = KEY_EXPRESSION_NULL;
+
+	if (!planned->balance_key || flow_into(reading, out, index) != FLOW_STRUCTURED ||
+	    key_expression_parse(planned->balance_key, &expression, &why) != 0)
+		return;
+	if (expression.kind == KEY_KIND_FIELD || expression.kind == KEY_KIND_BYTES)
+		reading_warning(
+			reading, place(stage, planned, STAGE_KEY_BALANCE), "use a path, as in key(.id)",
+			"key(%s) looks at the bytes of items that are decoded, which are not those of their text",
+			planned->balance_key);
+	key_expression_deinit(&expression);
+}
+
+void reading_record_rules(struct reading *reading)
+{
+	_cleanup_(free) enum flow *out = find_flows(reading);
+
+	for (uint32_t i = 0; i < reading->n_stages; i++) {
+		const struct stage_reading *stage = &reading->stages[i];
+		const struct plan_stage *planned = &reading->plan->stages[i];
+
+		if (!stage->descriptor)
+			continue;
+		check_role(reading, stage, planned);
+		check_exec(reading, stage, planned);
+		check_spools(reading, stage, planned);
+		check_reader(reading, out, i);
+		check_key(reading, out, i);
+	}
+}
