@@ -6,7 +6,7 @@
  *      writes the others again when its source comes to that file again.
  *
  * So the log needs no commit of its own: the number of accepted items, which moves with the commit, says how much of it holds. An entry that a
- * kill has cut off does not sum up, and ends the log.
+ * kill has cut off is shorter than it says, and ends the log.
  */
 #include "worker/header_log.h"
 
@@ -16,20 +16,11 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
-#include "common/base/hash.h"
 
 struct entry {
 	uint64_t n_accepted;
 	uint32_t kind, size_bytes;
-	uint64_t sum; /* of the above and the text */
 };
-
-static uint64_t sum_of(const struct entry *entry, const char *text)
-{
-	uint64_t words[2] = { entry->n_accepted, (uint64_t)entry->kind << 32 | entry->size_bytes };
-
-	return hash_bytes(hash_bytes(1, words, sizeof(words)), text, entry->size_bytes);
-}
 
 /* Returns true: a whole entry is there. Its text is the caller's to free. */
 static bool read_entry(int fd, uint64_t at, struct entry *entry, char **ret_text)
@@ -41,8 +32,7 @@ static bool read_entry(int fd, uint64_t at, struct entry *entry, char **ret_text
 	text = malloc((size_t)entry->size_bytes + 1);
 	if (!text)
 		return false;
-	if (pread(fd, text, entry->size_bytes, (off_t)(at + sizeof(*entry))) == (ssize_t)entry->size_bytes &&
-	    sum_of(entry, text) == entry->sum) {
+	if (pread(fd, text, entry->size_bytes, (off_t)(at + sizeof(*entry))) == (ssize_t)entry->size_bytes) {
 		*ret_text = text;
 		return true;
 	}
@@ -80,7 +70,6 @@ int header_log_add(struct header_log *log, uint64_t n_accepted, enum header_kind
 	struct entry entry = { .n_accepted = n_accepted, .kind = (uint32_t)kind, .size_bytes = (uint32_t)size_bytes };
 	ssize_t n;
 
-	entry.sum = sum_of(&entry, text ? text : "");
 	n = pwrite(log->fd, &entry, sizeof(entry), (off_t)log->end);
 	if (n == (ssize_t)sizeof(entry) && size_bytes) {
 		ssize_t m = pwrite(log->fd, text, size_bytes, (off_t)(log->end + sizeof(entry)));

@@ -75,8 +75,6 @@ static int worker_open_stage(struct worker *worker)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
 	if (decode_attach(worker, &why) < 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), "decode");
-	if (encode_attach(worker, &why) < 0)
-		return worker_bye(worker, WEIR_FAILED, text_get(&why), "encode");
 	if (worker->in_flight && !worker->stage.produce) {
 		snprintf(
 			worker->reason, sizeof(worker->reason),
@@ -84,7 +82,9 @@ static int worker_open_stage(struct worker *worker)
 			worker->heritage.in_flight);
 		return worker_bye(worker, WEIR_FAILED, worker->reason, NULL);
 	}
-	backtrace_know_stage(&worker->stage);
+	backtrace_know_stage(&worker->stage); /* by its own process(), not the one that encodes */
+	if (encode_attach(worker, &why) < 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), "encode");
 	worker_set_state(worker, WORKER_STATE_OPENING, NO_LANE);
 	worker->now_ns = clock_now_ns();
 	r = scopes_open(worker);

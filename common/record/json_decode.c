@@ -9,30 +9,21 @@
  * and else what is in it moves up (pack_close). Strings know their length, or, with escapes, are moved too.
  *
  * Of a name that stands in an object twice the last value counts, as in jq, Python and JavaScript: whoever looks something up in the
- * item finds what they would have found in the text. Places of the names of open objects are noted in the scratch; a small object
- * compares each with each, a large one sorts them, so no text takes longer than n log n.
+ * item finds what they would have found in the text: json_names.c.
  */
 #include <stdbool.h>
 
 #include "common/base/text.h"
 #include "common/record/json.h"
+#include "common/record/json_names.h"
 #include "common/record/number.h"
 
 #define EXPECTED_VALUE "expected a value: {, [, a string, a number, true, false or null"
-#define FEW_NAMES 12u /* up to here comparing each with each is the faster way */
-
-/* One name of an object: where it begins in the room. */
-struct note {
-	uint32_t at;
-	uint32_t is_old; /* the name comes again */
-};
 
 struct decoding {
 	const char *begin, *at, *end;
-	unsigned char *room;
 	struct pack pack;
-	struct record_scratch *scratch; /* of notes, then of their order */
-	uint32_t n_notes;
+	struct json_names names;
 	uint32_t depth;
 	struct record_fault *fault;
 };
@@ -213,119 +204,6 @@ static int string(struct decoding *decoding)
 	return 0;
 }
 
-/* ---- names that come twice ---- */
-
-static struct note *notes(const struct decoding *decoding)
-{
-	return decoding->scratch->data;
-}
-
-static void note_name(struct decoding *decoding, const unsigned char *name)
-{
-	(void)record_scratch_get(decoding->scratch, (decoding->n_notes + 1) * sizeof(struct note));
-	notes(decoding)[decoding->n_notes++] = (struct note){ .at = (uint32_t)(name - decoding->room) };
-}
-
-static int compare_names(const struct decoding *decoding, const struct note *a, const struct note *b)
-{
-	const unsigned char *x = decoding->room + a->at, *y = decoding->room + b->at;
-	size_t n = pack_string_size(x), m = pack_string_size(y);
-
-	return n != m ? (n < m ? -1 : 1) : memcmp(x, y, n);
-}
-
-static bool mark_few(const struct decoding *decoding, struct note *first, uint32_t n)
-{
-	bool any = false;
-
-	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t j = i + 1; j < n && !first[i].is_old; j++) {
-			first[i].is_old = compare_names(decoding, &first[i], &first[j]) == 0;
-			any = any || first[i].is_old;
-		}
-	return any;
-}
-
-/* By name, and of the same name by place. */
-static bool is_before(const struct decoding *decoding, const struct note *first, uint32_t a, uint32_t b)
-{
-	int order = compare_names(decoding, &first[a], &first[b]);
-
-	return order ? order < 0 : a < b;
-}
-
-static void sift(const struct decoding *decoding, const struct note *first, uint32_t *order, uint32_t root, uint32_t n)
-{
-	uint32_t moved = order[root];
-
-	for (uint32_t child; (child = 2 * root + 1) < n; root = child) {
-		if (child + 1 < n && is_before(decoding, first, order[child], order[child + 1]))
-			child++;
-		if (!is_before(decoding, first, moved, order[child]))
-			break;
-		order[root] = order[child];
-	}
-	order[root] = moved;
-}
-
-/* Heap sort: qsort() may allocate. The order lies in the scratch behind the notes. */
-static bool mark_many(struct decoding *decoding, uint32_t first_note, uint32_t n)
-{
-	size_t notes_bytes = decoding->n_notes * sizeof(struct note);
-	uint32_t *order = (uint32_t *)((char *)record_scratch_get(decoding->scratch, notes_bytes + n * sizeof(*order)) +
-				       notes_bytes);
-	struct note *first = notes(decoding) + first_note;
-	bool any = false;
-
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (uint32_t i = n / 2; i-- > 0;)
-		sift(decoding, first, order, i, n);
-	for (uint32_t left = n - 1; left; left--) {
-		uint32_t last = order[left];
-
-		order[left] = order[0];
-		order[0] = last;
-		sift(decoding, first, order, 0, left);
-	}
-	for (uint32_t i = 0; i + 1 < n; i++) {
-		first[order[i]].is_old = compare_names(decoding, &first[order[i]], &first[order[i + 1]]) == 0;
-		any = any || first[order[i]].is_old;
-	}
-	return any;
-}
-
-/* The members that are left close ranks. Returns how many. */
-static uint32_t drop_old(struct decoding *decoding, const struct note *first, uint32_t n)
-{
-	unsigned char *to = decoding->room + first[0].at, *end = decoding->pack.next;
-	uint32_t n_left = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		unsigned char *from = decoding->room + first[i].at;
-		size_t size = (size_t)((i + 1 < n ? decoding->room + first[i + 1].at : end) - from);
-
-		if (first[i].is_old)
-			continue;
-		memmove(to, from, size);
-		to += size;
-		n_left++;
-	}
-	decoding->pack.next = to;
-	return n_left;
-}
-
-/* The names of the object that ends now are the last n notes. Returns how many members it really has. */
-static uint32_t forget_names(struct decoding *decoding, uint32_t n)
-{
-	uint32_t first_note = decoding->n_notes - n;
-	bool any = n <= FEW_NAMES ? mark_few(decoding, notes(decoding) + first_note, n) :
-				    mark_many(decoding, first_note, n);
-
-	decoding->n_notes = first_note;
-	return any ? drop_old(decoding, notes(decoding) + first_note, n) : n;
-}
-
 /* ---- values ---- */
 
 /* Behind what opens it. */
@@ -365,7 +243,7 @@ static int member(struct decoding *decoding)
 	skip_blanks(decoding);
 	if (!skip(decoding, '"'))
 		return bad_here(decoding, "expected a name in double quotes");
-	note_name(decoding, decoding->pack.next);
+	json_names_note(&decoding->names, decoding->pack.next);
 	r = string(decoding);
 	if (r != 0)
 		return r;
@@ -388,10 +266,7 @@ static int object(struct decoding *decoding)
 			return bad_here(decoding, "expected ',' or '}'");
 	}
 	decoding->depth--;
-	if (n > 1)
-		n = forget_names(decoding, n);
-	else
-		decoding->n_notes -= n;
+	n = json_names_forget(&decoding->names, n, &decoding->pack.next);
 	pack_close(&decoding->pack, begin, n, true);
 	return r;
 }
@@ -406,7 +281,7 @@ static bool is_word(struct decoding *decoding, const char *word)
 	return true;
 }
 
-/* One of more than 60 characters is copied for strtod(); the notes lie in the scratch, so it gets memory of its own. */
+/* One of more than 60 characters is copied for strtod(); the scratch is in use, so it gets memory of its own. */
 static int number(struct decoding *decoding)
 {
 	const char *begin = decoding->at;
@@ -455,7 +330,11 @@ int json_decode(struct record_scratch *scratch, const char *text, size_t size_by
 		struct record_fault *fault)
 {
 	struct decoding decoding = {
-		.begin = text, .at = text, .end = text + size_bytes, .room = room, .scratch = scratch, .fault = fault
+		.begin = text,
+		.at = text,
+		.end = text + size_bytes,
+		.names = { .room = room, .scratch = scratch },
+		.fault = fault,
 	};
 	int r;
 

@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DIGITS_EXACT 15       /* a double holds each integer of so many digits, and ... */
-#define POWER_EXACT 22        /* ... ten to the power of this; so their product or quotient is rounded once */
+#define DIGITS_EXACT 15 /* a double holds each integer of so many digits, and ... */
+#define POWER_EXACT 22  /* ... ten to the power of this; so their product or quotient is rounded once */
+#define DECIMALS_SHORT 6u
+#define MAGNITUDE_SHORT 1e9   /* so that with these decimals it has at most DIGITS_EXACT digits */
 #define INTEGER_TEXT_MAX 310u /* digits of the largest double */
 
 struct spelling {
@@ -87,11 +89,12 @@ static bool read_spelling(const char *at, const char *end, struct spelling *ret)
 	return at;
 }
 
+static const double powers[POWER_EXACT + 1] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+						1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+
 /* Few digits, and a small power: what strtod() would say, at a fraction of its price. */
 static bool read_short(const struct spelling *spelling, double *ret)
 {
-	static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-					 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 	double value = (double)spelling->digits;
 
 	if (spelling->n_digits > DIGITS_EXACT || spelling->power > POWER_EXACT || spelling->power < -POWER_EXACT)
@@ -183,12 +186,42 @@ size_t number_write_unsigned(uint64_t value, char *room)
 	return n;
 }
 
+/*
+ * Prices and the like: a whole number of millionths, or of something larger. It is read back by one division, which rounds once. Returns 0: it
+ * is none of these.
+ */
+static size_t write_short(double value, char *room)
+{
+	double magnitude = fabs(value);
+
+	for (unsigned decimals = 1; decimals <= DECIMALS_SHORT && magnitude < MAGNITUDE_SHORT; decimals++) {
+		uint64_t whole = (uint64_t)(magnitude * powers[decimals] + 0.5);
+		uint64_t power = (uint64_t)powers[decimals], part = whole % power;
+		size_t n = 0;
+
+		if ((double)whole / powers[decimals] != magnitude)
+			continue;
+		if (value < 0)
+			room[n++] = '-';
+		n += number_write_unsigned(whole / power, room + n);
+		room[n++] = '.';
+		while ((power /= 10) > part && power > 1) /* 0.05 is 5 hundredths */
+			room[n++] = '0';
+		return n + number_write_unsigned(part, room + n);
+	}
+	return 0;
+}
+
 size_t number_write_double(double value, char *room)
 {
 	int n = 0;
+	size_t length;
 
 	if (value == floor(value) && fabs(value) < 1e15)
 		return (size_t)snprintf(room, NUMBER_TEXT_BYTES, "%.1f", value);
+	length = write_short(value, room);
+	if (length)
+		return length;
 	for (int precision = 15; precision <= 17; precision++) {
 		n = snprintf(room, NUMBER_TEXT_BYTES, "%.*g", precision, value);
 		if (strtod(room, NULL) == value)

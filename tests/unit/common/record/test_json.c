@@ -166,6 +166,40 @@ static void test_random_damage(void **state)
 	assert_in_range(n_taken, 1000, 19000);
 }
 
+/* Decimal numbers as people write them, with up to nine places: written as they were read, and never longer. */
+static void test_decimals(void **state)
+{
+	struct random_source source = { 12 };
+	struct record_fault fault;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		unsigned places = 1 + random_below(&source, 9);
+		uint64_t whole = random_next(&source) >> (34 + random_below(&source, 30));
+		char text[64], expected[64], *again;
+		unsigned char *item;
+		size_t size, n;
+
+		n = (size_t)sprintf(text, "%s%llu.%0*u", i % 2 ? "-" : "", (unsigned long long)(whole % 1000000),
+				    (int)places,
+				    random_below(&source, 1000000000) %
+					    (places > 8 ? 1000000000 : (unsigned)(1 + 9 * places * 111)));
+		assert_int_equal(decode(text, n, &item, &size, &fault), 0);
+		strcpy(expected, text);
+		while (n > 3 && expected[n - 1] == '0' && expected[n - 2] != '.')
+			expected[--n] = '\0';
+		assert_int_equal(encode(item, size, &again, &size, &fault), 0);
+		if (strtod(text, NULL) != strtod(expected, NULL))
+			fail_msg("%s is not %s", text, expected);
+		again = realloc(again, size + 1);
+		again[size] = '\0';
+		if (strtod(again, NULL) != strtod(text, NULL) || size > n)
+			fail_msg("%s is written as %s", text, again);
+		free(again);
+		free(item);
+	}
+}
+
 /* Items of all lengths of head, and what costs the most room for its text. */
 static void test_bounds(void **state)
 {
@@ -314,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_blank),
 		cmocka_unit_test(test_random_values),
 		cmocka_unit_test(test_random_damage),
+		cmocka_unit_test(test_decimals),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_names_that_come_twice),
