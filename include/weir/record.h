@@ -50,7 +50,8 @@ void weir_cut_short(const struct weir_context *context, const void *data, size_t
 
 /*
  * Source: the record that is emitted next begins in this line (from 1) of this file or stream; for reasons, and line 1 is where a new
- * stream begins, with its header. The name must live until the next call or the callback's end. Holds for one emit that is not WEIR_FULL.
+ * stream begins, with its header: without it, a header is what comes first, and comes again if the source is killed before its first
+ * commit. The name must live until the next call or the callback's end. Holds for one emit that is not WEIR_FULL.
  */
 void weir_place(struct weir_context *context, const char *name, uint64_t line);
 

@@ -85,6 +85,23 @@ YAML
 cat out.msgpack | weir run --quiet pipe.yaml >pipe.csv || fail "exit code $? of the pipe"
 assert_file_equal pipe.csv whole.csv pipe
 
+# Keys are found in structured items: each name in one worker's file, the workers share them, and no item is without.
+cat >keyed.yaml <<'YAML'
+pipeline: keyed
+drain: 100s
+stages:
+  - {name: read, source: file, path: out.ndjson, decode: json}
+  - {name: write, sink: file, path: 'keyed-{worker}.out', workers: 3, balance: key(.name), encode: {format: csv, columns: [name, id], header: false}}
+YAML
+start keyed
+finish keyed 0
+assert_eq "$(cat keyed-?.out | grep -c '^name\|^"two')" "$wanted" "keyed: records"
+for worker in 0 1 2; do
+	grep '^name' keyed-$worker.out | cut -d, -f1 | sort -u >names-$worker
+	[ -s names-$worker ] || fail "worker $worker got no key"
+done
+assert_eq "$(cat names-? | wc -l)" "$(cat names-? | sort -u | wc -l)" "keyed: a name in two files"
+
 # A kill of the source alone, in the middle of the second file, whose columns stand in another order: its header is remembered.
 sed -n '1,400p' whole.csv | awk -F, 'NF == 3 && !/"/ && /^[0-9]/ { print $3 "," $2 "," $1 }' >body
 { echo note,name,id; cat body; } >second.csv
