@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources with `decode`: the text that they emit becomes a structured item, as it is emitted. Nothing is done where worker->decode is NULL. */
+/* Sources with `decode`: the text that they emit becomes a structured item. Nothing is done where worker->decode is NULL. */
 #pragma once
 
 #include <weir/record.h>
@@ -14,8 +14,8 @@ void decode_detach(struct worker *worker);
 enum { DECODE_E_NONE = 100 }; /* it was no record but a blank line, or a header: there is nothing to emit */
 
 /*
- * The source emits this text: what of it is the record. Returns 0, *text and *size_bytes are moved; DECODE_E_NONE; WEIR_REJECTED: it is bad,
- * and was kept or dropped, and counted; WEIR_FAILED with worker->reason: so the spec wants it, or it could not be kept.
+ * The source emits this text: what of it is the record. Returns 0, *text and *size_bytes are moved; DECODE_E_NONE; WEIR_REJECTED: it is
+ * bad, and was kept or dropped, and counted; WEIR_FAILED with worker->reason: so the spec wants it, or it could not be kept.
  */
 int decode_begin(struct worker *worker, const void **text, size_t *size_bytes);
 /* Room that its item needs at most. */

@@ -2,11 +2,11 @@
 /*
  *      | 0 items: due | 0: names a,b | 1200: due | 1200: names x,y,z |          the spool, appended to as files begin
  *
- *      killed, and 1100 items are committed:  what was said after 1200 has not happened. The next worker goes by the entry before, and
- *      writes the others again when its source comes to that file again.
+ *      killed, and 1100 items are committed:  what was said after 1200 has not happened. The next worker goes by the entry before,
+ *      and writes the others again when its source comes to that file again.
  *
- * So the log needs no commit of its own: the number of accepted items, which moves with the commit, says how much of it holds. An entry that a
- * kill has cut off is shorter than it says, and ends the log.
+ * So the log needs no commit of its own: the number of accepted items, which moves with the commit, says how much of it holds. An entry
+ * that a kill has cut off is shorter than it says, and ends the log.
  */
 #include "worker/header_log.h"
 

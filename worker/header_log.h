@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the header of a CSV stream said, kept in a spool of the slot, so that the next worker, who goes on in the middle of the file, knows it.
+ * What the header of a CSV stream said, kept in a spool of the slot, so that the next worker, who goes on in the middle of the file,
+ * knows it.
  */
 #pragma once
 

@@ -19,8 +19,8 @@ void key_free(struct key *key);
 
 /*
  * The number of an item's key: the same for equal keys, in every process and on every host. No memory of the item is kept. A path
- * parses the item as JSON, which allocates, or looks into msgpack, which for a plain string does not; all others only read. Returns true; false: the item has no such part, and
- * *ret_hash is that of the empty key.
+ * parses the item as JSON, which allocates, or looks into msgpack, which for a plain string does not; all others only read. Returns
+ * true; false: the item has no such part, and *ret_hash is that of the empty key.
  */
 bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash);
 

@@ -3,13 +3,12 @@
  * Stepping into msgpack: a name is looked for among the pairs of a map, an index passes over elements. What is not on the way is skipped,
  * never read. Of a name that comes twice the last value counts, as in the text.
  *
- * The value at the end becomes one of libjq's, so that it is spelled as the same value out of JSON text is, down to the last digit: a key has
- * the same number, and the same lane, whether its item was decoded or not. A plain string, which most keys are, needs none of that
+ * The value at the end becomes one of libjq's, so that it is spelled as the same value out of JSON text is, down to the last digit: a key
+ * has the same number, and the same lane, whether its item was decoded or not. A plain string, which most keys are, needs none of that
  * (key.c).
  */
 #include "worker/key_structured.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "common/base/text.h"

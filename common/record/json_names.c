@@ -5,8 +5,8 @@
  *      {"a": 1, "b": 2, "a": 3}      room   .. a1a 01  a1b 02  a1a 03
  *                                    notes     ^old    ^       ^            two members are left: b, and the second a
  *
- * The places of the names of all open objects are noted, one behind the other; an object's own are the last ones when it ends. A small one compares each
- * with each, a large one sorts them, so no text takes longer than n log n.
+ * The places of the names of all open objects are noted, one behind the other; an object's own are the last ones when it ends. A small
+ * one compares each with each, a large one sorts them, so no text takes longer than n log n.
  */
 #include "common/record/json_names.h"
 

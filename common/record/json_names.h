@@ -13,7 +13,7 @@ struct json_names {
 /* A name begins there, packed. */
 void json_names_note(struct json_names *names, const unsigned char *name);
 /*
- * The object with the last n names ends, and so does what is written, at *end: members whose name comes again are taken out, and *end moves up.
- * Returns how many are left.
+ * The object with the last n names ends, and so does what is written, at *end: members whose name comes again are taken out, and *end
+ * moves up. Returns how many are left.
  */
 uint32_t json_names_forget(struct json_names *names, uint32_t n, unsigned char **end);

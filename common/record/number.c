@@ -187,8 +187,8 @@ size_t number_write_unsigned(uint64_t value, char *room)
 }
 
 /*
- * Prices and the like: a whole number of millionths, or of something larger. It is read back by one division, which rounds once. Returns 0: it
- * is none of these.
+ * Prices and the like: a whole number of millionths, or of something larger. It is read back by one division, which rounds once. Returns
+ * 0: it is none of these.
  */
 static size_t write_short(double value, char *room)
 {

@@ -35,9 +35,9 @@ struct weir_cut {
 
 /*
  * Source: looks for the end of the record in these bytes, which follow the ones that were used up. Returns WEIR_OK: they end it after
- * *ret_used bytes, of which *ret_record belong to it (a newline does not), and `cut` is at the beginning of the next; WEIR_MORE: they don't,
- * *ret_used of them are used up, call it again with what follows those; WEIR_REJECTED: these bytes are no such stream, and nobody can
- * tell where the next record begins. Never waits.
+ * *ret_used bytes, of which *ret_record belong to it (a newline does not), and `cut` is at the beginning of the next; WEIR_MORE: they
+ * don't, *ret_used of them are used up, call it again with what follows those; WEIR_REJECTED: these bytes are no such stream, and
+ * nobody can tell where the next record begins. Never waits.
  */
 int weir_cut(const struct weir_context *context, struct weir_cut *cut, const void *data, size_t size_bytes,
 	     size_t *ret_record, size_t *ret_used);

@@ -150,4 +150,8 @@ assert_contains stderr "did you mean 'csv'"
 assert_contains stderr "typos.yaml:6:56: error: format 'jsno' is unknown"
 assert_contains stderr "typos.yaml:8:78: error: unknown key 'colums' in encode"
 assert_contains stderr "3 errors"
+weir stages 'source file' >page
+assert_contains page "Like every source it takes decode"
+weir stages discard >page
+assert_contains page "Like every sink it takes encode"
 [ "$killed" -ge 5 ] || fail "only $killed workers were killed in time"

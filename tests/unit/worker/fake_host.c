@@ -16,8 +16,8 @@
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
 #include "common/base/must.h"
-#include "common/record/cut.h"
 #include "tests/unit/worker/fake_host.h"
+#include "tests/unit/worker/fake_record.h"
 
 #define FAKE_ARENA_SIZE (UINT64_C(1) << 30) /* address space; pages come with use */
 #define FAKE_ABANDONED_MAX 65536u
@@ -272,45 +272,6 @@ static int fake_forward(struct weir_context *context, uint32_t output, const str
 static bool fake_has_run(const struct weir_context *context)
 {
 	return !host_of(context)->never_ran;
-}
-
-static bool fake_decodes(const struct weir_context *context)
-{
-	return host_of(context)->decode != RECORD_RAW;
-}
-
-static enum weir_cutting fake_cutting(const struct weir_context *context)
-{
-	return host_of(context)->decode == RECORD_CSV     ? WEIR_CUT_RECORDS :
-	       host_of(context)->decode == RECORD_MSGPACK ? WEIR_CUT_VALUES :
-							    WEIR_CUT_LINES;
-}
-
-static int fake_cut(const struct weir_context *context, struct weir_cut *cut, const void *data, size_t size_bytes,
-		    size_t *ret_record, size_t *ret_used)
-{
-	struct record_cut at = { cut->state[0], cut->state[1] };
-	int r = record_cut(host_of(context)->decode, ',', &at, data, size_bytes, ret_record, ret_used);
-
-	*cut = (struct weir_cut){ { at.left, at.skip_bytes } };
-	return r == 0 ? WEIR_OK : r == RECORD_CUT_E_MORE ? WEIR_MORE : WEIR_REJECTED;
-}
-
-static void fake_cut_short(const struct weir_context *context, const void *data, size_t size_bytes, size_t *ret_record,
-			   size_t *ret_used)
-{
-	record_cut_short(host_of(context)->decode, data, size_bytes, ret_record, ret_used);
-}
-
-static void fake_place(struct weir_context *context, const char *name, uint64_t line)
-{
-	must(name);
-	host_of(context)->place = line;
-}
-
-static bool fake_ends_lines(const struct weir_context *context)
-{
-	return host_of(context)->encode != RECORD_MSGPACK;
 }
 
 static const struct weir_host fake_table = {

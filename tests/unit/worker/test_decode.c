@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sources with `decode`: however they emit, what comes out is decoded; blank lines and headers are nothing; what is bad is a letter with its
- * place, dropped, or the end; and a header is known to the next generation.
+ * Sources with `decode`: however they emit, what comes out is decoded; blank lines and headers are nothing; what is bad is a letter with
+ * its place, dropped, or the end; and a header is known to the next generation.
  */
 #include <stdarg.h>
 #include <stddef.h>
