@@ -72,6 +72,8 @@ void blocked_note(struct worker *worker, const struct wait_request *request, enu
 		what |= room(worker, request, &lane);
 	if (!request->events && worker->cursor.finished)
 		what |= WAIT_FOR_READERS;
+	if (worker->postponed.until_ns && !(request->events & ARM_SPACE))
+		what |= WAIT_FOR_DUE;
 	what |= (request->n_fds ? WAIT_FOR_EVENT : 0) | (request->wake_ns ? WAIT_FOR_TIME : 0);
 	note(worker, state, what, lane, now_ns);
 }

@@ -17,6 +17,7 @@
 #include "worker/in_flight.h"
 #include "worker/leave.h"
 #include "worker/output.h"
+#include "worker/postpone.h"
 #include "worker/scopes.h"
 #include "worker/sharing.h"
 #include "worker/stamp.h"
@@ -415,6 +416,11 @@ static int host_leave(struct weir_context *context, uint32_t input)
 	return leave_ask(worker_of(context), input);
 }
 
+static int host_postpone(struct weir_context *context, uint64_t until_ns)
+{
+	return postpone_ask(worker_of(context), until_ns);
+}
+
 static void host_produce_next(struct weir_context *context)
 {
 	worker_of(context)->asked = true;
@@ -501,6 +507,7 @@ const struct weir_host worker_host = {
 	.watch = host_watch,
 	.leave = host_leave,
 	.produce_next = host_produce_next,
+	.postpone = host_postpone,
 	.in_flight = host_in_flight,
 	.defer = host_defer,
 	.resume = host_resume,

@@ -15,7 +15,9 @@
 
 #include "worker/in_flight.h"
 #include "worker/input.h"
+#include "worker/leave.h"
 #include "worker/loop.h"
+#include "worker/postpone.h"
 
 static int input_broken(struct worker *worker, const struct input_edge *edge, uint32_t lane, const char *what)
 {
@@ -44,6 +46,8 @@ static int input_peek(struct worker *worker, const struct input_edge *edge, uint
 	int r;
 
 	if (worker->in_flight && in_flight_lane_is_full(worker, &from->lane))
+		return INPUT_E_EMPTY;
+	if (postpone_holds(worker, from) && !leave_has_left(worker, (uint32_t)(edge - worker->inputs)))
 		return INPUT_E_EMPTY;
 	r = from->hold.record ? hold_peek(&from->hold, &from->lane, &ret_input->header, &ret_input->payload) :
 				lane_in_peek(&from->lane, &ret_input->header, &ret_input->payload);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "worker/cancelled.h"
+#include "worker/postpone.h"
 
 #define STATUSES_MAX 32 /* bits of a set */
 
@@ -19,6 +20,7 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 
 	/* The item in hand alone may be dropped, and only by process(). */
 	bool may_drop = worker->phase == PHASE_PROCESS && cancelled_in_hand(worker) != CAUSE_NONE;
+	bool in_process = worker->phase == PHASE_PROCESS;
 
 	worker->phase = PHASE_NONE;
 	if (status == WEIR_PENDING && !worker->in_flight) {
@@ -27,6 +29,9 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 	} else if (status == WEIR_MORE && !worker->stage.produce) {
 		outcomes = 0;
 		why = " without a produce()";
+	} else if (status == WEIR_WAIT && in_process && !postpone_was_asked(worker)) {
+		outcomes = 0;
+		why = " without weir_postpone()";
 	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker) && !may_drop) {
 		outcomes = 0;
 		why = " before it, or the scope of its item, is cancelled";

@@ -39,6 +39,7 @@
 #include "worker/input.h"
 #include "worker/leave.h"
 #include "worker/output.h"
+#include "worker/postpone.h"
 #include "worker/take.h"
 #include "worker/turn_priv.h"
 #include "worker/window.h"
@@ -554,10 +555,15 @@ static int replay_item(struct worker *worker)
 		worker->phase = PHASE_PROCESS;
 		r = turn_conclude(worker, &item, give(worker, &item));
 	}
-	if (r == 0)
+	if (r == 0) {
 		replay_end(worker);
-	else
-		replay_drop(worker);
+		return 0;
+	}
+	if (r == WEIR_WAIT) {
+		postpone(worker, NULL);
+		r = REPLAY_E_NONE;
+	}
+	replay_drop(worker);
 	return r;
 }
 

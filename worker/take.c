@@ -17,6 +17,7 @@
 #include "worker/baggage.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/postpone.h"
 #include "worker/wait.h"
 #include "worker/window.h"
 
@@ -57,7 +58,7 @@ void take_settle(struct worker *worker)
 	take_tell(worker, load_relaxed(&worker->segment.hand->position));
 }
 
-/* Anything but a plain yes. Returns 0 if the turn may go on. */
+/* Anything but a plain yes. Returns 0 if the turn may go on; WEIR_WAIT: with other lanes. */
 static int take_conclude(struct worker *worker, const struct weir_item *item, int status)
 {
 	struct input_lane *from = worker->take.from;
@@ -65,15 +66,19 @@ static int take_conclude(struct worker *worker, const struct weir_item *item, in
 
 	take_settle(worker);
 	r = turn_conclude(worker, item, status);
-	if (r != 0)
+	if (r == WEIR_WAIT) {
+		postpone(worker, from);
+	} else if (r != 0) {
 		return r;
-	from->lane.next += item_record_size(item->size_bytes);
-	from->touched = true;
-	worker->changed = true;
+	} else {
+		from->lane.next += item_record_size(item->size_bytes);
+		from->touched = true;
+		worker->changed = true;
+	}
 	worker->phase = PHASE_PROCESS;
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';
-	return 0;
+	return r;
 }
 
 /* An item that has asked the runtime for something, or of which the stage has said something else than a plain yes. */
@@ -269,7 +274,7 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 	take_tell(worker, take_position(reach, record));
 	reach->record_max = record_max;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
-	*ret_n = r == 0 ? *ret_n - n_left : 0;
+	*ret_n = r == 0 || r == WEIR_WAIT ? *ret_n - n_left : 0;
 	return r;
 }
 
@@ -322,8 +327,11 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 	struct lane_in *lane = &from->lane;
 	uint64_t begin = lane->next, turn_end = lane->done + lane_turn_bytes(lane->capacity_bytes);
 	bool looks = lane->next == lane->tail_cached;
-	int r = looks ? lane_in_refresh(lane) : 0;
+	int r;
 
+	if (from->postponed)
+		return 0;
+	r = looks ? lane_in_refresh(lane) : 0;
 	if (r == 0) {
 		take_note_lane(worker->segment.hand, lane);
 		r = take_known(worker, from, turn_end, batch, n, ret_odd);
@@ -331,7 +339,7 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 		    lane_in_refresh(lane) == 0)
 			r = take_known(worker, from, turn_end, batch, n, ret_odd);
 		worker->taken_bytes += lane->next - begin;
-		return r;
+		return r == WEIR_WAIT ? 0 : r;
 	}
 	*ret_odd = *ret_odd || r == LANE_E_BROKEN;
 	return 0;
@@ -417,7 +425,7 @@ bool take_lies(const struct worker *worker)
 		const struct input_edge *edge = &worker->inputs[i];
 
 		for (uint32_t j = 0; j < edge->n_lanes && take_may(worker, edge); j++)
-			if (take_has(&edge->lanes[j].lane)) {
+			if (!edge->lanes[j].postponed && take_has(&edge->lanes[j].lane)) {
 				take_fetch(worker, &edge->lanes[j].lane);
 				return true;
 			}

@@ -29,6 +29,7 @@
 #include "worker/origins.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/postpone.h"
 #include "worker/rest.h"
 #include "worker/replay.h"
 #include "worker/retire.h"
@@ -98,6 +99,10 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 			return r;
 		ledger[LEDGER_REJECTED_IN]++;
 		break;
+	case WEIR_WAIT: /* as if it had never been given */
+		turn_drop(worker, 0);
+		baggage_end(worker);
+		return WEIR_WAIT;
 	case WEIR_CANCELLED:
 		if (worker_cancelled(worker) || cancelled_in_hand(worker) == CAUSE_NONE)
 			return turn_drop(worker, status);
@@ -118,7 +123,8 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 int turn_conclude(struct worker *worker, const struct weir_item *item, int status)
 {
 	status = outcome_after_emits(worker, "process",
-				     OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED),
+				     OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) |
+					     OUTCOME(WEIR_REJECTED) | OUTCOME(WEIR_WAIT),
 				     status);
 	return turn_account(worker, item, status);
 }
@@ -202,6 +208,10 @@ static int turn_item(struct worker *worker, const struct input *input)
 		worker->phase = PHASE_PROCESS;
 		r = worker->stage.process(&worker->context, worker->state, &item);
 		r = turn_conclude(worker, &item, r);
+	}
+	if (r == WEIR_WAIT) {
+		postpone(worker, &worker->inputs[input->edge].lanes[input->lane]);
+		return 0;
 	}
 	if (r != 0)
 		return r;
@@ -430,6 +440,7 @@ void turn_begin(struct worker *worker)
 		worker->watch = (struct watch){ .fd = -1 };
 		worker->produce_wanted = worker->stage.produce != NULL;
 	}
+	postpone_begin(worker);
 	if (due_ns && worker_now_ns(worker) >= due_ns)
 		output_end_runs(worker, OUTPUT_RUNS_DUE);
 }
@@ -546,7 +557,8 @@ int turn_loop(struct worker *worker)
 			continue;
 		}
 		r = leave_follow(worker);
-		if (r == 0 && !source && !worker->produce_wanted && !worker->in_flight && replay_is_due(worker))
+		if (r == 0 && !source && !worker->produce_wanted && !worker->in_flight && replay_is_due(worker) &&
+		    !worker->postponed.letter)
 			r = replay_turn(worker);
 		if (r != 0)
 			break;
@@ -554,7 +566,7 @@ int turn_loop(struct worker *worker)
 		    worker->in_flight                ? in_flight_turn(worker) :
 						       turn_take(worker);
 		if (r == WEIR_CLOSED && !source && !worker->ordered && replay_is_due(worker))
-			r = 0; /* not before the last letter */
+			r = worker->postponed.letter ? wait_sleep(worker, 0, 0) : 0; /* not before the last letter */
 		if (r == TURN_IDLE || r == IN_FLIGHT_E_IDLE) {
 			r = turn_commit(worker); /* runs that were due */
 			if (r == 0)

@@ -190,7 +190,7 @@ static void wait_ask_for_room(struct worker *worker)
 
 static void wait_count(struct worker *worker, uint32_t events, uint64_t slept_ns, bool backstop)
 {
-	if (events & ARM_DATA) {
+	if (events & ARM_DATA && !worker->postponed.until_ns) {
 		counter_add(worker, COUNTER_WAITS_DATA, 1);
 		counter_add(worker, COUNTER_WAIT_DATA_NS, slept_ns);
 	}
@@ -344,7 +344,7 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 static enum worker_state wait_state(const struct worker *worker, uint32_t events)
 {
 	if (events & ARM_DATA && !in_flight_pending(worker))
-		return WORKER_STATE_WAIT_DATA;
+		return worker->postponed.until_ns ? WORKER_STATE_WAIT_OUTSIDE : WORKER_STATE_WAIT_DATA;
 	return events & ARM_SPACE ? WORKER_STATE_WAIT_SPACE : WORKER_STATE_WAIT_OUTSIDE;
 }
 
@@ -410,8 +410,11 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 		.wake_ns = deadline_earlier(events & ARM_SPACE ? expiry_of_wait_ns(worker) : worker->watch.wake_ns,
 					    due_ns),
 	};
-	int r = wait_for_request(worker, &request);
+	int r;
 
+	if (!(events & ARM_SPACE))
+		request.wake_ns = deadline_earlier(request.wake_ns, worker->postponed.until_ns);
+	r = wait_for_request(worker, &request);
 	if (watch.revents)
 		wait_watch_fired(worker);
 	return r;

@@ -40,6 +40,7 @@ struct input_lane {
 	struct peer *peer;
 	struct hold hold; /* full: drop-old; else its record is NULL */
 	bool touched;     /* something was taken in this turn */
+	bool postponed;   /* its first item's time has not come: worker/postpone.h */
 };
 
 struct input_edge {
@@ -162,6 +163,13 @@ struct step {
 };
 struct loop;
 
+/* worker/postpone.h */
+struct postponed {
+	uint64_t asked_ns; /* by the callback at work, of the item in hand; 0: it has not asked */
+	uint64_t until_ns; /* the earliest time of all that is postponed; 0: nothing is */
+	bool letter;       /* a dead letter that is given again is */
+};
+
 /* What worker/attempt.c has said of an item. */
 struct attempt {
 	uint32_t lane;
@@ -254,6 +262,7 @@ struct worker {
 	uint64_t suspect_position;
 	uint32_t attempt; /* of the item in hand */
 	struct attempt attempt_in_hand;
+	struct postponed postponed;
 	struct {
 		uint64_t sequence, since_ns; /* since_ns 0: nothing waits */
 	} door;                              /* a source's next item, which finds no room: worker/expiry.c */

@@ -61,6 +61,8 @@ static const char *wait_words(uint32_t waits_for)
 {
 	if (waits_for & WAIT_FOR_STORE)
 		return "waits for the dead letters, into which writes";
+	if (waits_for & WAIT_FOR_DUE)
+		return "waits for the time of its next item, which it has postponed (its rate, its delay)";
 	if (waits_for & WAIT_FOR_CREDIT)
 		return "waits for credit from";
 	if (waits_for & WAIT_FOR_COMMIT)
@@ -125,7 +127,8 @@ void stall_describe_wait(const struct stall_topology *topology, const struct sta
 		add_writer(topology, worker, text);
 		return;
 	}
-	if (!(worker->waits_for & ~(WAIT_FOR_EVENT | WAIT_FOR_TIME | WAIT_ANY_OF_EDGE)))
+	if (worker->waits_for & WAIT_FOR_DUE ||
+	    !(worker->waits_for & ~(WAIT_FOR_EVENT | WAIT_FOR_TIME | WAIT_ANY_OF_EDGE)))
 		return;
 	if (other == STALL_NONE) {
 		add_stages(topology, worker, number, text);
@@ -313,11 +316,11 @@ static void json_finding(const struct stall_topology *topology, const struct sta
 	text_add_char(text, '}');
 }
 
-/* Only who sleeps in weir for a neighbour: an idle reader is no news. */
+/* Only who sleeps in weir for a neighbour, or until an item may go on: an idle reader is no news. */
 static bool is_wait(const struct stall_worker *worker)
 {
 	return worker->doing == STALL_WAITS && worker->waits_for & (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT |
-								    WAIT_FOR_READERS | WAIT_FOR_STORE);
+								    WAIT_FOR_READERS | WAIT_FOR_STORE | WAIT_FOR_DUE);
 }
 
 static void json_waits(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint64_t now_ns,

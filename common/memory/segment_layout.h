@@ -72,6 +72,7 @@ struct segment_armed {
 #define WAIT_FOR_TIME 64u     /* a timer of the stage's own, or a deadline */
 #define WAIT_ANY_OF_EDGE 128u /* any lane of the same edge would do */
 #define WAIT_FOR_STORE 256u   /* for its turn to write dead letters: common/store/letter_store.h says whose it is */
+#define WAIT_FOR_DUE 512u     /* the time of an item that its stage has postponed; with WAIT_FOR_TIME */
 
 /* worker_state.def names the values */
 struct segment_status {

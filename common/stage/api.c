@@ -240,6 +240,11 @@ API void weir_produce_next(struct weir_context *context)
 	context->host->produce_next(context);
 }
 
+API int weir_postpone(struct weir_context *context, uint64_t until_ns)
+{
+	return context->host->postpone(context, until_ns);
+}
+
 API uint32_t weir_in_flight(const struct weir_context *context)
 {
 	return context->host->in_flight(context);

@@ -37,6 +37,7 @@ struct weir_host {
 	void (*watch)(struct weir_context *context, int fd, short events, uint64_t wake_ns);
 	int (*leave)(struct weir_context *context, uint32_t input);
 	void (*produce_next)(struct weir_context *context);
+	int (*postpone)(struct weir_context *context, uint64_t until_ns);
 	uint32_t (*in_flight)(const struct weir_context *context);
 	uint64_t (*defer)(struct weir_context *context);
 	int (*resume)(struct weir_context *context, uint64_t token, const struct weir_item **ret_item);

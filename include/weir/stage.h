@@ -86,8 +86,8 @@ struct weir_stage {
 
 	/*
 	 * Operators and sinks: one item. Effects outside must wait for flush(), or come after the last emit.
-	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_PENDING (after weir_defer()), WEIR_CANCELLED,
-	 * WEIR_FAILED, negative errno.
+	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_PENDING (after weir_defer()), WEIR_WAIT (after
+	 * weir_postpone()), WEIR_CANCELLED, WEIR_FAILED, negative errno.
 	 */
 	int (*process)(struct weir_context *context, void *state, const struct weir_item *item);
 
@@ -200,6 +200,15 @@ int weir_leave(struct weir_context *context, uint32_t input);
 
 /* From process(): commit after this item, then call produce() until it says 0, before the next item. As WEIR_MORE, but for WEIR_HELD. */
 void weir_produce_next(struct weir_context *context);
+
+/*
+ * process(): the time of the item in hand has not come: return what this returns. Nothing has happened to it, whatever process() has
+ * emitted and put into the cursor: it stays in its lane, before all that is behind it there, and is given again at until_ns
+ * (CLOCK_MONOTONIC), or a little later, or when it expires. Meanwhile it is in nobody's hand: no deadline of the stage runs, a cancel is
+ * seen at once, and items of other lanes are given. It may also be given again earlier, if those have other times. Not for asynchronous
+ * stages, which defer. Returns WEIR_WAIT; WEIR_FAILED: in_flight is not 1; -EPERM: not in process().
+ */
+int weir_postpone(struct weir_context *context, uint64_t until_ns);
 
 /*
  * ---- asynchronous stages: many slow calls at a time, in one process ----

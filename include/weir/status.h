@@ -13,11 +13,11 @@ extern "C" {
  */
 enum weir_status {
 	WEIR_OK = 0,
-	WEIR_MORE = 1,         /* call produce() again, before the next item */
-	WEIR_HELD = 2,         /* the item is kept in state that the stage commits; settled later by weir_settle() */
-	WEIR_WAIT = 3,         /* nothing to do until a watched fd is ready or the wake time has come */
-	WEIR_FULL = 4,         /* no room in an output lane: now (weir_emit), or ever in this step (weir_send) */
-	WEIR_CLOSED = 5,       /* the stream is at its end */
+	WEIR_MORE = 1,   /* call produce() again, before the next item */
+	WEIR_HELD = 2,   /* the item is kept in state that the stage commits; settled later by weir_settle() */
+	WEIR_WAIT = 3,   /* nothing to do until a watched fd is ready or the wake time has come; of an item: not yet */
+	WEIR_FULL = 4,   /* no room in an output lane: now (weir_emit), or ever in this step (weir_send) */
+	WEIR_CLOSED = 5, /* the stream is at its end */
 	WEIR_CANCELLED = 6,    /* the run, or this stage, has been cancelled */
 	WEIR_EXPIRED = 7,      /* an absolute deadline has passed */
 	WEIR_REJECTED = 8,     /* this item is bad: count it, keep it as a dead letter, go on */

@@ -271,6 +271,12 @@ void due_remove(struct worker *worker, struct in_flight_item *entry)
 	(void)entry;
 }
 
+uint64_t expiry_of_hand_ns(const struct worker *worker)
+{
+	(void)worker;
+	return UINT64_MAX;
+}
+
 bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 {
 	(void)worker;

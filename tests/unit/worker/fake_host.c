@@ -221,6 +221,12 @@ static int fake_leave(struct weir_context *context, uint32_t input)
 	return 0;
 }
 
+static int fake_postpone(struct weir_context *context, uint64_t until_ns)
+{
+	host_of(context)->postponed_ns = until_ns;
+	return WEIR_WAIT;
+}
+
 static void fake_produce_next(struct weir_context *context)
 {
 	host_of(context)->produce_wanted = true;
@@ -292,6 +298,7 @@ static const struct weir_host fake_table = {
 	.watch = fake_watch,
 	.leave = fake_leave,
 	.produce_next = fake_produce_next,
+	.postpone = fake_postpone,
 	.cancelled = fake_cancelled,
 	.budget = fake_budget,
 	.now_ns = fake_now_ns,

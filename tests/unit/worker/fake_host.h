@@ -50,8 +50,9 @@ struct fake_host {
 	int watch_fd;
 	short watch_events;
 	uint64_t watch_wake_ns;
-	bool produce_wanted; /* weir_produce_next() */
-	bool left;           /* weir_leave(); a kill does not take it back */
+	bool produce_wanted;   /* weir_produce_next() */
+	uint64_t postponed_ns; /* weir_postpone() */
+	bool left;             /* weir_leave(); a kill does not take it back */
 	uint64_t n_waits;
 	uint32_t last_output; /* of the last weir_emit */
 	uint64_t place;       /* line of the last weir_place ... */

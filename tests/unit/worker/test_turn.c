@@ -64,6 +64,8 @@ static void test_what_is_no_outcome_of_process_fails_the_stage(void **state)
 		n_calls = 0;
 		assert_int_equal(turn_loop(&rig.relay), WEIR_FAILED);
 		assert_non_null(strstr(rig.relay.reason, "process()"));
+		if (answers[i] == WEIR_WAIT)
+			assert_non_null(strstr(rig.relay.reason, "without weir_postpone()"));
 		assert_int_equal(n_calls, 1);
 		assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 0);
 		rig_deinit(&rig);

@@ -7,7 +7,7 @@
  *                               @N has not moved for N seconds (10), @0: has just moved  /K the kernel's letter  +N put aside  ~N held
  *                               .N the same in tenths of a second, and two looks have seen it
  *                               ! has an item in hand  & was asked to end
- *             busy room item outside nothing credit commit readers absent opening over gather (an item, or a timer)
+ *             busy room item outside nothing credit commit readers absent opening over gather (an item, or a timer) due
  *   found     "kind:culprit:waiting:chain"
  *
  * A name is a stage and, as a digit, a worker of it; "room:a" with several means any of them. What begins with src is a source.
@@ -142,6 +142,7 @@ static const struct {
 	{ "item", STALL_WAITS, WAIT_FOR_ITEM },
 	{ "both", STALL_WAITS, WAIT_FOR_ITEM | WAIT_FOR_ROOM },
 	{ "gather", STALL_WAITS, WAIT_FOR_ITEM | WAIT_FOR_TIME },
+	{ "due", STALL_WAITS, WAIT_FOR_ITEM | WAIT_FOR_TIME | WAIT_FOR_DUE },
 	{ "outside", STALL_WAITS, WAIT_FOR_EVENT },
 	{ "nothing", STALL_WAITS, 0 },
 	{ "credit", STALL_WAITS, WAIT_FOR_CREDIT },
@@ -480,12 +481,35 @@ static void test_json(void **state)
 	stall_topology_deinit(&scene.topology);
 }
 
+/* It is named among those who wait, for what it waits for is an answer to whoever asks why nothing comes. */
+static void test_who_has_postponed_an_item_waits_and_says_so(void **state)
+{
+	static const struct planted planted = { "", "src>t* t>k", "src=room:t t=due@60", "" };
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	struct stall_finding findings[STALL_FINDINGS_MAX];
+	struct scene scene;
+
+	(void)state;
+	scene_open(&scene, &planted);
+	assert_int_equal(stall_find(&scene.topology, scene.histories, &scene.snapshot, NOW, findings), 0);
+	stall_format_json(&scene.topology, &scene.snapshot, findings, 0, "p", NOW, &text);
+	assert_non_null(strstr(text_get(&text), "\"sentence\":\"src#0 waits for room at t#0\"},"));
+	assert_non_null(strstr(
+		text_get(&text),
+		"\"sentence\":\"t#0 waits for the time of its next item, which it has postponed (its rate, its delay)\"}]}"));
+	stall_topology_deinit(&scene.topology);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deadlocks),      cmocka_unit_test(test_stalls),
-		cmocka_unit_test(test_no_false_alarm), cmocka_unit_test(test_not_before_time),
-		cmocka_unit_test(test_sentences),      cmocka_unit_test(test_json),
+		cmocka_unit_test(test_deadlocks),
+		cmocka_unit_test(test_stalls),
+		cmocka_unit_test(test_no_false_alarm),
+		cmocka_unit_test(test_not_before_time),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_who_has_postponed_an_item_waits_and_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
