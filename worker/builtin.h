@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Callbacks of the built-in stages, one set a file of sources/, sinks/ and exec/: the callback members are set and nothing else.
+ * Callbacks of the built-in stages, one set a file of sources/, operators/, sinks/ and exec/: the callback members are set and nothing else.
  * builtin.c joins each with its descriptor of common/stage.
  */
 #pragma once
@@ -13,6 +13,7 @@ extern const struct weir_stage generate_source_callbacks;
 extern const struct weir_stage exec_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
 extern const struct weir_stage take_operator_callbacks;
+extern const struct weir_stage throttle_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;

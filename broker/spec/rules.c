@@ -44,6 +44,10 @@ static void check_workers(struct reading *reading, const struct stage_reading *s
 	if (planned->workers > 1 && is_kind(stage, WEIR_OPERATOR, "take"))
 		reading_error(reading, position, NULL,
 			      "take counts in one worker, not %u: each would let its own count pass", planned->workers);
+	else if (planned->workers > 1 && is_kind(stage, WEIR_OPERATOR, "throttle"))
+		reading_error(reading, position, NULL,
+			      "throttle counts in one worker, not %u: each would let the whole rate pass",
+			      planned->workers);
 	else if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
 		reading_error(reading, position, NULL,
 			      "a source has one worker, not %u: start a second source stage instead", planned->workers);
@@ -136,6 +140,19 @@ static void check_program(struct reading *reading, const struct stage_reading *s
 		return;
 	if (program_check(command->list[0], &why) != 0)
 		reading_error(reading, pair->value->items[0]->position, NULL, "%s", text_get(&why));
+}
+
+/* Two options that say the same in two ways, of which one is needed. A wrong value is somebody else's error. */
+static void check_one_of(struct reading *reading, const struct stage_reading *stage, const char *one, const char *other)
+{
+	const struct yaml_pair *has_one = yaml_find(stage->map, one), *has_other = yaml_find(stage->map, other);
+
+	if (has_one && has_other)
+		reading_error(reading, has_other->value->position, NULL,
+			      "'%s' beside '%s': they say the same in two ways, drop one of them", other, one);
+	else if (!has_one && !has_other)
+		reading_error(reading, stage->kind_node->position, NULL, "%s needs '%s' or '%s'",
+			      stage->descriptor->name, one, other);
 }
 
 /* The shell does that; here nobody does. */
@@ -242,6 +259,8 @@ void reading_rules(struct reading *reading)
 			reading_warning(
 				reading, stage->kind_node->position, "keep the spec in a file: weir run SPEC < DATA",
 				"the spec itself comes from standard input: this source will find nothing there");
+		if (is_kind(stage, WEIR_OPERATOR, "throttle"))
+			check_one_of(reading, stage, "rate", "every");
 		if (is_exec(stage)) {
 			check_block(reading, planned);
 			check_program(reading, stage, planned);

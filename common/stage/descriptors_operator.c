@@ -52,6 +52,53 @@ const struct weir_stage descriptor_operator_take = {
 	.n_options = COUNT(take_options),
 };
 
+static const struct weir_option throttle_options[] = {
+	{ .name = "rate",
+	  .type = WEIR_TYPE_RATE,
+	  .minimum = 1,
+	  .maximum = INT64_C(1000000000),
+	  .summary = "how many items pass in a second, on average; this or `every`",
+	  .example = "1000/s" },
+	{ .name = "every",
+	  .type = WEIR_TYPE_DURATION,
+	  .minimum = 1000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "one item passes in so long, on average: for rates that are no whole number a second",
+	  .example = "720ms" },
+	{ .name = "burst",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1,
+	  .maximum = INT64_C(1000000000),
+	  .summary =
+		  "how many may pass at once after a pause; without it, what the rate gives in a tenth of a second, at least 1",
+	  .example = "50" },
+	{ .name = "beyond",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "wait",
+	  .choices = "wait|reject|drop",
+	  .summary =
+		  "what becomes of an item beyond the rate: it waits; it is rejected, and kept as a dead letter; it is dropped",
+	  .example = "reject" },
+};
+
+const struct weir_stage descriptor_operator_throttle = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = 3 * sizeof(uint64_t),
+	.name = "throttle",
+	.summary = "no more items than a rate allows",
+	.description =
+		"A bucket of tokens, full at the start of a run: each item that passes takes one, and they come back at the rate. In any time "
+		"t no more than rate x t + burst items pass, whatever workers are killed meanwhile. What waits, waits in the lane, which fills "
+		"up and holds up what is before it (full: at the lane, admission: at the source say what happens then); no deadline: of this stage "
+		"runs, and an item whose time is over meanwhile expires. A drain lets what waits pass at the rate, as far as its time allows. "
+		"Dropped items are counted as filtered, rejected ones as rejected. Needs workers: 1, for several would each let the whole "
+		"rate pass.",
+	.options = throttle_options,
+	.n_options = COUNT(throttle_options),
+};
+
 const struct weir_stage descriptor_operator_exec = {
 	.abi = WEIR_STAGE_ABI,
 	.size_bytes = sizeof(struct weir_stage),
