@@ -48,6 +48,10 @@ static void check_workers(struct reading *reading, const struct stage_reading *s
 		reading_error(reading, position, NULL,
 			      "throttle counts in one worker, not %u: each would let the whole rate pass",
 			      planned->workers);
+	else if (planned->workers > 1 && is_kind(stage, WEIR_OPERATOR, "sample"))
+		reading_error(reading, position, NULL,
+			      "sample counts in one worker, not %u: each would choose by numbers of its own",
+			      planned->workers);
 	else if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
 		reading_error(reading, position, NULL,
 			      "a source has one worker, not %u: start a second source stage instead", planned->workers);
@@ -153,6 +157,16 @@ static void check_one_of(struct reading *reading, const struct stage_reading *st
 	else if (!has_one && !has_other)
 		reading_error(reading, stage->kind_node->position, NULL, "%s needs '%s' or '%s'",
 			      stage->descriptor->name, one, other);
+}
+
+static void check_sample(struct reading *reading, const struct stage_reading *stage)
+{
+	const struct yaml_pair *seed = yaml_find(stage->map, "seed");
+
+	check_one_of(reading, stage, "every", "share");
+	if (seed && yaml_find(stage->map, "every"))
+		reading_warning(reading, seed->value->position, NULL,
+				"seed has no effect beside every: nothing is left to the lot");
 }
 
 /* The shell does that; here nobody does. */
@@ -261,6 +275,8 @@ void reading_rules(struct reading *reading)
 				"the spec itself comes from standard input: this source will find nothing there");
 		if (is_kind(stage, WEIR_OPERATOR, "throttle"))
 			check_one_of(reading, stage, "rate", "every");
+		if (is_kind(stage, WEIR_OPERATOR, "sample"))
+			check_sample(reading, stage);
 		if (is_exec(stage)) {
 			check_block(reading, planned);
 			check_program(reading, stage, planned);

@@ -47,6 +47,7 @@ static void fill(const struct weir_option *option, const char *value, int64_t nu
 	case WEIR_TYPE_SIZE:
 	case WEIR_TYPE_DURATION:
 	case WEIR_TYPE_RATE:
+	case WEIR_TYPE_SHARE:
 		ret->type = HERITAGE_NUMBER;
 		break;
 	case WEIR_TYPE_LIST:

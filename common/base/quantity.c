@@ -35,6 +35,7 @@ static const struct unit units_duration[] = {
 	{ "ns", 1 },     { "us", 1e3 },   { "ms", 1e6 },    { "s", 1e9 }, { "m", 60e9 },
 	{ "min", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 }, { NULL, 0 },
 };
+static const struct unit units_share[] = { { "%", 1e7 }, { "", 1e9 }, { NULL, 0 } };
 
 static int quantity_parse(const char *text, const struct unit *units, int64_t *ret)
 {
@@ -115,6 +116,11 @@ int quantity_rate(const char *text, int64_t *ret_per_second)
 		return QUANTITY_E_BAD;
 	*ret_per_second = (value + per - 1) / per;
 	return 0;
+}
+
+int quantity_share(const char *text, int64_t *ret_billionths)
+{
+	return quantity_parse(text, units_share, ret_billionths);
 }
 
 char *quantity_format_size(uint64_t bytes, char buffer[static QUANTITY_TEXT_SIZE])

@@ -15,6 +15,8 @@ int quantity_size(const char *text, int64_t *ret_bytes);
 int quantity_duration(const char *text, int64_t *ret_ns);
 /* "1000", "1000/s", "60/m", "10k/s"; items per second. */
 int quantity_rate(const char *text, int64_t *ret_per_second);
+/* "10%", "0.5%", "0.25", "1" (all); billionths of the whole. */
+int quantity_share(const char *text, int64_t *ret_billionths);
 
 /* For people: "1.2 MiB", "12.3 MB/s"-style without "/s", "1,234,567", "4.2 s". `buffer` is returned. */
 #define QUANTITY_TEXT_SIZE 32

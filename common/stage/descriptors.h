@@ -11,6 +11,7 @@ extern const struct weir_stage descriptor_source_exec;
 extern const struct weir_stage descriptor_operator_exec;
 extern const struct weir_stage descriptor_operator_take;
 extern const struct weir_stage descriptor_operator_throttle;
+extern const struct weir_stage descriptor_operator_sample;
 extern const struct weir_stage descriptor_sink_file;
 extern const struct weir_stage descriptor_sink_stdout;
 extern const struct weir_stage descriptor_sink_discard;

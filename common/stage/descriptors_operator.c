@@ -99,6 +99,44 @@ const struct weir_stage descriptor_operator_throttle = {
 	.n_options = COUNT(throttle_options),
 };
 
+static const struct weir_option sample_options[] = {
+	{ .name = "every",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary = "the items with the numbers n, 2n, 3n ... pass; this or `share`",
+	  .example = "100" },
+	{ .name = "share",
+	  .type = WEIR_TYPE_SHARE,
+	  .minimum = 1000,
+	  .maximum = INT64_C(1000000000),
+	  .summary = "about so many pass, each chosen by lot",
+	  .example = "0.5%" },
+	{ .name = "seed",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "0",
+	  .minimum = 0,
+	  .maximum = INT64_MAX,
+	  .summary = "of the lot: another one gives another sample",
+	  .example = "42" },
+};
+
+const struct weir_stage descriptor_operator_sample = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = sizeof(uint64_t),
+	.name = "sample",
+	.summary = "every n-th item, or a share of them by lot",
+	.description =
+		"Passes every n-th item on, or a share that is chosen by lot, and filters the others, which is no loss. What is chosen follows "
+		"from the number of an item in the stream and the seed alone: the same items in every run over the same stream, whatever "
+		"workers are killed. Needs workers: 1, for several would each count for themselves. With several inputs or an unordered "
+		"stage before it the numbers are those of arrival.",
+	.options = sample_options,
+	.n_options = COUNT(sample_options),
+};
+
 const struct weir_stage descriptor_operator_exec = {
 	.abi = WEIR_STAGE_ABI,
 	.size_bytes = sizeof(struct weir_stage),

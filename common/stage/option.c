@@ -17,6 +17,7 @@ static const struct {
 	[WEIR_TYPE_SIZE] = { quantity_size, "a size such as 64KiB or 1MiB" },
 	[WEIR_TYPE_DURATION] = { quantity_duration, "a duration such as 500ms, 30s or 5m" },
 	[WEIR_TYPE_RATE] = { quantity_rate, "a rate such as 1000/s or 60/m" },
+	[WEIR_TYPE_SHARE] = { quantity_share, "a share such as 10% or 0.25" },
 };
 
 /* A bound in the option's own notation, as exactly as it was written. */
@@ -42,7 +43,10 @@ static void add_bound(struct text *why, enum weir_option_type type, int64_t valu
 				return;
 			}
 	}
-	text_printf(why, "%" PRId64 "%s", value, type == WEIR_TYPE_RATE ? "/s" : "");
+	if (type == WEIR_TYPE_SHARE)
+		text_printf(why, "%g%%", (double)value / 1e7);
+	else
+		text_printf(why, "%" PRId64 "%s", value, type == WEIR_TYPE_RATE ? "/s" : "");
 }
 
 void stage_option_bounds(const struct weir_option *option, struct text *ret_text)
@@ -154,6 +158,7 @@ int stage_option_check(const struct weir_option *option, const char *value, int6
 	case WEIR_TYPE_SIZE:
 	case WEIR_TYPE_DURATION:
 	case WEIR_TYPE_RATE:
+	case WEIR_TYPE_SHARE:
 		return check_quantity(option, option->type, value, ret_number, why);
 	case WEIR_TYPE_BOOLEAN:
 		return check_boolean(value, ret_number, why);

@@ -43,6 +43,7 @@ enum weir_option_type {
 	WEIR_TYPE_LIST,     /* list of strings; a single string is a list of one */
 	WEIR_TYPE_COMMAND,  /* a list is argv; a string goes to `sh -c` */
 	WEIR_TYPE_PATH,     /* a string; a relative path is taken from the folder weir was started in */
+	WEIR_TYPE_SHARE,    /* billionths of the whole as integer; accepts 10%, 0.25 */
 };
 
 /* One option of a stage kind. Names, defaults, documentation and checks are all derived from it. */
@@ -52,7 +53,7 @@ struct weir_option {
 	bool required;
 	const char *fallback;     /* default, in the spec's own notation; NULL: none */
 	const char *choices;      /* CHOICE: words parted by '|', e.g. "lines|stanzas" */
-	int64_t minimum, maximum; /* INTEGER, SIZE, DURATION, RATE; both 0: no bounds */
+	int64_t minimum, maximum; /* INTEGER, SIZE, DURATION, RATE, SHARE; both 0: no bounds */
 	const char *summary;      /* one line */
 	const char *example;      /* value in the spec's notation */
 };
@@ -264,7 +265,8 @@ uint32_t weir_generation(const struct weir_context *context);
 /* ---- options: validated before open(), so they are always there when required or defaulted ---- */
 
 const char *weir_option_string(const struct weir_context *context, const char *name); /* NULL: not given */
-int64_t weir_option_integer(const struct weir_context *context, const char *name); /* also size, duration (ns), rate */
+int64_t weir_option_integer(const struct weir_context *context,
+			    const char *name); /* also size, duration (ns), rate, share */
 bool weir_option_boolean(const struct weir_context *context, const char *name);
 bool weir_option_given(const struct weir_context *context, const char *name); /* in the spec or by default */
 const char *const *weir_option_list(const struct weir_context *context,

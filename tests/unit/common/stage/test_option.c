@@ -36,6 +36,7 @@ static void test_quantities(void **state)
 					      .minimum = 1000000,
 					      .maximum = INT64_C(86400000000000) };
 	const struct weir_option rate = { .type = WEIR_TYPE_RATE, .minimum = 1, .maximum = INT64_MAX };
+	const struct weir_option share = { .type = WEIR_TYPE_SHARE, .minimum = 1000, .maximum = 1000000000 };
 	const struct weir_option free_integer = { .type = WEIR_TYPE_INTEGER };
 	const struct weir_option below = { .type = WEIR_TYPE_INTEGER, .minimum = -5, .maximum = 5 };
 
@@ -63,6 +64,15 @@ static void test_quantities(void **state)
 	expect(&rate, "1/m", 0, "is no whole number of items a second, which is the slowest and the finest there is");
 	expect(&rate, "90/m", 0, "is no whole number of items a second, which is the slowest and the finest there is");
 	expect(&rate, "0", 0, "is out of range: expected at least 1/s");
+	expect(&share, "10%", 100000000, NULL);
+	expect(&share, "0.25", 250000000, NULL);
+	expect(&share, "1", 1000000000, NULL);
+	expect(&share, "0.0001 %", 1000, NULL);
+	expect(&share, "10", 0, "is out of range: expected 0.0001% to 100%");
+	expect(&share, "0", 0, "is out of range: expected 0.0001% to 100%");
+	expect(&share, "-5%", 0, "is negative");
+	expect(&share, "half", 0, "is wrong: expected a share such as 10% or 0.25");
+	expect(&share, "1/3", 0, "is wrong: expected a share such as 10% or 0.25");
 }
 
 static void test_words(void **state)
@@ -97,7 +107,7 @@ static void test_words(void **state)
 static void test_descriptors(void **state)
 {
 	(void)state;
-	assert_int_equal(n_stage_descriptors, 11);
+	assert_int_equal(n_stage_descriptors, 12);
 	for (size_t i = 0; i < n_stage_descriptors; i++) {
 		const struct weir_stage *stage = stage_descriptors[i];
 
