@@ -19,6 +19,7 @@ static const struct {
 	{ WEIR_OPERATOR, "take", &take_operator_callbacks },
 	{ WEIR_OPERATOR, "throttle", &throttle_operator_callbacks },
 	{ WEIR_OPERATOR, "sample", &sample_operator_callbacks },
+	{ WEIR_OPERATOR, "delay", &delay_operator_callbacks },
 	{ WEIR_SINK, "file", &file_sink_callbacks },
 	{ WEIR_SINK, "stdout", &stdout_sink_callbacks },
 	{ WEIR_SINK, "discard", &discard_sink_callbacks },

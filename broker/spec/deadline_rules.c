@@ -59,6 +59,31 @@ static void check_answer_within(struct reading *reading, const struct plan_stage
 			"answer_within has no effect beside deadline, which gives up the line and not the stage");
 }
 
+/* What an operator delay lets wait. */
+static void check_delay(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const struct heritage_option *delay = plan_option(planned, "for");
+	const struct plan *plan = reading->plan;
+	char own[QUANTITY_TEXT_SIZE], other[QUANTITY_TEXT_SIZE];
+	struct spec_position position;
+
+	if (stage->description || stage->descriptor->role != WEIR_OPERATOR ||
+	    strcmp(stage->descriptor->name, "delay") != 0 || !delay)
+		return;
+	position = (struct spec_position){ delay->line, delay->column };
+	if (plan->expires_ns && (uint64_t)delay->number >= plan->expires_ns)
+		reading_error(reading, position, NULL,
+			      "an item that waits here for %s has expired by then: expires: %s",
+			      quantity_format_duration((uint64_t)delay->number, own),
+			      quantity_format_duration(plan->expires_ns, other));
+	if ((uint64_t)delay->number > plan->drain_ns)
+		reading_warning(
+			reading, position, "set drain: to more than that, if nothing is to be left",
+			"a delay of %s is longer than a drain may take, %s: what is not due by then is left in flight",
+			quantity_format_duration((uint64_t)delay->number, own),
+			quantity_format_duration(plan->drain_ns, other));
+}
+
 /* A program that is ended for its overrun is no worker; whoever else is will be missing from then on. */
 static void check_temporary(struct reading *reading, const struct stage_reading *stage,
 			    const struct plan_stage *planned)
@@ -109,4 +134,5 @@ void reading_deadline_rules(struct reading *reading, uint32_t index)
 	check_answer_within(reading, planned);
 	check_own_expires(reading, stage, planned);
 	check_temporary(reading, stage, planned);
+	check_delay(reading, stage, planned);
 }

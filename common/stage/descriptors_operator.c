@@ -137,6 +137,33 @@ const struct weir_stage descriptor_operator_sample = {
 	.n_options = COUNT(sample_options),
 };
 
+static const struct weir_option delay_options[] = {
+	{ .name = "for",
+	  .type = WEIR_TYPE_DURATION,
+	  .required = true,
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "each item is handed on so long after its source took it in",
+	  .example = "5m" },
+};
+
+const struct weir_stage descriptor_operator_delay = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.name = "delay",
+	.summary = "items go on some time after they came in",
+	.description =
+		"Hands each item on so long after its source took it in, or up to a millisecond later, in its order; one that has been under "
+		"way for longer already goes on at once. Times stay what they are through kills. What is not due waits in the lane: lane: must "
+		"hold what comes in such a time, or the source waits for room (full: at the lane, admission: at the source say what happens "
+		"then). No deadline: of this stage runs meanwhile, and an item whose time is over expires. The end of the stream and a drain "
+		"wait for what is not due yet and hand it on at its time; what is not due when the drain's own time is over is left in "
+		"flight, with exit code 4, so give the pipeline a longer drain:.",
+	.options = delay_options,
+	.n_options = COUNT(delay_options),
+};
+
 const struct weir_stage descriptor_operator_exec = {
 	.abi = WEIR_STAGE_ABI,
 	.size_bytes = sizeof(struct weir_stage),

@@ -472,7 +472,7 @@ int fake_host_process(struct fake_host *host, const void *data, size_t size_byte
 		.data = data,
 		.size_bytes = size_bytes,
 		.sequence = host->n_taken++,
-		.accepted_ns = fake_now_ns(&host->context),
+		.accepted_ns = host->accepted_ns ? host->accepted_ns : fake_now_ns(&host->context),
 	};
 
 	return host->stage->process(&host->context, host->state, &item);

@@ -31,9 +31,10 @@ struct fake_host {
 	uint64_t room;        /* items that can be emitted before WEIR_FULL; UINT64_MAX: no end */
 	uint64_t full_after;  /* room again after each commit; 0: knob not used */
 	bool cancelled;
-	bool sleepless;     /* weir_wait without descriptors moves now_ns on instead of sleeping */
-	uint64_t now_ns;    /* 0: the real clock */
-	uint64_t budget_ns; /* what weir_budget_of() says; 0: there is none */
+	bool sleepless;       /* weir_wait without descriptors moves now_ns on instead of sleeping */
+	uint64_t now_ns;      /* 0: the real clock */
+	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
+	uint64_t accepted_ns; /* of the items given; 0: now */
 	uint32_t worker_index, generation;
 	enum record_format decode, encode;                   /* how records end; nothing is decoded or encoded here */
 	char baggage[16];                                    /* of the item in hand; "": none */
