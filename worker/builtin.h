@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Callbacks of the built-in stages, one set a file of sources/, operators/, sinks/ and exec/: the callback members are set and nothing else.
- * builtin.c joins each with its descriptor of common/stage.
+ * Callbacks of the built-in stages, one set a file of sources/, operators/, sinks/ and exec/: the callback members are set and nothing
+ * else. builtin.c joins each with its descriptor of common/stage.
  */
 #pragma once
 
