@@ -327,11 +327,8 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 	struct lane_in *lane = &from->lane;
 	uint64_t begin = lane->next, turn_end = lane->done + lane_turn_bytes(lane->capacity_bytes);
 	bool looks = lane->next == lane->tail_cached;
-	int r;
+	int r = from->postponed ? LANE_E_EMPTY : looks ? lane_in_refresh(lane) : 0;
 
-	if (from->postponed)
-		return 0;
-	r = looks ? lane_in_refresh(lane) : 0;
 	if (r == 0) {
 		take_note_lane(worker->segment.hand, lane);
 		r = take_known(worker, from, turn_end, batch, n, ret_odd);

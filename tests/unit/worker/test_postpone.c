@@ -246,8 +246,8 @@ static void test_an_input_that_is_left_is_not_waited_for(void **state)
 	(void)state;
 	rig_init(&rig, 2, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
 	rig_employ(&rig, &rig.consumers[0], &sinking);
-	push(&rig, 0, "!a");
-	push(&rig, 1, "b");
+	push(&rig, 1, "!a"); /* is asked first */
+	push(&rig, 0, "b");
 	close_all(&rig);
 	begin(FAR_NS);
 	leaves = true;
