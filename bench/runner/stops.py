@@ -78,7 +78,9 @@ class Stop:
                 self.bench.call([self.weir, self.order, "bench", "--no-wait"], env=self.bench.weir_environment())
                 process.wait(timeout=HANG_S)
             except subprocess.TimeoutExpired as error:
-                raise Failed(f"HANG: not ended {HANG_S} s after the order to {self.order}") from error
+                raise Failed(f"HANG: not ended {HANG_S} s after the order to {self.order}: {last_words(self.log.read_text())}") from error
+            except Failed as error:
+                raise Failed(f"{error}; weir said last: {last_words(self.log.read_text())}") from error
             finally:
                 if process.poll() is None:
                     self.bench.end(process)
