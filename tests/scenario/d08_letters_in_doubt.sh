@@ -31,11 +31,13 @@ static const struct weir_stage picky = { .abi = WEIR_STAGE_ABI, .size_bytes = si
 	.name = "picky", .summary = "picky", .description = "picky", .open = open_stage, .process = process };
 WEIR_STAGE_EXPORT(picky)
 C
-# The worker holds SIGTERM back while it takes letters: its first transaction then tells the store, its second removes them.
+# The worker holds SIGTERM back while it takes letters: its first turn to write then tells the store, its second removes them.
 cat >moment.c <<'C'
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -62,22 +64,27 @@ static int takes_letters(void)
 
 static int n;
 
-/* Before it begins: else the pause would keep everybody else out of the store. */
-int mdb_txn_begin(void *store, void *parent, unsigned flags, void **txn)
+/*
+ * Before it takes its turn to write, and after it has given it on: in between the pause would keep everybody else out of the store. LMDB's own
+ * locks begin elsewhere.
+ */
+int fcntl(int fd, int command, ...)
 {
-	int (*begin)(void *, void *, unsigned, void **) = (int (*)(void *, void *, unsigned, void **))dlsym(RTLD_NEXT, "mdb_txn_begin");
+	int (*real)(int, int, ...) = (int (*)(int, int, ...))dlsym(RTLD_NEXT, "fcntl");
+	const struct flock *lock;
+	va_list arguments;
+	void *argument;
+	int r, is_turn;
 
-	if (takes_letters() && !(flags & 0x20000 /* MDB_RDONLY */))
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	lock = argument;
+	is_turn = command == F_SETLK && takes_letters() && lock->l_start == 0 && lock->l_len == 1;
+	if (is_turn && lock->l_type == F_WRLCK)
 		die_at(++n == 1 ? "before the word" : "before the removal");
-	return begin(store, parent, flags, txn);
-}
-
-int mdb_txn_commit(void *txn)
-{
-	int (*commit)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "mdb_txn_commit");
-	int r = commit(txn);
-
-	if (takes_letters())
+	r = real(fd, command, argument);
+	if (is_turn && lock->l_type == F_UNLCK)
 		die_at(n == 1 ? "after the word" : "after the removal");
 	return r;
 }
