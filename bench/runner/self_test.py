@@ -186,5 +186,5 @@ class Cases(unittest.TestCase):
 
 
 def main():
-    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in (Targets, Tables, Cases))
+    suite = unittest.defaultTestLoader.loadTestsFromName(__name__)
     return 0 if unittest.TextTestRunner().run(suite).wasSuccessful() else 1
