@@ -4,43 +4,17 @@
 # empty. And the supervisor is killed: no letter is both delivered and still in the store, and none is delivered twice.
 command -v cc >/dev/null || skip "no C compiler"
 touch "$WEIR_WORK/orphans-expected"
-cat >sevens.c <<'C'
-#include <weir/stage.h>
-
-static int open_stage(struct weir_context *context, void **ret_state)
-{
-	(void)context;
-	*ret_state = NULL;
-	return 0;
-}
-
-static int process(struct weir_context *context, void *state, const struct weir_item *item)
-{
-	(void)state;
-#ifndef MENDED
-	if (((const char *)item->data)[item->size_bytes - 1] == '7') {
-		weir_reject(context, "sevens are not wanted");
-		return WEIR_REJECTED;
-	}
-#endif
-	return weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
-}
-
-static const struct weir_stage sevens = { .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(sevens), .role = WEIR_OPERATOR,
-	.name = "sevens", .summary = "sevens", .description = "sevens", .open = open_stage, .process = process };
-WEIR_STAGE_EXPORT(sevens)
-C
-cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so sevens.c || fail "can not compile the plugin"
-cc -shared -fPIC -I"$WEIR_SOURCE/include" -DMENDED -o mended.so sevens.c || fail "can not compile the plugin"
 n=$(rounds 5000 50000)
-# spec PLUGIN SOURCE OUT KEYS
+# spec HOW SOURCE OUT KEYS, where the stage is `picky`: it refuses sevens, or `mended`
 spec() {
+	local how=
+	[ "$1" = mended ] || how=", ending: '7'"
 	cat <<YAML
 pipeline: letters
 restart: {intensity: 100000, backoff: 1ms, backoff_max: 5ms}
 stages:
   - {name: count, source: generate, $2}
-  - {name: pick, plugin: ./$1.so, dead_letter: {attempts: 100}, $4}
+  - {name: pick, plugin: $WEIR_BUILD/tests/plugins/picky.so$how, dead_letter: {attempts: 100}, $4}
   - {name: write, sink: file, path: $3}
 YAML
 }

@@ -5,32 +5,6 @@
 command -v cc >/dev/null || skip "no C compiler"
 grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
 touch "$WEIR_WORK/orphans-expected"
-cat >picky.c <<'C'
-#include <weir/stage.h>
-
-static int open_stage(struct weir_context *context, void **ret_state)
-{
-	(void)context;
-	*ret_state = NULL;
-	return 0;
-}
-
-static int process(struct weir_context *context, void *state, const struct weir_item *item)
-{
-	(void)state;
-#ifndef MENDED
-	if (item->size_bytes == 1) {
-		weir_reject(context, "too short");
-		return WEIR_REJECTED;
-	}
-#endif
-	return weir_emit(context, WEIR_ALL_OUTPUTS, item->data, item->size_bytes);
-}
-
-static const struct weir_stage picky = { .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(picky), .role = WEIR_OPERATOR,
-	.name = "picky", .summary = "picky", .description = "picky", .open = open_stage, .process = process };
-WEIR_STAGE_EXPORT(picky)
-C
 # The worker holds SIGTERM back while it takes letters: its first turn to write then tells the store, its second removes them.
 cat >moment.c <<'C'
 #include <dlfcn.h>
@@ -90,15 +64,15 @@ int fcntl(int fd, int command, ...)
 }
 C
 cc -shared -fPIC -D_GNU_SOURCE -o moment.so moment.c || fail "can not compile"
-cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so picky.c || fail "can not compile the plugin"
-cc -shared -fPIC -I"$WEIR_SOURCE/include" -DMENDED -o mended.so picky.c || fail "can not compile the plugin"
-# spec PLUGIN SOURCE OUT
+# spec HOW SOURCE OUT: a stage that is `picky` refuses what is too short, a `mended` one nothing
 spec() {
+	local how=
+	[ "$1" = mended ] || how=', shortest: 2'
 	cat >spec.yaml <<-YAML
 	pipeline: doubt
 	stages:
 	  - {name: count, source: generate, $2}
-	  - {name: pick, plugin: ./$1.so}
+	  - {name: pick, plugin: $WEIR_BUILD/tests/plugins/picky.so$how}
 	  - {name: write, sink: file, path: $3}
 	YAML
 }

@@ -5,27 +5,6 @@
 # meanwhile; when it goes on, or is killed, each letter is there.
 command -v cc >/dev/null || skip "no C compiler"
 grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
-cat >picky.c <<'C'
-#include <weir/stage.h>
-
-static int open_stage(struct weir_context *context, void **ret_state)
-{
-	(void)context;
-	*ret_state = NULL;
-	return 0;
-}
-
-static int process(struct weir_context *context, void *state, const struct weir_item *item)
-{
-	(void)state, (void)item;
-	weir_reject(context, "not wanted");
-	return WEIR_REJECTED;
-}
-
-static const struct weir_stage picky = { .abi = WEIR_STAGE_ABI, .size_bytes = sizeof(picky), .role = WEIR_OPERATOR,
-	.name = "picky", .summary = "picky", .description = "picky", .open = open_stage, .process = process };
-WEIR_STAGE_EXPORT(picky)
-C
 # Whoever comes first with WEIR_STOPS in its environment, and the file that names, stops inside its transaction.
 cat >stop.c <<'C'
 #include <dlfcn.h>
@@ -44,15 +23,14 @@ int mdb_txn_commit(void *txn)
 }
 C
 cc -shared -fPIC -D_GNU_SOURCE -o stop.so stop.c || fail "can not compile"
-cc -shared -fPIC -I"$WEIR_SOURCE/include" -o picky.so picky.c || fail "can not compile the plugin"
 cat >spec.yaml <<YAML
 pipeline: held
 stages:
   - {name: some, source: generate, count: 30, text: '{n}'}
   - {name: idle, source: generate, text: tick, rate: 1}
   - {name: others, source: exec, command: 'exec tail -n +1 -f lines'}
-  - {name: first, from: some, plugin: ./picky.so}
-  - {name: pick, from: others, plugin: ./picky.so, deadline: 1s, dead_letter: {attempts: 1}}
+  - {name: first, from: some, plugin: $WEIR_BUILD/tests/plugins/picky.so, shortest: 1000}
+  - {name: pick, from: others, plugin: $WEIR_BUILD/tests/plugins/picky.so, shortest: 1000, deadline: 1s, dead_letter: {attempts: 1}}
   - {name: write, from: [first, pick, idle], sink: discard}
 YAML
 serve() {
