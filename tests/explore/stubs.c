@@ -12,8 +12,6 @@
 #include "worker/rest.h"
 #include "worker/attempt.h"
 #include "worker/blocked.h"
-#include "worker/children.h"
-#include "worker/burial.h"
 #include "worker/due.h"
 #include "worker/expiry.h"
 #include "worker/key.h"
@@ -59,21 +57,6 @@ struct weir_scope *weir_scope_item_free(struct weir_scope *scope)
 	return scope;
 }
 
-int client_send_scopes(struct client *client, uint32_t epoch)
-{
-	(void)client;
-	(void)epoch;
-	return 0;
-}
-
-int client_send_scope_cancel(struct client *client, uint64_t scope, uint32_t cause)
-{
-	(void)client;
-	(void)scope;
-	(void)cause;
-	return 0;
-}
-
 /* The second look of a spin sees what the first saw, and so do all others (explore_relax). */
 uint32_t spin_rounds(const struct spin *spin, bool crowded)
 {
@@ -111,50 +94,6 @@ bool spin_yielded(struct spin *spin, bool for_room, uint64_t away_ns, bool over)
 	return false;
 }
 
-void children_kill_all(void)
-{
-}
-
-bool client_unread(const struct client *client)
-{
-	(void)client;
-	return false;
-}
-
-int client_receive(struct client *client, struct message *ret_message)
-{
-	(void)client;
-	(void)ret_message;
-	return WIRE_E_NOTHING;
-}
-
-int client_send_status(struct client *client, const char *state, const char *detail)
-{
-	(void)client;
-	(void)state;
-	(void)detail;
-	return 0;
-}
-
-int client_send_ack(struct client *client, uint32_t order, uint64_t seen_ns)
-{
-	(void)client;
-	(void)order;
-	(void)seen_ns;
-	return 0;
-}
-
-int client_fd(const struct client *client)
-{
-	(void)client;
-	return -1;
-}
-
-void client_rang(struct client *client)
-{
-	(void)client;
-}
-
 bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64_t *ret_hash)
 {
 	(void)key;
@@ -163,29 +102,6 @@ bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64
 	*ret_hash = 0;
 	explore_fail("an edge without a key looks for one");
 	return false;
-}
-
-int burial_keep(struct worker *worker, struct dead_letter *letter)
-{
-	(void)worker;
-	(void)letter;
-	return 0;
-}
-
-int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
-		   const char *reason)
-{
-	(void)worker;
-	(void)item;
-	(void)cause;
-	(void)reason;
-	return 0;
-}
-
-const char *burial_place(const struct worker *worker)
-{
-	(void)worker;
-	return "";
 }
 
 void weir_log(enum weir_log_level level, const char *format, ...)
