@@ -24,6 +24,7 @@
 #include "worker/decode.h"
 #include "worker/encode.h"
 #include "worker/in_flight.h"
+#include "worker/keyed.h"
 #include "worker/key.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
@@ -314,6 +315,7 @@ void worker_detach(struct worker *worker)
 	stamp_detach(worker);
 	decode_detach(worker);
 	encode_detach(worker);
+	keyed_detach(worker);
 	in_flight_detach(worker);
 	pins_detach(worker);
 	origins_detach(worker);

@@ -15,6 +15,7 @@
 #include "worker/encode.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
+#include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/output.h"
 #include "worker/postpone.h"
@@ -547,6 +548,11 @@ const struct weir_host worker_host = {
 	.cut_short = decode_cut_short,
 	.place = decode_place,
 	.ends_lines = encode_ends_lines,
+	.state_get = keyed_get,
+	.state_put = keyed_put,
+	.state_delete = keyed_delete,
+	.state_seek = keyed_seek,
+	.state_usage = keyed_usage,
 	.log_item = baggage_log_item,
 	.option = host_option,
 };

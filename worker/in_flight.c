@@ -24,6 +24,7 @@
 #include "worker/cancelled.h"
 #include "worker/due.h"
 #include "worker/in_flight_priv.h"
+#include "worker/keyed.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/replay.h"
@@ -224,6 +225,8 @@ static int take_in_hand(struct worker *worker, struct in_flight_item *entry)
 	entry->scope = NULL;
 	in_flight_note_hand(worker, entry);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+	if (worker->keyed)
+		keyed_item_end(worker); /* what produce() has changed before */
 	worker->context.accepted_ns = entry->lane ? entry->item.accepted_ns : replay_begun_ns(worker);
 	worker->emit_refused = 0;
 	worker->reason[0] = '\0';

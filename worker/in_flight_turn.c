@@ -19,6 +19,7 @@
 #include "worker/baggage.h"
 #include "worker/cancelled.h"
 #include "worker/in_flight_priv.h"
+#include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/output.h"
@@ -63,6 +64,8 @@ static int keep(struct worker *worker, struct in_flight_item *entry)
 		return in_flight_misuse(worker,
 					"its process() emitted and returned WEIR_PENDING; emit after weir_resume()");
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
+	if (worker->keyed)
+		keyed_item_drop(worker);
 	entry->scope = worker->item_scope;
 	worker->item_scope = NULL;
 	baggage_end(worker);
@@ -229,7 +232,7 @@ static int give_batch(struct worker *worker, uint32_t *ret_n)
 
 	in_flight->inputs_closed = false;
 	for (*ret_n = 0; *ret_n < worker->heritage.batch && r == 0 && !worker->produce_wanted && !worker->leaving &&
-			 in_flight->n_pending < limit_now(worker) && !output_turn_full(worker);
+			 !worker->keyed_full && in_flight->n_pending < limit_now(worker) && !output_turn_full(worker);
 	     ++*ret_n) {
 		struct input input;
 

@@ -23,6 +23,7 @@
 #include "worker/encode.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
+#include "worker/keyed.h"
 #include "worker/kind.h"
 #include "worker/run.h"
 #include "worker/scopes.h"
@@ -82,6 +83,8 @@ static int worker_open_stage(struct worker *worker)
 			worker->heritage.in_flight);
 		return worker_bye(worker, WEIR_FAILED, worker->reason, NULL);
 	}
+	if (keyed_attach(worker, &why) < 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), NULL);
 	backtrace_know_stage(&worker->stage); /* by its own process(), not the one that encodes */
 	if (encode_attach(worker, &why) < 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), "encode");

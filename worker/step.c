@@ -23,6 +23,7 @@
 #include "worker/burial.h"
 #include "worker/expiry.h"
 #include "worker/cancelled.h"
+#include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/outcome.h"
 #include "worker/output.h"
@@ -123,7 +124,7 @@ int step_begin_letter(struct worker *worker, uint32_t input)
 
 static bool step_did_something(const struct worker *worker)
 {
-	return worker->item_emitted || worker->step.closing ||
+	return worker->item_emitted || worker->step.closing || (worker->keyed && keyed_item_changed(worker)) ||
 	       memcmp(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes) != 0;
 }
 
@@ -136,6 +137,8 @@ static void step_undo(struct worker *worker)
 		worker->outputs[i].closed = worker->cursor.outputs_closed >> i & 1;
 	worker->step.closing = 0;
 	leave_forget(worker);
+	if (worker->keyed)
+		keyed_item_drop(worker);
 }
 
 void step_drop(struct worker *worker)
@@ -198,6 +201,8 @@ static int step_complete(struct worker *worker)
 		worker->cursor.ledger[LEDGER_ACCEPTED] += worker->item_emitted;
 	step->n_complete += step->has_item || worker->item_emitted;
 	output_item_end(worker);
+	if (worker->keyed)
+		keyed_item_end(worker);
 	if (step->closing) {
 		output_end_runs(worker, OUTPUT_RUNS_ALL); /* into the same commit: nothing may follow the end */
 		worker->cursor.outputs_closed |= (uint32_t)step->closing;
@@ -286,6 +291,6 @@ void step_turn(struct worker *worker)
 
 bool step_is_due(const struct worker *worker)
 {
-	return worker->step.n_complete >= worker->step.batch || worker->taken_bytes >= worker->turn_bytes ||
-	       output_turn_full(worker);
+	return worker->keyed_full || worker->step.n_complete >= worker->step.batch ||
+	       worker->taken_bytes >= worker->turn_bytes || output_turn_full(worker);
 }

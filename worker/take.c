@@ -15,6 +15,7 @@
 
 #include "common/base/words.h"
 #include "worker/baggage.h"
+#include "worker/keyed.h"
 #include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/postpone.h"
@@ -94,6 +95,8 @@ static int take_end(struct worker *worker, const struct weir_item *item, int sta
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	if (worker->item_emitted)
 		output_item_end(worker);
+	if (worker->keyed)
+		keyed_item_end(worker);
 	if (worker->baggage.n_words)
 		baggage_end(worker);
 	return 0;
@@ -173,6 +176,8 @@ static inline void take_present(struct worker *worker, const struct reach *reach
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
 static inline bool take_is_full(struct worker *worker)
 {
+	if (worker->keyed_full)
+		return true;
 	if (worker->window.is_open)
 		return false;
 	if (output_turn_full(worker))
@@ -278,11 +283,11 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 	return r;
 }
 
-/* A sink that may produce() holds items back, as an operator does. */
+/* A sink that may produce() holds items back, as an operator does; and one with keyed state asks for something with each item. */
 static int take_all(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
 		    uint32_t *ret_n)
 {
-	const bool operates = worker->n_outputs || worker->stage.produce;
+	const bool operates = worker->n_outputs || worker->stage.produce || worker->keyed;
 
 	if (worker->runs_input)
 		return operates ? take_operator(worker, reach, record, n_wanted, true, ret_n) :

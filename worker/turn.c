@@ -23,6 +23,7 @@
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
+#include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/outcome.h"
@@ -72,6 +73,8 @@ int turn_drop(struct worker *worker, int status)
 	output_item_drop(worker);
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
 	leave_forget(worker);
+	if (worker->keyed)
+		keyed_item_drop(worker);
 	return status;
 }
 
@@ -116,6 +119,8 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 	ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	output_item_end(worker);
+	if (worker->keyed)
+		keyed_item_end(worker);
 	baggage_end(worker);
 	return 0;
 }
@@ -282,7 +287,8 @@ uint32_t turn_batch(const struct worker *worker)
  */
 static bool turn_is_full(const struct worker *worker)
 {
-	return worker->taken_bytes >= worker->turn_bytes || (!worker->window.is_open && output_turn_full(worker));
+	return worker->keyed_full || worker->taken_bytes >= worker->turn_bytes ||
+	       (!worker->window.is_open && output_turn_full(worker));
 }
 
 /* One item after the other, whatever they are. Adds to *n how many were taken. */
@@ -528,6 +534,10 @@ void turn_start(struct worker *worker)
 	turn_prepare(worker);
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
+	if (worker->keyed) {
+		keyed_item_end(worker);
+		keyed_collect(worker);
+	}
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	commit_publish(&worker->commit);
 	turn_greet(worker);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/in_flight.h"
+#include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/outcome.h"
@@ -143,6 +144,8 @@ static void turn_publish(struct worker *worker)
 
 	if (worker->replay)
 		replay_collect(worker);
+	if (worker->keyed)
+		keyed_collect(worker);
 	turn_collect(worker);
 	commit_publish(&worker->commit);
 	if (worker->replay)
@@ -172,6 +175,11 @@ int turn_commit(struct worker *worker)
 		if (r != 0)
 			return r;
 	}
+	if (worker->keyed) {
+		keyed_item_end(worker);
+		if (keyed_check(worker) != 0)
+			return WEIR_FAILED;
+	}
 	worker->begun_end_ns = 0;
 	if (worker->replay && replay_prepare(worker) != 0)
 		return WEIR_FAILED;
@@ -185,6 +193,8 @@ int turn_commit(struct worker *worker)
 		leave_announce(worker);
 	if (worker->loop)
 		loop_begin(worker);
+	if (worker->keyed && keyed_settle(worker) != 0)
+		return WEIR_FAILED;
 	return worker->replay ? replay_failure(worker) : 0;
 }
 
@@ -193,7 +203,7 @@ void turn_commit_complete(struct worker *worker)
 	uint8_t stage_now[CURSOR_STAGE_SIZE];
 
 	take_settle(worker);
-	if (worker->stage.flush || !worker->changed)
+	if (worker->stage.flush || !worker->changed || (worker->keyed && keyed_check(worker) != 0))
 		return;
 	if (worker->replay)
 		replay_must_prepare(worker);

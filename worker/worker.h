@@ -91,6 +91,7 @@ struct replay;
 struct stamp;
 struct decode;
 struct encode;
+struct keyed;
 
 /* Which callback is running: it decides what weir_emit may do. */
 enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE, PHASE_FLUSH, PHASE_RUN };
@@ -210,6 +211,9 @@ struct worker {
 	struct stamp *stamp;         /* of a source that says `expires`; NULL: nothing is stamped */
 	struct decode *decode;       /* of a source that says `decode`; NULL: items are what it emits */
 	struct encode *encode;       /* of a sink that says `encode`; NULL: it is given items as they are */
+
+	struct keyed *keyed; /* of a stage with keyed state; NULL: it has none */
+	bool keyed_full;     /* ... which has changed so much that the turn ends */
 
 	struct weir_scope *scope; /* worker/scopes.h; made before open() */
 	struct weir_coordinator *coordinator;

@@ -46,6 +46,7 @@ struct run {
 	struct run_dir dir;
 	char *worker_path;
 	char *dead_letter_store; /* folder; owned */
+	char *state_folder;      /* owned */
 	sd_event *event;
 	struct control_server *server;
 	struct supervisor *supervisor;
@@ -215,6 +216,7 @@ static int open_run_dir(struct run *run)
 	int r = run_dir_open(&run->dir, run->plan->pipeline, &pid, &why);
 
 	run->dead_letter_store = state_dir_dead_letters(run->plan->pipeline);
+	run->state_folder = state_dir_keyed_state(run->plan->pipeline);
 	if (r == 0)
 		return 0;
 	display_say(run->display, WEIR_LOG_ERROR, "%s", why.length ? text_get(&why) : strerror(-r));
@@ -354,6 +356,7 @@ static int make_supervisor(struct run *run)
 		.endpoint = control_server_endpoint(run->server),
 		.worker_files = run->worker_files,
 		.dead_letter_store = run->dead_letter_store,
+		.state_folder = run->state_folder,
 	};
 	const struct supervisor_callbacks callbacks = {
 		.log = on_log, .send = on_send, .phase = on_phase, .data = run
@@ -463,6 +466,7 @@ static int conclude(struct run *run)
 		ending.dead_letter_stored = !stage->dead_letter_path;
 	}
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
+	supervisor_forget_state(run->supervisor);
 	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
 	run->server = control_server_free(run->server);
 	run_dir_close(&run->dir);
@@ -515,6 +519,7 @@ int run_command(int argc, char **argv)
 	diagnostics_deinit(&run.diagnostics);
 	free(run.worker_path);
 	free(run.dead_letter_store);
+	free(run.state_folder);
 	display_free(run.display);
 	return r;
 }

@@ -9,3 +9,5 @@
 char *state_dir_base(void);
 /* <base>/<pipeline>/dead-letters: the dead-letter store of a pipeline. The caller frees. */
 char *state_dir_dead_letters(const char *pipeline);
+/* <base>/<pipeline>/state: what its stages remember as long as it runs. The caller frees. */
+char *state_dir_keyed_state(const char *pipeline);

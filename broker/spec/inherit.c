@@ -328,6 +328,8 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.cancel_fd = -1,
 		.scopes_fd = -1,
 		.spool_fds = { -1, -1 },
+		.state_fd = -1,
+		.state_bytes = stage->state_bytes,
 		.segment_size = geometry->size_bytes,
 		.n_readers = geometry->n_readers,
 		.n_writers = geometry->n_writers,

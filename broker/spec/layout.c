@@ -183,6 +183,7 @@ static uint64_t memory_bound(const struct plan *plan)
 		const struct plan_stage *stage = &plan->stages[plan->slots[slot].stage];
 
 		bytes += plan->slots[slot].geometry.size_bytes + spool_bound(stage);
+		bytes += stage->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0;
 	}
 	return bytes;
 }

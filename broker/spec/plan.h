@@ -17,6 +17,9 @@ struct spec_position {
 	uint32_t line, column; /* from 1; 0: not from the file */
 };
 
+/* What a worker with keyed state keeps in memory of what it has changed: worker/keyed_log.h and the pages of a fold. */
+#define PLAN_STATE_MEMORY_BYTES (UINT64_C(96) << 20)
+
 enum plan_order { PLAN_ORDER_NONE = 0, PLAN_ORDER_FIFO = 1, PLAN_ORDER_KEY = 2 };
 
 /* Who is restarted with a worker that has died, as in Erlang/OTP. Numbered as the choices in keys.def. */
@@ -45,6 +48,7 @@ struct plan_stage {
 	uint32_t batch;
 	uint64_t lane_bytes;  /* capacity of each input lane */
 	uint64_t spool_bytes; /* bound of each spool, for the memory bound */
+	uint64_t state_bytes; /* of keyed state that each worker may hold; 0: the stage has none */
 	uint32_t attempts;
 	char *dead_letter_path; /* NULL: the pipeline's store */
 	enum plan_restart restart_type;

@@ -101,6 +101,8 @@ void reading_rules(struct reading *reading);
 void reading_admission_rules(struct reading *reading, uint32_t index);
 /* deadline_rules.c: deadlines that could never come. */
 void reading_deadline_rules(struct reading *reading, uint32_t index);
+/* state_rules.c: who may remember what. */
+void reading_state_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
 /* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */

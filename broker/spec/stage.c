@@ -384,6 +384,8 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->kind_position = stage->kind_node->position;
 		planned->cursor_size_bytes = stage->descriptor->cursor_size_bytes;
 		planned->n_spools = stage->descriptor->n_spools;
+		if (stage->descriptor->flags & WEIR_STAGE_STATE)
+			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		if (!stage->description && planned->role == WEIR_SOURCE && planned->spool_bytes > SOURCE_SPOOL_BYTES)
 			planned->spool_bytes = SOURCE_SPOOL_BYTES;

@@ -22,7 +22,7 @@
 #include "common/memory/doorbell.h"
 #include "common/memory/memfd.h"
 
-#define FILES_PER_SEAT (4u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
+#define FILES_PER_SEAT (5u + STAGE_SPOOLS_MAX + 3u) /* memory + pidfd, stderr, exec status */
 #define FILES_BESIDE 64u                            /* loop, sockets, board, terminal, a spawn in progress */
 
 /* A child has its own numbers and ours at once while they are put into place; the segments of origins come on top. */
@@ -110,6 +110,8 @@ static int seat_memory(struct seat *seat)
 		r = doorbell_open(&seat->scopes_fd);
 	for (uint32_t i = 0; r == 0 && i < seat->stage->n_spools && i < STAGE_SPOOLS_MAX; i++)
 		r = memfd_new("weir-spool", &seat->spool_fds[i]);
+	if (r == 0 && seat->stage->state_bytes)
+		r = memfd_new("weir-state", &seat->state_fd);
 	return error_trace(r);
 }
 
@@ -154,6 +156,7 @@ static void seat_memory_close(struct seat *seat)
 	seat->scopes_fd = fd_close(seat->scopes_fd);
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		seat->spool_fds[i] = fd_close(seat->spool_fds[i]);
+	seat->state_fd = fd_close(seat->state_fd);
 }
 
 void memory_close(struct supervisor *supervisor)

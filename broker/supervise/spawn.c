@@ -6,7 +6,7 @@
  *      fd 2       a pipe to the supervisor, this worker's alone
  *      fd 3       heritage                    4  own segment, read-write       5  board, read-only
  *      fd 6       own doorbell                7  lifeline, read end
- *      fd 8       eventfd of the order to cancel     9  of cancelled scopes   10.. spools
+ *      fd 8       eventfd of the order to cancel     9  of cancelled scopes   10.. spools, log of the keyed state
  *      then       two for each peer: its segment, read-only, and its doorbell
  *      then       one for each origin: its segment, read-only
  *
@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "broker/supervise/spawn_child.h"
+#include "broker/supervise/state_folders.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
@@ -94,6 +95,7 @@ static void plan_fds(const struct seat *seat, struct heritage *heritage, struct 
 	heritage->scopes_fd = plan_fd(order, seat->scopes_fd);
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		heritage->spool_fds[i] = seat->spool_fds[i] < 0 ? -1 : plan_fd(order, seat->spool_fds[i]);
+	heritage->state_fd = seat->state_fd < 0 ? -1 : plan_fd(order, seat->state_fd);
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
 		const struct seat *peer = &supervisor->seats[heritage->peers[i].slot];
 
@@ -111,7 +113,7 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 	struct supervisor *supervisor = seat->supervisor;
 
 	order->fds =
-		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 * (size_t)heritage->n_peers + heritage->n_origins,
+		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 1 + 2 * (size_t)heritage->n_peers + heritage->n_origins,
 		       sizeof(*order->fds));
 	heritage->control_endpoint = strdup(supervisor->endpoint);
 	if (!order->fds || !heritage->control_endpoint || seat_fill_attempts(seat, heritage) < 0)
@@ -122,6 +124,7 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 		if (!heritage->dead_letter_store)
 			return error_origin(-ENOMEM);
 	}
+	heritage->state_path = state_folder(seat);
 	if (getrandom(seat->token, sizeof(seat->token), 0) != sizeof(seat->token))
 		return error_origin(-EIO);
 	memcpy(heritage->token, seat->token, sizeof(seat->token));

@@ -45,6 +45,7 @@ static void seat_init(struct supervisor *supervisor, uint32_t slot)
 						 .cancel_fd = -1,
 						 .scopes_fd = -1,
 						 .spool_fds = { -1, -1 },
+						 .state_fd = -1,
 						 .pidfd = -1,
 						 .exec_fd = -1,
 						 .stderr_fd = -1 };
@@ -90,6 +91,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.worker_path = strdup(settings->worker_path),
 		.endpoint = strdup(settings->endpoint),
 		.dead_letter_store = settings->dead_letter_store ? strdup(settings->dead_letter_store) : NULL,
+		.state_folder = settings->state_folder ? strdup(settings->state_folder) : NULL,
 		.run = clock_realtime_ns(),
 		.pid = getpid(),
 		.board_fd = -1,
@@ -168,6 +170,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	end_by_force(supervisor);
 	supervisor_sweep(supervisor);
 	supervisor_stop_timers(supervisor);
+	supervisor_forget_state(supervisor);
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_deinit(&supervisor->seats[i]);
 	stalls_close(supervisor);

@@ -39,6 +39,7 @@ struct supervisor_settings {
 	const char *endpoint;          /* ipc://... that workers connect to */
 	uint64_t start_timeout_ns;     /* for all workers to be ready; 0: 30 s */
 	const char *dead_letter_store; /* folder for what has no file of its own; NULL: none */
+	const char *state_folder;      /* folder for the keyed state of stages; NULL: none can have any */
 	uint64_t worker_files;         /* soft RLIMIT_NOFILE of workers; 0: as it is now */
 };
 
@@ -50,6 +51,8 @@ enum { SUPERVISOR_E_NO_START = 1 };
 int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
 		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why);
 struct supervisor *supervisor_free(struct supervisor *supervisor);
+/* All workers have ended: removes the files of their keyed state. supervisor_free() does so too; this one while the run still has its name. */
+void supervisor_forget_state(struct supervisor *supervisor);
 
 /* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */
 int supervisor_start(struct supervisor *supervisor);

@@ -72,7 +72,8 @@ struct seat {
 	int cancel_fd; /* eventfd: rung once, with the order to cancel, and never read */
 	int scopes_fd; /* eventfd: rung when scopes of items have been cancelled */
 	int spool_fds[STAGE_SPOOLS_MAX];
-	struct segment segment;          /* control pages, read-only */
+	int state_fd;           /* keyed state: what its workers have changed since they last wrote it down; -1: none */
+	struct segment segment; /* control pages, read-only */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
@@ -129,6 +130,7 @@ struct supervisor {
 	sd_event *event;
 	char *worker_path, *endpoint;
 	char *dead_letter_store; /* folder; NULL: stages without a file of their own can't keep any */
+	char *state_folder;      /* of the pipeline; NULL: none, or what lay there is removed */
 	uint64_t run;            /* CLOCK_REALTIME of the start, in ns */
 	struct supervisor_callbacks callbacks;
 	pid_t pid;

@@ -76,6 +76,7 @@ static inline void copy_cursor(const struct commit *commit, struct cursor *to, c
 		words_copy(&to->outputs[i], &from->outputs[i], sizeof(from->outputs[i]));
 	words_copy(to->stage, from->stage, commit->cursor_stage_bytes);
 	to->extension_words = from->extension_words;
+	to->state_end = from->state_end;
 	if (from->extension_words)
 		memcpy(to->extension, from->extension, from->extension_words * sizeof(uint64_t));
 	if (from->ledger[LEDGER_CANCELLED])

@@ -28,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 7u
+#define SEGMENT_LAYOUT_VERSION 8u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -157,6 +157,7 @@ struct cursor {
 	uint8_t stage[CURSOR_STAGE_SIZE]; /* the stage's own */
 	/* While produce() goes on for an item: what that has brought along, words of common/flow/extension.h; 0: nothing. */
 	uint64_t extension_words;
+	uint64_t state_end; /* of a stage with keyed state: how much of its log counts (worker/keyed.c); else 0 */
 	uint64_t cancelled_by[CURSOR_CAUSES_MAX]; /* of the items in the ledger's line `cancelled`: with which cause */
 	uint8_t extension[CURSOR_EXTENSION_SIZE];
 };
@@ -271,10 +272,10 @@ static_assert(sizeof(struct cursor_output) == 24 && offsetof(struct cursor_outpu
 static_assert(offsetof(struct cursor, sequence) == 136 && offsetof(struct cursor, expected) == 160, "layout");
 static_assert(offsetof(struct cursor, outputs) == 288 && offsetof(struct cursor, stage) == 672, "layout");
 static_assert(offsetof(struct cursor, outputs_closed) == 152 && offsetof(struct cursor, inputs_left) == 156, "layout");
-static_assert(offsetof(struct cursor, extension_words) == 928 && offsetof(struct cursor, cancelled_by) == 936 &&
-		      offsetof(struct cursor, extension) == 1064,
+static_assert(offsetof(struct cursor, extension_words) == 928 && offsetof(struct cursor, cancelled_by) == 944 &&
+		      offsetof(struct cursor, extension) == 1072,
 	      "layout");
-static_assert(sizeof(struct cursor) == 1576, "layout");
+static_assert(sizeof(struct cursor) == 1584, "layout");
 static_assert(sizeof(struct lane_reader) == LINE_PAIR_SIZE && offsetof(struct lane_reader, free) == 8 &&
 		      offsetof(struct lane_reader, left) == 24,
 	      "layout");

@@ -401,6 +401,40 @@ API struct weir_budget weir_budget_of(const struct weir_context *context)
 	return context->host->budget(context);
 }
 
+API int weir_state_get(struct weir_context *context, const void *key, size_t key_size_bytes, const void **ret_value,
+		       size_t *ret_size_bytes)
+{
+	return context->host->state_get(context, key, key_size_bytes, ret_value, ret_size_bytes);
+}
+
+API int weir_state_put(struct weir_context *context, const void *key, size_t key_size_bytes, const void *value,
+		       size_t size_bytes)
+{
+	return context->host->state_put(context, key, key_size_bytes, value, size_bytes);
+}
+
+API int weir_state_delete(struct weir_context *context, const void *key, size_t key_size_bytes)
+{
+	return context->host->state_delete(context, key, key_size_bytes);
+}
+
+API int weir_state_first(struct weir_context *context, const void *prefix, size_t prefix_size_bytes,
+			 struct weir_state_entry *entry)
+{
+	return context->host->state_seek(context, prefix, prefix_size_bytes, false, entry);
+}
+
+API int weir_state_next(struct weir_context *context, const void *prefix, size_t prefix_size_bytes,
+			struct weir_state_entry *entry)
+{
+	return context->host->state_seek(context, prefix, prefix_size_bytes, true, entry);
+}
+
+API int weir_state_usage(struct weir_context *context, uint64_t *ret_used_bytes, uint64_t *ret_size_bytes)
+{
+	return context->host->state_usage(context, ret_used_bytes, ret_size_bytes);
+}
+
 API int weir_exit_point(struct weir_context *context, struct weir_exit *ret_exit)
 {
 	return context->host->exit_point(context, ret_exit);

@@ -49,7 +49,7 @@ static bool stage_is_fine(const struct weir_stage *stage)
 	if (!name_is_fine(stage->name) || stage->role < WEIR_SOURCE || stage->role > WEIR_SINK)
 		return false;
 	if (stage->cursor_size_bytes > WEIR_CURSOR_SIZE_MAX || stage->n_spools > WEIR_SPOOLS_MAX ||
-	    stage->n_options > OPTIONS_MAX || stage->flags & ~WEIR_STAGE_FORWARDS)
+	    stage->n_options > OPTIONS_MAX || stage->flags & ~WEIR_STAGE_FLAGS)
 		return false;
 	if (stage->n_options && !stage->options)
 		return false;
@@ -198,7 +198,7 @@ static bool read_stage(struct taking *taking, struct stage_description *descript
 	stage->role = (enum weir_role)take_number(taking, WEIR_SINK);
 	stage->cursor_size_bytes = take_number(taking, WEIR_CURSOR_SIZE_MAX);
 	stage->n_spools = take_number(taking, WEIR_SPOOLS_MAX);
-	stage->flags = take_number(taking, WEIR_STAGE_FORWARDS);
+	stage->flags = take_number(taking, WEIR_STAGE_FLAGS);
 	stage->name = take_string(taking);
 	stage->summary = or_empty(take_string(taking));
 	stage->description = or_empty(take_string(taking));

@@ -8,6 +8,7 @@
 #include <weir/exit.h>
 #include <weir/record.h>
 #include <weir/stage.h>
+#include <weir/state.h>
 
 #include "common/observe/log_item.h"
 
@@ -90,6 +91,15 @@ struct weir_host {
 			  size_t *ret_used);
 	void (*place)(struct weir_context *context, const char *name, uint64_t line);
 	bool (*ends_lines)(const struct weir_context *context);
+	/* weir/state.h; seek: the first entry with that prefix, or the next one behind *entry */
+	int (*state_get)(struct weir_context *context, const void *key, size_t key_size_bytes, const void **ret_value,
+			 size_t *ret_size_bytes);
+	int (*state_put)(struct weir_context *context, const void *key, size_t key_size_bytes, const void *value,
+			 size_t size_bytes);
+	int (*state_delete)(struct weir_context *context, const void *key, size_t key_size_bytes);
+	int (*state_seek)(struct weir_context *context, const void *prefix, size_t prefix_size_bytes, bool next,
+			  struct weir_state_entry *entry);
+	int (*state_usage)(struct weir_context *context, uint64_t *ret_used_bytes, uint64_t *ret_size_bytes);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */

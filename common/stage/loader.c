@@ -102,10 +102,10 @@ static int check_stage(const char *path, const struct weir_stage *stage, struct 
 	else if (stage->n_spools > WEIR_SPOOLS_MAX)
 		text_printf(why, "plugin %s wants %u spools, and %u are the most", path, stage->n_spools,
 			    WEIR_SPOOLS_MAX);
-	else if (stage->flags & ~WEIR_STAGE_FORWARDS)
+	else if (stage->flags & ~WEIR_STAGE_FLAGS)
 		text_printf(why,
 			    "plugin %s has flags %#x, and this weir knows %#x; build it against this weir's headers",
-			    path, stage->flags, WEIR_STAGE_FORWARDS);
+			    path, stage->flags, WEIR_STAGE_FLAGS);
 	else
 		return 0;
 	return LOADER_E_REFUSED;

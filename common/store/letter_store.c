@@ -33,6 +33,7 @@
 #include "common/base/error.h"
 #include "common/base/quantity.h"
 #include "common/store/letter_store_priv.h"
+#include "common/store/store_folder.h"
 
 #define LOCK_FILE_BYTES 65536 /* about a thousand readers */
 
@@ -55,42 +56,6 @@ int letter_store_outcome(int r)
 
 /* ---- open ---- */
 
-/* Returns 0 or -errno. What is there already stays as it is. */
-static int make_folders(const char *path)
-{
-	_cleanup_(free) char *copy = strdup(path);
-
-	if (!copy)
-		return error_origin(-ENOMEM);
-	for (char *at = copy + 1;; at++) {
-		char was = *at;
-
-		if (was && was != '/')
-			continue;
-		*at = '\0';
-		if (mkdir(copy, 0700) && errno != EEXIST) {
-			int r = -errno; /* of a folder that is there on a disk that can't be written: EROFS or EEXIST */
-
-			if (access(copy, F_OK))
-				return error_origin(r);
-		}
-		*at = was;
-		if (!was)
-			return 0;
-	}
-}
-
-static int check_folder(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return errno == ENOENT ? LETTER_STORE_E_NONE : error_origin(-errno);
-	if (!S_ISDIR(st.st_mode))
-		return error_origin(-ENOTDIR);
-	return (st.st_uid == geteuid() || geteuid() == 0) && !(st.st_mode & 0022) ? 0 : LETTER_STORE_E_FOREIGN;
-}
-
 static int take_lock_blocks(const char *path)
 {
 	struct text name = TEXT_NULL;
@@ -106,23 +71,10 @@ static int take_lock_blocks(const char *path)
 	return r && r != EOPNOTSUPP && r != EINVAL ? error_origin(-r) : 0;
 }
 
-/* 0 also if there is no file yet. */
-static uint64_t file_bytes(const char *path)
-{
-	struct text name = TEXT_NULL;
-	struct stat st = { 0 };
-
-	text_printf(&name, "%s/data.mdb", path);
-	if (stat(text_get(&name), &st))
-		st.st_size = 0;
-	text_deinit(&name);
-	return (uint64_t)st.st_size;
-}
-
 /* What is there may be more than those who write were told they may have. */
 static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
 {
-	uint64_t bytes = file_bytes(path);
+	uint64_t bytes = store_file_bytes(path);
 
 	bytes = bytes > store->size_bytes ? bytes : store->size_bytes;
 	return store->mode == LETTER_STORE_TEND ? bytes + LETTER_HEADROOM_BYTES : bytes;
@@ -164,43 +116,6 @@ static int open_tables(struct letter_store *store)
 	return r;
 }
 
-/* To be written, though this process has opened it to read. */
-static int open_again(int fd)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-/*
- * A file that has lost its end (a copy that broke off, a file system that was repaired) would be SIGBUS to whoever reads there. With
- * zeroes in its place LMDB finds that it makes no sense. Some pages at the end may never have been written; nobody asks for them.
- */
-static int give_back_end(MDB_env *env)
-{
-	struct stat st;
-	MDB_envinfo info;
-	MDB_stat pages;
-	off_t end;
-	int fd, r;
-
-	if (mdb_env_get_fd(env, &fd) || mdb_env_info(env, &info) || mdb_env_stat(env, &pages) || fstat(fd, &st))
-		return LETTER_STORE_E_DAMAGED;
-	end = (off_t)((info.me_last_pgno + 1) * pages.ms_psize);
-	if (st.st_size >= end)
-		return 0;
-	if (info.me_last_pgno >= info.me_mapsize / pages.ms_psize)
-		return LETTER_STORE_E_DAMAGED;
-	fd = open_again(fd);
-	if (fd < 0)
-		return LETTER_STORE_E_DAMAGED;
-	r = fallocate(fd, 0, st.st_size, end - st.st_size) ? -errno :
-							     0; /* never makes it shorter, whoever writes there */
-	close(fd);
-	return r == -EOPNOTSUPP ? LETTER_STORE_E_DAMAGED : r;
-}
-
 static int open_environment(struct letter_store *store, const char *path)
 {
 	int r = mdb_env_create(&store->env), stale, fd;
@@ -214,7 +129,7 @@ static int open_environment(struct letter_store *store, const char *path)
 		return letter_store_outcome(r);
 	if (mdb_env_get_fd(store->env, &fd) == 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* the one descriptor that LMDB leaves to every child */
-	r = give_back_end(store->env);
+	r = store_file_mend(store->env);
 	if (r)
 		return r;
 	if (store->mode != LETTER_STORE_READ)
@@ -234,14 +149,14 @@ int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t si
 	store->holder_fd = -1;
 	store->size_bytes = size_bytes ? size_bytes : LETTER_STORE_SIZE_BYTES;
 	if (mode == LETTER_STORE_WRITE)
-		r = make_folders(path);
+		r = store_folder_make(path);
 	if (r == 0)
-		r = check_folder(path);
+		r = store_folder_check(path);
 	if (r == 0 && mode == LETTER_STORE_WRITE)
 		r = take_lock_blocks(path);
 	if (r == 0 && mode != LETTER_STORE_READ)
 		store->holder_fd = letter_turn_open(path);
-	if (r == 0 && mode != LETTER_STORE_WRITE && !file_bytes(path))
+	if (r == 0 && mode != LETTER_STORE_WRITE && !store_file_bytes(path))
 		r = LETTER_STORE_E_NONE; /* whoever began to make it found no room */
 	if (r == 0)
 		r = open_environment(store, path);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 7u
+#define HERITAGE_VERSION 8u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -135,6 +135,7 @@ struct heritage {
 	int32_t cancel_fd;      /* eventfd, readable once this slot is to cancel; nobody reads it */
 	int32_t scopes_fd;      /* eventfd, readable when scopes of items have been cancelled; -1: none */
 	int32_t spool_fds[2];   /* -1: none */
+	int32_t state_fd;       /* memory of a stage with keyed state, which outlives the worker; -1: none */
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;
@@ -151,6 +152,8 @@ struct heritage {
 	uint32_t attempts;       /* workers that an item may cost before it is given up */
 	char *dead_letter_path;  /* file that given-up and rejected items are appended to; NULL: the store takes them */
 	char *dead_letter_store; /* folder of the pipeline's store; NULL: the file takes them */
+	char *state_path;        /* folder of this slot's keyed state; NULL: none */
+	uint64_t state_bytes;    /* most that it may hold */
 	uint64_t run;            /* CLOCK_REALTIME of the run's start, in ns */
 	struct heritage_death *deaths; /* of the item that the slot suspects */
 	uint32_t n_deaths;

@@ -63,6 +63,9 @@ struct weir_option {
  * on without a copy. Without the flag weir_forward() copies.
  */
 #define WEIR_STAGE_FORWARDS 1u
+/* The stage has keyed state: weir/state.h. Without the flag its calls say -EPERM, and it costs nothing. */
+#define WEIR_STAGE_STATE 2u
+#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */

@@ -122,7 +122,7 @@ static void test_senseless(void **state)
 	REFUSED(bad.role = (enum weir_role)4);
 	REFUSED(bad.cursor_size_bytes = WEIR_CURSOR_SIZE_MAX + 1);
 	REFUSED(bad.n_spools = WEIR_SPOOLS_MAX + 1);
-	REFUSED(bad.flags = WEIR_STAGE_FORWARDS << 1);
+	REFUSED(bad.flags = WEIR_STAGE_FLAGS + 1);
 	REFUSED(bad.options = NULL);
 	REFUSED(bad.n_options = 100000);
 	option.type = (enum weir_option_type)(WEIR_TYPE_SHARE + 1);

@@ -130,6 +130,9 @@ static void set_geometry(struct heritage *h, const struct segment_geometry *geom
 static void set_letters(struct heritage *h)
 {
 	h->dead_letter_store = copy("/var/lib/weir/orders/dead-letters");
+	h->state_path = copy("/var/lib/weir/orders/state/sum.3");
+	h->state_bytes = 1 << 28;
+	h->state_fd = 13;
 	h->run = UINT64_C(1790000000123456789);
 	h->n_deaths = 2;
 	h->deaths = zeroed(2, sizeof(*h->deaths));
@@ -257,6 +260,8 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_string_equal(a->control_endpoint, b->control_endpoint);
 	assert_string_equal(a->dead_letter_path, b->dead_letter_path);
 	assert_string_equal(a->dead_letter_store, b->dead_letter_store);
+	assert_string_equal(a->state_path, b->state_path);
+	assert_true(a->state_bytes == b->state_bytes && a->state_fd == b->state_fd);
 	assert_int_equal(a->run, b->run);
 	assert_int_equal(a->n_deaths, b->n_deaths);
 	for (uint32_t i = 0; i < a->n_deaths; i++) {
@@ -371,6 +376,8 @@ static void test_senseless(void **state)
 	REFUSED(h.cancel_fd = -1);
 	REFUSED(h.scopes_fd = -1);
 	REFUSED(h.spool_fds[0] = -2);
+	REFUSED(h.state_fd = -2);
+	REFUSED(h.state_bytes = 0);
 	REFUSED(h.batch = 0);
 	REFUSED(h.attempts = 0);
 	REFUSED(h.off_readers += 1);
