@@ -20,6 +20,8 @@ static const struct {
 	{ WEIR_OPERATOR, "throttle", &throttle_operator_callbacks },
 	{ WEIR_OPERATOR, "sample", &sample_operator_callbacks },
 	{ WEIR_OPERATOR, "delay", &delay_operator_callbacks },
+	{ WEIR_OPERATOR, "filter", &filter_operator_callbacks },
+	{ WEIR_OPERATOR, "map", &map_operator_callbacks },
 	{ WEIR_SINK, "file", &file_sink_callbacks },
 	{ WEIR_SINK, "stdout", &stdout_sink_callbacks },
 	{ WEIR_SINK, "discard", &discard_sink_callbacks },
@@ -43,6 +45,7 @@ const struct weir_stage *builtin_find(enum weir_role role, const char *kind)
 		joined.finish = builtins[i].callbacks->finish;
 		joined.close = builtins[i].callbacks->close;
 		joined.run = builtins[i].callbacks->run;
+		joined.check = builtins[i].callbacks->check;
 		return &joined;
 	}
 	return NULL;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "common/base/text.h"
+#include "worker/jq_value.h"
 
 static bool is_name(const struct value *value, const char *name)
 {
@@ -100,57 +100,9 @@ bool structured_is_plain_text(const struct value *value)
 	return true;
 }
 
-static jv container(struct value_reader *at, const struct value *value, unsigned depth);
-
-static jv any(struct value_reader *at, unsigned depth)
-{
-	struct value value;
-
-	if (depth > RECORD_DEPTH_MAX || value_next(at, &value) != 0)
-		return jv_invalid();
-	switch (value.type) {
-	case VALUE_NIL:
-		return jv_null();
-	case VALUE_BOOLEAN:
-		return jv_bool(value.number != 0);
-	case VALUE_UNSIGNED:
-		return jv_number((double)value.number);
-	case VALUE_NEGATIVE:
-		return jv_number((double)(int64_t)value.number);
-	case VALUE_DOUBLE:
-		return jv_number(value.real);
-	case VALUE_STRING:
-		return text_is_utf8(value.data, value.n) ? jv_string_sized(value.data, (int)value.n) : jv_invalid();
-	case VALUE_ARRAY:
-	case VALUE_MAP:
-		return container(at, &value, depth);
-	default:
-		return jv_invalid();
-	}
-}
-
-/* One that holds something which has no value has none itself. */
-static jv container(struct value_reader *at, const struct value *value, unsigned depth)
-{
-	jv all = value->type == VALUE_ARRAY ? jv_array() : jv_object();
-
-	for (uint32_t i = 0; i < value->n; i++) {
-		jv name = value->type == VALUE_MAP ? any(at, depth + 1) : jv_null(), element = any(at, depth + 1);
-		bool fine = jv_is_valid(name) && jv_is_valid(element) &&
-			    (value->type == VALUE_ARRAY || jv_get_kind(name) == JV_KIND_STRING);
-
-		if (!fine) {
-			jv_free(all);
-			jv_free(name);
-			jv_free(element);
-			return jv_invalid();
-		}
-		all = value->type == VALUE_ARRAY ? jv_array_append(all, element) : jv_object_set(all, name, element);
-	}
-	return all;
-}
-
 jv structured_value(struct value_reader *at)
 {
-	return any(at, 0);
+	jv value;
+
+	return jq_value_read(at, false, &value, NULL) == 0 ? value : jv_invalid();
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir-worker: one stage, one process. Started by the supervisor with descriptor 3 open on its heritage; `weir-worker --describe
- * PLUGIN` prints a plugin's descriptor, so that the supervisor need not load foreign code.
+ * PLUGIN` prints a plugin's descriptor, and `weir-worker --check` what a stage says of its options, so that the supervisor need not load
+ * foreign code.
  *
  *     read heritage -> attach -> hello -> open the stage -> ready -> [everybody is ready] -> turns -> close -> bye
  *
@@ -17,6 +18,7 @@
 #include "common/base/text.h"
 #include "worker/attach.h"
 #include "worker/backtrace.h"
+#include "worker/check.h"
 #include "worker/children.h"
 #include "worker/decode.h"
 #include "worker/describe.h"
@@ -143,6 +145,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "--describe") == 0)
 		return describe_plugin(argv[2]);
+	if (argc == 2 && strcmp(argv[1], "--check") == 0)
+		return check_stage_options();
 	if (argc != 2 || strcmp(argv[1], "3") != 0) {
 		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
 		return EXIT_WORKER_USAGE;

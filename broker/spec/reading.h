@@ -42,8 +42,9 @@ struct stage_reading {
 	const struct yaml_node *kind_node;
 	struct reading_input *inputs;
 	uint32_t n_inputs;
-	bool inputs_wrong; /* an input is missing that was asked for, reported */
-	bool consumed;     /* somebody reads from it, or probably meant to */
+	bool inputs_wrong;  /* an input is missing that was asked for, reported */
+	bool options_wrong; /* of its kind; reported */
+	bool consumed;      /* somebody reads from it, or probably meant to */
 };
 
 struct reading {
@@ -103,6 +104,8 @@ void reading_admission_rules(struct reading *reading, uint32_t index);
 void reading_deadline_rules(struct reading *reading, uint32_t index);
 /* state_rules.c: who may remember what. */
 void reading_state_rules(struct reading *reading, uint32_t index);
+/* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
+void reading_ask_stage(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
 /* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */

@@ -8,13 +8,21 @@
  * A stage that works on lines makes nonsense of structured items, and an encoder can't read lines: either is said before the run.
  */
 #include <string.h>
+#include <weir/record.h>
 
 #include "broker/spec/memory.h"
 #include "broker/spec/reading.h"
+#include "common/stage/host.h"
 #include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
-enum flow { FLOW_NONE = 0, FLOW_TEXT = 1, FLOW_STRUCTURED = 2, FLOW_UNKNOWN = 3 }; /* of several inputs: or-ed */
+/* Of several inputs: or-ed. Numbered as enum weir_form, but for what is unknown. */
+enum flow {
+	FLOW_NONE = 0,
+	FLOW_TEXT = WEIR_FORM_TEXT,
+	FLOW_STRUCTURED = WEIR_FORM_STRUCTURED,
+	FLOW_UNKNOWN = FLOW_TEXT | FLOW_STRUCTURED
+};
 
 /* The format that the stage says for `decode` or `encode`; NULL: none, or raw. */
 static const char *format_of(const struct plan_stage *stage, const char *name)
@@ -29,6 +37,23 @@ static bool is_builtin(const struct stage_reading *stage, const char *name)
 	return stage->descriptor && !stage->description && strcmp(stage->descriptor->name, name) == 0;
 }
 
+/* Stages with a language in them may say what they make of what they are given. NULL: what it was. */
+static const char *emits_of(const struct plan_stage *stage)
+{
+	const struct heritage_option *emits = plan_option(stage, "emits");
+
+	return emits && emits->string && strcmp(emits->string, "same") != 0 ? emits->string : NULL;
+}
+
+static enum flow flow_said_by(const struct plan_stage *stage, enum flow in)
+{
+	const char *emits = emits_of(stage);
+
+	if (!emits || in == FLOW_NONE)
+		return in;
+	return strcmp(emits, "text") == 0 ? FLOW_TEXT : FLOW_STRUCTURED;
+}
+
 static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum flow in)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -41,7 +66,9 @@ static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum
 		return FLOW_STRUCTURED;
 	if (stage->description) /* a plugin */
 		return FLOW_UNKNOWN;
-	return stage->descriptor->role == WEIR_SOURCE || is_builtin(stage, "exec") ? FLOW_TEXT : in;
+	if (stage->descriptor->role == WEIR_SOURCE || is_builtin(stage, "exec"))
+		return FLOW_TEXT;
+	return flow_said_by(&reading->plan->stages[index], in);
 }
 
 static enum flow flow_into(const struct reading *reading, const enum flow *out, uint32_t index)
@@ -118,13 +145,15 @@ static void check_spools(struct reading *reading, const struct stage_reading *st
 			      planned->name ? planned->name : "?");
 }
 
-/* The source that the items come from, for messages: the first that there is. */
+/* Who has made the items so, for messages: a source, or a stage that says so itself; the first that there is. */
 static const char *origin_of(const struct reading *reading, const enum flow *out, uint32_t index, enum flow flow)
 {
 	for (uint32_t depth = 0; depth < reading->n_stages; depth++) {
 		const struct stage_reading *stage = &reading->stages[index];
 		bool found = false;
 
+		if (emits_of(&reading->plan->stages[index]))
+			break;
 		for (uint32_t i = 0; i < stage->n_inputs && !found; i++) {
 			found = out[stage->inputs[i].from] & flow;
 			if (found)
@@ -185,6 +214,19 @@ static void check_key(struct reading *reading, const enum flow *out, uint32_t in
 	key_expression_deinit(&expression);
 }
 
+/* The stage is told: weir_form(). */
+static void tell_form(struct reading *reading, const enum flow *out, uint32_t index)
+{
+	enum flow in = flow_into(reading, out, index);
+	struct heritage_option form = { .type = HERITAGE_NUMBER,
+					.number = in == FLOW_UNKNOWN ? WEIR_FORM_UNKNOWN : (int64_t)in };
+
+	if (reading->stages[index].descriptor->role != WEIR_OPERATOR)
+		return;
+	form.name = spec_strdup(HOST_OPTION_FORM);
+	plan_add_option(&reading->plan->stages[index], &form);
+}
+
 void reading_record_rules(struct reading *reading)
 {
 	_cleanup_(free) enum flow *out = find_flows(reading);
@@ -200,5 +242,6 @@ void reading_record_rules(struct reading *reading)
 		check_spools(reading, stage, planned);
 		check_reader(reading, out, i);
 		check_key(reading, out, i);
+		tell_form(reading, out, i);
 	}
 }

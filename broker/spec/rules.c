@@ -288,4 +288,7 @@ void reading_rules(struct reading *reading)
 		}
 	}
 	reading_record_rules(reading);
+	for (uint32_t i = 0; i < reading->n_stages; i++)
+		if (reading->stages[i].descriptor)
+			reading_ask_stage(reading, i);
 }

@@ -12,6 +12,7 @@
 
 /* Built-in sources put aside a list of files, or one read's worth of a pipe; the key `spool` is for exec stages and plugins. */
 #define SOURCE_SPOOL_BYTES (UINT64_C(4) << 20)
+#define NOTE_SPOOL_BYTES UINT64_C(4096) /* operators but exec note what their worker has died of */
 
 static const int kind_keys[] = { STAGE_KEY_SOURCE, STAGE_KEY_SINK, STAGE_KEY_OPERATOR, STAGE_KEY_EXEC,
 				 STAGE_KEY_PLUGIN };
@@ -246,6 +247,14 @@ static void add_spool(const struct stage_reading *stage, struct plan_stage *plan
 	plan_add_option(planned, &spool);
 }
 
+static void bound_spool(struct plan_stage *planned)
+{
+	if (planned->role == WEIR_SOURCE && planned->spool_bytes > SOURCE_SPOOL_BYTES)
+		planned->spool_bytes = SOURCE_SPOOL_BYTES;
+	else if (planned->role == WEIR_OPERATOR && strcmp(planned->kind, "exec") != 0)
+		planned->spool_bytes = NOTE_SPOOL_BYTES;
+}
+
 static void add_number(struct plan_stage *planned, const char *name, uint64_t number)
 {
 	struct heritage_option option = { .name = spec_strdup(name),
@@ -269,6 +278,8 @@ static void add_deadline(const struct stage_reading *stage, struct plan_stage *p
 static void read_options(struct reading *reading, struct stage_reading *stage, struct plan_stage *planned,
 			 const char *where)
 {
+	size_t n_errors = reading->diagnostics->n_errors;
+
 	for (uint32_t i = 0; i < stage->map->n; i++) {
 		const struct yaml_node *key = stage->map->pairs[i].key;
 
@@ -277,6 +288,7 @@ static void read_options(struct reading *reading, struct stage_reading *stage, s
 	}
 	for (size_t i = 0; stage->descriptor && i < stage->descriptor->n_options; i++)
 		read_option(reading, stage, planned, &stage->descriptor->options[i], where);
+	stage->options_wrong = reading->diagnostics->n_errors != n_errors;
 }
 
 static void read_dead_letter(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned)
@@ -387,8 +399,8 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		if (stage->descriptor->flags & WEIR_STAGE_STATE)
 			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
-		if (!stage->description && planned->role == WEIR_SOURCE && planned->spool_bytes > SOURCE_SPOOL_BYTES)
-			planned->spool_bytes = SOURCE_SPOOL_BYTES;
+		if (!stage->description)
+			bound_spool(planned);
 	}
 	if (!stage->values[STAGE_KEY_NAME].key && !is_misspelled(stage, "name"))
 		reading_error(reading, stage->map->position, NULL, "key 'name' is missing in %s: expected a name",

@@ -140,6 +140,13 @@ API bool weir_ends_lines(const struct weir_context *context)
 	return context->host->ends_lines(context);
 }
 
+API enum weir_form weir_form(const struct weir_context *context)
+{
+	const struct heritage_option *form = context->host->option(context, HOST_OPTION_FORM);
+
+	return form ? (enum weir_form)form->number : WEIR_FORM_UNKNOWN;
+}
+
 API uint32_t weir_outputs(const struct weir_context *context)
 {
 	return context->host->outputs(context);
@@ -191,6 +198,20 @@ API void weir_fail(struct weir_context *context, const char *format, ...)
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
 	context->host->fail(context, reason);
+}
+
+API void weir_complain(struct weir_context *context, const char *option, uint32_t line, const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	if (context->host->complain)
+		context->host->complain(context, option, line, reason);
+	else
+		context->host->fail(context, reason);
 }
 
 API void weir_settle(struct weir_context *context, uint64_t n_items)

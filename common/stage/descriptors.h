@@ -13,6 +13,8 @@ extern const struct weir_stage descriptor_operator_take;
 extern const struct weir_stage descriptor_operator_throttle;
 extern const struct weir_stage descriptor_operator_sample;
 extern const struct weir_stage descriptor_operator_delay;
+extern const struct weir_stage descriptor_operator_filter;
+extern const struct weir_stage descriptor_operator_map;
 extern const struct weir_stage descriptor_sink_file;
 extern const struct weir_stage descriptor_sink_stdout;
 extern const struct weir_stage descriptor_sink_discard;

@@ -14,6 +14,9 @@
 
 struct pollfd;
 
+/* Options that the plan gives to a stage, by names that no spec can write. */
+#define HOST_OPTION_FORM "from.form" /* operators: enum weir_form */
+
 /* What this thread logs from now on is about the item that the context has in hand. NULL: about none. Other threads are not meant. */
 void weir_host_log_for(const struct weir_context *context);
 
@@ -33,6 +36,7 @@ struct weir_host {
 		       const char *reason);
 	void (*overran)(struct weir_context *context);
 	void (*fail)(struct weir_context *context, const char *reason);
+	void (*complain)(struct weir_context *context, const char *option, uint32_t line, const char *reason);
 	void (*progress)(struct weir_context *context, uint64_t position, uint64_t total);
 	int (*wait)(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns);
 	void (*watch)(struct weir_context *context, int fd, short events, uint64_t wake_ns);

@@ -106,6 +106,8 @@ static int check_stage(const char *path, const struct weir_stage *stage, struct 
 		text_printf(why,
 			    "plugin %s has flags %#x, and this weir knows %#x; build it against this weir's headers",
 			    path, stage->flags, WEIR_STAGE_FLAGS);
+	else if (stage->flags & WEIR_STAGE_CHECKS && !stage->check)
+		text_printf(why, "plugin %s says WEIR_STAGE_CHECKS, and has no check(); see weir/stage.h", path);
 	else
 		return 0;
 	return LOADER_E_REFUSED;

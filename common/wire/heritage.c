@@ -26,7 +26,7 @@
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
 static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 400, "tables");
-static_assert(sizeof(struct heritage_death) == 32, "tables");
+static_assert(sizeof(struct heritage_death) == 32 && sizeof(struct heritage_question) == 40, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
 static const struct field option_fields[] = {
@@ -115,6 +115,14 @@ const struct record heritage_record = {
 	sizeof(struct heritage), document_fields, sizeof(document_fields) / sizeof(struct field)
 };
 
+static const struct field question_fields[] = {
+	FIELD(STRING, heritage_question, kind), FIELD(STRING_OR_NIL, heritage_question, plugin), FIELD(U32, heritage_question, role),
+	FIELD_RECORDS(heritage_question, options, n_options, option),
+};
+const struct record heritage_question_record = {
+	sizeof(struct heritage_question), question_fields, sizeof(question_fields) / sizeof(struct field)
+};
+
 /* clang-format on */
 
 static void strings_free(char **list, uint32_t n)
@@ -153,4 +161,10 @@ void heritage_deinit(struct heritage *heritage)
 {
 	record_deinit(&heritage_record, heritage);
 	memset(heritage, 0, sizeof(*heritage));
+}
+
+void heritage_question_deinit(struct heritage_question *question)
+{
+	record_deinit(&heritage_question_record, question);
+	memset(question, 0, sizeof(*question));
 }

@@ -170,6 +170,15 @@ struct heritage {
 	uint32_t n_loop_lanes;
 };
 
+/* What `weir-worker --check` is asked: do these options make sense to a stage of this kind? */
+struct heritage_question {
+	char *kind;
+	char *plugin;  /* path of the shared object; NULL: built in */
+	uint32_t role; /* enum weir_role */
+	struct heritage_option *options;
+	uint32_t n_options;
+};
+
 /* Supervisor: writes the document into a new sealed memfd. Returns 0 and the fd (the caller's), or -errno. */
 int heritage_write(const struct heritage *heritage, int *ret_fd);
 
@@ -178,3 +187,8 @@ enum { HERITAGE_E_BAD = 1 }; /* another version, truncated, or senseless */
 /* Worker: reads and checks the document. Returns 0; HERITAGE_E_BAD; -errno. heritage_deinit() frees all of it. */
 int heritage_read(int fd, struct heritage *ret_heritage);
 void heritage_deinit(struct heritage *heritage);
+
+/* The same of a question, which any process that reads a spec asks. */
+int heritage_question_write(const struct heritage_question *question, int *ret_fd);
+int heritage_question_read(int fd, struct heritage_question *ret_question);
+void heritage_question_deinit(struct heritage_question *question);

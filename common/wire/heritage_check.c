@@ -164,6 +164,14 @@ static bool seat_makes_sense(const struct heritage *h)
 	       h->n_inputs <= CURSOR_EDGES_MAX && h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
 }
 
+bool heritage_question_makes_sense(const struct heritage_question *question)
+{
+	for (uint32_t i = 0; i < question->n_options; i++)
+		if (!option_makes_sense(&question->options[i]))
+			return false;
+	return question->role >= 1 && question->role <= 3;
+}
+
 bool heritage_makes_sense(const struct heritage *heritage)
 {
 	if (!seat_makes_sense(heritage) || heritage->n_deaths > HERITAGE_DEATHS_MAX)

@@ -25,8 +25,8 @@ struct record {
 	uint32_t n_fields;
 };
 
-/* struct heritage itself. */
-extern const struct record heritage_record;
+/* struct heritage and struct heritage_question themselves. */
+extern const struct record heritage_record, heritage_question_record;
 
 /* The members that a field stands for, inside the record that starts at `in`. */
 static inline void *field_at(const struct field *field, void *in)
@@ -47,3 +47,4 @@ void record_deinit(const struct record *record, void *in);
  * the limits. Pure. heritage_write() asks it before writing, heritage_read() after reading.
  */
 bool heritage_makes_sense(const struct heritage *heritage);
+bool heritage_question_makes_sense(const struct heritage_question *question);

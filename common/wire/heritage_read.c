@@ -139,7 +139,7 @@ static int read_record(struct reader *reader, const struct record *record, void 
 	return r;
 }
 
-static int read_document(const char *data, size_t size_bytes, struct heritage *heritage)
+static int read_document(const char *data, size_t size_bytes, const struct record *record, void *in)
 {
 	struct reader reader;
 	uint64_t magic, version;
@@ -152,10 +152,8 @@ static int read_document(const char *data, size_t size_bytes, struct heritage *h
 	if (reader_array(&reader, &n) || n != 3 || reader_unsigned(&reader, &magic) || magic != HERITAGE_MAGIC ||
 	    reader_unsigned(&reader, &version) || version != HERITAGE_VERSION)
 		return HERITAGE_E_BAD;
-	r = read_record(&reader, &heritage_record, heritage);
-	if (r)
-		return r;
-	return reader_at_end(&reader) && heritage_makes_sense(heritage) ? 0 : HERITAGE_E_BAD;
+	r = read_record(&reader, record, in);
+	return r == 0 && !reader_at_end(&reader) ? HERITAGE_E_BAD : r;
 }
 
 /* A copy of the whole file. */
@@ -189,19 +187,39 @@ static int read_file(int fd, char **ret_data, size_t *ret_size_bytes)
 	return 0;
 }
 
-int heritage_read(int fd, struct heritage *ret_heritage)
+static int read_from(int fd, const struct record *record, void *in)
 {
 	_cleanup_(free) char *data = NULL;
-	struct heritage heritage = { 0 };
 	size_t size_bytes = 0;
 	int r = read_file(fd, &data, &size_bytes);
 
-	if (r)
-		return r;
-	r = read_document(data, size_bytes, &heritage);
+	return r ? r : read_document(data, size_bytes, record, in);
+}
+
+int heritage_read(int fd, struct heritage *ret_heritage)
+{
+	struct heritage heritage = { 0 };
+	int r = read_from(fd, &heritage_record, &heritage);
+
+	if (r == 0 && !heritage_makes_sense(&heritage))
+		r = HERITAGE_E_BAD;
 	if (r)
 		heritage_deinit(&heritage);
 	else
 		*ret_heritage = heritage;
+	return r;
+}
+
+int heritage_question_read(int fd, struct heritage_question *ret_question)
+{
+	struct heritage_question question = { 0 };
+	int r = read_from(fd, &heritage_question_record, &question);
+
+	if (r == 0 && !heritage_question_makes_sense(&question))
+		r = HERITAGE_E_BAD;
+	if (r)
+		heritage_question_deinit(&question);
+	else
+		*ret_question = question;
 	return r;
 }

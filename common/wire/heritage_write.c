@@ -104,14 +104,12 @@ static int pack_record(msgpack_packer *packer, const struct record *record, void
 	return 0;
 }
 
-static int pack_document(msgpack_packer *packer, const struct heritage *heritage)
+static int pack_document(msgpack_packer *packer, const struct record *record, void *in)
 {
-	struct heritage copy = *heritage; /* the tables speak of what may be written to; nothing is */
-
 	if (msgpack_pack_array(packer, 3) || msgpack_pack_uint64(packer, HERITAGE_MAGIC) ||
 	    msgpack_pack_uint32(packer, HERITAGE_VERSION))
 		return -ENOMEM;
-	return pack_record(packer, &heritage_record, &copy);
+	return pack_record(packer, record, in);
 }
 
 static int write_all(int fd, const char *data, size_t size_bytes)
@@ -147,18 +145,34 @@ static int seal(const msgpack_sbuffer *buffer, int *ret_fd)
 	return 0;
 }
 
-int heritage_write(const struct heritage *heritage, int *ret_fd)
+static int write_document(const struct record *record, void *in, int *ret_fd)
 {
 	msgpack_sbuffer buffer;
 	msgpack_packer packer;
 	int r;
 
-	if (!heritage_makes_sense(heritage))
-		return error_origin(-EINVAL);
 	msgpack_sbuffer_init(&buffer);
 	msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-	r = pack_document(&packer, heritage);
+	r = pack_document(&packer, record, in);
 	r = r ? error_origin(r) : seal(&buffer, ret_fd);
 	msgpack_sbuffer_destroy(&buffer);
 	return r;
+}
+
+int heritage_write(const struct heritage *heritage, int *ret_fd)
+{
+	struct heritage copy = *heritage; /* the tables speak of what may be written to; nothing is */
+
+	if (!heritage_makes_sense(heritage))
+		return error_origin(-EINVAL);
+	return write_document(&heritage_record, &copy, ret_fd);
+}
+
+int heritage_question_write(const struct heritage_question *question, int *ret_fd)
+{
+	struct heritage_question copy = *question;
+
+	if (!heritage_question_makes_sense(question))
+		return error_origin(-EINVAL);
+	return write_document(&heritage_question_record, &copy, ret_fd);
 }

@@ -58,6 +58,17 @@ void weir_place(struct weir_context *context, const char *name, uint64_t line);
 /* Sink: a newline belongs behind each item's text. False: nothing does, items are bytes that find their end themselves. */
 bool weir_ends_lines(const struct weir_context *context);
 
+/*
+ * Operator: what its items are, as far as can be told from the spec. Of a plugin upstream nobody knows what it emits, and several
+ * inputs may differ. An array or map in msgpack begins with a byte that no JSON text begins with (0x80 to 0x9f, 0xdc to 0xdf).
+ */
+enum weir_form {
+	WEIR_FORM_UNKNOWN = 0,
+	WEIR_FORM_TEXT,       /* no source upstream decodes: bytes, most likely lines */
+	WEIR_FORM_STRUCTURED, /* each is one msgpack value */
+};
+enum weir_form weir_form(const struct weir_context *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -65,7 +65,9 @@ struct weir_option {
 #define WEIR_STAGE_FORWARDS 1u
 /* The stage has keyed state: weir/state.h. Without the flag its calls say -EPERM, and it costs nothing. */
 #define WEIR_STAGE_STATE 2u
-#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE)
+/* The stage has check(). */
+#define WEIR_STAGE_CHECKS 4u
+#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */
@@ -132,6 +134,13 @@ struct weir_stage {
 	 * WEIR_FAILED: the stage has failed; negative errno: a new worker goes on behind the last committed step.
 	 */
 	int (*run)(struct weir_context *context, void *state);
+
+	/*
+	 * With WEIR_STAGE_CHECKS: what is wrong with the options beyond their types, such as an expression that does not compile. Asked
+	 * by `weir check`, and before each start, in a process of its own with 15 s of time, without a pipeline: it may call
+	 * weir_option_*() and weir_complain() and nothing else. Returns 0: nothing; WEIR_FAILED after weir_complain(); negative errno.
+	 */
+	int (*check)(struct weir_context *context);
 };
 
 /* What a plugin exports, once: WEIR_STAGE_EXPORT(my_stage) */
@@ -172,6 +181,13 @@ void weir_settle(struct weir_context *context, uint64_t n_items);
 int weir_give_up(struct weir_context *context, uint64_t n_items, const void *data, size_t size_bytes,
 		 const char *reason, ...) __attribute__((format(printf, 5, 6)));
 void weir_overran(struct weir_context *context);
+
+/*
+ * check(): what is wrong with this option, for people, who are shown its place in the spec. line: within its text, from 1; 0: all of it.
+ * May be called for several. Elsewhere it is weir_fail().
+ */
+void weir_complain(struct weir_context *context, const char *option, uint32_t line, const char *reason, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Says why the stage can not go on, before WEIR_FAILED: what, where, what to do. One sentence. */
 void weir_fail(struct weir_context *context, const char *reason, ...) __attribute__((format(printf, 2, 3)));

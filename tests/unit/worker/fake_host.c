@@ -473,6 +473,7 @@ int fake_host_process(struct fake_host *host, const void *data, size_t size_byte
 		.size_bytes = size_bytes,
 		.sequence = host->n_taken++,
 		.accepted_ns = host->accepted_ns ? host->accepted_ns : fake_now_ns(&host->context),
+		.attempt = host->attempt,
 	};
 
 	return host->stage->process(&host->context, host->state, &item);

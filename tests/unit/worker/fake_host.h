@@ -36,6 +36,7 @@ struct fake_host {
 	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
 	uint64_t accepted_ns; /* of the items given; 0: now */
 	uint32_t worker_index, generation;
+	uint32_t attempt;                                    /* of the items given */
 	enum record_format decode, encode;                   /* how records end; nothing is decoded or encoded here */
 	char baggage[16];                                    /* of the item in hand; "": none */
 	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */

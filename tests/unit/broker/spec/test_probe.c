@@ -14,6 +14,7 @@
 #include "broker/spec/probe.h"
 #include "broker/spec/spec.h"
 #include "common/base/clock.h"
+#include "common/stage/host.h"
 #include "common/stage/registry.h"
 
 static char folder[] = "/tmp/weir-test-probe-XXXXXX";
@@ -107,9 +108,9 @@ static void test_refusals(void **state)
 	play("echo nonsense");
 	expect_refusal("makes no sense");
 	play("exec cat /dev/zero");
-	expect_refusal("says more of itself than anybody needs");
+	expect_refusal("says more than anybody needs");
 	play("yes >&2; exit 0");
-	expect_refusal("says more of itself than anybody needs");
+	expect_refusal("says more than anybody needs");
 }
 
 /* It hangs, and so does its child, which holds the pipes: both are gone after fifteen seconds. */
@@ -119,7 +120,7 @@ static void test_hang(void **state)
 
 	(void)state;
 	play("sleep 60 & echo $! > \"$ANSWER\"; sleep 60");
-	expect_refusal("did not say what it is within 15 s");
+	expect_refusal("did not answer within 15 s");
 	assert_true(clock_now_ns() - begun_ns < 50 * NS_PER_S);
 }
 
@@ -175,11 +176,13 @@ static void test_spec(void **state)
 	assert_int_equal(plan->stages[1].role, WEIR_OPERATOR);
 	assert_string_equal(plan->stages[1].kind, "check");
 	assert_string_equal(plan->stages[1].plugin, plugin);
-	assert_int_equal(plan->stages[1].n_options, 3);
+	assert_int_equal(plan->stages[1].n_options, 4);
 	assert_int_equal(plan->stages[1].options[0].number, 4);
 	assert_string_equal(plan->stages[1].options[1].string, "hey");
 	assert_string_equal(plan->stages[1].options[2].name, "spool");
 	assert_int_equal(plan->stages[1].options[2].number, 2097152);
+	assert_string_equal(plan->stages[1].options[3].name, HOST_OPTION_FORM);
+	assert_int_equal(plan->stages[1].options[3].number, WEIR_FORM_TEXT);
 	plan_free(plan);
 	diagnostics_deinit(&diagnostics);
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * operator: map. Each value that the expression gives for an item is an item: none, one or several. All of them take effect in one
+ * commit, with the item that they are made of.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/base/error.h"
+#include "worker/builtin.h"
+#include "worker/jq_value.h"
+#include "worker/script/jq_stage.h"
+
+static int map_check(struct weir_context *context)
+{
+	return jq_stage_check(context, "expr");
+}
+
+static int map_open(struct weir_context *context, void **ret_state)
+{
+	struct jq_stage *stage = calloc(1, sizeof(*stage));
+	int r;
+
+	if (!stage)
+		return error_origin(-ENOMEM);
+	r = jq_stage_open(context, "expr", stage);
+	if (r != 0) {
+		free(stage);
+		return r;
+	}
+	*ret_state = stage;
+	return 0;
+}
+
+/* All values, until there are more than could ever leave. Returns what jq_program_next() said last; fault: one is no item, and why. */
+static int gather(struct jq_stage *stage, struct record_fault *fault)
+{
+	int r = 0, next = 0;
+	jv value;
+
+	results_clear(&stage->results);
+	fault->why[0] = '\0';
+	while (r == 0 && !results_are_too_many(&stage->results)) {
+		next = jq_program_next(stage->program, &value);
+		if (next != 0)
+			break;
+		r = jq_value_write(value, &stage->results.values, fault);
+	}
+	if (r == -ENOMEM)
+		guard_out_of_memory(stage->guard);
+	return next;
+}
+
+static int map_process(struct weir_context *context, void *data, const struct weir_item *item)
+{
+	struct jq_stage *stage = data;
+	struct record_fault fault;
+	int r = jq_stage_begin(stage, context, item, true);
+
+	if (r != 0)
+		return r;
+	r = jq_stage_end(stage, context, gather(stage, &fault));
+	if (r != 0)
+		return r;
+	if (fault.why[0]) {
+		weir_reject(context, "what it becomes is no item: %s", fault.why);
+		return WEIR_REJECTED;
+	}
+	return results_emit(&stage->results, context, results_item_is_structured(&stage->results, item));
+}
+
+static void map_close(struct weir_context *context, void *data)
+{
+	(void)context;
+	jq_stage_close(data);
+	free(data);
+}
+
+const struct weir_stage map_operator_callbacks = {
+	.open = map_open,
+	.process = map_process,
+	.close = map_close,
+	.check = map_check,
+};
