@@ -163,11 +163,15 @@ bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat)
 	case SEAT_RETIRED:
 	case SEAT_LOST:
 		return true;
-	case SEAT_READY: /* works; once it has been told to end, the ladder bounds it */
+	case SEAT_READY: /* works; once it has been told to end, the ladder bounds it: with everybody, for on its own it is not ready */
+		if (life->told != TOLD_NOTHING)
+			return false;
 		return lifecycle->state == PIPELINE_RUNNING || lifecycle->start_due_ns || lifecycle->ladder_due_ns;
 	case SEAT_EMPTY:
 	case SEAT_SPAWNED:
 	case SEAT_OPENING:
+		if (life->told != TOLD_NOTHING)
+			break;
 		return life->due_ns || lifecycle->start_due_ns || lifecycle->ladder_due_ns;
 	case SEAT_BACKOFF:
 		return life->due_ns || (life->waits && lifecycle->n_stopping);

@@ -37,6 +37,8 @@ static void check_ready(struct lifecycle *lifecycle, uint64_t now_ns)
 
 bool voice_ready(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
+	if (life->told == TOLD_KILL) /* said before: a dead man's word, or that of one stuck in the kernel */
+		return false;
 	if (!life_move(lifecycle, life, SEAT_EVENT_READY))
 		return false;
 	life->was_ready = true;
@@ -63,8 +65,8 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 		act(lifecycle, ACTION_EXAMINE, life);
 		return true;
 	}
-	life->told = TOLD_NOTHING;
-	life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
+	if (life->told == TOLD_NOTHING) /* else it is late, and the rest of its time is what it has */
+		life->due_ns = now_ns + life_stage(lifecycle, life)->grace_ns;
 	resume_gone(lifecycle, life, true);
 	return true;
 }

@@ -150,8 +150,10 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 		return;
 	switch (message->type) {
 	case MESSAGE_READY:
-		if (message->ready.slot == slot)
-			supervisor_post(supervisor, &(struct event){ .kind = EVENT_READY, .seat = slot });
+		if (message->ready.slot == slot &&
+		    !supervisor_post(supervisor, &(struct event){ .kind = EVENT_READY, .seat = slot }))
+			seat_log(seat, WEIR_LOG_DEBUG,
+				 "says that it is ready, out of turn or behind its SIGKILL: refused");
 		return;
 	case MESSAGE_BYE:
 		if (message->bye.slot == slot)

@@ -274,12 +274,26 @@ static void check_ledger(struct world *world)
 			    (unsigned long long)fates, (unsigned long long)lanes_sum(world));
 }
 
+/* Behind SIGKILL nothing is waited for but its death, whatever it has said before and is heard then; and that not for ever. */
+static void check_killed(struct world *world, uint32_t seat)
+{
+	const struct worker *worker = &world->workers[seat];
+
+	if (!worker->killed_ns || !worker->exists || worker->left_behind)
+		return;
+	if (world->lifecycle.lives[seat].state == SEAT_READY && world->lifecycle.ladder.rung < RUNG_KILL)
+		world_break(world, "%s#%u was killed, and counts as ready", NAME_OF(world, seat));
+	if (world->now_ns > worker->killed_ns + UNKILLABLE_NS + NS_PER_MS)
+		world_break(world, "%s#%u was killed long ago, and is not given up", NAME_OF(world, seat));
+}
+
 static void check_seats(struct world *world)
 {
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
 		const struct worker *worker = &world->workers[i];
 		enum seat_state state = world->lifecycle.lives[i].state;
 
+		check_killed(world, i);
 		if (!lifecycle_bounded(&world->lifecycle, i))
 			world_break(world, "%s#%u is %s, and nothing bounds for how long", NAME_OF(world, i),
 				    seat_state_name(state));

@@ -150,6 +150,9 @@ void planted_before_step(struct world *world, const struct event *event)
 {
 	overrun_there = event->seat < world->plan.n_slots && world->lifecycle.lives[event->seat].overrun;
 	hide(world, event);
+	if (planted_now == PLANTED_KILL_IS_TAKEN_BACK && event->kind == EVENT_READY &&
+	    world->lifecycle.lives[event->seat].state == SEAT_OPENING)
+		world->lifecycle.lives[event->seat].told = TOLD_NOTHING;
 	if (planted_now == PLANTED_RESUMED_OVER_AN_END && (event->kind == EVENT_BYE || event->kind == EVENT_EXITED))
 		world->lifecycle.lives[event->seat].awaited = false;
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)

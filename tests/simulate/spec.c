@@ -125,6 +125,7 @@ static void make_faults(struct world *world)
 		.crash = chance_below(chance, 60),
 		.fork = chance_of(chance, 200) ? chance_below(chance, 200) : 0,
 		.never_ready = chance_of(chance, 200) ? chance_below(chance, 100) : 0,
+		.opens_late = chance_of(chance, 300) ? chance_below(chance, 500) : 0,
 		.fails_to_open = chance_of(chance, 100) ? chance_below(chance, 100) : 0,
 		.fails = chance_of(chance, 200) ? chance_below(chance, 20) : 0,
 		.exec = chance_of(chance, 200) ? chance_below(chance, 200) : 0,

@@ -376,12 +376,26 @@ static void look(struct world *world, uint32_t seat)
 		look_at_inputs(world, seat);
 }
 
+/* About when it is told to end for that, by SIGTERM or, if it does not hear that, by SIGKILL: its word may be behind the signal. */
+static void open_late(struct world *world, uint32_t seat)
+{
+	bool hears = chance_of(&world->chance, 300);
+	uint64_t told_ns = world->lifecycle.start_timeout_ns + (hears ? 0 : stage_of(world, seat)->grace_ns);
+
+	world->workers[seat].stubborn = !hears;
+	world_happen(world, told_ns - chance_between(&world->chance, 0, 5 * MS), OPENED, seat, 0);
+}
+
 static void on_booted(struct world *world, uint32_t seat)
 {
 	world->workers[seat].mode = OPENING;
 	world_post(world, &(struct event){ .kind = EVENT_HELLO, .seat = seat });
 	if (chance_of(&world->chance, world->faults.never_ready))
 		return;
+	if (world->lifecycle.started_ns && chance_of(&world->chance, world->faults.opens_late)) {
+		open_late(world, seat);
+		return;
+	}
 	if (chance_of(&world->chance, world->faults.fails_to_open))
 		leave(world, seat, true, MANNER_ONE);
 	else
@@ -454,7 +468,9 @@ static void befall(struct world *world, const struct happening *happening)
 			worker_die(world, seat, MANNER_SIGNAL);
 		return;
 	case SIGKILL_COMES:
-		if (!worker->stuck)
+		if (worker->stuck)
+			worker->mode = GONE; /* it is in the kernel, and comes out of it no more */
+		else
 			worker_die(world, seat, MANNER_KILLED);
 		return;
 	case EXIT:
@@ -481,8 +497,11 @@ void worker_take(struct world *world, const struct happening *happening)
 		if (worker->mode != OPENING)
 			return;
 		worker->mode = WAITING;
-		world_post(world, &(struct event){ .kind = EVENT_READY, .seat = seat });
+		say(world, seat, SAYS_READY, 0);
 		look(world, seat);
+		return;
+	case SAYS_READY:
+		world_post(world, &(struct event){ .kind = EVENT_READY, .seat = seat });
 		return;
 	case WOKEN:
 		worker->woken = false;

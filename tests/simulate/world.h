@@ -99,6 +99,7 @@ struct worker {
 enum happening_kind {
 	BOOTED,
 	OPENED,
+	SAYS_READY,
 	WOKEN,
 	COMMITTED,
 	APPLIED,
@@ -123,8 +124,8 @@ struct happening {
 
 /* What can go wrong, in a thousand. */
 struct faults {
-	uint32_t crash, fork, never_ready, fails_to_open, fails, exec, hang, deaf, stubborn, stuck, poison, senseless,
-		orphans, late, stall; /* late: a turn; stall: an item, always */
+	uint32_t crash, fork, never_ready, opens_late, fails_to_open, fails, exec, hang, deaf, stubborn, stuck, poison,
+		senseless, orphans, late, stall; /* late: a turn; stall: an item, always */
 };
 
 struct request {

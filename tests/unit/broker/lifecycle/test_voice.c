@@ -134,6 +134,86 @@ static void test_one_that_was_late_is_on_no_ladder_when_it_is_ready(void **state
 	assert_true(steps_did(&steps, "terminate:1") && !steps_did(&steps, "kill:1"));
 }
 
+static void kill_one_that_is_late(void)
+{
+	steps_run(&steps);
+	steps_crash(&steps, STEPS_MID);
+	steps_wait(&steps);
+	assert_true(steps_tell_of(&steps, EVENT_HELLO, STEPS_MID));
+	steps_wait(&steps);
+	steps_wait(&steps);
+	assert_string_equal(steps.did, "say-killed:1 kill:1 ");
+}
+
+static void assert_left_behind_in_time(uint64_t killed_ns)
+{
+	assert_true(lifecycle_bounded(life, STEPS_MID));
+	assert_int_equal(lifecycle_due_ns(life), killed_ns + UNKILLABLE_NS);
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "leave-behind:1") && steps_did(&steps, "say-stage-failed:1"));
+	assert_int_equal(life->lives[STEPS_MID].state, SEAT_LOST);
+}
+
+/* It was said before SIGKILL and is heard behind it. If it is stuck in the kernel nothing else would ever bound it. */
+static void test_one_that_was_killed_is_never_ready(void **state)
+{
+	uint64_t killed_ns;
+
+	(void)state;
+	kill_one_that_is_late();
+	killed_ns = steps.now_ns;
+	assert_false(steps_tell_of(&steps, EVENT_READY, STEPS_MID));
+	assert_string_equal(steps.did, "");
+	assert_int_equal(life->lives[STEPS_MID].state, SEAT_OPENING);
+	assert_false(life->lives[STEPS_MID].was_ready);
+	assert_left_behind_in_time(killed_ns);
+}
+
+/* Why it could not open is worth to be known, but it has no more time for that. */
+static void test_the_goodbye_of_one_that_was_killed_costs_no_time(void **state)
+{
+	uint64_t killed_ns;
+
+	(void)state;
+	kill_one_that_is_late();
+	killed_ns = steps.now_ns;
+	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_BYE, .seat = STEPS_MID, .failed = true }));
+	assert_int_equal(life->lives[STEPS_MID].state, SEAT_LEAVING);
+	assert_true(life->lives[STEPS_MID].goodbye_failed);
+	assert_left_behind_in_time(killed_ns);
+}
+
+static void test_a_goodbye_after_sigterm_costs_no_time_either(void **state)
+{
+	(void)state;
+	steps_run(&steps);
+	steps_crash(&steps, STEPS_MID);
+	steps_wait(&steps);
+	assert_true(steps_tell_of(&steps, EVENT_HELLO, STEPS_MID));
+	steps_wait(&steps);
+	assert_string_equal(steps.did, "say-not-ready:1 terminate:1 ");
+	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_BYE, .seat = STEPS_MID, .failed = true }));
+	steps_wait(&steps);
+	assert_string_equal(steps.did, "say-killed:1 kill:1 ");
+}
+
+/* What the simulator asks of each seat after each event: it sees who stands on a ladder that has no next rung. */
+static void test_who_is_ready_and_on_a_ladder_is_not_bounded(void **state)
+{
+	(void)state;
+	steps_run(&steps);
+	assert_true(lifecycle_bounded(life, STEPS_MID));
+	life->lives[STEPS_MID].told = TOLD_KILL;
+	assert_false(lifecycle_bounded(life, STEPS_MID));
+	life->lives[STEPS_MID].told = TOLD_NOTHING;
+	steps_crash(&steps, STEPS_MID);
+	steps_wait(&steps);
+	assert_true(lifecycle_bounded(life, STEPS_MID));
+	life->lives[STEPS_MID].told = TOLD_TERM;
+	life->lives[STEPS_MID].due_ns = 0;
+	assert_false(lifecycle_bounded(life, STEPS_MID));
+}
+
 /* It has done all that it had to do: to have to be killed then is no crash. */
 static void test_one_that_does_not_exit_after_its_goodbye(void **state)
 {
@@ -176,6 +256,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_start_that_takes_too_long, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_is_ready_is_waited_for_no_more, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_that_was_late_is_on_no_ladder_when_it_is_ready, begin, end),
+		cmocka_unit_test_setup_teardown(test_one_that_was_killed_is_never_ready, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_goodbye_of_one_that_was_killed_costs_no_time, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_goodbye_after_sigterm_costs_no_time_either, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_is_ready_and_on_a_ladder_is_not_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_that_does_not_exit_after_its_goodbye, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_run_begins_when_the_last_one_is_ready, begin, end),
 	};
