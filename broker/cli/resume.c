@@ -52,7 +52,7 @@ static int report(const char *name, enum seen seen, bool json)
 		printf("%s: runs again\n", name);
 	else if (seen == SEEN_DRAINING)
 		fprintf(stderr,
-			"weir: pipeline '%s' goes on to drain: a source has ended its stream, or did not answer; its log says which. "
+			"weir: pipeline '%s' goes on to drain: a source has ended its stream or did not answer, or a stage was cancelled meanwhile; its log says which. "
 			"Let it end, and start it again\n",
 			name);
 	if (seen == SEEN_RUNNING)

@@ -15,6 +15,13 @@
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 
+/* For good, or cancelled. A drain is not taken back then (resume_refusal.def), nor is one that is being taken back. */
+static void note_failure(struct lifecycle *lifecycle, const struct life *of)
+{
+	lifecycle->outcome.stage_failed = true;
+	resume_roll_back(lifecycle, of);
+}
+
 static bool may_be_stopped(const struct life *life)
 {
 	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING || seat_state_works(life->state);
@@ -39,7 +46,7 @@ static void abandon_stage(struct lifecycle *lifecycle, const struct life *of, co
 	stage->abandoned = true;
 	stage->cause = why->cause;
 	stage->history.n = stage->history.next = 0;
-	lifecycle->outcome.stage_failed = true;
+	note_failure(lifecycle, of);
 	say = act(lifecycle, ACTION_SAY_DROPPED, of);
 	say->value = (int)why->reason;
 	say->at_ns = why->cut_off;
@@ -87,14 +94,14 @@ bool failure_cancel_stage(struct lifecycle *lifecycle, const struct life *of, en
 
 void failure_of_stage(struct lifecycle *lifecycle, struct life *life, enum reason reason, uint64_t now_ns)
 {
-	lifecycle->outcome.stage_failed = true;
+	note_failure(lifecycle, life);
 	act(lifecycle, ACTION_SAY_STAGE_FAILED, life)->value = (int)reason;
 	stop_climb(lifecycle, RUNG_CANCEL, CAUSE_SIBLING_FAILED, life_stage(lifecycle, life)->name, now_ns);
 }
 
 void failure_of_source(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
-	lifecycle->outcome.stage_failed = true;
+	note_failure(lifecycle, life);
 	act(lifecycle, ACTION_SAY_SOURCE_FAILED, life);
 	if (!life_stage(lifecycle, life)->drop_branch)
 		stop_drain(lifecycle, 0, life_stage(lifecycle, life)->name, now_ns);

@@ -6,7 +6,8 @@
  *      asked      every source has said that it has seen the order to drain: only then is its next word an answer to the next order
  *      told       REST: the board says run again, and rings
  *      every source says that it has seen that, and its stream is open ..... Running; the ladder is gone
- *      one has ended instead, or says nothing for 2 s ...................... the board says drain again: Draining it stays
+ *      one has ended instead, or says nothing for 2 s; a stage has failed,
+ *      or is cancelled, be it a source or not .............................. the board says drain again: Draining it stays
  *
  * The ladder's deadline stands until all have answered, so nothing that is said here makes a drain longer. A source that dies
  * meanwhile is no obstacle if its stream is open: its next generation reads the board. It is tried once: after that what a source has said
@@ -144,7 +145,7 @@ void resume_roll_back(struct lifecycle *lifecycle, const struct life *culprit)
 	lifecycle->resume_due_ns = 0;
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 		lifecycle->lives[i].awaited = false;
-	act(lifecycle, ACTION_SAY_NOT_RESUMED, culprit);
+	act(lifecycle, ACTION_SAY_NOT_RESUMED, culprit)->value = lifecycle->outcome.stage_failed;
 	if (told) {
 		struct action *order = act(lifecycle, ACTION_ORDER, NULL);
 

@@ -135,7 +135,8 @@ void seat_say(struct seat *seat, const struct action *action)
 		say_siblings(seat);
 		return;
 	case ACTION_SAY_NOT_RESUMED:
-		seat_log(seat, WEIR_LOG_WARNING, "has ended its stream: not resumed, the pipeline goes on to drain");
+		seat_log(seat, WEIR_LOG_WARNING, "%s: not resumed, the pipeline goes on to drain",
+			 action->value ? "its stage has failed, or is cancelled" : "has ended its stream");
 		return;
 	case ACTION_SAY_START_FAILED:
 		supervisor_say_start_failed(seat->supervisor, seat, (enum reason)action->value);

@@ -151,6 +151,8 @@ static void check_given_up(struct world *world, uint32_t seat)
 
 static void check_resumed(struct world *world)
 {
+	if (world->n_failed)
+		world_break(world, "running again, though a stage has failed or was cancelled");
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
 		const struct worker *worker = &world->workers[i];
 
@@ -247,6 +249,11 @@ void check_action(struct world *world, const struct action *action)
 		return;
 	case ACTION_SAY_DROPPED:
 		world->n_deaths[SEATS_MAX + life->stage] = 0;
+		world->n_failed++;
+		return;
+	case ACTION_SAY_STAGE_FAILED:
+	case ACTION_SAY_SOURCE_FAILED:
+		world->n_failed++;
 		return;
 	case ACTION_PHASE:
 		check_phase(world, (enum pipeline_state)action->value);

@@ -12,6 +12,7 @@
 uint32_t planted_now;
 static bool overrun_there; /* the event is about a seat whose worker is ended for an overrun */
 static bool kept[SEATS_MAX];
+static uint32_t kept_resuming;
 
 const char *planted_name(uint32_t planted)
 {
@@ -150,6 +151,11 @@ void planted_before_step(struct world *world, const struct event *event)
 {
 	overrun_there = event->seat < world->plan.n_slots && world->lifecycle.lives[event->seat].overrun;
 	hide(world, event);
+	kept_resuming = world->lifecycle.resuming;
+	if (planted_now == PLANTED_RESUMED_OVER_A_CANCEL && event->kind == EVENT_CANCEL_STAGE)
+		world->lifecycle.resuming = RESUME_NOT;
+	else
+		kept_resuming = RESUME_NOT;
 	if (planted_now == PLANTED_KILL_IS_TAKEN_BACK && event->kind == EVENT_READY &&
 	    world->lifecycle.lives[event->seat].state == SEAT_OPENING)
 		world->lifecycle.lives[event->seat].told = TOLD_NOTHING;
@@ -162,6 +168,9 @@ void planted_before_step(struct world *world, const struct event *event)
 void planted_after_step(struct world *world)
 {
 	show_again(world);
+	if (kept_resuming == RESUME_ASKED || kept_resuming == RESUME_TOLD)
+		world->lifecycle.resuming = kept_resuming;
+	kept_resuming = RESUME_NOT;
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
 		world->lifecycle.n_stopping = 0;
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {

@@ -171,13 +171,19 @@ static void make_requests(struct world *world)
 static void make_resume(struct world *world)
 {
 	uint64_t at_ns = chance_between(&world->chance, 12 * MS, 40 * MS);
+	bool cancels = chance_of(&world->chance, 300); /* a stage, while it is being taken back */
 
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		world->n_items[i] = ITEMS_PER_SOURCE_MAX;
 	for (uint32_t i = 0; i < 4; i++) {
 		world->requests[i] = (struct request){ .kind = i % 2 ? EVENT_RESUME : EVENT_DRAIN };
+		if (i == 2 && cancels)
+			world->requests[i] =
+				(struct request){ .kind = EVENT_CANCEL_STAGE,
+						  .cause = CAUSE_USER,
+						  .seat = chance_below(&world->chance, world->plan.n_slots) };
 		world_happen(world, at_ns, REQUEST, 0, i);
-		at_ns += chance_between(&world->chance, 0, i % 2 ? 10 * MS : 4 * MS);
+		at_ns += chance_between(&world->chance, 0, i % 2 && !cancels ? 10 * MS : 4 * MS);
 	}
 }
 

@@ -159,6 +159,7 @@ struct world {
 	uint32_t order;             /* of the board */
 	uint32_t orders[SEATS_MAX]; /* ... for one slot alone */
 	uint32_t n_stage_cancels;   /* that were not refused */
+	uint32_t n_failed;          /* stages: have failed for good, or were cancelled */
 	bool silent;                /* nobody is woken by what changes now */
 	uint32_t n_overruns;        /* that had to be taken */
 	uint32_t n_resumes;         /* drains that somebody wanted to take back, and was not refused */

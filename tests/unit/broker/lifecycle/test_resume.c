@@ -150,6 +150,51 @@ static void test_a_cancel_meanwhile_counts(void **state)
 	assert_int_equal(lifecycle_resume_refusal(&life), RESUME_TOO_LATE);
 }
 
+/* It would run, with a stand-in for a source, of a pipeline that is not to be taken back because a stage has failed. */
+static void test_the_cancel_of_a_stage_rolls_it_back(void **state)
+{
+	for (uint32_t seat = 0; seat < SEATS; seat++)
+		for (int told = 0; told < 2; told++) {
+			end(state);
+			drain(state);
+			acknowledge(0, false);
+			if (told)
+				acknowledge(1, false);
+			assert_true(about(EVENT_RESUME, 0));
+			assert_int_equal(n_rests, told);
+			assert_true(tell((struct event){
+				.kind = EVENT_CANCEL_STAGE, .seat = seat, .cause = CAUSE_USER, .who = "somebody" }));
+			assert_int_equal(lifecycle_resume_refusal(&life), RESUME_FAILED);
+			assert_int_equal(n_orders, told); /* to drain, again: or it was never told anything else */
+			acknowledge(1, false);
+			acknowledge(0, true);
+			acknowledge(1, true);
+			assert_int_equal(life.state, PIPELINE_DRAINING);
+			assert_int_equal(life.ladder.rung, RUNG_DRAIN);
+			assert_int_equal(n_rests, told);
+		}
+}
+
+static const struct death_facts told_to_go = { .exited_zero = true, .ended = true, .cancelled = true };
+
+/* Not even through its stand-in, which reads the board. */
+static void test_a_cancelled_source_does_not_go_on_as_its_stand_in(void **state)
+{
+	(void)state;
+	acknowledge(0, false);
+	acknowledge(1, false);
+	assert_true(about(EVENT_RESUME, 0));
+	assert_true(tell((struct event){ .kind = EVENT_CANCEL_STAGE, .seat = 0, .cause = CAUSE_USER, .who = "s" }));
+	for (uint32_t seat = 0; seat < 2; seat++) {
+		about(EVENT_BYE, seat);
+		tell((struct event){ .kind = EVENT_EXITED, .seat = seat, .death = told_to_go });
+		tell((struct event){ .kind = EVENT_REPAIRED, .seat = seat });
+		tell((struct event){ .kind = EVENT_EXAMINED, .seat = seat });
+	}
+	assert_int_equal(life.state, PIPELINE_DRAINING);
+	assert_true(lifecycle_due_ns(&life) != 0);
+}
+
 static void test_while_it_runs_there_is_nothing_to_take_back(void **state)
 {
 	(void)state;
@@ -234,6 +279,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_source_that_says_goodbye_rolls_it_back, drain, end),
 		cmocka_unit_test_setup_teardown(test_silence_rolls_it_back_and_costs_the_drain_nothing, drain, end),
 		cmocka_unit_test_setup_teardown(test_a_cancel_meanwhile_counts, drain, end),
+		cmocka_unit_test_setup_teardown(test_the_cancel_of_a_stage_rolls_it_back, drain, end),
+		cmocka_unit_test_setup_teardown(test_a_cancelled_source_does_not_go_on_as_its_stand_in, drain, end),
 		cmocka_unit_test_setup_teardown(test_while_it_runs_there_is_nothing_to_take_back, run, end),
 		cmocka_unit_test_setup_teardown(test_before_it_ran_and_after_a_source_has_ended, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_signal_is_forgotten_with_the_drain_that_it_began, run, end),
