@@ -270,6 +270,14 @@ static int act_on_worker(struct chaos *chaos, enum chaos_act act, const struct v
 	return r;
 }
 
+/* Returns r. */
+static int explain_disk(const struct chaos *chaos, int r)
+{
+	fprintf(stderr, "weir: can not fill the disk that '%s' is on: %s; name a folder there that can be written to\n",
+		chaos->disk, strerror(-r));
+	return r;
+}
+
 static int act_on_disk(struct chaos *chaos)
 {
 	uint64_t bytes = 0, hold_ns = throw_hold_ns(chaos);
@@ -278,12 +286,8 @@ static int act_on_disk(struct chaos *chaos)
 	if (chaos->fill_until_ns)
 		return 1;
 	r = chaos_fill(chaos->disk, &chaos->fill_fd, &bytes);
-	if (r < 0) {
-		fprintf(stderr,
-			"weir: can not fill the disk that '%s' is on: %s; name a folder there that can be written to\n",
-			chaos->disk, strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		return explain_disk(chaos, r);
 	chaos->fill_until_ns = clock_now_ns() + hold_ns;
 	say(chaos, CHAOS_FILL, hold_ns, NULL, bytes);
 	return 0;
@@ -405,7 +409,7 @@ static bool has_stage(const struct view *view, const char *name)
 	return false;
 }
 
-/* Finds the pipeline, and takes the signals. Returns 0 or an exit code after one line on stderr. */
+/* Finds the pipeline and the disk, and takes the signals. Returns 0 or an exit code after one line on stderr. */
 static int begin(struct chaos *chaos)
 {
 	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
@@ -418,6 +422,13 @@ static int begin(struct chaos *chaos)
 	if (chaos->stage && !has_stage(&copy.view, chaos->stage))
 		return command_usage_error(chaos->command, "pipeline '%s' has no stage '%s'; 'weir ps %s' lists them",
 					   chaos->name, chaos->stage, chaos->name);
+	if (chaos->period_ns[CHAOS_FILL]) {
+		r = chaos_fill_possible(chaos->disk);
+		if (r < 0) {
+			explain_disk(chaos, r);
+			return EXIT_TRY_AGAIN;
+		}
+	}
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGTERM);

@@ -98,17 +98,32 @@ void chaos_victim_release(struct chaos_victim *victim)
 }
 
 /* In ever smaller steps, until not even a page is left. */
+/* Returns 0; 1: there is no room for that; -errno. */
+static int take_room(int fd, uint64_t at_bytes, uint64_t size_bytes)
+{
+	int r;
+
+	do
+		r = fallocate(fd, 0, (off_t)at_bytes, (off_t)size_bytes);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return 0;
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? 1 : error_origin(-errno);
+}
+
 static int fill(int fd, uint64_t *ret_bytes)
 {
 	uint64_t step_bytes = FILL_STEP_BYTES;
+	int r;
 
 	for (*ret_bytes = 0; step_bytes >= FILL_STEP_MIN_BYTES;) {
-		if (fallocate(fd, 0, (off_t)*ret_bytes, (off_t)step_bytes) == 0)
+		r = take_room(fd, *ret_bytes, step_bytes);
+		if (r < 0)
+			return error_trace(r);
+		if (r == 0)
 			*ret_bytes += step_bytes;
-		else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+		else
 			step_bytes /= 2;
-		else if (errno != EINTR)
-			return error_origin(-errno);
 	}
 	return 0;
 }
@@ -145,4 +160,15 @@ int chaos_fill(const char *path, int *ret_fd, uint64_t *ret_bytes)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int chaos_fill_possible(const char *path)
+{
+	int fd = open_nameless(path), r;
+
+	if (fd < 0)
+		return fd;
+	r = take_room(fd, 0, FILL_STEP_MIN_BYTES);
+	close(fd);
+	return r < 0 ? error_trace(r) : 0;
 }

@@ -33,3 +33,5 @@ void chaos_victim_release(struct chaos_victim *victim);
  * end of this process, whatever ends it. Returns 0 and the descriptor and how much it took; -errno. Blocks on the disk.
  */
 int chaos_fill(const char *path, int *ret_fd, uint64_t *ret_bytes);
+/* Whether that can be done there: takes a little, and gives it back. Returns 0, also if the disk is full; -errno. Blocks on the disk. */
+int chaos_fill_possible(const char *path);

@@ -68,8 +68,11 @@ weir chaos rough --fill 1s 2>why
 assert_eq "$? $(grep -c -- '--fill needs --disk' why)" "2 1" "no disk"
 weir chaos nobody --kill 1s 2>why
 assert_eq "$? $(grep -c "no pipeline 'nobody'" why)" "3 1" "no pipeline"
-weir chaos rough --fill 10ms --disk /proc 2>why >/dev/null
-assert_eq "$? $(grep -c "can not fill the disk that '/proc'" why)" "75 1" "a disk that can not be filled"
+# At the beginning, and not with the first act; nothing has been done, so there is no sum either.
+for disk in /proc /nonexistent; do
+	timeout 60 weir chaos rough --kill 1h --fill 1h --disk "$disk" 2>why >sum
+	assert_eq "$? $(grep -c "can not fill the disk that '$disk'" why) $(wc -l <why) $(wc -c <sum)" "75 1 1 0" "a disk that can not be filled"
+done
 
 # It ends with the pipeline, and says no more than that.
 weir chaos rough --kill 5ms >sum 2>why &

@@ -114,6 +114,8 @@ static void test_a_disk_that_can_not_be_filled_is_named(void **state)
 	r = chaos_fill("/proc", &fd, &bytes);
 	assert_true(r < 0);
 	assert_int_equal(fd, -1);
+	assert_int_equal(chaos_fill_possible("/nonexistent-folder"), -ENOENT);
+	assert_int_equal(chaos_fill_possible("/proc"), r);
 }
 
 /* What a file may have stands for what a disk has. All of it is taken, and close() gives it back. */
@@ -133,7 +135,21 @@ static void test_all_room_is_taken(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(st.st_size, 3 << 20);
+	assert_int_equal(chaos_fill_possible(folder), 0);
 	close(fd);
+	assert_int_equal(chaos_fill_possible(folder), 0);
+}
+
+/* What is full now may have room when its turn comes. */
+static void test_a_full_disk_can_be_filled_again(void **state)
+{
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+	const char *folder = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(chaos_fill_possible(folder), 0);
 }
 
 int main(void)
@@ -144,6 +160,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_stranger_is_no_victim, setup, teardown),
 		cmocka_unit_test(test_all_room_is_taken),
 		cmocka_unit_test(test_a_disk_that_can_not_be_filled_is_named),
+		cmocka_unit_test(test_a_full_disk_can_be_filled_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
