@@ -19,7 +19,6 @@
 #include "worker/wait.h"
 
 #define REST_LOOK_NS (5 * NS_PER_MS) /* a reader that holds room back rings late */
-#define REST_WITHOUT_MOVE_NS (2 * NS_PER_S)
 
 /* Bytes that readers have still to take. */
 static uint64_t left_bytes(const struct worker *worker)
@@ -42,12 +41,22 @@ static bool is_taken(struct worker *worker, const void *data)
 	return !left_bytes(worker) || retire_is_due(worker);
 }
 
-/* Half of what is left until SIGTERM comes. */
-static uint64_t rest_until_ns(const struct worker *worker, uint64_t now_ns)
+void rest_begin(struct rest *rest, uint64_t now_ns, uint64_t term_ns, uint64_t patience_ns, uint64_t left_bytes)
 {
-	uint64_t term_ns = load_relaxed(&worker->board->term_deadline_ns);
+	*rest = (struct rest){
+		.until_ns = term_ns > now_ns ? now_ns + (term_ns - now_ns) / 2 : now_ns,
+		.patience_ns = patience_ns,
+		.moved_ns = now_ns,
+		.left_bytes = left_bytes,
+	};
+}
 
-	return term_ns > now_ns ? now_ns + (term_ns - now_ns) / 2 : now_ns;
+bool rest_goes_on(struct rest *rest, uint64_t now_ns, uint64_t left_bytes)
+{
+	if (left_bytes != rest->left_bytes)
+		rest->moved_ns = now_ns;
+	rest->left_bytes = left_bytes;
+	return left_bytes && now_ns < rest->until_ns && now_ns - rest->moved_ns < rest->patience_ns;
 }
 
 static int rest_once(struct worker *worker, uint64_t now_ns)
@@ -65,26 +74,22 @@ static int rest_once(struct worker *worker, uint64_t now_ns)
 	return r == 0 ? wait_check_order(worker) : r;
 }
 
-int rest(struct worker *worker)
+int rest_for(struct worker *worker, uint64_t patience_ns)
 {
-	uint64_t now_ns = clock_now_ns(), until_ns = rest_until_ns(worker, now_ns), moved_ns = now_ns;
-	uint64_t left = left_bytes(worker);
+	uint64_t now_ns = clock_now_ns(), left = left_bytes(worker);
+	struct rest rest;
 	int r = 0;
 
+	rest_begin(&rest, now_ns, load_relaxed(&worker->board->term_deadline_ns), patience_ns, left);
 	if (left) {
 		output_end_runs(worker, OUTPUT_RUNS_ALL);
 		worker->changed = true;
 		r = turn_commit(worker);
 	}
-	while (r == 0 && worker->order_seen == BOARD_DRAIN && left && now_ns < until_ns &&
-	       now_ns - moved_ns < REST_WITHOUT_MOVE_NS) {
-		uint64_t before = left;
-
+	while (r == 0 && worker->order_seen == BOARD_DRAIN && rest_goes_on(&rest, now_ns, left)) {
 		r = rest_once(worker, now_ns);
 		now_ns = clock_now_ns();
 		left = left_bytes(worker);
-		if (left != before)
-			moved_ns = now_ns;
 	}
 	if (r != 0)
 		return r;

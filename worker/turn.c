@@ -561,7 +561,7 @@ int turn_loop(struct worker *worker)
 		if (r != 0)
 			break;
 		if (source && worker->order_seen >= BOARD_DRAIN) {
-			r = rest(worker);
+			r = rest_for(worker, REST_PATIENCE_NS);
 			if (r != 0)
 				break;
 			continue;

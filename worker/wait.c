@@ -39,11 +39,16 @@
 #include "worker/window.h"
 
 /* A sleep without any end in sight is bounded, against what nobody foresaw. A pipeline at rest lets the bound grow. */
-#define SLEEP_MS_MIN 1000
+#define BACKSTOP_MS 1000
 #define SLEEP_MS_MAX 32000
 #define SLEEP_GROWTH 8
 #define STEP_ASIDE_NS_EACH 80000u /* that the supervisor takes to wake one more worker, and that one to see the order */
 #define STEP_ASIDE_NS_MAX (10 * NS_PER_MS)
+
+static uint32_t backstop_ms(const struct worker *worker)
+{
+	return worker->backstop_ms ? worker->backstop_ms : BACKSTOP_MS;
+}
 
 /* The supervisor's end of the lifeline has closed: it is dead, and nobody repairs or reaps after us. */
 static void wait_supervisor_lost(void)
@@ -209,7 +214,7 @@ static bool is_crowded(const struct worker *worker)
 /* It has only woken to see that nothing was missed, so nothing is about to come. */
 static bool is_at_rest(const struct worker *worker)
 {
-	return worker->sleep_ms > SLEEP_MS_MIN;
+	return worker->sleep_ms > backstop_ms(worker);
 }
 
 /* Nobody rings for what lies outside: that is not worth a look before the sleep. */
@@ -294,7 +299,7 @@ static bool wait_bound(struct worker *worker, const struct wait_request *request
 	bool missed = ended_by_bound && request->events && wait_is_over(worker, request);
 
 	if (!ended_by_bound || missed)
-		worker->sleep_ms = SLEEP_MS_MIN;
+		worker->sleep_ms = backstop_ms(worker);
 	else
 		worker->sleep_ms =
 			worker->sleep_ms < SLEEP_MS_MAX / SLEEP_GROWTH ? worker->sleep_ms * SLEEP_GROWTH : SLEEP_MS_MAX;
@@ -325,7 +330,7 @@ static int wait_asleep(struct worker *worker, const struct wait_request *request
 	if (request->events & ARM_SPACE)
 		wait_ask_for_room(worker);
 	if (!worker->sleep_ms)
-		worker->sleep_ms = SLEEP_MS_MIN;
+		worker->sleep_ms = backstop_ms(worker);
 	wake_ns = deadline_earlier(request->wake_ns, request->events & ARM_DATA ? loop_look_ns(worker, from_ns) : 0);
 	r = wait_poll(worker, request->fds, request->n_fds, from_ns,
 		      deadline_earlier(wake_ns, from_ns + worker->sleep_ms * NS_PER_MS));
@@ -446,7 +451,7 @@ int wait_for_stage(struct worker *worker, struct pollfd *fds, size_t n_fds, uint
 			break;
 		}
 		r = wait_poll(worker, fds, n_fds, now_ns,
-			      deadline_earlier(deadline_ns, now_ns + SLEEP_MS_MIN * NS_PER_MS));
+			      deadline_earlier(deadline_ns, now_ns + backstop_ms(worker) * NS_PER_MS));
 		if (r != 0) {
 			r = r > 0 ? 0 : r;
 			break;
@@ -464,5 +469,5 @@ int wait_for_start(struct worker *worker)
 {
 	uint64_t now_ns = clock_now_ns();
 
-	return wait_poll(worker, NULL, 0, now_ns, now_ns + SLEEP_MS_MIN * NS_PER_MS);
+	return wait_poll(worker, NULL, 0, now_ns, now_ns + backstop_ms(worker) * NS_PER_MS);
 }

@@ -258,6 +258,7 @@ struct worker {
 	uint32_t spun_rounds; /* ... so often */
 	struct sleeper sleeper;
 	uint32_t sleep_ms;     /* bound of the next sleep; 0: none has been yet */
+	uint32_t backstop_ms;  /* the least bound of a sleep without any end in sight; 0: a second */
 	uint32_t n_processors; /* that this pipeline may run on */
 	uint32_t order_seen;   /* board order that has been acknowledged */
 	char reason[1024];     /* of weir_fail() or weir_reject() */

@@ -6,6 +6,7 @@
 
 #define RIG_MAX 4u
 #define RIG_LANE_SIZE 4096u
+#define RIG_NEVER_MS 60000u /* a back-stop that nothing but a ring, or what else is tested, ends a sleep before */
 
 struct rig {
 	uint32_t n_producers, n_consumers;

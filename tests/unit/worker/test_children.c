@@ -16,9 +16,35 @@
 #include "common/base/clock.h"
 #include "worker/children.h"
 
-static void nap(void)
+#define BOUND_NS (30 * NS_PER_S)
+
+/* It has ended, and what it left behind is ours; it is not reaped. */
+static void wait_until_ended(pid_t pid)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 20 * (long)NS_PER_MS }, NULL);
+	siginfo_t info;
+
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* Both give up after a second, which is over at once for who was not scheduled. Nothing may be left for good. */
+static size_t sweep(void)
+{
+	uint64_t until_ns = clock_now_ns() + BOUND_NS;
+	size_t n_left;
+
+	do
+		n_left = children_sweep();
+	while (n_left && clock_now_ns() < until_ns);
+	return n_left;
+}
+
+static void kill_all(void)
+{
+	uint64_t until_ns = clock_now_ns() + BOUND_NS;
+
+	do
+		children_kill_all();
+	while (waitpid(-1, NULL, WNOHANG) != -1 && clock_now_ns() < until_ns);
 }
 
 /* A shell in a group of its own; its numbers of interest come back through a pipe, one a line. */
@@ -63,7 +89,7 @@ static void test_kill_all(void **state)
 
 	(void)state;
 	assert_true(children_add(pid));
-	children_kill_all();
+	kill_all();
 	assert_gone(pid);
 	for (int i = 0; i < 3; i++)
 		assert_gone(numbers[i]);
@@ -73,7 +99,7 @@ static void test_kill_all(void **state)
 static void on_term(int signal_number)
 {
 	(void)signal_number;
-	children_kill_all();
+	kill_all();
 	_exit(143);
 }
 
@@ -117,13 +143,13 @@ static void test_sweep_spares_registered(void **state)
 
 	(void)state;
 	assert_true(children_add(registered));
-	nap();
-	assert_int_equal(children_sweep(), 0);
+	wait_until_ended(ended);
+	assert_int_equal(sweep(), 0);
 	assert_gone(ended);
 	assert_gone(left);
 	assert_int_equal(kill(registered, 0), 0);
 	children_remove(registered);
-	assert_int_equal(children_sweep(), 0);
+	assert_int_equal(sweep(), 0);
 	assert_gone(registered);
 }
 
@@ -131,11 +157,12 @@ static void test_sweep_spares_registered(void **state)
 static void test_many(void **state)
 {
 	int last;
+	pid_t pid;
 
 	(void)state;
-	start("i=0; while [ $i -lt 300 ]; do sleep 100 & i=$((i+1)); done; echo $! >&9", &last, 1);
-	nap();
-	assert_int_equal(children_sweep(), 0);
+	pid = start("i=0; while [ $i -lt 300 ]; do sleep 100 & i=$((i+1)); done; echo $! >&9", &last, 1);
+	wait_until_ended(pid);
+	assert_int_equal(sweep(), 0);
 	assert_gone(last);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }

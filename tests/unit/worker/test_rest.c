@@ -17,9 +17,11 @@
 
 #define LONG_NS (60 * NS_PER_S) /* until SIGTERM, where that is not what ends it */
 #define SOON_US 20000u
+#define SHORT_NS (20 * NS_PER_MS)
+#define PATIENT_NS LONG_NS /* with readers that take nothing, where that is not what ends it */
 
 static struct rig rig;
-static struct worker *source;
+static struct worker *source; /* NULL: there is no rig */
 
 static int nothing_more(struct weir_context *context, void *state)
 {
@@ -58,6 +60,7 @@ static void end(void)
 		assert_int_equal(load_relaxed(&source->outputs[0].lanes[i].lane.writer->closed), LANE_OPEN);
 	source->outputs[0].n_retired = 0;
 	source->n_outputs = rig.n_consumers; /* as rig_deinit() expects it */
+	source = NULL;
 	rig_deinit(&rig);
 }
 
@@ -68,7 +71,7 @@ static struct meanwhile {
 	unsigned n_takes, pause_us;
 	uint32_t order; /* BOARD_HOLD: none */
 	uint32_t consumer;
-	bool stop;
+	bool runs, stop;
 } meanwhile;
 
 static bool is_stopped(void)
@@ -100,12 +103,25 @@ static void begin_meanwhile(uint32_t consumer, unsigned n_takes, unsigned pause_
 	meanwhile =
 		(struct meanwhile){ .consumer = consumer, .n_takes = n_takes, .pause_us = pause_us, .order = order };
 	assert_int_equal(pthread_create(&meanwhile.thread, NULL, act, NULL), 0);
+	meanwhile.runs = true;
 }
 
 static void end_meanwhile(void)
 {
 	__atomic_store_n(&meanwhile.stop, true, __ATOMIC_RELEASE);
 	assert_int_equal(pthread_join(meanwhile.thread, NULL), 0);
+	meanwhile.runs = false;
+}
+
+/* An assertion that fails leaves the test in its middle. The thread would go on with the rig of the next one. */
+static int clear_away(void **state)
+{
+	(void)state;
+	if (meanwhile.runs)
+		end_meanwhile();
+	if (source)
+		end();
+	return 0;
 }
 
 static uint64_t left_bytes(uint32_t lane)
@@ -115,46 +131,72 @@ static uint64_t left_bytes(uint32_t lane)
 	return out->tail - load_acquire(&out->peer->done);
 }
 
+/* ---- how long: without a clock ---- */
+
+static void test_it_rests_as_long_as_something_is_taken_and_there_is_time(void **state)
+{
+	struct rest rest;
+
+	(void)state;
+	rest_begin(&rest, 1000, 3000, 100, 7);
+	assert_true(rest_goes_on(&rest, 1000, 7));
+	assert_true(rest_goes_on(&rest, 1099, 7));
+	assert_true(rest_goes_on(&rest, 1100, 6)); /* just in time */
+	assert_true(rest_goes_on(&rest, 1199, 6));
+	assert_true(rest_goes_on(&rest, 1250, 5)); /* seen late: nobody looked when it had waited long enough */
+	assert_true(rest_goes_on(&rest, 1349, 5));
+	assert_false(rest_goes_on(&rest, 1350, 5));
+	assert_true(rest_goes_on(&rest, 1999, 4));
+	assert_false(rest_goes_on(&rest, 2000, 3)); /* half of the time is for others, though items still go */
+	assert_false(rest_goes_on(&rest, 1400, 0));
+}
+
+static void test_past_or_unknown_deadlines_leave_no_time(void **state)
+{
+	struct rest rest;
+
+	(void)state;
+	rest_begin(&rest, 1000, 0, 100, 7);
+	assert_false(rest_goes_on(&rest, 1000, 7));
+	rest_begin(&rest, 1000, 999, 100, 7);
+	assert_false(rest_goes_on(&rest, 1000, 7));
+}
+
 /* ---- tests ---- */
 
 static void test_when_all_is_taken_it_is_over(void **state)
 {
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 0, LONG_NS);
-	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	assert_true(source->parted);
 	end();
 }
 
 static void test_it_rests_until_the_last_item_is_taken(void **state)
 {
-	uint64_t from_ns;
-
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 30, LONG_NS);
-	from_ns = clock_now_ns();
-	begin_meanwhile(0, 30, 90000, BOARD_HOLD);
-	assert_int_equal(rest(source), REST_E_OVER);
+	begin_meanwhile(0, 30, 5000, BOARD_HOLD);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	assert_int_equal(left_bytes(0), 0);
-	assert_true(clock_now_ns() - from_ns >= 2700 * NS_PER_MS); /* longer than it would wait for one of them */
 	assert_true(source->parted && !source->lingering);
 	end_meanwhile();
 	end();
 }
 
-/* It may not be given longer than what leaves time for others: half of what is left until SIGTERM, though items still go. */
+/* It may not be given longer than what leaves time for others: half of what is left until SIGTERM. */
 static void test_half_of_the_time_at_most(void **state)
 {
-	uint64_t from_ns, left_ns = 2 * NS_PER_S;
+	uint64_t from_ns, term_ns;
 
 	(void)state;
-	begin(1, HERITAGE_ORDER_NONE, 90, left_ns);
+	begin(1, HERITAGE_ORDER_NONE, 5, 10 * SHORT_NS);
 	from_ns = clock_now_ns();
-	begin_meanwhile(0, 90, 50000, BOARD_HOLD);
-	assert_int_equal(rest(source), REST_E_OVER);
-	assert_in_range(clock_now_ns() - from_ns, left_ns / 2 - 50 * NS_PER_MS, left_ns - 1);
+	term_ns = load_relaxed(&rig.board->term_deadline_ns);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
+	assert_true(from_ns >= term_ns || clock_now_ns() - from_ns >= (term_ns - from_ns) / 2);
 	assert_true(left_bytes(0) != 0);
-	end_meanwhile();
 	end();
 }
 
@@ -162,7 +204,7 @@ static void test_without_time_it_does_not_rest(void **state)
 {
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 5, 0);
-	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	assert_true(left_bytes(0) != 0);
 	end();
 }
@@ -174,8 +216,8 @@ static void test_nor_when_nobody_takes_anything(void **state)
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 5, LONG_NS);
 	from_ns = clock_now_ns();
-	assert_int_equal(rest(source), REST_E_OVER);
-	assert_in_range(clock_now_ns() - from_ns, 2 * NS_PER_S, LONG_NS / 2 - 1);
+	assert_int_equal(rest_for(source, SHORT_NS), REST_E_OVER);
+	assert_in_range(clock_now_ns() - from_ns, SHORT_NS, LONG_NS / 2 - 1);
 	assert_true(left_bytes(0) != 0);
 	end();
 }
@@ -185,7 +227,7 @@ static void test_it_goes_on_when_the_drain_is_taken_back(void **state)
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 40, LONG_NS);
 	begin_meanwhile(0, 2, 1000, BOARD_RUN);
-	assert_int_equal(rest(source), 0);
+	assert_int_equal(rest_for(source, PATIENT_NS), 0);
 	assert_int_equal(source->order_seen, BOARD_RUN);
 	assert_false(source->parted); /* it has said that it goes on, and may be asked again */
 	end_meanwhile();
@@ -197,7 +239,7 @@ static void test_a_cancel_ends_it(void **state)
 	(void)state;
 	begin(1, HERITAGE_ORDER_NONE, 40, LONG_NS);
 	begin_meanwhile(0, 2, 1000, BOARD_CANCEL);
-	assert_int_equal(rest(source), WEIR_CANCELLED);
+	assert_int_equal(rest_for(source, PATIENT_NS), WEIR_CANCELLED);
 	end_meanwhile();
 	end();
 }
@@ -210,7 +252,7 @@ static void test_runs_are_ended_first(void **state)
 
 	(void)state;
 	begin(2, HERITAGE_ORDER_DEAL, 3, 0);
-	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	for (uint32_t i = 0; i < 2; i++)
 		while (strcmp(text = rig_take(&rig.consumers[i]), "-") != 0) {
 			n_items += strcmp(text, "|") != 0;
@@ -230,7 +272,7 @@ static void test_what_waits_for_a_retired_reader_is_moved_and_waited_for(void **
 	store_release(&rig.board->slots[1].retired, 1);
 	store_release(&rig.board->retirements, 1);
 	begin_meanwhile(1, 20, 1000, BOARD_HOLD);
-	assert_int_equal(rest(source), REST_E_OVER);
+	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	assert_int_equal(source->outputs[0].n_lanes, 1);
 	assert_int_equal(source->outputs[0].n_retired, 1);
 	assert_true(left_bytes(0) == 0 && left_bytes(1) == 0);
@@ -238,18 +280,22 @@ static void test_what_waits_for_a_retired_reader_is_moved_and_waited_for(void **
 	end();
 }
 
+#define REST_TEST(test_) cmocka_unit_test_teardown(test_, clear_away)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_when_all_is_taken_it_is_over),
-		cmocka_unit_test(test_it_rests_until_the_last_item_is_taken),
-		cmocka_unit_test(test_half_of_the_time_at_most),
-		cmocka_unit_test(test_without_time_it_does_not_rest),
-		cmocka_unit_test(test_nor_when_nobody_takes_anything),
-		cmocka_unit_test(test_it_goes_on_when_the_drain_is_taken_back),
-		cmocka_unit_test(test_a_cancel_ends_it),
-		cmocka_unit_test(test_runs_are_ended_first),
-		cmocka_unit_test(test_what_waits_for_a_retired_reader_is_moved_and_waited_for),
+		cmocka_unit_test(test_it_rests_as_long_as_something_is_taken_and_there_is_time),
+		cmocka_unit_test(test_past_or_unknown_deadlines_leave_no_time),
+		REST_TEST(test_when_all_is_taken_it_is_over),
+		REST_TEST(test_it_rests_until_the_last_item_is_taken),
+		REST_TEST(test_half_of_the_time_at_most),
+		REST_TEST(test_without_time_it_does_not_rest),
+		REST_TEST(test_nor_when_nobody_takes_anything),
+		REST_TEST(test_it_goes_on_when_the_drain_is_taken_back),
+		REST_TEST(test_a_cancel_ends_it),
+		REST_TEST(test_runs_are_ended_first),
+		REST_TEST(test_what_waits_for_a_retired_reader_is_moved_and_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

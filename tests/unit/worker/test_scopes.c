@@ -2,6 +2,7 @@
 /* Channel calls with a scope and a budget, the exit point, and how the worker ends: hooks, cleaners. */
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 
 #include "channel_test.h"
@@ -10,12 +11,14 @@
 
 static struct weir_scope *scope;
 static int n_hooks, n_expiries;
+static atomic_bool has_expired;
 
 static void begin(run_function run)
 {
 	chain(run);
 	assert_int_equal(scopes_open(&rig.relay), 0);
 	n_hooks = n_expiries = 0;
+	atomic_store(&has_expired, false);
 }
 
 static void end(void)
@@ -206,20 +209,19 @@ static int run_full(struct weir_context *context, void *state)
 	assert_int_equal(r, WEIR_WOULD_BLOCK);
 	assert_true(n > 0);
 	assert_int_equal(weir_send_in(context, 0, large, sizeof(large), scope, &soon), WEIR_EXPIRED);
+	atomic_store(&has_expired, true);
 	assert_int_equal(weir_send_in(context, 0, large, sizeof(large), scope, NULL), WEIR_CANCELLED);
 	assert_int_equal(weir_scope_cause(scope), WEIR_CAUSE_ADMISSION);
 	end_input();
 	return WEIR_OK;
 }
 
-static void *cancel_soon(void *data)
+/* Once it sleeps in the send behind that one. */
+static void *cancel_when_it_has_expired(void *data)
 {
-	struct timespec pause = { .tv_nsec = 30 * 1000000 };
-
-	(void)data;
-	nanosleep(&pause, NULL);
-	weir_scope_cancel(scope, WEIR_CAUSE_ADMISSION);
-	return NULL;
+	while (!atomic_load(&has_expired))
+		cpu_relax();
+	return cancel_when_asleep(data);
 }
 
 static void test_a_scope_ends_a_send(void **state)
@@ -227,7 +229,7 @@ static void test_a_scope_ends_a_send(void **state)
 	(void)state;
 	begin(run_full);
 	scope = child_of(&rig.relay.context, NULL);
-	run_with(cancel_soon, 0);
+	run_with(cancel_when_it_has_expired, 0);
 	end();
 }
 

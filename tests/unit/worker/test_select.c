@@ -27,6 +27,7 @@ static void merger(int (*run)(struct weir_context *context, void *state))
 
 	rig_init(&rig, N_INPUTS, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
 	rig_employ(&rig, &rig.consumers[0], &stage);
+	rig.consumers[0].backstop_ms = RIG_NEVER_MS;
 	event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	assert_true(event_fd >= 0);
 }
@@ -210,8 +211,8 @@ static void in_a_while(void *(*what)(void *), pthread_t *thread)
 
 static void it_woke(pthread_t thread)
 {
-	/* By its ring, not by the bound of a second. */
-	assert_true(clock_now_ns() - called_ns < 900 * NS_PER_MS);
+	/* By its ring, not by the bound of a minute. */
+	assert_true(clock_now_ns() - called_ns < RIG_NEVER_MS / 2 * NS_PER_MS);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
