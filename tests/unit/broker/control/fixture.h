@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <zmq.h>
@@ -37,6 +38,7 @@
 #include "common/wire/socket.h"
 
 #define N_SLOTS 4u
+#define BOUND_NS (30 * NS_PER_S) /* of waits that something ends */
 #define TOKEN "0123456789abcdef"
 
 /* ---- a supervisor for the server's calls ---- */
@@ -175,6 +177,7 @@ struct fixture {
 	char *path; /* of the socket */
 	pthread_t thread;
 	int stop_fd, up_fd;
+	bool runs;        /* the thread; if it still does at the end, an assertion has failed */
 	bool early, tick; /* no supervisor yet; a timer every 5 ms */
 	atomic_uint n_iterations, n_ticks, n_lines;
 	_Atomic uint64_t refused;
@@ -238,13 +241,22 @@ static inline void start(struct fixture *f)
 	eventfd_t up;
 
 	assert_int_equal(pthread_create(&f->thread, NULL, run_server, f), 0);
+	f->runs = true;
 	assert_int_equal(eventfd_read(f->up_fd, &up), 0);
 }
 
 static inline void stop(struct fixture *f)
 {
+	struct timespec until;
+
+	f->runs = false;
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
+	until.tv_sec += (time_t)(BOUND_NS / NS_PER_S);
 	assert_int_equal(eventfd_write(f->stop_fd, 1), 0);
-	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	if (pthread_timedjoin_np(f->thread, NULL, &until) != 0) {
+		print_error("the server's loop does not end\n");
+		abort(); /* with the fixture in its hands */
+	}
 }
 
 static inline int setup(void **state)
@@ -273,6 +285,8 @@ static inline int teardown(void **state)
 	struct fixture *f = *state;
 	int left;
 
+	if (f->runs)
+		stop(f);
 	while (f->n_sockets)
 		zmq_close(f->sockets[--f->n_sockets]);
 	zmq_ctx_term(f->context);
@@ -303,7 +317,7 @@ static inline void *open_socket(struct fixture *f, enum wire_socket_kind kind)
 
 static inline bool wait_until(bool (*condition)(struct fixture *f, uint64_t value), struct fixture *f, uint64_t value)
 {
-	uint64_t deadline_ns = clock_now_ns() + 5 * NS_PER_S;
+	uint64_t deadline_ns = clock_now_ns() + BOUND_NS;
 
 	while (!condition(f, value)) {
 		if (clock_now_ns() > deadline_ns)
@@ -360,7 +374,7 @@ static inline void send_ready(void *socket, uint64_t slot)
 
 static inline int receive(void *socket, struct message *message, char **buffer)
 {
-	uint64_t deadline_ns = clock_now_ns() + 2 * NS_PER_S;
+	uint64_t deadline_ns = clock_now_ns() + BOUND_NS;
 	struct pollfd fd = { .fd = wire_fd(socket), .events = POLLIN };
 	int r;
 
@@ -376,7 +390,7 @@ static inline int ask(const struct fixture *f, const char *verb, const char *arg
 	int status = -1;
 
 	text_clear(body);
-	assert_int_equal(control_request(f->dir.path, verb, argument, timeout_ns, 5 * NS_PER_S, &status, body), 0);
+	assert_int_equal(control_request(f->dir.path, verb, argument, timeout_ns, BOUND_NS, &status, body), 0);
 	assert_true(body->length > 1 && body->data[0] == '{' && body->data[body->length - 1] == '}');
 	return status;
 }

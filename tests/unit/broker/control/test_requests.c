@@ -6,6 +6,7 @@ static void test_requests(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
+	const char *left;
 	uint64_t now_ns;
 
 	start(f);
@@ -22,11 +23,15 @@ static void test_requests(void **state)
 	assert_non_null(strstr(text_get(&body), "\"stop_seconds_left\":null"));
 	now_ns = clock_now_ns();
 	assert_int_equal(ask(f, "drain", NULL, 60 * NS_PER_S, &body), REQUEST_DONE);
-	assert_in_range(atomic_load(&f->supervisor.drain_deadline_ns), now_ns + 60 * NS_PER_S, now_ns + 65 * NS_PER_S);
-	assert_non_null(strstr(text_get(&body), "\"stop_seconds_left\":60.000"));
+	assert_in_range(atomic_load(&f->supervisor.drain_deadline_ns), now_ns + 60 * NS_PER_S,
+			clock_now_ns() + 60 * NS_PER_S);
+	left = strstr(text_get(&body), "\"stop_seconds_left\":");
+	assert_non_null(left);
+	assert_in_range((unsigned)strtod(strchr(left, ':') + 1, NULL), 30, 60);
 	now_ns = clock_now_ns();
 	assert_int_equal(ask(f, "stop", NULL, 0, &body), REQUEST_DONE);
-	assert_in_range(atomic_load(&f->supervisor.drain_deadline_ns), now_ns + 5 * NS_PER_S, now_ns + 10 * NS_PER_S);
+	assert_in_range(atomic_load(&f->supervisor.drain_deadline_ns), now_ns + 5 * NS_PER_S,
+			clock_now_ns() + 5 * NS_PER_S);
 	assert_int_equal(ask(f, "drain", NULL, UINT64_MAX, &body), REQUEST_DONE);
 	assert_int_equal(atomic_load(&f->supervisor.n_drain), 4);
 
