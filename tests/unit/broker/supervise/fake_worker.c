@@ -415,10 +415,9 @@ static void wait_for_room(struct fake *fake)
 {
 	struct segment_hand *hand = fake->segment.hand;
 
+	set_state(fake, WORKER_STATE_WAIT_SPACE); /* first: between the two its time would run */
 	store_relaxed(&hand->position, POISON_POSITION);
 	store_release(&hand->busy, HAND_BUSY);
-	store_relaxed(&fake->segment.status->since_ns, clock_now_ns());
-	set_state(fake, WORKER_STATE_WAIT_SPACE);
 	usleep(300 * 1000);
 	demand(order_of(fake) < BOARD_CANCEL);
 	store_release(&hand->busy, HAND_EMPTY);
@@ -543,6 +542,8 @@ int fake_worker_main(void)
 	if (order_of(&fake) < BOARD_CANCEL) {
 		act_once(&fake);
 		act_longer(&fake);
+	} else {
+		note_seen(&fake); /* too late for its act */
 	}
 	set_state(&fake, order_of(&fake) < BOARD_CANCEL ? WORKER_STATE_ENDED : WORKER_STATE_CANCELLED);
 	say_bye(&fake, WEIR_OK, "", "");

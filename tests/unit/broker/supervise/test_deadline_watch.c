@@ -19,7 +19,6 @@ static void run_late(struct trial *trial, const char *store, uint64_t deadline_n
 
 	make_plan(&made, "good", store, 1);
 	made.plan.stages[1].deadline_ns = deadline_ns;
-	made.plan.stages[1].grace_ns = 100 * MS;
 	made.plan.stages[1].attempts = 2;
 	made.plan.stages[1].restart_intensity = 1; /* overruns are no deaths without progress */
 	run_trial(trial, &made.plan);

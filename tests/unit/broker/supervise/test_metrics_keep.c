@@ -90,7 +90,7 @@ static void run_store(struct trial *trial, const char *act)
 
 static void assert_restarted(const char *act, const char *reason)
 {
-	struct trial trial = { .start_timeout_ns = 300 * MS };
+	struct trial trial = { 0 };
 	char labels[64];
 
 	run_store(&trial, act);
@@ -122,30 +122,50 @@ static void test_nothing_has_happened(void **state)
 	end_trial(&trial);
 }
 
+static bool drain_when_all_have_come_back(struct trial *trial)
+{
+	const struct life *lives = trial->supervisor->lifecycle.lives;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!lives[i].restarts || (lives[i].state != SEAT_READY && !seat_state_over(lives[i].state)))
+			return false;
+	supervisor_drain(trial->supervisor, 0, "the test");
+	return true;
+}
+
 static void test_siblings_are_restarted_for_another(void **state)
 {
-	struct trial trial = { 0 };
+	struct trial trial = { .look = drain_when_all_have_come_back };
 	struct made_plan made;
 
 	(void)state;
 	make_plan(&made, "stay", "die-once", 1);
 	made.plan.strategy = PLAN_ONE_FOR_ALL;
-	made.plan.deadline_ns = 1 * NS_PER_S;
 	run_made(&trial, &made);
 	assert_int_equal(metric_of(&trial, "weir_restarts_total", "\"stage\":\"feed\",\"reason\":\"sibling\""), 1);
 	assert_int_equal(metric_of(&trial, "weir_restarts_total", STORE "\"reason\":\"signal\""), 1);
 	end_trial(&trial);
 }
 
+static struct made_plan hanging;
+
+/* The one that hangs has a short grace, its successor all the time to exit. */
+static bool be_patient_with_the_next(struct trial *trial)
+{
+	if (!trial->supervisor->lifecycle.lives[1].restarts)
+		return false;
+	hanging.stages[1].grace_ns = 60 * NS_PER_S;
+	return true;
+}
+
 static void test_who_hangs_after_its_goodbye_and_is_replaced(void **state)
 {
-	struct trial trial = { 0 };
-	struct made_plan made;
+	struct trial trial = { .look = be_patient_with_the_next };
 
 	(void)state;
-	make_plan(&made, "good", "fail-and-hang", 1);
-	made.stages[1].restart_type = PLAN_PERMANENT;
-	run_made(&trial, &made);
+	make_plan(&hanging, "good", "fail-and-hang", 1);
+	hanging.stages[1].restart_type = PLAN_PERMANENT;
+	run_made(&trial, &hanging);
 	assert_only(&trial, METRIC_RESTARTS, STORE "\"reason\":\"hung\"", 1);
 	assert_timeouts(&trial, STORE "\"level\":\"exit\"", 1);
 	end_trial(&trial);
@@ -188,12 +208,20 @@ static void test_the_deadline_of_the_run(void **state)
 static void drain_when_running(struct trial *trial, const char *phase)
 {
 	if (strcmp(phase, "running") == 0)
-		supervisor_drain(trial->supervisor, clock_now_ns() + 300 * MS, "the test");
+		supervisor_drain(trial->supervisor, 0, "the test");
+}
+
+static bool hurry_when_the_source_has_ended(struct trial *trial)
+{
+	if (!seat_state_over(trial->supervisor->lifecycle.lives[0].state))
+		return false;
+	supervisor_drain(trial->supervisor, clock_now_ns() + 300 * MS, "the test");
+	return true;
 }
 
 static void test_a_drain_that_takes_too_long(void **state)
 {
-	struct trial trial = { .at_phase = drain_when_running };
+	struct trial trial = { .at_phase = drain_when_running, .look = hurry_when_the_source_has_ended };
 	struct made_plan made;
 
 	(void)state;
@@ -204,7 +232,7 @@ static void test_a_drain_that_takes_too_long(void **state)
 	assert_int_equal(exits(&trial, "drain"), 1); /* the source */
 	assert_int_equal(exits(&trial, "cancel"), 1);
 	assert_int_equal(sights(&trial, "drain"), 1);
-	assert_int_equal(sights(&trial, "cancel"), 1);
+	assert_in_range(sights(&trial, "cancel"), 0, 1); /* SIGTERM may be quicker than its eyes */
 	end_trial(&trial);
 }
 

@@ -60,6 +60,15 @@ static void show_program_after_some_starts(struct supervisor *supervisor)
 	}
 }
 
+/* Only the one that says nothing must be told that it takes too long: its bound is set once it has begun. */
+static void be_patient_with_successors(struct supervisor *supervisor)
+{
+	const struct seat *dies = &supervisor->seats[looks.cell->dies];
+
+	if (dies->generation == 1 && dies->life->state == SEAT_SPAWNED)
+		supervisor->lifecycle.start_timeout_ns = 60 * NS_PER_S;
+}
+
 /* Whoever is waited for has a deadline, and the clock is set for the earliest. */
 static void check_bounds(const struct supervisor *supervisor)
 {
@@ -79,6 +88,7 @@ static int on_look(sd_event_source *source, uint64_t at_us, void *data)
 		return 0;
 	check_bounds(trial->supervisor);
 	show_program_after_some_starts(trial->supervisor);
+	be_patient_with_successors(trial->supervisor);
 	if (is_settled(trial->supervisor) && trial->supervisor->lifecycle.ladder.rung == RUNG_NONE)
 		supervisor_drain(trial->supervisor, 0, "the test");
 	sd_event_source_set_time_relative(source, LOOK_US);

@@ -21,9 +21,20 @@
 #include "tests/unit/broker/supervise/trial.h"
 
 #define LANE_BYTES 65536u
-#define TRIAL_BOUND_NS (20 * NS_PER_S)
+#define TRIAL_BOUND_NS (30 * NS_PER_S)
+#define LOOK_US 2000u
 
 /* ---- the plan ---- */
+
+static uint64_t grace_of(const char *act)
+{
+	static const char *const to_be_killed[] = { "silent", "deaf", "hang-at-exit", "fail-and-hang", "hold-deaf" };
+
+	for (size_t i = 0; i < sizeof(to_be_killed) / sizeof(to_be_killed[0]); i++)
+		if (strcmp(act, to_be_killed[i]) == 0)
+			return 100 * MS;
+	return 60 * NS_PER_S;
+}
 
 static void make_stage(struct made_plan *made, uint32_t number, const char *name, enum weir_role role, const char *act)
 {
@@ -48,7 +59,7 @@ static void make_stage(struct made_plan *made, uint32_t number, const char *name
 		.restart_period_ns = 30 * NS_PER_S,
 		.backoff_min_ns = 1 * MS,
 		.backoff_max_ns = 8 * MS,
-		.grace_ns = 100 * MS,
+		.grace_ns = grace_of(act),
 		.position = { 3 + number, 5 },
 		.kind_position = { 4 + number, 9 },
 	};
@@ -62,6 +73,8 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 	*made = (struct made_plan){ .edge = { .from = 0, .to = 1, .lane_bytes = LANE_BYTES } };
 	make_stage(made, 0, "feed", WEIR_SOURCE, feed);
 	make_stage(made, 1, "store", WEIR_SINK, store);
+	if (strcmp(store, "silent") == 0) /* the start that fails waits for the most patient stage */
+		made->stages[0].grace_ns = made->stages[1].grace_ns;
 	made->stages[1].workers = workers;
 	made->stages[1].in_flight = strcmp(store, "crowded") == 0 || strcmp(store, "hold-pending") == 0 ? 100 : 1;
 	made->stages[1].first_slot = 1;
@@ -81,7 +94,7 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 	}
 	made->plan = (struct plan){ .pipeline = (char *)(uintptr_t) "trial",
 				    .spec_path = (char *)(uintptr_t) "trial.yaml",
-				    .drain_ns = 2 * NS_PER_S,
+				    .drain_ns = 600 * NS_PER_S,
 				    .stages = made->stages,
 				    .edges = &made->edge,
 				    .lanes = made->lanes,
@@ -161,6 +174,17 @@ static int on_bound(sd_event_source *source, uint64_t at_us, void *data)
 	return sd_event_exit(trial->event, 0);
 }
 
+static int on_look(sd_event_source *source, uint64_t at_us, void *data)
+{
+	struct trial *trial = data;
+
+	(void)at_us;
+	if (supervisor_finished(trial->supervisor) || trial->look(trial))
+		return 0;
+	sd_event_source_set_time_relative(source, LOOK_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static void open_control(struct trial *trial)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -181,6 +205,9 @@ static void run_loop(struct trial *trial)
 	assert_true(sd_event_add_time_relative(trial->event, &trial->bound, CLOCK_MONOTONIC, TRIAL_BOUND_NS / NS_PER_US,
 					       1000, on_bound, trial) >= 0);
 	trial->begun_ns = clock_now_ns();
+	if (trial->look)
+		assert_true(sd_event_add_time_relative(trial->event, &trial->looks, CLOCK_MONOTONIC, LOOK_US, 100,
+						       on_look, trial) >= 0);
 	assert_int_equal(supervisor_start(trial->supervisor), 0);
 	assert_true(sd_event_loop(trial->event) >= 0);
 	trial->taken_ns = clock_now_ns() - trial->begun_ns;
@@ -211,6 +238,7 @@ unsigned count_fds(void)
 void close_trial(struct trial *trial)
 {
 	trial->supervisor = supervisor_free(trial->supervisor);
+	sd_event_source_disable_unref(trial->looks);
 	sd_event_source_disable_unref(trial->bound);
 	sd_event_source_disable_unref(trial->source);
 	close(trial->socket);

@@ -24,17 +24,23 @@ struct made_plan {
 	uint32_t edge_number;
 };
 
-/* feed, store: what the stages' workers do (fake_worker.c). */
+/*
+ * feed, store: what the stages' workers do (fake_worker.c). Grace and drain are so long that no test sees their end; but a stage whose
+ * workers have to be killed has a short grace, which is all that they get.
+ */
 void make_plan(struct made_plan *made, const char *feed, const char *store, uint32_t workers);
 
 struct trial {
 	sd_event *event;
-	sd_event_source *source, *bound;
+	sd_event_source *source, *bound, *looks;
 	struct supervisor *supervisor;
 	struct text log, phases, why;
 	const char *worker_path; /* NULL: the fake worker */
 	uint64_t start_timeout_ns;
 	void (*at_phase)(struct trial *trial, const char *phase); /* called each time the pipeline enters a phase */
+	bool (*look)(
+		struct trial
+			*trial); /* NULL, or called every 2 ms from the start on, until it has seen what it waits for */
 	int socket;
 	char endpoint[64];
 	unsigned n_refused, n_sent;      /* n_sent: orders */
