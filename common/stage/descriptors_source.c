@@ -11,6 +11,40 @@ static const struct weir_option file_options[] = {
 	  .required = true,
 	  .summary = "one or many files, read one after the other; * ? [] are expanded, sorted",
 	  .example = "[old.log, 'logs/*.log']" },
+	{ .name = "follow",
+	  .type = WEIR_TYPE_BOOLEAN,
+	  .fallback = "false",
+	  .summary =
+		  "read on as the files grow, through their rotation, and read files that come later; the stream has no end",
+	  .example = "true" },
+	{ .name = "start",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "beginning",
+	  .choices = "beginning|end",
+	  .summary =
+		  "follow: where to begin in the files that are there when the pipeline starts; those that come later are read as a whole",
+	  .example = "end" },
+	{ .name = "rotated_wait",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "5s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "follow: a file that has lost its name ends when nothing has come for so long",
+	  .example = "30s" },
+	{ .name = "look_every",
+	  .type = WEIR_TYPE_DURATION,
+	  .minimum = 10000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary =
+		  "follow: look at all files so often, told or not; without it every 30s, or 1s where the kernel does not tell: network file systems, symlinks, folders that are not there",
+	  .example = "5s" },
+	{ .name = "open_files",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "1000",
+	  .minimum = 1,
+	  .maximum = 60000,
+	  .summary = "follow: files that are kept open at a time; the others are opened when they have grown",
+	  .example = "200" },
 	OPTION_BINARY,
 	OPTION_TOO_LONG,
 };
@@ -25,7 +59,9 @@ const struct weir_stage descriptor_source_file = {
 	.description =
 		"Reads files line by line; a line is one item, without its newline. A last line without a newline counts too. "
 		"With decode: csv a record ends where CSV says, with msgpack where the value ends. "
-		"The position is committed with the items, so a restarted worker goes on at the exact byte.",
+		"The position is committed with the items, so a restarted worker goes on at the exact byte. "
+		"With follow: true it does not end: a file that has lost its name (rotated, deleted) is read to its end, then the one that "
+		"has the name now; one that was truncated or written anew is read from its beginning; a last line waits for its newline.",
 	.options = file_options,
 	.n_options = COUNT(file_options),
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * source: file. The lines of files, one file after the other.
+ * source: file. The lines of files, one file after the other; with `follow: true` see follow.c.
  *
  * The list of files is made once, at the first open, and kept in the spool: a file that appears or goes away later changes nothing
  * for a worker that takes over. The cursor says which file of the list, and where in it; it moves with the items, so the next
@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "worker/builtin.h"
 #include "worker/sources/file_list.h"
+#include "worker/sources/follow.h"
 #include "worker/sources/line_feed.h"
 
 #define BUDGET 1024u /* a turn ends before that, when it has built its share of a lane */
@@ -166,8 +167,33 @@ static int file_produce(struct weir_context *context, void *data)
 	return r == WEIR_MORE && cursor->file >= state->list.n_names ? WEIR_CLOSED : r;
 }
 
+/* ---- which of the two ---- */
+
+static bool follows(struct weir_context *context)
+{
+	return weir_option_boolean(context, "follow");
+}
+
+static int source_open(struct weir_context *context, void **ret_state)
+{
+	return follows(context) ? follow_open(context, ret_state) : file_open(context, ret_state);
+}
+
+static int source_produce(struct weir_context *context, void *data)
+{
+	return follows(context) ? follow_produce(context, data) : file_produce(context, data);
+}
+
+static void source_close(struct weir_context *context, void *data)
+{
+	if (follows(context))
+		follow_close(context, data);
+	else
+		file_close(context, data);
+}
+
 const struct weir_stage file_source_callbacks = {
-	.open = file_open,
-	.produce = file_produce,
-	.close = file_close,
+	.open = source_open,
+	.produce = source_produce,
+	.close = source_close,
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +41,7 @@ static int list_add(struct file_list *list, const char *name)
 /* glob() takes no argument for its callback; a worker has one thread. */
 static char unreadable_folder[256];
 static int unreadable_error;
+static int unreadable_ends; /* 1: the search, too */
 
 static int note_unreadable(const char *path, int error)
 {
@@ -47,14 +49,16 @@ static int note_unreadable(const char *path, int error)
 		return 0;
 	strncpy(unreadable_folder, path, sizeof(unreadable_folder) - 1);
 	unreadable_error = error;
-	return 1;
+	return unreadable_ends;
 }
 
 static int expand_glob(struct file_list *list, struct weir_context *context, const char *pattern)
 {
 	glob_t found = { 0 };
-	int r = glob(pattern, GLOB_BRACE | GLOB_TILDE, note_unreadable, &found), status = 0;
+	int r, status = 0;
 
+	unreadable_ends = 1;
+	r = glob(pattern, GLOB_BRACE | GLOB_TILDE, note_unreadable, &found);
 	if (r == GLOB_NOSPACE)
 		status = error_origin(-ENOMEM);
 	else if (r == GLOB_ABORTED)
@@ -68,17 +72,43 @@ static int expand_glob(struct file_list *list, struct weir_context *context, con
 	return r != 0 && status == 0 ? WEIR_FAILED : status;
 }
 
+bool file_list_is_pattern(const char *path)
+{
+	struct stat st;
+
+	return (strpbrk(path, "*?[{") || *path == '~') && lstat(path, &st) != 0;
+}
+
+static int look_glob(struct file_list *list, const char *pattern)
+{
+	glob_t found = { 0 };
+	int r = glob(pattern, GLOB_BRACE | GLOB_TILDE, note_unreadable, &found);
+	int status = r == GLOB_NOSPACE ? error_origin(-ENOMEM) : 0;
+
+	for (size_t i = 0; r == 0 && status == 0 && i < found.gl_pathc; i++)
+		status = list_add(list, found.gl_pathv[i]);
+	globfree(&found);
+	return status;
+}
+
+int file_list_look(struct file_list *list, const char *const *paths, char *unreadable, size_t size_bytes)
+{
+	int r = 0;
+
+	unreadable_ends = unreadable_error = 0;
+	*unreadable = '\0';
+	for (; r == 0 && paths && *paths; paths++)
+		r = file_list_is_pattern(*paths) ? look_glob(list, *paths) : list_add(list, *paths);
+	if (unreadable_error)
+		snprintf(unreadable, size_bytes, "%s: %s", unreadable_folder, strerror(unreadable_error));
+	return r;
+}
+
 int file_list_expand(struct file_list *list, struct weir_context *context, const char *const *paths)
 {
 	for (; paths && *paths; paths++) {
-		struct stat st;
-		int r;
+		int r = file_list_is_pattern(*paths) ? expand_glob(list, context, *paths) : list_add(list, *paths);
 
-		/* A file that is really called a[1].txt is meant as it stands. */
-		if (strpbrk(*paths, "*?[{") || **paths == '~')
-			r = lstat(*paths, &st) == 0 ? list_add(list, *paths) : expand_glob(list, context, *paths);
-		else
-			r = list_add(list, *paths);
 		if (r != 0)
 			return r;
 	}

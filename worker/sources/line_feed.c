@@ -98,10 +98,22 @@ static int feed_end(struct line_feed *feed)
 		return error_origin(-errno);
 	if ((uint64_t)st.st_size >= seen)
 		return feed->complete ? WEIR_CLOSED : WEIR_WAIT;
+	if (feed->ask_same)
+		return LINE_FEED_CHANGED;
 	weir_fail(
 		feed->context,
 		"%s was truncated to %llu bytes while it was read, below byte %llu where reading stood; restore it and run again",
 		feed->name, (unsigned long long)st.st_size, (unsigned long long)seen);
+	return WEIR_FAILED;
+}
+
+static int feed_unreadable(struct line_feed *feed, int error, uint64_t at)
+{
+	feed->read_error = error;
+	if (feed->ask_same)
+		return LINE_FEED_UNREADABLE;
+	weir_fail(feed->context, "cannot read %s at byte %llu: %s", feed->name, (unsigned long long)at,
+		  strerror(error));
 	return WEIR_FAILED;
 }
 
@@ -123,11 +135,10 @@ static int feed_fill(struct line_feed *feed, uint64_t from)
 	do
 		n = pread(feed->fd, feed->buffer + feed->filled, feed->capacity - feed->filled, (off_t)at);
 	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		weir_fail(feed->context, "cannot read %s at byte %llu: %s", feed->name, (unsigned long long)at,
-			  strerror(errno));
-		return WEIR_FAILED;
-	}
+	if (n < 0)
+		return feed_unreadable(feed, errno, at);
+	if (feed->ask_same && feed->ask_same(feed->ask_data, at + (uint64_t)n) != 0)
+		return LINE_FEED_CHANGED;
 	if (n == 0)
 		return feed_end(feed);
 	feed->filled += (size_t)n;

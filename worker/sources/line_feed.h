@@ -34,12 +34,27 @@ struct line_feed {
 	uint64_t start;   /* offset of the stream's first byte */
 	bool complete;    /* nothing will be added behind the end of the file */
 
+	/*
+	 * A file that may become another one while it is read (a followed log): asked with how far has been read, behind each read and
+	 * before anything is made of its bytes. Returns 0: it is still the same; LINE_FEED_CHANGED. NULL: a file that shrinks is a
+	 * failure.
+	 */
+	int (*ask_same)(void *data, uint64_t read_to);
+	void *ask_data;
+	int read_error; /* behind LINE_FEED_UNREADABLE: errno */
+
 	char *buffer; /* owned */
 	size_t capacity;
 	uint64_t offset;     /* of buffer[0] */
 	size_t filled;       /* bytes in the buffer */
 	size_t scanned;      /* no end below this, at or behind the position ... */
 	struct weir_cut cut; /* ... and what the bytes up to here have come to, where newlines alone do not tell */
+};
+
+/* More outcomes of line_feed_produce(), where ask_same is set; line_feed_set() is due then. */
+enum {
+	LINE_FEED_CHANGED = 200,    /* another file under the same descriptor, or less of it */
+	LINE_FEED_UNREADABLE = 201, /* see read_error */
 };
 
 /* Takes the options binary and too_long from the context. Returns 0 or -ENOMEM. line_feed_deinit() frees; fine on zeroes. */
@@ -52,7 +67,7 @@ void line_feed_set(struct line_feed *feed, const char *name, int fd, uint64_t st
 /*
  * Emits up to *budget lines from the position on, and moves both along. In produce(); may block on the disk. Returns WEIR_MORE
  * (budget used up, or a lane is full), WEIR_WAIT (at the end of a file that is not complete), WEIR_CLOSED (at the end),
- * WEIR_FAILED, WEIR_CANCELLED, negative errno.
+ * WEIR_FAILED, WEIR_CANCELLED, LINE_FEED_CHANGED, LINE_FEED_UNREADABLE, negative errno.
  */
 int line_feed_produce(struct line_feed *feed, struct line_position *position, unsigned *budget);
 
