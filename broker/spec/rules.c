@@ -175,9 +175,11 @@ static const char *tilde_hint(const char *path)
 	return path[0] == '~' ? "~ is not expanded: write the folder's name" : NULL;
 }
 
-static void check_source_paths(struct reading *reading, const struct stage_reading *stage)
+static void check_source_paths(struct reading *reading, const struct stage_reading *stage,
+			       const struct plan_stage *planned)
 {
 	const struct yaml_pair *pair = yaml_find(stage->map, "path");
+	const struct heritage_option *follow = plan_option(planned, "follow"); /* then it may come */
 	uint32_t n = !pair ? 0 : pair->value->kind == YAML_LIST ? pair->value->n : 1;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -189,7 +191,7 @@ static void check_source_paths(struct reading *reading, const struct stage_readi
 			reading_error(reading, path->position, NULL, "path is empty: expected a file");
 		else if (strcmp(path->value, "-") == 0)
 			reading_error(reading, path->position, "use source: stdin", "path '-' is no file");
-		else if (!strpbrk(path->value, "*?[") && access(path->value, F_OK) != 0)
+		else if (!(follow && follow->number) && !strpbrk(path->value, "*?[") && access(path->value, F_OK) != 0)
 			reading_warning(reading, path->position, tilde_hint(path->value), "there is no file '%s' now",
 					path->value);
 	}
@@ -269,6 +271,7 @@ void reading_rules(struct reading *reading)
 		reading_admission_rules(reading, i);
 		reading_deadline_rules(reading, i);
 		reading_state_rules(reading, i);
+		reading_file_rules(reading, i);
 		check_sharing(reading, i);
 		if (is_kind(stage, WEIR_SOURCE, "stdin") && strcmp(reading->plan->spec_path, "-") == 0)
 			reading_warning(
@@ -282,7 +285,7 @@ void reading_rules(struct reading *reading)
 			check_block(reading, planned);
 			check_program(reading, stage, planned);
 		} else if (is_kind(stage, WEIR_SOURCE, "file")) {
-			check_source_paths(reading, stage);
+			check_source_paths(reading, stage, planned);
 		} else if (is_kind(stage, WEIR_SINK, "file")) {
 			check_sink_path(reading, planned);
 		}

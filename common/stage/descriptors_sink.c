@@ -23,6 +23,31 @@ static const struct weir_option file_options[] = {
 	  .choices = "fail|wait",
 	  .summary = "what to do when the disk is full: give up, or wait until there is room",
 	  .example = "wait" },
+	{ .name = "atomic",
+	  .type = WEIR_TYPE_BOOLEAN,
+	  .fallback = "false",
+	  .summary =
+		  "the file appears when it is whole, at the end of the stream; until then it has a hidden name in its folder",
+	  .example = "true" },
+	{ .name = "rotate_size",
+	  .type = WEIR_TYPE_SIZE,
+	  .minimum = 1,
+	  .maximum = INT64_MAX,
+	  .summary =
+		  "finish the file with the turn in which it has got so large, and begin the next; needs {n} or {time} in path",
+	  .example = "100MB" },
+	{ .name = "rotate_every",
+	  .type = WEIR_TYPE_DURATION,
+	  .minimum = 1000000,
+	  .maximum = INT64_C(31536000000000000),
+	  .summary = "finish the file so long after its first item; needs {n} or {time} in path",
+	  .example = "1h" },
+	{ .name = "compress",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "none",
+	  .choices = "none|gzip",
+	  .summary = "how the file is written; a compressed one appears when it is whole, as with atomic",
+	  .example = "gzip" },
 };
 
 const struct weir_stage descriptor_sink_file = {
@@ -32,7 +57,9 @@ const struct weir_stage descriptor_sink_file = {
 	.summary = "a file, one line for each item",
 	.description =
 		"Writes each item and a newline (with encode: msgpack, none). The number of bytes written is committed with the items: a restarted worker cuts the file "
-		"back to it, so nothing is written twice.",
+		"back to it, so nothing is written twice. With atomic, compress, a rotation, {n} or {time} (the number and the time of a file, in its name) the file has a hidden name in "
+		"its folder until it is finished and on the disk; then it gets its name, which it takes from no other file, and is never "
+		"written again.",
 	.options = file_options,
 	.n_options = COUNT(file_options),
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink: file. Each item and a newline, exactly once (writer.c has the how).
+ * sink: file. Each item and a newline, exactly once (writer.c has the how). Where files are finished (rotation, compression), see parts.c.
  *
  * open() decides, once, where this run's bytes begin: at 0 (replace, refuse) or at the file's end (append), and changes nothing of
  * the file yet: the start may still be given up because of another stage.
@@ -18,6 +18,7 @@
 #include "common/base/text.h"
 #include "common/stage/host.h"
 #include "worker/builtin.h"
+#include "worker/sinks/parts.h"
 #include "worker/sinks/writer.h"
 
 #define WORKER_MARK "{worker}"
@@ -28,7 +29,8 @@ static_assert(sizeof(struct writer_cursor) <= WEIR_CURSOR_SIZE_MAX, "the cursor 
 struct file_sink {
 	struct writer writer;
 	struct text path;
-	bool created; /* by this generation */
+	struct parts *parts; /* where files are finished: they do it all */
+	bool created;        /* by this generation */
 };
 
 static void file_close(struct weir_context *context, void *data)
@@ -37,10 +39,13 @@ static void file_close(struct weir_context *context, void *data)
 
 	if (!state)
 		return;
+	if (state->parts)
+		parts_close(state->parts);
 	/* Only if the pipeline never ran: else the next generation looks for it, or the person who cancelled. */
 	if (state->created && !context->host->has_run(context) && weir_generation(context) == 0)
 		(void)unlink(text_get(&state->path));
-	writer_deinit(&state->writer);
+	if (!state->parts)
+		writer_deinit(&state->writer);
 	text_deinit(&state->path);
 	free(state);
 }
@@ -157,10 +162,6 @@ static int file_open_writer(struct file_sink *state, struct weir_context *contex
 	struct stat st;
 	int fd, r;
 
-	if (is_standard_stream(path)) {
-		weir_fail(context, "%s is not what it seems in a worker process; use `sink: stdout`", path);
-		return WEIR_FAILED;
-	}
 	r = file_open_path(context, path, first, &fd, &state->created);
 	if (r != 0)
 		return r;
@@ -183,7 +184,15 @@ static int file_open(struct weir_context *context, void **ret_state)
 		return error_origin(-ENOMEM);
 	state->writer.fd = -1;
 	file_path(&state->path, context);
-	r = file_open_writer(state, context);
+	if (is_standard_stream(text_get(&state->path))) {
+		weir_fail(context, "%s is not what it seems in a worker process; use `sink: stdout`",
+			  text_get(&state->path));
+		r = WEIR_FAILED;
+	} else {
+		r = parts_are_wanted(context, text_get(&state->path)) ?
+			    parts_open(context, text_get(&state->path), &state->parts) :
+			    file_open_writer(state, context);
+	}
 	if (r != 0) {
 		writer_abandon(&state->writer);
 		text_deinit(&state->path);
@@ -199,7 +208,16 @@ static int file_process(struct weir_context *context, void *data, const struct w
 	struct file_sink *state = data;
 
 	(void)context;
-	return writer_add(&state->writer, item->data, item->size_bytes);
+	return state->parts ? parts_process(state->parts, item) :
+			      writer_add(&state->writer, item->data, item->size_bytes);
+}
+
+static int file_produce(struct weir_context *context, void *data)
+{
+	struct file_sink *state = data;
+
+	(void)context;
+	return state->parts ? parts_produce(state->parts) : 0;
 }
 
 static int file_flush(struct weir_context *context, void *data)
@@ -207,7 +225,7 @@ static int file_flush(struct weir_context *context, void *data)
 	struct file_sink *state = data;
 
 	(void)context;
-	return writer_flush(&state->writer);
+	return state->parts ? parts_flush(state->parts) : writer_flush(&state->writer);
 }
 
 static int file_finish(struct weir_context *context, void *data)
@@ -215,12 +233,13 @@ static int file_finish(struct weir_context *context, void *data)
 	struct file_sink *state = data;
 
 	(void)context;
-	return writer_finish(&state->writer);
+	return state->parts ? parts_finish(state->parts) : writer_finish(&state->writer);
 }
 
 const struct weir_stage file_sink_callbacks = {
 	.open = file_open,
 	.process = file_process,
+	.produce = file_produce,
 	.flush = file_flush,
 	.finish = file_finish,
 	.close = file_close,

@@ -209,15 +209,22 @@ static int writer_grow(struct writer *writer, size_t size_bytes)
 	return 0;
 }
 
+int writer_room(struct writer *writer, size_t size_bytes)
+{
+	int r = 0;
+
+	if (writer->capacity - writer->used < size_bytes)
+		r = writer_drain(writer);
+	if (r == 0 && writer->capacity < size_bytes)
+		r = writer_grow(writer, size_bytes);
+	return r;
+}
+
 int writer_add(struct writer *writer, const void *data, size_t size_bytes)
 {
 	struct writer_cursor *cursor = weir_cursor(writer->context);
-	int r = 0;
+	int r = writer_room(writer, size_bytes + 2);
 
-	if (writer->capacity - writer->used < size_bytes + 2)
-		r = writer_drain(writer);
-	if (r == 0 && writer->capacity < size_bytes + 2)
-		r = writer_grow(writer, size_bytes + 2);
 	if (r != 0)
 		return r;
 	if (cursor->newline_due && writer->ends_lines && writer->end == cursor->committed && !writer->used)

@@ -51,6 +51,12 @@ int writer_resume(struct writer *writer, const struct stat *st);
 /* Takes one item. May write; may wait for room. Returns 0; WEIR_FAILED, WEIR_CANCELLED, -errno: the item is not taken. */
 int writer_add(struct writer *writer, const void *data, size_t size_bytes);
 
+/*
+ * Room for size_bytes behind writer->used in the buffer, for who fills it himself: in pieces, each whole, with all that it needs.
+ * Returns as writer_add().
+ */
+int writer_room(struct writer *writer, size_t size_bytes);
+
 /* Everything taken is written, and the cursor says so. Same returns; if it fails it can be called again. */
 int writer_flush(struct writer *writer);
 
