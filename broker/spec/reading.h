@@ -106,6 +106,7 @@ void reading_deadline_rules(struct reading *reading, uint32_t index);
 void reading_state_rules(struct reading *reading, uint32_t index);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
+/* file_rules.c: which options of a source or sink of files go together. */
 void reading_file_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);

@@ -161,9 +161,10 @@ void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 }
 
 /* Nobody drains in these programs. */
-int rest(struct worker *worker)
+int rest_for(struct worker *worker, uint64_t patience_ns)
 {
 	(void)worker;
+	(void)patience_ns;
 	explore_fail("a source rests");
 	return WEIR_FAILED;
 }
