@@ -14,13 +14,15 @@
  * until the first item has come near such a sink; then it is left standing, and data follow below it. If standard input is that
  * terminal there is no block at all, because what is typed would land in it.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "broker/cli/display.h"
 #include "broker/cli/live.h"
 #include "broker/cli/log_line.h"
+#include "broker/cli/notice.h"
 #include "broker/cli/output.h"
 #include "broker/cli/table.h"
 #include "broker/cli/terminal.h"
@@ -43,7 +45,7 @@ enum mode { MODE_OFF, MODE_BLOCK, MODE_LINES, MODE_JSON };
 struct display {
 	struct display_settings settings;
 	struct terminal terminal;
-	struct output output;
+	struct output *output;
 	struct log_style log_style;
 	enum mode mode;
 	const struct plan *plan; /* NULL until display_watch() */
@@ -89,20 +91,36 @@ static enum log_format choose_format(const struct display_settings *settings, co
 	return settings->json ? LOG_JSON : terminal->is_tty || journal ? LOG_TEXT : LOG_LOGFMT;
 }
 
+/* Said by whoever writes: it knows of no pipeline. */
+static void format_loss(const void *style, uint64_t n_lines, const char *reason, struct text *text)
+{
+	char message[128];
+	struct log_line line = { .level = WEIR_LOG_WARNING, .worker = -1, .message = message };
+
+	snprintf(message, sizeof(message), "%" PRIu64 " line%s of this log could not be written: %s", n_lines,
+		 n_lines == 1 ? "" : "s", reason);
+	clock_gettime(CLOCK_REALTIME, &line.time);
+	log_line_format(&line, style, text);
+}
+
 struct display *display_new(const struct display_settings *settings)
 {
 	struct display *display = calloc(1, sizeof(*display));
 
 	must(display);
 	display->settings = *settings;
-	display->output = (struct output)OUTPUT_NULL;
-	display->output.fd = STDERR_FILENO;
 	terminal_detect(STDERR_FILENO, &display->terminal);
 	display->mode = choose_mode(settings, &display->terminal);
 	display->log_style.journal = log_is_journal(STDERR_FILENO);
 	display->log_style.format = choose_format(settings, &display->terminal, display->log_style.journal);
 	display->log_style.color = display->terminal.color;
+	display->output = output_new(STDERR_FILENO, format_loss, &display->log_style);
 	return display;
+}
+
+bool display_works(const struct display *display)
+{
+	return output_has_thread(display->output);
 }
 
 struct display *display_free(struct display *display)
@@ -112,7 +130,8 @@ struct display *display_free(struct display *display)
 	sd_event_source_disable_unref(display->timer);
 	rates_deinit(&display->rates);
 	text_deinit(&display->block);
-	output_deinit(&display->output);
+	(void)output_finish(display->output);
+	output_free(display->output);
 	free(display);
 	return NULL;
 }
@@ -183,7 +202,7 @@ static void erase_block(struct display *display, bool may_touch)
 		add_erase(display, &text);
 	text_clear(&display->block);
 	display->n_lines = 0;
-	output_write(&display->output, text_get(&text), text.length);
+	output_write(display->output, OUTPUT_LINE, &text, 0);
 }
 
 static void draw_block(struct display *display, const struct view *view)
@@ -201,11 +220,11 @@ static void draw_block(struct display *display, const struct view *view)
 
 	if (!same)
 		display->changed_ns = view->now_ns;
-	if ((same && view->now_ns < display->drawn_ns + BLOCK_REFRESH_NS) || !output_idle(&display->output))
+	if ((same && view->now_ns < display->drawn_ns + BLOCK_REFRESH_NS) || !output_idle(display->output))
 		return;
 	add_erase(display, &out);
 	text_add(&out, text_get(&block));
-	output_write(&display->output, text_get(&out), out.length);
+	output_write(display->output, OUTPUT_LINE, &out, 0);
 	text_clear(&display->block);
 	text_add(&display->block, text_get(&block));
 	display->n_lines = n_lines;
@@ -213,10 +232,42 @@ static void draw_block(struct display *display, const struct view *view)
 	display->drawn_ns = view->now_ns;
 }
 
+static uint64_t count_lines(const char *data, size_t size_bytes)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < size_bytes; i++)
+		n += data[i] == '\n';
+	return n;
+}
+
+/* What the reader of standard error was too slow for, once there is room to say so. Returns how many lines that were. */
+static uint64_t add_dropped(struct display *display, enum output_rank rank, struct text *text)
+{
+	uint64_t n = output_take_dropped(display->output, rank);
+	char message[128];
+	struct log_line line = {
+		.level = WEIR_LOG_WARNING,
+		.pipeline = display->plan ? display->plan->pipeline : NULL,
+		.worker = -1,
+		.message = message,
+	};
+
+	if (!n)
+		return 0;
+	snprintf(message, sizeof(message),
+		 "%" PRIu64 " line%s not written, because standard error was not read fast enough", n,
+		 n == 1 ? "" : "s");
+	clock_gettime(CLOCK_REALTIME, &line.time);
+	log_line_format(&line, &display->log_style, text);
+	return n;
+}
+
 /* Everything that is not the block goes through here. */
-static void print_above(struct display *display, const char *data, size_t size_bytes)
+static void print_above(struct display *display, enum output_rank rank, const char *data, size_t size_bytes)
 {
 	_cleanup_(text_deinit) struct text out = TEXT_NULL;
+	uint64_t n_lines = count_lines(data, size_bytes);
 
 	if (display->block.length && display->shares_terminal) {
 		struct view view;
@@ -229,21 +280,24 @@ static void print_above(struct display *display, const char *data, size_t size_b
 		view_deinit(&view);
 	}
 	add_erase(display, &out);
+	n_lines += add_dropped(display, rank, &out);
+	if (!n_lines)
+		return;
 	text_add_bytes(&out, data, size_bytes);
 	text_add(&out, text_get(&display->block));
 	if (display->block.length)
 		display->block_columns = display->terminal.columns;
-	output_write(&display->output, text_get(&out), out.length);
+	output_write(display->output, rank, &out, n_lines);
 }
 
 /* ---- progress ---- */
 
-static void notify_status(const struct view *view, const struct rates *rates)
+static void notify_status(const struct display *display, const struct view *view)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 
-	live_format_line(view, rates, &text);
-	sd_notifyf(0, "STATUS=%s", text_get(&text));
+	live_format_line(view, &display->rates, &text);
+	notice_mention(display->settings.notice, "STATUS=%s", text_get(&text));
 }
 
 static void say_progress(struct display *display, const struct view *view)
@@ -274,14 +328,14 @@ static void say_json(struct display *display, const struct view *view)
 	text_add(&text, ",\"view\":");
 	view_format_json(view, &text);
 	text_add(&text, "}\n");
-	output_write(&display->output, text_get(&text), text.length);
+	print_above(display, OUTPUT_LINE, text_get(&text), text.length);
 }
 
 static void show(struct display *display, const struct view *view)
 {
 	rates_update(&display->rates, view);
 	if (display->mode != MODE_BLOCK)
-		notify_status(view, &display->rates);
+		notify_status(display, view);
 	switch (display->mode) {
 	case MODE_BLOCK:
 		if (display->shares_terminal && data_begun(view)) {
@@ -317,6 +371,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	(void)usec;
 	view_take(display->supervisor, &view);
 	show(display, &view);
+	print_above(display, OUTPUT_LINE, "", 0); /* the reader may have caught up */
 	r = sd_event_source_set_time_relative(source, interval_ns(display, view.now_ns) / NS_PER_US);
 	view_deinit(&view);
 	if (r < 0)
@@ -365,6 +420,11 @@ static bool wanted(const struct display *display, enum weir_log_level level, con
 	return level <= limit;
 }
 
+static enum output_rank rank_of(enum weir_log_level level)
+{
+	return level <= WEIR_LOG_ERROR ? OUTPUT_FAILURE : OUTPUT_LINE;
+}
+
 void display_log(struct display *display, enum weir_log_level level, const char *stage, int worker, pid_t pid,
 		 const struct log_item *item, const char *message)
 {
@@ -383,7 +443,7 @@ void display_log(struct display *display, enum weir_log_level level, const char 
 		return;
 	clock_gettime(CLOCK_REALTIME, &line.time);
 	log_line_format(&line, &display->log_style, &text);
-	print_above(display, text_get(&text), text.length);
+	print_above(display, rank_of(level), text_get(&text), text.length);
 }
 
 void display_say(struct display *display, enum weir_log_level level, const char *format, ...)
@@ -402,12 +462,12 @@ void display_say(struct display *display, enum weir_log_level level, const char 
 		return;
 	table_add_styled(&line, level <= WEIR_LOG_ERROR ? CELL_BAD : CELL_BOLD, display->log_style.color, "weir: ");
 	text_printf(&line, "%s\n", text_get(&text));
-	print_above(display, text_get(&line), line.length);
+	print_above(display, rank_of(level), text_get(&line), line.length);
 }
 
 void display_print(struct display *display, const char *text)
 {
-	print_above(display, text, strlen(text));
+	print_above(display, OUTPUT_FAILURE, text, strlen(text));
 }
 
 bool display_is_json(const struct display *display)
@@ -459,6 +519,5 @@ void display_summary(struct display *display, const struct ending *ending)
 			       display->terminal.color, &text);
 	if (display->log_style.journal && !display->settings.json)
 		add_priorities(&text, ending->exit_code == EXIT_DONE ? WEIR_LOG_NOTICE : WEIR_LOG_WARNING);
-	output_write(&display->output, text_get(&text), text.length);
-	output_finish(&display->output);
+	print_above(display, OUTPUT_LAST, text_get(&text), text.length);
 }

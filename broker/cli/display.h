@@ -13,6 +13,7 @@
 #include "common/observe/log_item.h"
 
 struct display;
+struct notice;
 struct supervisor;
 
 enum progress { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER, PROGRESS_JSON };
@@ -22,11 +23,15 @@ struct display_settings {
 	enum progress progress;
 	enum display_log_format log_format;
 	bool quiet, verbose;
-	bool json; /* the summary too */
+	bool json;             /* the summary too */
+	struct notice *notice; /* borrowed; NULL: nobody wants to know */
 };
 
-/* Looks at the terminal. Works at once; shows progress from display_watch() on. Never fails. */
+/* Looks at the terminal. Works at once; shows progress from display_watch() on. Never fails: see display_works(). */
 struct display *display_new(const struct display_settings *settings);
+/* False: there was no room for the thread that writes, so every line waits for its reader. Good enough to say why nothing is started. */
+bool display_works(const struct display *display);
+/* Waits for the reader, at most as long as output_finish(). */
 struct display *display_free(struct display *display);
 
 /*
@@ -51,5 +56,5 @@ void display_resize(struct display *display);
 
 /* Takes the live block away; from here on nothing is drawn. Before the supervisor is freed. */
 void display_end(struct display *display);
-/* The last words. May wait for the reader. */
+/* The last words. They are written when display_free() returns, if anybody takes them. */
 void display_summary(struct display *display, const struct ending *ending);

@@ -1,87 +1,207 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *      lines --> backlog --> pieces of whole lines --> poll, write --> whatever standard error is
+ *                   |                                     |
+ *                   '- full: dropped, and the display     '- failed (a full disk): lost; the next piece is preceded by a line that says so,
+ *                      says so when there is room             and if not even that can be written, it is tried again with the next
+ *
+ * A piece is at most PIPE_BUF bytes and ends with a line where it can: a pipe takes it whole, and what others write into the same pipe comes
+ * between lines. A file takes all at once: where one write waits for the disk, sixteen wait sixteen times. The descriptor is not made non-blocking: that would be so for everybody who shares it.
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/cli/courier.h"
 #include "broker/cli/output.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/base/must.h"
 
-#define BACKLOG_MAX_BYTES (64u * 1024)
-#define PIECE_BYTES 4096u /* PIPE_BUF: a pipe that is ready takes so much without waiting */
+#define PIECE_BYTES 4096u /* PIPE_BUF */
+#define ROOM_FOR_WORDS_BYTES 1024u
+#define FINISH_STALL_NS (3 * NS_PER_S)
+#define FINISH_ALL_NS (10 * NS_PER_S)
+#define FINISH_TERMINAL_NS (30 * NS_PER_S) /* somebody reads there: that takes longer */
 
-static bool writable(int fd, int wait_ms)
+static const size_t limits_bytes[] = {
+	[OUTPUT_LINE] = 64ul * 1024, [OUTPUT_FAILURE] = 96ul * 1024, [OUTPUT_LAST] = SIZE_MAX
+};
+
+struct output {
+	int fd;
+	size_t piece_bytes;      /* at most */
+	struct courier *courier; /* NULL: there was no room for a thread */
+	output_loss_fn *format_loss;
+	const void *loss_data;
+	uint64_t n_dropped; /* the loop's: lines that did not get into the backlog */
+	/* who delivers alone: */
+	uint64_t n_lost; /* lines that could not be written */
+	int lost_errno;
+	bool torn; /* what was written last is no whole line */
+};
+
+/* ---- in the thread ---- */
+
+static uint64_t count_lines(const char *bytes, size_t size_bytes)
 {
-	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+	uint64_t n = 0;
 
-	return poll(&pollfd, 1, wait_ms) > 0;
+	for (size_t i = 0; i < size_bytes; i++)
+		n += bytes[i] == '\n';
+	return n;
 }
 
-/* Returns the bytes that are dealt with: written, or never to be written because the reader is gone. */
-static size_t write_some(int fd, const char *data, size_t n, int wait_ms)
+/* As many whole lines as go into a piece; of a longer one, its begin. */
+static size_t piece_size(const struct output *output, const char *bytes, size_t size_bytes)
 {
+	const char *end;
+
+	if (size_bytes <= output->piece_bytes)
+		return size_bytes;
+	end = memrchr(bytes, '\n', output->piece_bytes);
+	return end ? (size_t)(end - bytes) + 1 : output->piece_bytes;
+}
+
+/* Returns the bytes that were written; fewer than all: errno says why. */
+static size_t write_piece(struct output *output, const char *bytes, size_t size_bytes)
+{
+	struct pollfd pollfd = { .fd = output->fd, .events = POLLOUT };
 	size_t done = 0;
 
-	while (done < n && writable(fd, wait_ms)) {
-		ssize_t written = write(fd, data + done, n - done < PIECE_BYTES ? n - done : PIECE_BYTES);
+	while (done < size_bytes) {
+		ssize_t n;
 
-		if (written >= 0)
-			done += (size_t)written;
-		else if (errno != EINTR && errno != EAGAIN)
-			return n;
+		(void)poll(&pollfd, 1, -1);
+		n = write(output->fd, bytes + done, size_bytes - done);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			break;
+		if (n <= 0)
+			continue;
+		done += (size_t)n;
+		output->torn = bytes[done - 1] != '\n';
+		if (output->courier)
+			courier_moved(output->courier);
 	}
 	return done;
 }
 
-static void flush(struct output *output, int wait_ms)
+static void lose(struct output *output, const char *bytes, size_t size_bytes)
 {
-	size_t done = write_some(output->fd, text_get(&output->backlog), output->backlog.length, wait_ms);
-
-	if (!done)
-		return;
-	memmove(output->backlog.data, output->backlog.data + done, output->backlog.length - done + 1);
-	output->backlog.length -= done;
+	output->lost_errno = errno;
+	output->n_lost += count_lines(bytes, size_bytes);
 }
 
-void output_write(struct output *output, const char *data, size_t size_bytes)
+/* Returns false if that can't be written either. */
+static bool tell_lost(struct output *output)
 {
-	size_t done = 0;
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 
-	flush(output, 0);
-	if (output->backlog.length + size_bytes > BACKLOG_MAX_BYTES) {
-		output->n_dropped++;
+	if (!output->n_lost)
+		return true;
+	if (output->torn)
+		text_add_char(&text, '\n');
+	output->format_loss(output->loss_data, output->n_lost, strerrordesc_np(output->lost_errno), &text);
+	if (write_piece(output, text_get(&text), text.length) < text.length)
+		return false;
+	output->n_lost = 0;
+	return true;
+}
+
+static void deliver(void *data, const char *bytes, size_t size_bytes)
+{
+	struct output *output = data;
+
+	(void)tell_lost(output);
+	while (size_bytes) {
+		size_t piece = piece_size(output, bytes, size_bytes);
+		size_t done = tell_lost(output) ? write_piece(output, bytes, piece) : 0;
+
+		if (done < piece)
+			lose(output, bytes + done, piece - done);
+		bytes += piece;
+		size_bytes -= piece;
+	}
+}
+
+/* ---- in the loop ---- */
+
+struct output *output_new(int fd, output_loss_fn *format_loss, const void *loss_data)
+{
+	struct output *output = calloc(1, sizeof(*output));
+	struct stat st;
+
+	must(output);
+	output->fd = fd;
+	output->piece_bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX : PIECE_BYTES;
+	output->format_loss = format_loss;
+	output->loss_data = loss_data;
+	(void)courier_new("weir-log", deliver, output, &output->courier);
+	return output;
+}
+
+bool output_has_thread(const struct output *output)
+{
+	return output->courier;
+}
+
+void output_write(struct output *output, enum output_rank rank, const struct text *text, uint64_t n_lines)
+{
+	if (!text->length)
 		return;
-	}
-	if (output->n_dropped) {
-		text_printf(&output->backlog,
-			    "weir: %" PRIu64 " messages were dropped because standard error was not read\n",
-			    output->n_dropped);
-		output->n_dropped = 0;
-		flush(output, 0);
-	}
-	if (!output->backlog.length)
-		done = write_some(output->fd, data, size_bytes, 0);
-	text_add_bytes(&output->backlog, data + done, size_bytes - done);
+	if (!output->courier)
+		deliver(output, text_get(text), text->length);
+	else if (!courier_post(output->courier, text_get(text), text->length, limits_bytes[rank]))
+		output->n_dropped += n_lines;
 }
 
 bool output_idle(struct output *output)
 {
-	flush(output, 0);
-	return !output->backlog.length && writable(output->fd, 0);
+	struct pollfd pollfd = { .fd = output->fd, .events = POLLOUT };
+
+	return (!output->courier || courier_idle(output->courier)) && poll(&pollfd, 1, 0) > 0;
 }
 
-void output_finish(struct output *output)
+uint64_t output_take_dropped(struct output *output, enum output_rank rank)
 {
-	while (output->backlog.length)
-		flush(output, -1);
+	uint64_t n = output->n_dropped;
+
+	if (!n ||
+	    (rank != OUTPUT_LAST && courier_load_bytes(output->courier) + ROOM_FOR_WORDS_BYTES > limits_bytes[rank]))
+		return 0;
+	output->n_dropped = 0;
+	return n;
 }
 
-void output_deinit(struct output *output)
+/* Nobody has to wait for the reader of a pipe that holds it all. */
+static void enlarge_pipe(const struct output *output, size_t more_bytes)
 {
-	text_deinit(&output->backlog);
+	int size_bytes = fcntl(output->fd, F_GETPIPE_SZ);
+
+	if (size_bytes > 0)
+		(void)fcntl(output->fd, F_SETPIPE_SZ, size_bytes + (int)(more_bytes + 2 * PIECE_BYTES));
+}
+
+bool output_finish(struct output *output)
+{
+	if (!output->courier)
+		return !output->n_lost;
+	courier_nudge(output->courier); /* what was lost is told, if it can be now */
+	if (!courier_wait(output->courier, NS_PER_MS, NS_PER_MS))
+		enlarge_pipe(output, courier_load_bytes(output->courier));
+	if (isatty(output->fd))
+		return courier_wait(output->courier, FINISH_TERMINAL_NS, FINISH_TERMINAL_NS);
+	return courier_wait(output->courier, FINISH_STALL_NS, FINISH_ALL_NS);
+}
+
+void output_free(struct output *output)
+{
+	if (output && courier_free(output->courier))
+		free(output);
 }
 
 int output_hold_standard(void)

@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "broker/cli/command.h"
 #include "broker/cli/display.h"
+#include "broker/cli/notice.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
@@ -33,13 +33,14 @@
 #include "common/base/quantity.h"
 #include "common/store/letter_store.h"
 
-enum { OVERRIDES_MAX = 64, SYSTEMD_MARGIN_S = 5, NOTIFY_WAIT_S = 2, FILES_WANTED = 524288 };
+enum { OVERRIDES_MAX = 64, SYSTEMD_MARGIN_S = 15 /* the last words, too */, FILES_WANTED = 524288 };
 
 struct run {
 	const char *spec;
 	struct spec_override overrides[OVERRIDES_MAX];
 	size_t n_overrides;
 	uint64_t begun_ns;
+	struct notice *notice;
 	struct display *display;
 	struct diagnostics diagnostics;
 	struct plan *plan;
@@ -258,11 +259,11 @@ static void say_draining(const struct run *run)
 	view_take(run->supervisor, &view);
 	/* systemd waits as long as the ladder takes, however long the spec lets it be. */
 	if (view.stop_deadline_ns > view.now_ns)
-		sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
-			   (unsigned long long)((view.stop_deadline_ns - view.now_ns) / NS_PER_US +
-						SYSTEMD_MARGIN_S * 1000000ULL));
+		notice_send(run->notice, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+			    (unsigned long long)((view.stop_deadline_ns - view.now_ns) / NS_PER_US +
+						 SYSTEMD_MARGIN_S * 1000000ULL));
 	else
-		sd_notify(0, "STOPPING=1");
+		notice_send(run->notice, "STOPPING=1");
 	view_deinit(&view);
 }
 
@@ -271,7 +272,8 @@ static void on_phase(void *data, const char *phase)
 	struct run *run = data;
 
 	if (strcmp(phase, "running") == 0) {
-		sd_notifyf(0, "READY=1\nSTATUS=running %u stages, %u workers", run->plan->n_stages, run->plan->n_slots);
+		notice_send(run->notice, "READY=1\nSTATUS=running %u stages, %u workers", run->plan->n_stages,
+			    run->plan->n_slots);
 		say_running(run);
 	} else if (strcmp(phase, "draining") == 0) {
 		say_draining(run);
@@ -337,7 +339,7 @@ static int watch_signals(struct run *run)
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGWINCH, on_resize, run);
 	if (r >= 0)
-		r = sd_event_set_watchdog(run->event, true);
+		r = notice_watchdog(run->notice, run->event);
 	return r < 0 ? error_origin(r) : 0;
 }
 
@@ -472,7 +474,7 @@ static int conclude(struct run *run)
 	run_dir_close(&run->dir);
 	display_summary(run->display, &ending);
 	/* systemd reads READY=1 of a run that was over at once before it sees the end. */
-	sd_notify_barrier(0, NOTIFY_WAIT_S * 1000000ULL);
+	notice_finish(run->notice);
 	view_deinit(&view);
 	return ending.exit_code;
 }
@@ -499,6 +501,13 @@ static int run_pipeline(struct run *run)
 	return conclude(run);
 }
 
+static int say_no_thread(const struct run *run)
+{
+	display_say(run->display, WEIR_LOG_ERROR,
+		    "could not start, nothing was accepted: no room for a thread (ulimit -v, ulimit -u)");
+	return EXIT_TRY_AGAIN;
+}
+
 int run_command(int argc, char **argv)
 {
 	struct run run = { .diagnostics = DIAGNOSTICS_NULL, .dir = RUN_DIR_NULL, .begun_ns = clock_now_ns() };
@@ -508,8 +517,10 @@ int run_command(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	set_limits(&run);
+	r = notice_new(&run.notice);
+	settings.notice = run.notice;
 	run.display = display_new(&settings);
-	r = run_pipeline(&run);
+	r = r == 0 && display_works(run.display) ? run_pipeline(&run) : say_no_thread(&run);
 	display_end(run.display);
 	supervisor_free(run.supervisor);
 	control_server_free(run.server);
@@ -520,6 +531,7 @@ int run_command(int argc, char **argv)
 	free(run.worker_path);
 	free(run.dead_letter_store);
 	free(run.state_folder);
+	notice_free(run.notice);
 	display_free(run.display);
 	return r;
 }

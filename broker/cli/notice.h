@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What systemd is told (READY, STATUS, STOPPING, WATCHDOG). Its socket can be full for as long as systemd itself waits for a disk, and sd_notify()
+ * would wait for that: so a courier does. Without NOTIFY_SOCKET all of this is nothing. The loop thread's.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+struct notice;
+
+/* NULL without NOTIFY_SOCKET; all below are fine with that. Returns 0; -errno: no room for a thread. */
+int notice_new(struct notice **ret_notice);
+/* Newline-separated assignments, as sd_notify(3) takes them; sent in order, never dropped. */
+void notice_send(struct notice *notice, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what soon will be said anew: dropped while systemd reads nothing. */
+void notice_mention(struct notice *notice, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Tells the watchdog that this loop turns, as often as WATCHDOG_USEC wants it. Returns 0 or -errno. */
+int notice_watchdog(struct notice *notice, sd_event *event);
+/* Waits until systemd has read all of it, two seconds at most: only when nothing else is left to do. */
+void notice_finish(struct notice *notice);
+struct notice *notice_free(struct notice *notice);

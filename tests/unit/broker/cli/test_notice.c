@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling systemd must not wait for systemd. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "broker/cli/notice.h"
+#include "common/base/clock.h"
+
+static int systemd_fd;
+
+static int open_socket(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char name[64];
+	int n = snprintf(name, sizeof(name), "@weir-test-notice-%d", (int)getpid());
+
+	(void)state;
+	setenv("NOTIFY_SOCKET", name, 1);
+	memcpy(address.sun_path + 1, name + 1, (size_t)n - 1);
+	systemd_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return systemd_fd < 0 || bind(systemd_fd, (struct sockaddr *)&address,
+				      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)) < 0;
+}
+
+static int close_socket(void **state)
+{
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	return close(systemd_fd);
+}
+
+static const char *next_message(void)
+{
+	static char message[512];
+	ssize_t n = recv(systemd_fd, message, sizeof(message) - 1, 0);
+
+	assert_true(n >= 0);
+	message[n] = '\0';
+	return message;
+}
+
+static void test_in_order(void **state)
+{
+	struct notice *notice = NULL;
+
+	(void)state;
+	assert_int_equal(notice_new(&notice), 0);
+	assert_non_null(notice);
+	notice_send(notice, "READY=1\nSTATUS=running %d", 7);
+	notice_send(notice, "STOPPING=1");
+	assert_string_equal(next_message(), "READY=1\nSTATUS=running 7");
+	assert_string_equal(next_message(), "STOPPING=1");
+	notice_free(notice);
+}
+
+static void test_systemd_that_reads_nothing(void **state)
+{
+	struct notice *notice = NULL;
+	uint64_t begun_ns = clock_now_ns();
+	unsigned n_statuses = 0;
+
+	(void)state;
+	assert_int_equal(notice_new(&notice), 0);
+	for (int i = 0; i < 10000; i++)
+		notice_mention(notice, "STATUS=%d", i);
+	notice_send(notice, "STOPPING=1"); /* not dropped */
+	notice_finish(notice);             /* gives up */
+	assert_true(clock_now_ns() - begun_ns < 30 * NS_PER_S);
+	while (strncmp(next_message(), "STATUS=", 7) == 0)
+		n_statuses++; /* up to STOPPING=1, or this waits for ever */
+	assert_in_range(n_statuses, 1, 5000);
+	notice_free(notice);
+}
+
+static int stop(sd_event_source *source, uint64_t at_us, void *data)
+{
+	(void)source, (void)at_us;
+	return sd_event_exit(data, 0);
+}
+
+static void test_the_watchdog(void **state)
+{
+	struct notice *notice = NULL;
+	sd_event *event = NULL;
+
+	(void)state;
+	setenv("WATCHDOG_USEC", "20000", 1);
+	assert_int_equal(notice_new(&notice), 0);
+	assert_int_equal(sd_event_new(&event), 0);
+	assert_int_equal(notice_watchdog(notice, event), 0);
+	assert_true(sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 100000, 1, stop, event) >= 0);
+	assert_int_equal(sd_event_loop(event), 0);
+	assert_string_equal(next_message(), "WATCHDOG=1");
+	assert_string_equal(next_message(), "WATCHDOG=1");
+	notice_free(notice);
+	sd_event_unref(event);
+}
+
+static void test_nobody_wants_to_know(void **state)
+{
+	struct notice *notice = NULL;
+
+	(void)state;
+	assert_int_equal(notice_new(&notice), 0);
+	assert_null(notice);
+	notice_send(notice, "READY=1");
+	notice_mention(notice, "STATUS=1");
+	assert_int_equal(notice_watchdog(notice, NULL), 0);
+	notice_finish(notice);
+	assert_null(notice_free(notice));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_in_order, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_systemd_that_reads_nothing, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_the_watchdog, open_socket, close_socket),
+		cmocka_unit_test(test_nobody_wants_to_know),
+	};
+
+	unsetenv("NOTIFY_SOCKET");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
