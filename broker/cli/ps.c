@@ -77,6 +77,14 @@ static void set_row(struct table *table, size_t row, const struct view *view)
 	table_set(table, row, COLUMN_RESTARTS, restarts ? CELL_WARNING : CELL_PLAIN, "%" PRIu32, restarts);
 }
 
+/* One that is in trouble may not keep the others from being seen. */
+static int ask_briefly(const char *name, struct text *body)
+{
+	int status, r = pipeline_try(name, "status", NULL, 0, &status, body);
+
+	return pipeline_explain(name, "status", r, status, text_get(body));
+}
+
 static void list_text(char *const *names, size_t n)
 {
 	_cleanup_(table_deinit) struct table table = TABLE_NULL;
@@ -93,7 +101,7 @@ static void list_text(char *const *names, size_t n)
 		_cleanup_(text_deinit) struct text body = TEXT_NULL;
 
 		table_set(&table, i, COLUMN_NAME, CELL_BOLD, "%s", names[i]);
-		if (pipeline_view(names[i], &copy, &body) == 0)
+		if (ask_briefly(names[i], &body) == 0 && view_read(text_get(&body), &copy) == 0)
 			set_row(&table, i, &copy.view);
 		else
 			table_set(&table, i, COLUMN_PHASE, CELL_WARNING, "no answer");
@@ -110,7 +118,7 @@ static void list_json(char *const *names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(text_deinit) struct text body = TEXT_NULL;
 
-		if (pipeline_ask(names[i], "status", NULL, 0, &body) != 0)
+		if (ask_briefly(names[i], &body) != 0)
 			continue;
 		printf("%s%s", any ? ",\n" : "", text_get(&body));
 		any = true;

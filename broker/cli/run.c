@@ -20,6 +20,7 @@
 #include "broker/cli/command.h"
 #include "broker/cli/display.h"
 #include "broker/cli/notice.h"
+#include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
@@ -33,7 +34,7 @@
 #include "common/base/quantity.h"
 #include "common/store/letter_store.h"
 
-enum { OVERRIDES_MAX = 64, SYSTEMD_MARGIN_S = 15 /* the last words, too */, FILES_WANTED = 524288 };
+enum { OVERRIDES_MAX = 64, ATTEMPTS_MAX = 3, SYSTEMD_MARGIN_S = 15 /* the last words, too */, FILES_WANTED = 524288 };
 
 struct run {
 	const char *spec;
@@ -210,17 +211,27 @@ static int load_spec(struct run *run)
 	return r < 0 ? EXIT_TRY_AGAIN : r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
 }
 
+/* Who has the name may end while it is asked: then it is ours. */
 static int open_run_dir(struct run *run)
 {
-	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	_cleanup_(text_deinit) struct text why = TEXT_NULL, taken = TEXT_NULL;
 	pid_t pid = 0;
-	int r = run_dir_open(&run->dir, run->plan->pipeline, &pid, &why);
+	int r;
 
 	run->dead_letter_store = state_dir_dead_letters(run->plan->pipeline);
 	run->state_folder = state_dir_keyed_state(run->plan->pipeline);
+	for (int i = 0; i < ATTEMPTS_MAX; i++) {
+		text_clear(&why);
+		r = run_dir_open(&run->dir, run->plan->pipeline, &pid, &why);
+		if (r != RUN_DIR_E_TAKEN || pipeline_explain_taken(run->plan->pipeline, pid, &taken))
+			break;
+	}
 	if (r == 0)
 		return 0;
-	display_say(run->display, WEIR_LOG_ERROR, "%s", why.length ? text_get(&why) : strerror(-r));
+	display_say(run->display, WEIR_LOG_ERROR, "%s",
+		    taken.length ? text_get(&taken) :
+		    why.length   ? text_get(&why) :
+				   strerror(-r));
 	return EXIT_TRY_AGAIN;
 }
 

@@ -15,6 +15,7 @@
 #include "broker/cli/command.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
+#include "broker/control/run_dir.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/clock.h"
 #include "common/base/must.h"
@@ -23,6 +24,7 @@
 
 #define STOP_DEFAULT_NS (5 * NS_PER_S)
 #define PATIENCE_NS NS_PER_S
+#define SLICE_MS 100
 
 struct order {
 	const struct command *command;
@@ -127,21 +129,33 @@ static int parse_arguments(struct order *order, int argc, char **argv)
 	return parse_name(order, argv[parser.first]);
 }
 
-/* Returns true once the process is gone. */
-static bool wait_gone(int pidfd, uint64_t deadline_ns)
+/* The name is free: what is left of the process only writes its last words, which somebody may not read for long. */
+static bool has_ended(const char *run_dir, pid_t pid)
 {
+	return run_dir_pid(run_dir) != pid;
+}
+
+/* Returns true once the process is gone, or has ended its run and is a second late in going. */
+static bool wait_gone(const struct order *order, pid_t pid, int pidfd, uint64_t deadline_ns)
+{
+	_cleanup_(free) char *run_dir = run_dir_path(order->name);
 	struct pollfd pollfd = { .fd = pidfd, .events = POLLIN };
+	bool ended = false;
 
 	for (;;) {
 		uint64_t now_ns = clock_now_ns();
-		int r = poll(&pollfd, 1, deadline_poll_ms(deadline_ns, now_ns, 60000));
+		int r = poll(&pollfd, 1, deadline_poll_ms(deadline_ns, now_ns, SLICE_MS));
 
 		if (r > 0)
 			return true;
 		if (r < 0 && errno != EINTR)
-			return false;
+			return ended;
+		if (!ended && has_ended(run_dir, pid)) {
+			ended = true;
+			deadline_ns = deadline_earlier(deadline_ns, now_ns + PATIENCE_NS);
+		}
 		if (now_ns >= deadline_ns)
-			return false;
+			return ended;
 	}
 }
 
@@ -150,9 +164,10 @@ static uint64_t time_left_ns(const struct order *order)
 {
 	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
+	int status;
 
-	if (pipeline_ask(order->name, "status", NULL, 0, &body) == 0 && view_read(text_get(&body), &copy) == 0 &&
-	    copy.view.stop_deadline_ns > copy.view.now_ns)
+	if (pipeline_try(order->name, "status", NULL, 0, &status, &body) == 0 && status == 0 &&
+	    view_read(text_get(&body), &copy) == 0 && copy.view.stop_deadline_ns > copy.view.now_ns)
 		return copy.view.stop_deadline_ns - copy.view.now_ns;
 	return order->timeout_ns;
 }
@@ -181,25 +196,36 @@ static int report(const struct order *order, bool waited, bool gone, uint64_t pa
 	return !waited || gone ? EXIT_DONE : EXIT_STILL_THERE;
 }
 
+/* A process that held the lock before and after its number was turned into a descriptor is the one behind that. */
+static int watch_holder(const char *run_dir, pid_t *ret_pid)
+{
+	int pidfd = -1;
+
+	do {
+		fd_close(pidfd);
+		*ret_pid = run_dir_pid(run_dir);
+		pidfd = *ret_pid > 0 ? (int)syscall(SYS_pidfd_open, *ret_pid, 0) : -1;
+	} while (run_dir_pid(run_dir) != *ret_pid);
+	return pidfd;
+}
+
+/* The order comes before all questions: one that is not answered soon is there all the same when the pipeline goes on. */
 static int give(const struct order *order)
 {
-	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
-	_cleanup_(text_deinit) struct text status = TEXT_NULL, reply = TEXT_NULL;
-	_cleanup_(close) int pidfd = -1;
+	_cleanup_(free) char *run_dir = run_dir_path(order->name);
+	_cleanup_(text_deinit) struct text reply = TEXT_NULL;
+	pid_t pid;
+	_cleanup_(close) int pidfd = watch_holder(run_dir, &pid);
 	uint64_t begun_ns = clock_now_ns();
 	bool gone;
-	int r = pipeline_view(order->name, &copy, &status);
+	int r = pipeline_ask(order->name, order->verb, order->cause, order->timeout_ns, &reply);
 
-	if (r)
-		return r;
-	pidfd = (int)syscall(SYS_pidfd_open, copy.view.pid, 0);
-	r = pipeline_ask(order->name, order->verb, order->cause, order->timeout_ns, &reply);
 	if (r)
 		return r;
 	if (!order->wait)
 		return report(order, false, false, clock_now_ns() - begun_ns);
-	/* No such process: it has ended between the two requests. */
-	gone = pidfd < 0 || wait_gone(pidfd, clock_now_ns() + time_left_ns(order) + PATIENCE_NS);
+	/* No such process: it ended when it had answered. */
+	gone = pidfd < 0 || wait_gone(order, pid, pidfd, clock_now_ns() + time_left_ns(order) + PATIENCE_NS);
 	return report(order, true, gone, clock_now_ns() - begun_ns);
 }
 

@@ -43,10 +43,12 @@ static int take_reply(void *socket, uint64_t correlation, int *ret_status, struc
 	}
 }
 
-static int wait_for_reply(void *socket, const char *run_dir, uint64_t deadline_ns, uint64_t correlation,
-			  int *ret_status, struct text *ret_body)
+static int wait_for_reply(void *socket, const struct control_question *question, uint64_t correlation, int *ret_status,
+			  struct text *ret_body)
 {
 	struct pollfd wait = { .fd = wire_fd(socket), .events = POLLIN };
+	uint64_t begun_ns = clock_now_ns(),
+		 deadline_ns = question->wait_ns < UINT64_MAX - begun_ns ? begun_ns + question->wait_ns : UINT64_MAX;
 	int outcome = CONTROL_E_NO_ANSWER;
 
 	for (;;) {
@@ -57,29 +59,36 @@ static int wait_for_reply(void *socket, const char *run_dir, uint64_t deadline_n
 			return r;
 		if (now_ns >= deadline_ns)
 			return outcome;
-		if (outcome == CONTROL_E_NO_ANSWER && !run_dir_is_alive(run_dir)) {
+		if (outcome == CONTROL_E_NO_ANSWER && !run_dir_is_alive(question->run_dir)) {
 			outcome = CONTROL_E_NOT_RUNNING;
 			deadline_ns = deadline_earlier(deadline_ns, now_ns + LAST_WORDS_NS);
 		}
+		if (outcome == CONTROL_E_NO_ANSWER && question->waiting &&
+		    !question->waiting(question->data, now_ns - begun_ns))
+			return outcome;
 		if (poll(&wait, 1, deadline_poll_ms(deadline_ns, now_ns, SLICE_MS)) < 0 && errno != EINTR)
 			return error_origin(-errno);
 	}
 }
 
-static int ask(void *socket, const char *run_dir, const char *path, struct message *message, uint64_t deadline_ns,
-	       int *ret_status, struct text *ret_body)
+static int ask(void *socket, const struct control_question *question, const char *path, int *ret_status,
+	       struct text *ret_body)
 {
 	_cleanup_(text_deinit) struct text endpoint = TEXT_NULL;
+	struct message message = { .type = MESSAGE_REQUEST };
 	int r;
 
 	text_printf(&endpoint, "ipc://%s", path);
 	if (zmq_connect(socket, text_get(&endpoint)))
 		return error_origin(-errno);
-	message->request.correlation = clock_now_ns() ^ (uint64_t)getpid() << 48;
-	r = wire_send(socket, message);
+	message.request.correlation = clock_now_ns() ^ (uint64_t)getpid() << 48;
+	message.request.verb = bytes_of(question->verb);
+	message.request.argument = bytes_of(question->argument);
+	message.request.timeout_ns = question->timeout_ns;
+	r = wire_send(socket, &message);
 	if (r)
 		return error_fold(r);
-	return wait_for_reply(socket, run_dir, deadline_ns, message->request.correlation, ret_status, ret_body);
+	return wait_for_reply(socket, question, message.request.correlation, ret_status, ret_body);
 }
 
 /* Who answers must be who we are: a socket of somebody else is not asked. */
@@ -97,31 +106,35 @@ static int check_socket(const char *run_dir, const char *path)
 	return S_ISSOCK(st.st_mode) && st.st_uid == geteuid() ? 0 : error_origin(-EPERM);
 }
 
-int control_request(const char *run_dir, const char *verb, const char *argument, uint64_t timeout_ns, uint64_t wait_ns,
-		    int *ret_status, struct text *ret_body)
+int control_ask(const struct control_question *question, int *ret_status, struct text *ret_body)
 {
-	struct message message = { .type = MESSAGE_REQUEST };
 	_cleanup_(text_deinit) struct text path = TEXT_NULL;
-	uint64_t now_ns = clock_now_ns(), deadline_ns = wait_ns < UINT64_MAX - now_ns ? now_ns + wait_ns : UINT64_MAX;
 	void *context, *socket;
 	int r;
 
-	text_printf(&path, "%s/control", run_dir);
-	r = check_socket(run_dir, text_get(&path));
+	text_printf(&path, "%s/control", question->run_dir);
+	r = check_socket(question->run_dir, text_get(&path));
 	if (r)
 		return r;
-	message.request.verb = bytes_of(verb);
-	message.request.argument = bytes_of(argument);
-	message.request.timeout_ns = timeout_ns;
 	r = wire_context_open(1, &context);
 	if (r)
 		return error_trace(r);
 	r = wire_socket_open(context, WIRE_CLIENT, &socket);
 	if (!r) {
-		r = ask(socket, run_dir, text_get(&path), &message, deadline_ns, ret_status, ret_body);
+		r = ask(socket, question, text_get(&path), ret_status, ret_body);
 		zmq_close(socket);
 	}
 	while (zmq_ctx_term(context) && errno == EINTR)
 		;
 	return r;
+}
+
+int control_request(const char *run_dir, const char *verb, const char *argument, uint64_t timeout_ns, uint64_t wait_ns,
+		    int *ret_status, struct text *ret_body)
+{
+	const struct control_question question = {
+		.run_dir = run_dir, .verb = verb, .argument = argument, .timeout_ns = timeout_ns, .wait_ns = wait_ns
+	};
+
+	return control_ask(&question, ret_status, ret_body);
 }

@@ -156,6 +156,16 @@ static int lock_write_pid(int fd)
 	return 0;
 }
 
+/* What can be said without asking it. */
+static void say_taken(const char *name, pid_t pid, struct text *why)
+{
+	if (pid)
+		text_printf(why, "pipeline '%s' is already running (process %d); see 'weir ps %s'", name, (int)pid,
+			    name);
+	else
+		text_printf(why, "pipeline '%s' is being started by somebody else just now; see 'weir ps'", name);
+}
+
 /* Opens, checks and locks the lock file of a folder. Returns 0; RUN_DIR_E_*; AGAIN; -errno. */
 static int lock_take(int folder, const char *path, int *ret_fd, pid_t *ret_pid, struct text *why)
 {
@@ -177,10 +187,7 @@ static int lock_take(int folder, const char *path, int *ret_fd, pid_t *ret_pid, 
 	if (fcntl(fd, F_OFD_SETLK, &lock)) {
 		if (errno != EAGAIN && errno != EACCES)
 			return error_origin(-errno);
-		*ret_pid = lock_pid(fd);
-		text_printf(why,
-			    "pipeline '%s' is already running (process %d); see 'weir ps', end it with 'weir drain %s'",
-			    strrchr(path, '/') + 1, (int)*ret_pid, strrchr(path, '/') + 1);
+		say_taken(strrchr(path, '/') + 1, *ret_pid = lock_pid(fd), why);
 		return RUN_DIR_E_TAKEN;
 	}
 	if (!is_same(folder, LOCK_NAME, fd))
@@ -288,20 +295,33 @@ void run_dir_close(struct run_dir *dir)
 	*dir = (struct run_dir)RUN_DIR_NULL;
 }
 
-static bool is_alive_at(int at, const char *path)
+static bool is_alive_at(int at, const char *path, pid_t *ret_pid)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	_cleanup_(close) int folder = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
 
+	*ret_pid = 0;
 	if (folder < 0)
 		return false;
 	fd = openat(folder, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return false;
+	*ret_pid = lock_pid(fd);
+	return true;
 }
 
 bool run_dir_is_alive(const char *path)
 {
-	return is_alive_at(AT_FDCWD, path);
+	pid_t pid;
+
+	return is_alive_at(AT_FDCWD, path, &pid);
+}
+
+pid_t run_dir_pid(const char *path)
+{
+	pid_t pid;
+
+	return is_alive_at(AT_FDCWD, path, &pid) ? pid : 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -316,12 +336,13 @@ int run_dir_list(char ***ret_names, size_t *ret_n)
 	char **names = NULL, **more;
 	size_t n = 0;
 	struct dirent *entry;
+	pid_t pid;
 	int r = 0;
 
 	if (!dir && errno != ENOENT)
 		return error_origin(-errno);
 	while (dir && !r && (entry = readdir(dir))) {
-		if (!is_name(entry->d_name) || !is_alive_at(dirfd(dir), entry->d_name))
+		if (!is_name(entry->d_name) || !is_alive_at(dirfd(dir), entry->d_name, &pid))
 			continue;
 		more = reallocarray(names, n + 1, sizeof(*names));
 		if (more) {

@@ -32,3 +32,5 @@ char *run_dir_path(const char *pipeline);
 int run_dir_list(char ***ret_names, size_t *ret_n);
 /* Whether somebody holds the lock of the folder at path. Takes no lock itself, so it never gets into anybody's way. */
 bool run_dir_is_alive(const char *path);
+/* Who holds it: a process, as it says itself; 0: nobody does, or it has just begun and not said so yet. */
+pid_t run_dir_pid(const char *path);
