@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dead letters that are to be given again pass by the supervisor: it tells `weir dlq replay` which slots there are, and the workers that
- * something is marked for them. It reads no letter and waits for no lock of theirs.
+ * something is marked for them. It reads no letter and waits for no lock of theirs, but at the end, when nobody is left: then for two seconds at most.
  */
 #include <string.h>
 
 #include "broker/supervise/supervisor_priv.h"
+#include "common/base/clock.h"
 #include "common/base/must.h"
 #include "common/memory/doorbell.h"
 #include "common/store/letter_replay.h"
+
+#define SETTLE_WAIT_NS (2 * NS_PER_S)
 
 static void add_string(struct text *text, const char *string)
 {
@@ -136,6 +139,8 @@ bool letters_settle(struct supervisor *supervisor)
 
 	if ((!replayed && !letters) || !supervisor->dead_letter_store)
 		return false;
+	/* Somebody stopped in the midst of writing would keep this pipeline from its end. */
+	letter_store_limit_wait(SETTLE_WAIT_NS);
 	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
 	if (r == 0 && replayed)
 		r = release(supervisor, store);

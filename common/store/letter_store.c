@@ -110,7 +110,9 @@ static int open_tables(struct letter_store *store)
 
 	if (store->mode == LETTER_STORE_READ)
 		return find_tables(store);
-	letter_turn_take(store);
+	r = letter_turn_take(store);
+	if (r)
+		return r;
 	r = find_tables(store);
 	letter_turn_give(store);
 	return r;
@@ -225,9 +227,10 @@ static MDB_val name_of_last(void)
 
 int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn)
 {
-	int r;
+	int r = letter_turn_take(store);
 
-	letter_turn_take(store);
+	if (r)
+		return r;
 	r = mdb_txn_begin(store->env, NULL, 0, ret_txn);
 	/* Who purged a full store has used a page or two beyond its size. */
 	if (r == MDB_MAP_RESIZED && mdb_env_set_mapsize(store->env, 0) == 0)
@@ -472,6 +475,12 @@ void letter_store_explain(const char *path, int r, struct text *text)
 	case -EFBIG:
 	case -EIO: /* a write that fell short: most likely of room */
 		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
+		break;
+	case -ETIMEDOUT:
+		text_printf(
+			text,
+			"process %d writes into %s and does not come to an end; 'weir dlq replay' gives again what is left there",
+			(int)letter_store_holder(path), path);
 		break;
 	default:
 		text_printf(text, "cannot use the dead letters in %s: %s; let weir write there, or set WEIR_STATE_DIR",

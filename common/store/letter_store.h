@@ -67,6 +67,9 @@ pid_t letter_store_holder(const char *path);
  */
 void letter_store_watch(void (*function)(void *data, bool waits), void *data);
 
+/* How long this process waits for its turn to write, in any store, before -ETIMEDOUT is returned: 0, as at first, is without end. */
+void letter_store_limit_wait(uint64_t wait_ns);
+
 /* Removes the letters of those ids, all in one transaction; ids that are not there are none. Returns 0; DAMAGED; FULL; -errno. */
 int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t n, size_t *ret_removed);
 

@@ -23,9 +23,12 @@ int letter_store_outcome(int r);
 void letter_store_id_to_bytes(uint64_t id, unsigned char bytes[8]);
 /* Returns 0, LETTER_STORE_E_DAMAGED. */
 int letter_store_id_from(const MDB_val *value, uint64_t *ret_id);
-/* letter_turn.c: the file in the store's folder, or -1; waits for the turn to write; gives it on. */
+/*
+ * letter_turn.c: the file in the store's folder, or -1; waits for the turn to write, returns 0, after which the mutex comes, or -ETIMEDOUT; gives
+ * it on.
+ */
 int letter_turn_open(const char *path);
-void letter_turn_take(const struct letter_store *store);
+int letter_turn_take(const struct letter_store *store);
 void letter_turn_give(const struct letter_store *store);
 /* Waits for its turn. letter_store_end_write() ends it. */
 int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn);

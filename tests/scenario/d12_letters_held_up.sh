@@ -2,7 +2,7 @@
 # seconds: 180
 # A process that is stopped while it writes into the dead letters keeps all others from it: a worker, which is then named as the one whom the
 # others wait for, or somebody who is none of the pipeline, who is named by his number. The items of those who wait overrun nothing
-# meanwhile; when it goes on, or is killed, each letter is there.
+# meanwhile; when it goes on, or is killed, each letter is there. A pipeline ends without it.
 command -v cc >/dev/null || skip "no C compiler"
 grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
 # Whoever comes first with WEIR_STOPS in its environment, and the file that names, stops inside its transaction.
@@ -80,3 +80,17 @@ grep -q 'stall: .*has been in its stage' why && fail "who waits is blamed: $(cat
 kill -KILL "$purge"
 wait "$purge" 2>/dev/null
 ends "somebody else"
+
+# Nor is the end of a pipeline held up, which looks once more which of its letters are left: not knowing it, it takes them all for losses.
+serve
+wait_until 60 has_letters 30
+touch stops
+LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held 1 >purged 2>&1 &
+purge=$!
+wait_until 60 test ! -e stops
+assert_exit 0 weir drain held
+wait "$run"
+assert_eq "$? $(final stderr.run balanced) $(final stderr.run rejected)" "3 true 30" "an end without its letters"
+kill -KILL "$purge"
+wait "$purge" 2>/dev/null
+weir dlq purge held --all >/dev/null
