@@ -109,6 +109,7 @@ struct display *display_new(const struct display_settings *settings)
 
 	must(display);
 	display->settings = *settings;
+	tzset(); /* reads a file: not when the first line is written */
 	terminal_detect(STDERR_FILENO, &display->terminal);
 	display->mode = choose_mode(settings, &display->terminal);
 	display->log_style.journal = log_is_journal(STDERR_FILENO);
