@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,9 +37,11 @@ static void test_states(void **state)
 
 	(void)state;
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
 		for (;;)
 			pause();
+	}
 	assert_described(pid, "is asleep");
 	assert_false(busy_is_stopped(pid));
 	kill(pid, SIGSTOP);

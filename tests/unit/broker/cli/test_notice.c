@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ static int systemd_fd;
 
 static int open_socket(void **state)
 {
+	const struct timeval limit = { .tv_sec = 20 }; /* what does not come by then never does */
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char name[64];
 	int n = snprintf(name, sizeof(name), "@weir-test-notice-%d", (int)getpid());
@@ -29,8 +31,9 @@ static int open_socket(void **state)
 	setenv("NOTIFY_SOCKET", name, 1);
 	memcpy(address.sun_path + 1, name + 1, (size_t)n - 1);
 	systemd_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return systemd_fd < 0 || bind(systemd_fd, (struct sockaddr *)&address,
-				      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)) < 0;
+	return systemd_fd < 0 || setsockopt(systemd_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+	       bind(systemd_fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)) < 0;
 }
 
 static int close_socket(void **state)

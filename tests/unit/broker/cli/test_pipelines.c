@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ static pid_t start_mute(int end_ms)
 		struct text why = TEXT_NULL;
 		pid_t other;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
 		_exit(run_dir_open(&dir, "mute", &other, &why) != 0 || poll(NULL, 0, end_ms ? end_ms : -1) != 0);
 	}
 	while (run_dir_pid(path) != pid)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -302,6 +303,7 @@ static pid_t make_holder(int go_fd, int held_fd)
 		struct letter_store *store;
 		MDB_txn *txn;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
 		if (read(go_fd, &byte, 1) != 1)
 			_exit(1);
 		store = open_store(LETTER_STORE_WRITE, 0);
@@ -332,6 +334,7 @@ static void test_a_limit_to_waiting(void **state)
 	assert_int_equal(write(go_fds[1], "g", 1), 1);
 	assert_int_equal(read(held_fds[0], &byte, 1), 1);
 	letter_store_limit_wait(20 * NS_PER_MS);
+	alarm(60); /* else it is no limit */
 	assert_int_equal(letter_store_remove(store, ids, 1, &removed), -ETIMEDOUT);
 	letter_store_close(store);
 	assert_int_equal(letter_store_open(path, LETTER_STORE_TEND, 0, &other), -ETIMEDOUT);
@@ -347,6 +350,7 @@ static void test_a_limit_to_waiting(void **state)
 	assert_int_equal(removed, 1);
 	letter_store_close(store);
 	letter_store_limit_wait(0);
+	alarm(0);
 	for (int i = 0; i < 2; i++) {
 		close(go_fds[i]);
 		close(held_fds[i]);
