@@ -14,7 +14,8 @@
 struct courier;
 
 /*
- * Called in the courier's thread, with all that was posted meanwhile, or with 0 bytes after courier_nudge(). It may block for ever, but only in calls that
+ * Called in the courier's thread, with all that was posted meanwhile, or with 0 bytes after courier_nudge(). It may block
+ * for ever, but only in calls that
  * are cancellation points, and holding no lock.
  */
 typedef void courier_deliver_fn(void *data, const char *bytes, size_t size_bytes);
@@ -37,7 +38,8 @@ void courier_moved(struct courier *courier);
 /* Waits until all is delivered, as long as something moves every stall_ns, and at most all_ns. Returns whether all is. */
 bool courier_wait(struct courier *courier, uint64_t stall_ns, uint64_t all_ns);
 /*
- * Ends the thread, whatever it waits for; what was not delivered never is. Returns false if it can't be ended within a second (the kernel does
+ * Ends the thread, whatever it waits for; what was not delivered never is. Returns false if it can't be ended within a
+ * second (the kernel does
  * not interrupt a write to a disk): then its memory and that of the deliverer are left to it. Fine on NULL.
  */
 bool courier_free(struct courier *courier);

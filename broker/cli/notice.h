@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What systemd is told (READY, STATUS, STOPPING, WATCHDOG). Its socket can be full for as long as systemd itself waits for a disk, and sd_notify()
+ * What systemd is told (READY, STATUS, STOPPING, WATCHDOG). Its socket can be full for as long as systemd itself waits for a
+ * disk, and sd_notify()
  * would wait for that: so a courier does. Without NOTIFY_SOCKET all of this is nothing. The loop thread's.
  */
 #pragma once

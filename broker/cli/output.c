@@ -5,8 +5,9 @@
  *                   '- full: dropped, and the display     '- failed (a full disk): lost; the next piece is preceded by a line that says so,
  *                      says so when there is room             and if not even that can be written, it is tried again with the next
  *
- * A piece is at most PIPE_BUF bytes and ends with a line where it can: a pipe takes it whole, and what others write into the same pipe comes
- * between lines. A file takes all at once: where one write waits for the disk, sixteen wait sixteen times. The descriptor is not made non-blocking: that would be so for everybody who shares it.
+ * A piece is at most PIPE_BUF bytes and ends with a line where it can: a pipe takes it whole, and what others write into the
+ * same pipe comes between lines. A file takes all at once: where one write waits for the disk, sixteen wait sixteen times. The
+ * descriptor is not made non-blocking: that would be so for everybody who shares it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Standard error that can't hold up the supervisor, whatever is behind it: a stopped terminal (^S), a pager, a pipe that nobody reads, a
- * disk that is out of breath. A thread writes (broker/cli/courier.h); what it does not get rid of waits in a bounded backlog, and beyond it is
+ * disk that is out of breath. A thread writes (broker/cli/courier.h); what it does not get rid of waits in a bounded
+ * backlog, and beyond it is
  * counted and dropped. All calls are the loop thread's.
  */
 #pragma once
@@ -30,7 +31,8 @@ bool output_idle(struct output *output);
 /* Lines that were dropped and not told of yet, if there is room now to say so, as there must be for what follows; else 0. No waiting. */
 uint64_t output_take_dropped(struct output *output, enum output_rank rank);
 /*
- * Waits for the reader: as long as something is taken every 3 s, and at most 10 s; for a terminal 30 s. A pipe is made larger instead, if it can be:
+ * Waits for the reader: as long as something is taken every 3 s, and at most 10 s; for a terminal 30 s. A pipe is made
+ * larger instead, if it can be:
  * what it holds outlives us. Only when nothing else is left to do. Returns whether all is out.
  */
 bool output_finish(struct output *output);

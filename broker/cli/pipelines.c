@@ -94,8 +94,8 @@ int pipeline_ask(const char *name, const char *verb, const char *argument, uint6
 }
 
 /*
- * What may happen yet, though nobody hears of it: ZeroMQ's thread over there may have taken the order in, if it is not stopped with the rest.
- * Giving it twice does no harm.
+ * What may happen yet, though nobody hears of it: ZeroMQ's thread over there may have taken the order in, if it is not
+ * stopped with the rest. Giving it twice does no harm.
  */
 static bool is_order(const char *verb)
 {

@@ -22,14 +22,16 @@ bool pipeline_name_valid(const char *name);
  */
 int pipeline_ask(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, struct text *ret_body);
 /*
- * The same without a word, and two seconds at most: *ret_status is the reply's status, if there is one. Returns 0, CONTROL_E_* (broker/control/client.h), -errno.
+ * The same without a word, and two seconds at most: *ret_status is the reply's status, if there is one. Returns 0,
+ * CONTROL_E_* (broker/control/client.h), -errno.
  * And the words for what it returned: an exit code, 0 if all is well.
  */
 int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
 		 struct text *ret_body);
 int pipeline_explain(const char *name, const char *verb, int r, int status, const char *body);
 /*
- * Appends who has the name of a pipeline that somebody wants to start, and what to do; nothing, if that can't be found out. Returns false if it
+ * Appends who has the name of a pipeline that somebody wants to start, and what to do; nothing, if that can't be found out.
+ * Returns false if it
  * has ended meanwhile. Waits two seconds at most.
  */
 bool pipeline_explain_taken(const char *name, pid_t pid, struct text *why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dead letters that are to be given again pass by the supervisor: it tells `weir dlq replay` which slots there are, and the workers that
- * something is marked for them. It reads no letter and waits for no lock of theirs, but at the end, when nobody is left: then for two seconds at most.
+ * something is marked for them. It reads no letter and waits for no lock of theirs, but at the end, when nobody is left:
+ * then for two seconds at most.
  */
 #include <string.h>
 

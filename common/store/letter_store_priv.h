@@ -24,7 +24,8 @@ void letter_store_id_to_bytes(uint64_t id, unsigned char bytes[8]);
 /* Returns 0, LETTER_STORE_E_DAMAGED. */
 int letter_store_id_from(const MDB_val *value, uint64_t *ret_id);
 /*
- * letter_turn.c: the file in the store's folder, or -1; waits for the turn to write, returns 0, after which the mutex comes, or -ETIMEDOUT; gives
+ * letter_turn.c: the file in the store's folder, or -1; waits for the turn to write, returns 0, after which the mutex comes,
+ * or -ETIMEDOUT; gives
  * it on.
  */
 int letter_turn_open(const char *path);
