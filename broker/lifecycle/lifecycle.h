@@ -122,6 +122,14 @@ bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat);
 /* Whoever sits there has item deadlines to keep now: EVENT_OVERRUN would be taken. Else there is nothing to look for. */
 bool lifecycle_may_overrun(const struct lifecycle *lifecycle, uint32_t seat);
 
+/* Whoever sits there has been told to end, alone or with everybody, or has said goodbye, and is still there. */
+struct ending {
+	enum rung rung;   /* the last one that it was told: RUNG_CANCEL (or its own goodbye), RUNG_TERM, RUNG_KILL */
+	uint64_t next_ns; /* when the next one comes, absolute; behind RUNG_KILL: when it is left behind */
+};
+/* false: nobody is, or is being ended: *ret_ending is not set. */
+bool lifecycle_ending(const struct lifecycle *lifecycle, uint32_t seat, struct ending *ret_ending);
+
 /* Why a drain can't be taken back now; RESUME_POSSIBLE: it can, unless a source says something else when it is asked. */
 enum resume_refusal {
 #define RESUME_REFUSAL(id_, name_, sentence_) RESUME_##id_,

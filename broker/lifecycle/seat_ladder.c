@@ -82,3 +82,33 @@ void seat_ladder_climb(struct lifecycle *lifecycle, struct life *life, uint64_t 
 		return;
 	}
 }
+
+static enum rung own_rung(const struct life *life)
+{
+	static const enum rung rungs[] = { RUNG_CANCEL, RUNG_TERM, RUNG_KILL };
+	bool told = life->told != TOLD_NOTHING || life->state == SEAT_STOPPING || life->state == SEAT_OVERRUN ||
+		    life->state == SEAT_LEAVING;
+
+	return told ? rungs[life->told] : RUNG_NONE;
+}
+
+/* When everybody is at the rung behind that one; 0: nobody has been told to stop. */
+static uint64_t time_of_all_ns(const struct ladder *ladder, enum rung rung)
+{
+	if (ladder->rung == RUNG_NONE)
+		return 0;
+	return rung == RUNG_KILL ? ladder->deadline_ns + UNKILLABLE_NS : ladder_time_of(ladder, rung + 1);
+}
+
+bool lifecycle_ending(const struct lifecycle *lifecycle, uint32_t seat, struct ending *ret_ending)
+{
+	const struct life *life = &lifecycle->lives[seat];
+	enum rung own = own_rung(life), of_all = lifecycle->ladder.rung, rung = of_all > own ? of_all : own;
+
+	if (!seat_state_alive(life->state) || rung < RUNG_CANCEL)
+		return false;
+	ret_ending->rung = rung;
+	ret_ending->next_ns =
+		deadline_earlier(own == rung ? life->due_ns : 0, time_of_all_ns(&lifecycle->ladder, rung));
+	return true;
+}

@@ -67,6 +67,29 @@ static void phase(struct supervisor *supervisor, enum pipeline_state state)
 	supervisor->callbacks.phase(supervisor->callbacks.data, pipeline_state_name(state));
 }
 
+/* For those who ask why nothing moves: who wants it to end, and since when. */
+static void note_told(struct seat *seat, enum cause cause, const char *who)
+{
+	seat->told = (struct seat_told){ .since_ns = clock_now_ns(), .cause = cause };
+	snprintf(seat->told.who, sizeof(seat->told.who), "%s", who);
+	stalls_wake(seat->supervisor);
+}
+
+static void note_signal(struct seat *seat)
+{
+	seat->told.rung_ns = clock_now_ns();
+	if (!seat->told.since_ns)
+		seat->told.since_ns = seat->told.rung_ns;
+	stalls_wake(seat->supervisor);
+}
+
+static void note_all_told(struct supervisor *supervisor, const char *who)
+{
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		if (!supervisor->seats[i].told.since_ns)
+			note_told(&supervisor->seats[i], supervisor->lifecycle.cause, who);
+}
+
 static void perform_on_seat(struct seat *seat, const struct action *action)
 {
 	switch (action->kind) {
@@ -75,13 +98,15 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		return;
 	case ACTION_CANCEL:
 		seat_order_cancel(seat, (enum cause)action->value, action->who, action->at_ns);
-		stalls_wake(seat->supervisor);
+		note_told(seat, (enum cause)action->value, action->who);
 		return;
 	case ACTION_TERMINATE:
 		seat_terminate(seat);
+		note_signal(seat);
 		return;
 	case ACTION_KILL:
 		kill_now(seat);
+		note_signal(seat);
 		return;
 	case ACTION_REPAIR:
 		seat_repair(seat);
@@ -105,6 +130,8 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		return;
 	case ACTION_GREET:
 		seat_greet(seat);
+		if (seat->life->state == SEAT_READY) /* else it is to end, ready or not */
+			seat->told = (struct seat_told){ 0 };
 		return;
 	default:
 		seat_say(seat, action);
@@ -120,6 +147,8 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 		return;
 	case ACTION_ORDER:
 		order_stop(supervisor, (enum rung)action->value, action->who);
+		if (action->value == (int)RUNG_CANCEL)
+			note_all_told(supervisor, action->who);
 		return;
 	case ACTION_REST:
 		order_go_on(supervisor);

@@ -210,6 +210,7 @@ static void forget_generation(struct seat *seat)
 	seat->goodbye = (struct goodbye){ 0 };
 	seat->death = (struct death){ 0 };
 	seat->overdue = seat->hung = seat->cancel_seen = false;
+	seat->told = (struct seat_told){ 0 };
 	seat->generation = seat->life->generation;
 	seat->scopes_seen = 0;
 	seat->books_before = seat_books(seat);

@@ -12,8 +12,9 @@
  * arrows, until nothing changes. Who is left can be woken by nobody: a deadlock. Of them, following the arrows leads either round
  * (a cycle, which is named) or to one who waits for nothing at all (a stage that has put items aside and set no watch).
  *
- * A stall is somebody who could go on and does not: stopped, or longer in its stage than its patience. Whoever can be woken only by it
- * waits for it. Under back-pressure all wait too, but the one at the end of the chain moves, so there is no stall.
+ * A stall is somebody who could go on and does not: stopped, or longer in its stage than its patience, or still there after its SIGTERM.
+ * Whoever can be woken only by it waits for it. Under back-pressure all wait too, but the one at the end of the chain moves, so there is
+ * no stall. Who is told to end has the time for it that its ladder gives, whatever it does meanwhile, and so have those who come back then.
  */
 #include "broker/supervise/stall.h"
 
@@ -170,7 +171,7 @@ static void link_worker(struct graph *graph, uint32_t number)
 		      worker->kernel != 'R' && worker->kernel != 'D';
 
 	*node = (struct node){ .first = graph->n_needs, .next = STALL_NONE };
-	if (asleep && !(worker->waits_for & (WAIT_FOR_EVENT | WAIT_FOR_TIME)))
+	if (asleep && !worker->ending.since_ns && !(worker->waits_for & (WAIT_FOR_EVENT | WAIT_FOR_TIME)))
 		link_sleeper(graph, node, number);
 	node->live = node->rule == RULE_FREE;
 }
@@ -394,11 +395,13 @@ static enum stall_kind reason_of(const struct graph *graph, uint32_t number)
 {
 	const struct stall_worker *worker = &graph->snapshot->workers[number];
 
+	if (worker->ending.since_ns)
+		return worker->ending.signal ? STALL_KIND_ENDING : STALL_KIND_COUNT;
 	switch (worker->doing) {
 	case STALL_OVER:
 		return STALL_KIND_COUNT;
 	case STALL_ABSENT:
-		return STALL_KIND_ABSENT;
+		return worker->held_back ? STALL_KIND_COUNT : STALL_KIND_ABSENT;
 	case STALL_OPENING:
 		return STALL_KIND_OPENING;
 	case STALL_BUSY:
@@ -425,6 +428,8 @@ static bool is_stalled(struct graph *graph, uint32_t number, enum stall_kind kin
 	bool has_work = stall_has_work(graph->topology, graph->snapshot, number);
 	uint64_t patience_ns = stall_patience_ns(history);
 
+	if (kind == STALL_KIND_ENDING)
+		return is_certain(graph, number) && graph->now_ns - worker->ending.signalled_ns >= STALL_CERTAIN_NS;
 	if (kind == STALL_KIND_STOPPED)
 		return is_certain(graph, number) && history->stopped_ns &&
 		       graph->now_ns - history->stopped_ns >= STALL_STOPPED_NS &&
@@ -442,8 +447,12 @@ static void find_stalls(struct graph *graph)
 		enum stall_kind kind =
 			graph->histories[i].n_looks && graph->nodes[i].live ? reason_of(graph, i) : STALL_KIND_COUNT;
 
-		if (kind != STALL_KIND_COUNT && is_stalled(graph, i, kind))
-			(void)add_finding(graph, kind, i);
+		if (kind != STALL_KIND_COUNT && is_stalled(graph, i, kind)) {
+			struct stall_finding *finding = add_finding(graph, kind, i);
+
+			if (finding && kind == STALL_KIND_ENDING)
+				finding->since_ns = graph->snapshot->workers[i].ending.since_ns;
+		}
 	}
 }
 

@@ -55,6 +55,18 @@ enum stall_doing {
 	STALL_WAITS, /* asleep in weir; waits_for says for what */
 };
 
+/* It was told to end, or has said goodbye, and is still there. That is no stall as long as it has its grace: its end has a time. */
+struct stall_ending {
+	uint64_t since_ns;       /* 0: it is not being ended */
+	uint64_t next_ns;        /* when that comes: */
+	const char *next;        /* "SIGTERM", "SIGKILL", "left behind"; static */
+	uint64_t signalled_ns;   /* when that was sent: */
+	const char *signal;      /* NULL: it still has its grace; static */
+	const char *who, *cause; /* who: "": nobody in particular; borrowed */
+	bool late, says_goodbye; /* else it was told by a cancel */
+	uint32_t n_held_back;    /* workers that come back only when it has ended */
+};
+
 struct stall_worker {
 	enum stall_doing doing;
 	uint32_t waits_for;    /* WAIT_FOR_* */
@@ -62,6 +74,8 @@ struct stall_worker {
 	uint32_t store_holder; /* WAIT_FOR_STORE: the worker whose turn it is; STALL_NONE: none of this pipeline */
 	pid_t store_pid;       /* ... its process; 0: it has just ended */
 	bool asked_to_end;     /* a source that should take nothing more in */
+	bool held_back;        /* ABSENT until others have ended */
+	struct stall_ending ending;
 	pid_t pid;
 	uint32_t generation;
 	uint64_t since_ns; /* it is doing that */

@@ -116,6 +116,8 @@ bool stall_is_idle(const struct stall_topology *topology, const struct stall_his
 	for (uint32_t i = 0; i < topology->n_workers; i++) {
 		const struct stall_worker *worker = &snapshot->workers[i];
 
+		if (worker->ending.since_ns)
+			return false;
 		if (worker->doing == STALL_OVER)
 			continue;
 		if (worker->doing != STALL_WAITS || histories[i].n_looks < 2 || stall_has_work(topology, snapshot, i))

@@ -114,8 +114,8 @@ static void add_writer(const struct stall_topology *topology, const struct stall
 		text_printf(text, "process %d, which is none of this pipeline", (int)worker->store_pid);
 }
 
-void stall_describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
-			 struct text *text)
+static void describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
+			  struct text *text)
 {
 	const struct stall_worker *worker = &snapshot->workers[number];
 	uint32_t other = other_end(topology, worker);
@@ -182,6 +182,64 @@ static void add_kernel(const struct stall_worker *worker, struct text *text)
 			    kernel_words(worker->program_kernel));
 }
 
+/* ---- who is being ended ---- */
+
+static void add_doing(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
+		      struct text *text)
+{
+	const struct stall_worker *worker = &snapshot->workers[number];
+
+	switch (worker->doing) {
+	case STALL_BUSY:
+		text_add(text, "in its stage");
+		break;
+	case STALL_WAITS:
+		describe_wait(topology, snapshot, number, text);
+		break;
+	case STALL_OPENING:
+		text_add(text, "opening its stage");
+		break;
+	case STALL_OVER:
+	case STALL_ABSENT:
+		text_add(text, "through with its work");
+		break;
+	}
+	add_item(topology, worker, text);
+}
+
+static void add_signal_and_next(const struct stall_ending *ending, uint64_t now_ns, struct text *text)
+{
+	char ago[QUANTITY_TEXT_SIZE], left[QUANTITY_TEXT_SIZE];
+
+	if (ending->signal)
+		text_printf(text, ", %s %s ago", ending->signal,
+			    quantity_format_duration(now_ns > ending->signalled_ns ? now_ns - ending->signalled_ns : 0,
+						     ago));
+	text_printf(text, ", %s in %s", ending->next,
+		    quantity_format_duration(ending->next_ns > now_ns ? ending->next_ns - now_ns : 0, left));
+	if (ending->n_held_back)
+		text_printf(text, "; %" PRIu32 " worker%s only then", ending->n_held_back,
+			    ending->n_held_back == 1 ? " comes back" : "s come back");
+}
+
+static void add_ending(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
+		       uint64_t now_ns, struct text *text)
+{
+	const struct stall_worker *worker = &snapshot->workers[number];
+	const struct stall_ending *ending = &worker->ending;
+
+	if (ending->says_goodbye)
+		text_add(text, "it has said goodbye");
+	else if (ending->late)
+		text_add(text, "it was not ready in time");
+	else
+		text_printf(text, "told to (%s, cause %s)", ending->who, ending->cause);
+	add_signal_and_next(ending, now_ns, text);
+	text_add(text, "; ");
+	add_doing(topology, snapshot, number, text);
+	add_kernel(worker, text);
+}
+
 static void describe_culprit(const struct stall_topology *topology, const struct stall_snapshot *snapshot,
 			     const struct stall_finding *finding, uint64_t now_ns, struct text *text)
 {
@@ -193,6 +251,7 @@ static void describe_culprit(const struct stall_topology *topology, const struct
 		[STALL_KIND_PENDING] = "sleeps and only a new item would wake it,",
 		[STALL_KIND_ABSENT] = "has had no worker",
 		[STALL_KIND_OPENING] = "has been opening its stage",
+		[STALL_KIND_ENDING] = "does not end,",
 		[STALL_KIND_STORE] = "has waited for its turn to write a dead letter",
 	};
 	const struct stall_worker *worker = &snapshot->workers[finding->culprit];
@@ -200,6 +259,11 @@ static void describe_culprit(const struct stall_topology *topology, const struct
 	add_who(topology, snapshot, finding->culprit, text);
 	text_printf(text, " %s", words[finding->kind]);
 	add_for(finding->since_ns, now_ns, text);
+	if (finding->kind == STALL_KIND_ENDING) {
+		text_add(text, ": ");
+		add_ending(topology, snapshot, finding->culprit, now_ns, text);
+		return;
+	}
 	add_item(topology, worker, text);
 	if (finding->kind == STALL_KIND_STORE) {
 		text_add(text, "; it is that of");
@@ -239,6 +303,21 @@ static void describe_cycle(const struct stall_topology *topology, const struct s
 			text_printf(text, " and holds %" PRIu64 " item%s", worker->n_held,
 				    worker->n_held == 1 ? "" : "s");
 	}
+}
+
+void stall_describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
+			 uint64_t now_ns, struct text *text)
+{
+	if (snapshot->workers[number].ending.since_ns) {
+		text_add(text, "waiting for ");
+		add_who(topology, snapshot, number, text);
+		text_add(text, " to end: ");
+		add_ending(topology, snapshot, number, now_ns, text);
+		return;
+	}
+	stall_name(topology, number, text);
+	text_add_char(text, ' ');
+	describe_wait(topology, snapshot, number, text);
 }
 
 void stall_describe(const struct stall_topology *topology, const struct stall_snapshot *snapshot,
@@ -316,9 +395,11 @@ static void json_finding(const struct stall_topology *topology, const struct sta
 	text_add_char(text, '}');
 }
 
-/* Only who sleeps in weir for a neighbour, or until an item may go on: an idle reader is no news. */
+/* Only who sleeps in weir for a neighbour, or until an item may go on: an idle reader is no news; and who is waited for to end. */
 static bool is_wait(const struct stall_worker *worker)
 {
+	if (worker->ending.since_ns)
+		return true;
 	return worker->doing == STALL_WAITS && worker->waits_for & (WAIT_FOR_ROOM | WAIT_FOR_CREDIT | WAIT_FOR_COMMIT |
 								    WAIT_FOR_READERS | WAIT_FOR_STORE | WAIT_FOR_DUE);
 }
@@ -333,12 +414,12 @@ static void json_waits(const struct stall_topology *topology, const struct stall
 
 		if (!is_wait(&snapshot->workers[i]))
 			continue;
-		stall_name(topology, i, &sentence);
-		text_add_char(&sentence, ' ');
-		stall_describe_wait(topology, snapshot, i, &sentence);
+		stall_describe_wait(topology, snapshot, i, now_ns, &sentence);
 		text_add(text, any ? ",{\"worker\":" : "{\"worker\":");
 		json_worker(topology, snapshot, i, text);
-		json_age(snapshot->workers[i].since_ns, now_ns, text);
+		json_age(snapshot->workers[i].ending.since_ns ? snapshot->workers[i].ending.since_ns :
+								snapshot->workers[i].since_ns,
+			 now_ns, text);
 		text_add_char(text, ',');
 		json_string("sentence", text_get(&sentence), text);
 		text_add_char(text, '}');

@@ -17,9 +17,9 @@ void stall_describe(const struct stall_topology *topology, const struct stall_sn
 /* "parse#0"; of that worker. */
 void stall_name(const struct stall_topology *topology, uint32_t worker, struct text *text);
 
-/* What a worker waits for: "waits for room at write#0"; nothing if it does not wait. Also for one that is not stuck. */
+/* What a worker waits for: "read#0 waits for room at write#0"; of one that is being ended, who waits for that, and until when. */
 void stall_describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t worker,
-			 struct text *text);
+			 uint64_t now_ns, struct text *text);
 
 /* A JSON object with the findings and with all that wait now: docs/control-protocol.md. */
 void stall_format_json(const struct stall_topology *topology, const struct stall_snapshot *snapshot,

@@ -66,7 +66,7 @@ static enum stall_doing doing_of(const struct seat *seat)
 		return STALL_OVER;
 	if (!seat_state_alive(seat->life->state))
 		return STALL_ABSENT;
-	if (!seat_state_works(seat->life->state) ||
+	if (seat->life->state == SEAT_SPAWNED || seat->life->state == SEAT_OPENING ||
 	    load_acquire(&seat->segment.status->generation) != seat->generation) /* [S1] */
 		return STALL_OPENING;
 	switch (state) {
@@ -83,6 +83,30 @@ static enum stall_doing doing_of(const struct seat *seat)
 	default:
 		return STALL_OPENING;
 	}
+}
+
+/* Of all that is decided elsewhere about its end, what people want to know. */
+static struct stall_ending ending_of(const struct supervisor *supervisor, const struct seat *seat)
+{
+	static const char *const nexts[] = {
+		[RUNG_CANCEL] = "SIGTERM", [RUNG_TERM] = "SIGKILL", [RUNG_KILL] = "left behind"
+	};
+	struct ending ending;
+
+	if (!seat->told.since_ns || !lifecycle_ending(&supervisor->lifecycle, seat->slot, &ending))
+		return (struct stall_ending){ 0 };
+	return (struct stall_ending){
+		.since_ns = seat->told.since_ns,
+		.next_ns = ending.next_ns,
+		.next = nexts[ending.rung],
+		.signalled_ns = seat->told.rung_ns,
+		.signal = ending.rung >= RUNG_TERM ? rung_name(ending.rung) : NULL,
+		.who = seat->told.who,
+		.cause = cause_name(seat->told.cause),
+		.late = seat->told.cause == CAUSE_NONE && !seat->life->was_ready,
+		.says_goodbye = seat->told.cause == CAUSE_NONE && seat->life->goodbye,
+		.n_held_back = seat->life->together ? supervisor->lifecycle.n_waiting : 0,
+	};
 }
 
 static void see_hand(const struct supervisor *supervisor, const struct seat *seat, struct stall_worker *worker)
@@ -122,6 +146,9 @@ static void see_worker(const struct supervisor *supervisor, uint32_t slot, uint6
 	*worker = (struct stall_worker){ .doing = doing_of(seat),
 					 .pid = seat->pid,
 					 .generation = seat->generation,
+					 .held_back =
+						 seat->life->state == SEAT_BACKOFF && supervisor->lifecycle.n_stopping,
+					 .ending = ending_of(supervisor, seat),
 					 .since_ns = load_relaxed(&status->since_ns),
 					 .lane = STALL_NONE,
 					 .hand_lane = STALL_NONE,
@@ -191,7 +218,8 @@ static void ask_kernel(struct stall_watch *watch)
 		struct stall_worker *worker = &watch->snapshot.workers[i];
 
 		worker->since_ns = stall_since_ns(&watch->histories[i], worker);
-		if (worker->pid > 0 && stall_is_suspect(&watch->topology, watch->histories, &watch->snapshot, i))
+		if (worker->pid > 0 && (worker->ending.since_ns ||
+					stall_is_suspect(&watch->topology, watch->histories, &watch->snapshot, i)))
 			worker->kernel = process_state(worker->pid, &worker->starved_ns);
 	}
 }
@@ -244,6 +272,7 @@ static void tell(void *data, enum stall_news news, const struct stall_episode *e
 		       stall_kind_name(episode->kind),
 		       quantity_format_duration(watch->last_ns - episode->since_ns, duration),
 		       watch->histories[episode->culprit].generation != episode->generation ? "its worker has ended" :
+		       watch->snapshot.workers[episode->culprit].ending.since_ns            ? "it was told to end" :
 		       watch->histories[episode->culprit].n_looks ? "that is not so any more" :
 								    "it moves again");
 }

@@ -59,6 +59,13 @@ struct overrun {
 	struct overrun_item item;
 };
 
+/* It has been told to end, or has said goodbye; all zero: neither. */
+struct seat_told {
+	uint64_t since_ns, rung_ns; /* rung_ns: when the last signal for that was sent; 0: none was */
+	enum cause cause;
+	char who[EVENT_WHO_SIZE];
+};
+
 struct seat {
 	struct supervisor *supervisor;
 	const struct plan_stage *stage;
@@ -94,6 +101,7 @@ struct seat {
 	uint64_t books_before; /* digest of its books when this generation began: seat_books() */
 	struct last_words words;
 	struct goodbye goodbye;
+	struct seat_told told;
 	struct death death;
 	bool cancel_seen;     /* it has acknowledged an order to cancel: nothing is started any more */
 	uint32_t scopes_seen; /* epoch of the board's scopes that it has acknowledged */

@@ -10,6 +10,7 @@
 
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/cleanup.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 
 /* ---- event sources ---- */
@@ -94,6 +95,9 @@ static void take_bye(struct seat *seat, const struct message_bye *bye)
 					     .failed = bye->status == WEIR_FAILED,
 					     .blames_spec = words.option && strcmp(words.option, "plugin") == 0 })) {
 		goodbye_clear(&before);
+		if (!seat->told.since_ns)
+			seat->told.since_ns = clock_now_ns();
+		stalls_wake(seat->supervisor);
 	} else {
 		seat->goodbye = before;
 		goodbye_clear(&words);

@@ -36,7 +36,7 @@ pid_of() {
 
 # plant NAME...: all of these side by side
 plant() {
-	local names=("$@") runs=() name run i end pid stage index kind said
+	local names=("$@") runs=() name run i end pid what stage index kind said
 	for name in "${names[@]}"; do
 		weir run --json --progress=never "$name.yaml" 2>"$name.log" >/dev/null &
 		runs+=($!)
@@ -46,7 +46,11 @@ plant() {
 	done
 	for name in "${names[@]}"; do
 		[ -e "$name.act" ] || continue
-		while read -r _ stage index; do
+		while read -r what stage index; do
+			if [ "$what" = cancel ]; then
+				weir cancel "$name/$stage" --timeout 1s >/dev/null 2>&1
+				continue
+			fi
 			pid=$(pid_of "$name" "$stage" "$index")
 			kill -STOP "$pid" || fail "$name: no worker $stage#$index"
 		done <"$name.act"

@@ -269,6 +269,64 @@ static void test_everybody_cancelled_meanwhile_is_the_end_of_it(void **state)
 		assert_int_equal(life.lives[seat].state, seat == FIRST ? SEAT_LOST : SEAT_DONE);
 }
 
+static void assert_ending(uint32_t seat, enum rung rung, uint64_t next_ns)
+{
+	struct ending ending;
+
+	assert_true(lifecycle_ending(&life, seat, &ending));
+	assert_int_equal(ending.rung, rung);
+	assert_int_equal(ending.next_ns, next_ns);
+}
+
+static bool is_ending(uint32_t seat)
+{
+	struct ending ending;
+
+	return lifecycle_ending(&life, seat, &ending);
+}
+
+/* What people are told of it: how far it is, and when that goes on. */
+static void test_the_next_rung_is_known_beforehand(void **state)
+{
+	(void)state;
+	assert_false(is_ending(FIRST));
+	assert_true(cancel_stage(FIRST));
+	assert_false(is_ending(FEED) || is_ending(STORE));
+	assert_ending(FIRST, RUNG_CANCEL, now_ns + GRACE_NS);
+	wait_until_due();
+	assert_ending(FIRST, RUNG_TERM, now_ns + GRACE_NS);
+	wait_until_due(); /* SECOND's */
+	wait_until_due();
+	assert_ending(FIRST, RUNG_KILL, now_ns + UNKILLABLE_NS);
+	leave_cancelled(FIRST);
+	assert_false(is_ending(FIRST));
+}
+
+static void test_who_has_said_goodbye_is_being_ended(void **state)
+{
+	(void)state;
+	assert_true(about(EVENT_BYE, STORE));
+	assert_ending(STORE, RUNG_CANCEL, now_ns + GRACE_NS);
+}
+
+/* A drain is none yet; but what comes of it may come sooner than what a worker has of its own. */
+static void test_who_ends_with_everybody(void **state)
+{
+	(void)state;
+	assert_true(cancel_stage(FIRST));
+	assert_true(tell((struct event){ .kind = EVENT_DRAIN, .deadline_ns = now_ns + 41, .who = "somebody" }));
+	assert_int_equal(life.ladder.grace_ns, 10);
+	assert_false(is_ending(FEED));
+	assert_ending(FIRST, RUNG_CANCEL, life.ladder.deadline_ns - 10);
+	assert_true(tell((struct event){ .kind = EVENT_CANCEL, .cause = CAUSE_USER, .who = "somebody" }));
+	assert_ending(FEED, RUNG_CANCEL, ladder_time_of(&life.ladder, RUNG_TERM));
+	wait_until_due();
+	assert_ending(FEED, RUNG_TERM, life.ladder.deadline_ns);
+	wait_until_due();
+	assert_ending(FEED, RUNG_KILL, life.ladder.deadline_ns + UNKILLABLE_NS);
+	assert_ending(FIRST, RUNG_KILL, life.ladder.deadline_ns + UNKILLABLE_NS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +340,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_siblings_are_told_last_first_and_nobody_comes_back_before_all_are_down, run_together, end),
 		cmocka_unit_test_setup_teardown(test_everybody_cancelled_meanwhile_is_the_end_of_it, run_together, end),
+		cmocka_unit_test_setup_teardown(test_the_next_rung_is_known_beforehand, run, end),
+		cmocka_unit_test_setup_teardown(test_who_has_said_goodbye_is_being_ended, run, end),
+		cmocka_unit_test_setup_teardown(test_who_ends_with_everybody, run, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
  *                               @N has not moved for N seconds (10), @0: has just moved  /K the kernel's letter  +N put aside  ~N held
  *                               .N the same in tenths of a second, and two looks have seen it
  *                               ! has an item in hand  & was asked to end
+ *                               % told to end, has its grace  $N ... and SIGTERM came N s ago  - comes back behind others' end
  *             busy room item outside nothing credit commit readers absent opening over gather (an item, or a timer) due
  *   found     "kind:culprit:waiting:chain"
  *
@@ -172,6 +173,17 @@ static void wait_at(struct scene *scene, uint32_t number, const char *other)
 	assert_true(worker->lane != STALL_NONE);
 }
 
+static struct stall_ending told_to_end(const char *signal, uint64_t seconds_ago)
+{
+	return (struct stall_ending){ .since_ns = NOW - 20 * S,
+				      .next_ns = NOW + 12 * S,
+				      .next = signal ? "SIGKILL" : "SIGTERM",
+				      .signal = signal,
+				      .signalled_ns = NOW - seconds_ago * S,
+				      .who = "head",
+				      .cause = "sibling_failed" };
+}
+
 static const char *read_worker(struct scene *scene, const char *at)
 {
 	char name[NAME_MAX_];
@@ -213,6 +225,12 @@ static const char *read_worker(struct scene *scene, const char *at)
 			worker->has_hand = true;
 		} else if (*at == '&') {
 			worker->asked_to_end = true;
+		} else if (*at == '%') {
+			worker->ending = told_to_end(NULL, 0);
+		} else if (*at == '$') {
+			worker->ending = told_to_end("SIGTERM", strtoull(at + 1, &end, 10));
+		} else if (*at == '-') {
+			worker->held_back = true;
 		} else {
 			fail_msg("what is '%c' behind a worker?", *at);
 		}
@@ -333,6 +351,11 @@ static const struct planted stalls[] = {
 	{ "a source that does not hear that it should end", "src>a a>k", "src=busy&/S@6", "callback:src:2:k>a>src" },
 	{ "the join waits for a source that has nothing", "srcl>j srcr>j*", "srcl=outside@8 srcr=room:j j=item:srcl@8",
 	  "outside:srcl:2:srcr>j>srcl" },
+	{ "it was told to end, and SIGTERM does not end it", "src>a* a>k", "src=room:a a=busy!$3", "ending:a:2:src>a" },
+	{ "the same of one that sleeps for room", "src>a* a>k*", "src=room:a a=room:k$3 k=busy!@0",
+	  "ending:a:1:src>a" },
+	{ "the same of one that is not ready in time", "src>a*", "src=room:a a=opening$3", "ending:a:1:src>a" },
+	{ "the same of one that has said goodbye", "src>a| a>k|", "src=over a=over$3 k=over", "ending:a:0:a" },
 	{ "two culprits at the ends of two branches", "src>a* src>b*", "src=room:a a=busy!/R@6 b=item/T@2",
 	  "callback:a:1:src>a stopped:b:0:b" },
 };
@@ -369,6 +392,15 @@ static const struct planted peace[] = {
 	{ "a diamond at work", "src>f* f>l* f>r* l>j r>j*", "src=room:f f=room:r r=room:j j=item:l l=busy!@0", "" },
 	{ "over", "src>a| a>k|", "src=over a=over k=over", "" },
 	{ "a rendezvous with somebody at work", "src>k*", "src=commit@9 k=busy!@0", "" },
+	{ "told to end, within its grace", "src>a* a>k", "src=room:a a=busy!%@60", "" },
+	{ "told to end, and stopped by a signal: SIGCONT comes with SIGTERM", "src>a*", "src=room:a a=busy!/T%", "" },
+	{ "SIGTERM has just come", "src>a* a>k", "src=room:a a=busy!$0", "" },
+	{ "SIGTERM has come, and it moves still", "src>a* a>k", "src=room:a a=busy!$3@0", "" },
+	{ "a goodbye, within its grace", "src>a| a>k|", "src=over a=over% k=over", "" },
+	{ "a sibling has its grace, the others come back then", "src>a* a>b*",
+	  "src=absent-@60 a=absent-@60 b=busy!%@60", "" },
+	{ "a loop of which one is told to end is no deadlock", "src>h* h>a* a>h*", "src=room:h h=room:a a=room:h%",
+	  "" },
 	{ "the other of two outputs is idle", "src>a src>b*", "src=room:b@9 a=item b=busy!@0", "" },
 };
 
@@ -433,6 +465,8 @@ static void test_sentences(void **state)
 		  "k#1 (pid 101) has been stopped by a signal for 3.0 s; 1 worker waits for it: src#0 -> k#1" },
 		{ { "", "src>k*", "src=outside k=busy!/R@7", "" },
 		  "k#0 (pid 101) has been in its stage for 7.0 s, on item 812 from 'src' (position 64); the process is running" },
+		{ { "", "src>k*", "src=outside k=busy!/R@7$4", "" },
+		  "k#0 (pid 101) does not end, for 20.0 s: told to (head, cause sibling_failed), SIGTERM 4.0 s ago, SIGKILL in 12.0 s; in its stage, on item 812 from 'src' (position 64); the process is running" },
 	};
 
 	(void)state;
@@ -500,6 +534,54 @@ static void test_who_has_postponed_an_item_waits_and_says_so(void **state)
 	stall_topology_deinit(&scene.topology);
 }
 
+/* Who asks why nothing comes is told whose end is waited for, why, until when, and who waits for that. */
+static void test_who_is_being_ended_is_waited_for(void **state)
+{
+	static const struct {
+		const char *workers, *sentence;
+	} cases[] = {
+		{ "src=absent- a=room:k/S%",
+		  "\"seconds\":20.000,\"sentence\":\"waiting for a#0 (pid 101) to end: told to (head, cause sibling_failed), SIGTERM in 12.0 s; 2 workers come back only then; waits for room at k#0; the process is asleep\"}]}" },
+		{ "src=absent a=opening%/S",
+		  "waiting for a#0 (pid 101) to end: it was not ready in time, SIGTERM in 12.0 s; opening its stage; the process is asleep\"}]}" },
+		{ "src=absent a=over%/D",
+		  "waiting for a#0 (pid 101) to end: it has said goodbye, SIGTERM in 12.0 s; through with its work; the process is asleep in the kernel, deaf to signals\"}]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct planted planted = { "", "src>a* a>k*", cases[i].workers, "" };
+		_cleanup_(text_deinit) struct text text = TEXT_NULL;
+		struct stall_finding findings[STALL_FINDINGS_MAX];
+		struct scene scene;
+
+		scene_open(&scene, &planted);
+		scene.workers[1].ending.n_held_back = i == 0 ? 2 : 0;
+		scene.workers[1].ending.late = i == 1;
+		scene.workers[1].ending.says_goodbye = i == 2;
+		assert_false(stall_is_idle(&scene.topology, scene.histories, &scene.snapshot));
+		(void)stall_find(&scene.topology, scene.histories, &scene.snapshot, NOW, findings);
+		stall_format_json(&scene.topology, &scene.snapshot, findings, 0, "p", NOW, &text);
+		if (!strstr(text_get(&text), cases[i].sentence))
+			fail_msg("%s", text_get(&text));
+		stall_topology_deinit(&scene.topology);
+	}
+}
+
+/* At rest nobody looks; but as long as somebody is to end somebody does. */
+static void test_who_is_to_end_is_not_at_rest(void **state)
+{
+	static const char *const workers[] = { "src=outside a=item k=over", "src=outside a=item k=over%" };
+	(void)state;
+	for (int ending = 0; ending < 2; ending++) {
+		struct scene scene;
+
+		scene_open(&scene, &(struct planted){ "", "src>a a>k", workers[ending], "" });
+		assert_int_equal(stall_is_idle(&scene.topology, scene.histories, &scene.snapshot), !ending);
+		stall_topology_deinit(&scene.topology);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +592,8 @@ int main(void)
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_who_has_postponed_an_item_waits_and_says_so),
+		cmocka_unit_test(test_who_is_being_ended_is_waited_for),
+		cmocka_unit_test(test_who_is_to_end_is_not_at_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# `weir why`, the log and the metrics about workers that are being ended: an expected wait as long as they have their grace, with who wants it, what
+# they do and when the next rung comes; a stall once SIGTERM has come in vain; and never that somebody moves again, or opens its stage.
+# seconds: 180
+why_says() {
+	weir why "$1" >why
+	status=$?
+	grep -q "$2" why
+}
+# assert_wait NAME WHAT: an expected wait, for some looks on end
+assert_wait() {
+	for _ in 1 2 3 4; do
+		why_says "$1" "$2" || fail "weir why: $(cat why)"
+		[ "$status" = 0 ] && grep -q 'nothing is stuck' why || fail "it is named as a stall (exit code $status): $(cat why)"
+		sleep 0.7
+	done
+}
+no_lies() {
+	grep -E 'moves again|opening its stage' "$1.log" && fail "$1: that is not so"
+	true
+}
+
+# A stage that was named because it does not return is cancelled: the stall is over for that reason, and its end is waited for.
+cat >lone.yaml <<YAML
+pipeline: lone
+drain: 120s
+stages:
+  - {name: numbers, source: generate, text: '{n}'}
+  - {name: mill, plugin: $WEIR_BUILD/tests/plugins/stuck.so, how: spin, grace: 600s}
+  - {name: out, sink: discard}
+YAML
+weir run --json --progress=never lone.yaml 2>lone.log >/dev/null &
+lone=$!
+wait_until 60 running lone
+wait_until 60 why_says lone 'mill#0 (pid [0-9]*) has been in its stage for'
+assert_eq "$status" 1 "a stage that does not return"
+weir cancel lone/mill --timeout 1s >/dev/null 2>&1
+is_over() { grep -q 'the stall of mill#0 (callback) is over after .*: it was told to end' lone.log; }
+wait_until 60 is_over
+assert_wait lone 'waiting for mill#0 (pid [0-9]*) to end: told to (weir cancel, cause user), SIGTERM in [0-9:.]* [a-z]*; in its stage, on item 0 from .numbers. (position 0); the process is running, [0-9.]* s'
+weir metrics lone >metrics
+grep '^weir_stalls_total.*kind="\(ending\|opening\)"} [1-9]' metrics && fail "counted as a stall"
+no_lies lone
+
+# A sibling that does not heed its cancel holds the others back: they have no worker, and that is no stall either.
+cat >siblings.yaml <<YAML
+pipeline: siblings
+strategy: one_for_all
+drain: 2s
+stages:
+  - {name: numbers, source: generate, text: '{n}', rate: 100/s}
+  - {name: head, from: numbers, exec: [cat], mode: line}
+  - {name: mill, from: numbers, plugin: $WEIR_BUILD/tests/plugins/stuck.so, how: deaf, grace: 20s}
+  - {name: out, sink: discard, from: [head, mill]}
+YAML
+weir run --json --progress=never siblings.yaml 2>siblings.log >/dev/null &
+siblings=$!
+wait_until 60 running siblings
+wait_until 60 why_says siblings 'mill#0 (pid [0-9]*) has been in its stage for'
+weir chaos siblings --kill 10ms --count 1 --stage head >/dev/null || fail "chaos"
+wait_until 60 why_says siblings 'waiting for mill#0 .*SIGTERM in [0-9:.]* [a-z]*; 3 workers come back only then; in its stage, on item'
+sleep 7 # a patience
+assert_wait siblings 'waiting for mill#0 .*told to (head, cause sibling_failed), SIGTERM in'
+# Now SIGTERM: it has had its time, and is a stall until SIGKILL.
+wait_until 60 why_says siblings 'stall: mill#0 (pid [0-9]*) does not end, for .*: told to (head, cause sibling_failed), SIGTERM [0-9.]* m\?s ago, SIGKILL in'
+assert_eq "$status" 1 "a stage that does not heed SIGTERM"
+named() { grep -q '"stall: mill#0 (pid [0-9]*) does not end, for' siblings.log; }
+wait_until 60 named
+weir metrics siblings >metrics
+grep -q '^weir_stalls_total{pipeline="siblings",stage="mill",kind="ending"} 1$' metrics || fail "not counted: $(grep stalls_total metrics)"
+back() { weir ps siblings --json | grep -o '"restarts":[1-9]' | wc -l | grep -q '^[4-9]'; }
+wait_until 60 back
+no_lies siblings
+
+# Told with everybody: the same words.
+weir cancel lone --timeout 0s >/dev/null 2>&1
+wait_until 60 why_says lone 'waiting for mill#0 (pid [0-9]*) to end: told to (.*), SIGTERM in'
+weir stop lone --timeout 1s >/dev/null 2>&1
+weir stop siblings --timeout 1s >/dev/null 2>&1
+wait $siblings
+wait $lone
+assert_eq "$(final siblings.log balanced) $(final lone.log balanced)" "true true" "ledgers"
