@@ -30,6 +30,11 @@ is_found() {
 	fi
 }
 
+does_not_return() {
+	found "$1" >"$1.found"
+	grep -q "^callback $2 " "$1.found"
+}
+
 pid_of() {
 	weir ps "$1" --json | grep -o "\"name\":\"$2\".*" | grep -o "\"index\":$3,\"pid\":[0-9]*" | head -n 1 | sed 's/.*://'
 }
@@ -48,6 +53,7 @@ plant() {
 		[ -e "$name.act" ] || continue
 		while read -r what stage index; do
 			if [ "$what" = cancel ]; then
+				wait_until 120 does_not_return "$name" "$stage" # else it would heed the cancel
 				weir cancel "$name/$stage" --timeout 1s >/dev/null 2>&1
 				continue
 			fi

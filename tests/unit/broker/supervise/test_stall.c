@@ -179,7 +179,7 @@ static struct stall_ending told_to_end(const char *signal, uint64_t seconds_ago)
 				      .next_ns = NOW + 12 * S,
 				      .next = signal ? "SIGKILL" : "SIGTERM",
 				      .signal = signal,
-				      .signalled_ns = NOW - seconds_ago * S,
+				      .signalled_ns = signal ? NOW - seconds_ago * S : 0,
 				      .who = "head",
 				      .cause = "sibling_failed" };
 }
