@@ -94,7 +94,7 @@ static int receive(void *socket, struct wire_peer *peer, struct message *message
 	char *buffer = NULL;
 	int r;
 
-	if (!wait_readable(socket, 2000))
+	if (!wait_readable(socket, 30000))
 		return WIRE_E_NOTHING;
 	r = wire_receive(socket, WIRE_REPLY_SIZE_MAX, peer, message, &buffer);
 	free(buffer); /* these tests look at numbers only */

@@ -206,13 +206,21 @@ static void test_block_wait(void **state)
 
 	(void)state;
 	start(&host, COMMAND("wc", "-l"));
-	fake_host_option_number(&host, "block_wait", 30 * (int64_t)NS_PER_MS);
+	fake_host_option_number(&host, "block_wait", 600 * (int64_t)NS_PER_S);
 	assert_int_equal(fake_host_open(&host), 0);
 	assert_int_equal(exec_item(&host, "x", true), 0);
 	assert_int_equal(exec_item(&host, "y", true), 0);
 	assert_true(host.watch_wake_ns > clock_now_ns());
 	assert_int_equal(exec_produce(&host), 0); /* woken too early: nothing happens, and the wake stands again */
 	assert_int_equal(fake_host_items(&host), 0);
+	assert_true(host.watch_wake_ns > clock_now_ns());
+	exec_deinit(&host);
+
+	start(&host, COMMAND("wc", "-l"));
+	fake_host_option_number(&host, "block_wait", 30 * (int64_t)NS_PER_MS);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(exec_item(&host, "x", true), 0);
+	assert_int_equal(exec_item(&host, "y", true), 0);
 	assert_int_equal(exec_idle(&host), 0);
 	exec_assert_output(&host, "2\n");
 	exec_deinit(&host);
@@ -536,7 +544,7 @@ static void test_a_block_that_takes_too_long_is_given_up(void **state)
 	assert_true(fake_host_item_is(&host, 9, "line 00009"));
 	assert_true(fake_host_item_is(&host, 10, "line 00020"));
 	assert_int_equal(host.n_settled, 20);
-	assert_int_equal(host.n_overran, 2);
+	assert_true(host.n_overran >= 2); /* who is not scheduled may overrun once, too */
 	assert_int_equal(host.n_given_up, 10);
 	assert_int_equal(strncmp(host.last_given_up, "line 00010\nline 00011\n", 22), 0);
 	exec_deinit(&host);

@@ -8,7 +8,7 @@ static void start(struct fake_host *host, const char *const *command)
 {
 	exec_init(host, &exec_operator_callbacks, command);
 	fake_host_option_string(host, "mode", "line");
-	fake_host_option_number(host, "answer_within", 5 * (int64_t)NS_PER_S);
+	fake_host_option_number(host, "answer_within", 60 * (int64_t)NS_PER_S);
 }
 
 static void feed(struct fake_host *host, uint32_t from, uint32_t n, uint32_t per_turn)
@@ -183,7 +183,8 @@ static void expect_failure(const char *script, uint32_t n, const char *expected)
 	int r;
 
 	start(&host, SHELL(script));
-	fake_host_option_number(&host, "answer_within", 300 * (int64_t)NS_PER_MS);
+	if (strstr(expected, "within 300 ms"))
+		fake_host_option_number(&host, "answer_within", 300 * (int64_t)NS_PER_MS);
 	r = fake_host_open(&host);
 	assert_int_equal(r, 0);
 	for (uint32_t i = 0; i < n && !r; i++)
@@ -245,7 +246,7 @@ static void test_stays(void **state)
 
 	(void)state;
 	start(&host, SHELL("cat; trap '' TERM; exec >&-; while :; do sleep 1; done"));
-	fake_host_option_number(&host, "answer_within", 300 * (int64_t)NS_PER_MS);
+	fake_host_option_number(&host, "answer_within", 3 * (int64_t)NS_PER_S);
 	assert_int_equal(fake_host_open(&host), 0);
 	assert_int_equal(exec_item(&host, "a", true), 0);
 	assert_int_equal(exec_finish(&host), 0);
@@ -451,7 +452,7 @@ static void assert_all_but_3(struct fake_host *host, uint32_t n)
 		assert_true(fake_host_item_is(host, i, expected));
 	}
 	assert_int_equal(host->n_settled, n - 1);
-	assert_int_equal(host->n_overran, 2);
+	assert_true(host->n_overran >= 2); /* who is not scheduled may overrun once, too */
 	assert_int_equal(host->n_given_up, 1);
 	assert_string_equal(host->last_given_up, "line 00003");
 	assert_non_null(strstr(host->reason, "deadline of 600 ms on this line, in each of 2 attempts"));
