@@ -56,7 +56,7 @@ assert_exit 0 timeout 60 weir run --json endless.yaml
 assert_eq "$(final stderr delivered) $(final stderr balanced)" "5 true" "five of a source without an end"
 
 # Who waits for its rate is not stuck, says so, and is out of the way at a drain's deadline and at a cancel. No deadline runs meanwhile.
-sed -e 's/count: 5, //' -e 's/burst: 5/burst: 2, deadline: 100ms/' spec.yaml >waiting.yaml
+sed -e 's/count: 5, //' -e 's/burst: 5/burst: 2, deadline: 2s/' spec.yaml >waiting.yaml
 has_lines() { [ "$(lines "$1")" = "$2" ]; }
 rm out
 weir run --json waiting.yaml 2>log &

@@ -18,21 +18,30 @@ stages:
   - {name: write, from: count, sink: file, path: disk/out}
   - {name: drop, from: pass, sink: discard}
 YAML
+# wait_for COMMAND...: until it succeeds; after a minute the test has failed
+wait_for() {
+	for _ in $(seq 3000); do "$@" && return; sleep 0.02; done
+	echo "waited in vain: $*" >&2
+	kill -KILL "$run"
+	exit 1
+}
+runs() { weir ps full >/dev/null 2>&1; }
+made() { [ "$(weir ps full --json 2>/dev/null | grep -o '"accepted":[0-9]*' | head -n 2 | tail -n 1)" = "\"accepted\":$1" ]; }
 free_bytes() { df --output=avail -B1 disk | tail -n 1; }
 weir run --json spec.yaml 2>stderr &
 run=$!
-for _ in $(seq 500); do weir ps full >/dev/null 2>&1 && break; sleep 0.02; done
+wait_for runs
 weir chaos full --fill 30ms --kill 50ms --disk disk --hold 60ms --count 20 >acts 2>why
 echo $? >code
 free_bytes >after
 weir chaos full --fill 10ms --disk disk --hold 1h >held &
 chaos=$!
-for _ in $(seq 500); do grep -q fill held && break; sleep 0.02; done
+wait_for grep -q fill held
 free_bytes >full
 kill -KILL $chaos
 wait $chaos
 free_bytes >free
-for _ in $(seq 500); do [ "$(weir ps full --json 2>/dev/null | grep -o '"accepted":[0-9]*' | head -n 2 | tail -n 1)" = "\"accepted\":$1" ] && break; sleep 0.02; done
+wait_for made "$1"
 weir drain full >/dev/null
 wait $run
 echo $? >exit_code
@@ -40,7 +49,9 @@ weir dlq export full --raw | grep -v tick | sort -n >letters
 cp disk/out out
 SH
 bash -c : && unshare -rm bash within.sh "$n"
-[ $? != 77 ] || skip "no tmpfs in a mount namespace"
+status=$?
+[ "$status" != 77 ] || skip "no tmpfs in a mount namespace"
+[ "$status" = 0 ] || fail "what runs in the mount namespace: exit code $status"
 assert_eq "$(cat code)" 0 "chaos: $(cat why)"
 grep -q 'fill *disk: ' acts && grep -q 'kill ' acts || fail "no chaos: $(cat acts)"
 [ "$(cat full)" -lt 65536 ] || fail "the disk was not full: $(cat full) bytes were free"

@@ -6,6 +6,14 @@ unshare -rm true 2>/dev/null || skip "no mount namespaces"
 # spec HOW SOURCE: a stage that is `picky` refuses what is too long, a `mended` one nothing
 cat >within.sh <<'SH'
 mount -t tmpfs -o size=3m tmpfs "$WEIR_STATE_DIR" || exit 77
+# wait_for COMMAND...: until it succeeds; after a minute the test has failed
+wait_for() {
+	for _ in $(seq 3000); do "$@" && return; sleep 0.02; done
+	echo "waited in vain: $*" >&2
+	kill -KILL "$run"
+	exit 1
+}
+runs() { weir ps full >/dev/null 2>&1; }
 spec() {
 	local how=
 	[ "$1" = mended ] || how=', longest: 100'
@@ -24,7 +32,7 @@ for how in picky mended; do
 	spec "$how" 'text: tick, rate: 100'
 	weir run --json spec.yaml >"$how.log" 2>&1 &
 	run=$!
-	for _ in $(seq 500); do weir ps full >/dev/null 2>&1 && break; sleep 0.02; done
+	wait_for runs
 	dd if=/dev/zero of="$WEIR_STATE_DIR/filler" bs=4k 2>/dev/null
 	weir dlq replay full --all --timeout 60s >"$how.full" 2>&1
 	echo "$?" >"$how.full_code"
@@ -40,7 +48,9 @@ done
 SH
 mkdir "$WEIR_STATE_DIR"
 unshare -rm bash within.sh
-[ $? != 77 ] || skip "no tmpfs in a mount namespace"
+status=$?
+[ "$status" != 77 ] || skip "no tmpfs in a mount namespace"
+[ "$status" = 0 ] || fail "what runs in the mount namespace: exit code $status"
 for how in picky mended; do
 	assert_eq "$(cat "$how.full_code")" 75 "$how: without room"
 	assert_contains "$how.full" "No space left on device; make room on that disk"

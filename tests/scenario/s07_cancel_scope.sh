@@ -29,7 +29,8 @@ kill -STOP "$stopped"
 wait_until 120 made
 weir cancel many --scope 7 --timeout 300ms 2>unseen
 assert_eq $? 4 "exit code while a worker is stopped"
-assert_contains unseen "not acknowledged by: pass#0 (pid $stopped)"
+assert_contains unseen "not acknowledged by: "
+assert_contains unseen "pass#0 (pid $stopped)" # others may take longer than 300 ms, too
 assert_exit 0 weir cancel many --scope 8 --cause run_deadline --no-wait
 assert_exit 0 weir cancel many --scope 4711000 --no-wait # of which there are no items
 weir metrics many >metrics || fail "no metrics"

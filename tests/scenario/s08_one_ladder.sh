@@ -69,6 +69,8 @@ assert_eq "$(grep -c "clean 0: none" siblings.trace)" 1 "the natural end"
 
 # ---- who hears nothing: SIGTERM at grace; who does not hear that either, or is stopped: SIGKILL, and no neighbour waits for it ----
 for how in spin deaf stopped; do
+	grace=3s # from SIGTERM on it is all that who hears it has
+	[ "$how" != deaf ] || grace=200ms
 	rm -f ladder.json keep.out
 	plugin="plugin: $plugins/stuck.so, how: ${how/stopped/sleep}, at: 10"
 	cat >ladder.yaml <<YAML
@@ -76,7 +78,7 @@ pipeline: ladder
 drain: 60s
 stages:
   - {name: make, source: generate, count: 100000, text: "{n}"}
-  - {name: stuck, from: make, $plugin, grace: 200ms}
+  - {name: stuck, from: make, $plugin, grace: $grace}
   - {name: part, from: stuck, sink: discard}
   - {name: keep, from: make, sink: file, path: keep.out, lane: 64KiB}
 YAML

@@ -61,6 +61,7 @@ grep -q 'items in flight (' defer.log && fail "defer: neighbours were suspected"
 
 # Who keeps its budget gives the item up by itself: the supervisor need not.
 pipeline budget "plugin: $plugins/stuck.so, how: budget, 'on': 499"
+sed -i 's/attempts: 2/attempts: 10/' budget.yaml # who is not scheduled when its budget ends overruns, and tries again
 ended budget rejected
 assert_file_equal sorted expected "budget: neighbours"
 weir dlq show budget 1 >letter
@@ -111,9 +112,9 @@ pipeline: count
 grace: 300ms
 stages:
   - {name: numbers, source: generate, rate: 500, text: '{n}'}
-  - {name: mill, plugin: $plugins/stuck.so, 'on': 499, deadline: 1s, dead_letter: {attempts: 2}}
-  - {name: line, exec: [bash, count.bash], mode: line, deadline: 1s, dead_letter: {attempts: 2}}
-  - {name: block, exec: [bash, count.bash], block: 30B, deadline: 1s, dead_letter: {attempts: 1}}
+  - {name: mill, plugin: $plugins/stuck.so, 'on': 499, deadline: 2s, dead_letter: {attempts: 2}}
+  - {name: line, exec: [bash, count.bash], mode: line, deadline: 2s, dead_letter: {attempts: 2}}
+  - {name: block, exec: [bash, count.bash], block: 30B, deadline: 2s, dead_letter: {attempts: 1}}
   - {name: out, sink: discard}
 YAML
 : >late
@@ -133,7 +134,7 @@ weir dlq replay count --stage mill --timeout 60s >replayed 2>&1
 assert_contains replayed "of 1 letter 0 were taken, 1 came back"
 weir dlq ls count --stage mill --json >letters
 assert_eq "$(grep -o '"cause":"[a-z]*"\|"attempts":[0-9]*' letters | tr '\n' ' ')" '"cause":"deadline" "attempts":4 ' "a letter given again"
-assert_contains letters "it has overrun the deadline of 1.0 s, in each of 4 attempts"
+assert_contains letters "it has overrun the deadline of 2.0 s, in each of 4 attempts"
 late_again() { weir metrics count >now 2>/dev/null && grep -q '"mill",level="item"} 4' now; }
 wait_until 60 late_again
 assert_exit 0 weir drain count

@@ -12,7 +12,7 @@ number() {
 travel() {
 	cat >"$1.yaml" <<-YAML
 	pipeline: $1
-	expires: 1s
+	expires: 3s
 	stages:
 	  - {name: numbers, source: generate, count: 3000, text: '{n}'}
 	  - {name: mill, plugin: $plugins/stuck.so, how: slow, pause: 2ms}
@@ -29,7 +29,7 @@ travelled() {
 	assert_eq "$(wc -l <"$1.out")" "$delivered" "$1: delivered"
 	assert_eq "$((delivered + $(number "$1.log" mill expired) + $(number "$1.log" out expired)))" 3000 "$1: delivered and expired"
 	[ "$(number "$1.log" mill expired)" -gt 0 ] || fail "$1: nothing has expired at the slow stage"
-	assert_contains "$1.log" "from 'numbers' has expired (run: 1.0 s from its source on)"
+	assert_contains "$1.log" "from 'numbers' has expired (run: 3.0 s from its source on)"
 	weir dlq ls "$1" >letters
 	assert_contains letters "no dead letters"
 }

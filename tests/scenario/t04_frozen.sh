@@ -9,7 +9,7 @@ pipeline() {
 	pipeline: $1
 	stages:
 	  - {name: numbers, source: generate, count: $2, text: '{n}'}
-	  - {name: mill, $3, deadline: 5s, dead_letter: {attempts: 1}}
+	  - {name: mill, $3, deadline: 12s, dead_letter: {attempts: 1}}
 	  - {name: out, sink: file, path: $1.out}
 	YAML
 }
@@ -26,7 +26,7 @@ wait_until 60 working aside wait-ext
 supervisors="$(supervisor hand) $(supervisor aside)"
 workers="$(worker_pids hand) $(worker_pids aside)"
 kill -STOP $supervisors $workers
-sleep 6
+sleep 13
 kill -CONT $supervisors
 sleep 0.1
 kill -CONT $workers

@@ -79,7 +79,7 @@ C
 spec() {
 	cat >"$1.yaml" <<-YAML
 	pipeline: $1
-	grace: 500ms
+	grace: 2s
 	restart: {backoff: 1ms, backoff_max: 5ms}
 	stages:
 	  - {name: numbers, source: generate, count: 100, text: '{n}'}
@@ -98,12 +98,12 @@ for level in -O0 -O2; do
 	cc -g $level -shared -fPIC -I"$WEIR_SOURCE/include" -o hang.so hang.c || fail "can not compile the plugin"
 
 	# It runs: asked when its item has overrun, and once more before SIGTERM, which says the same.
-	spec spin hang spin 'deadline: 500ms'
+	spec spin hang spin 'deadline: 1s'
 	assert_exit 3 weir run spin.yaml
 	mv stderr spin.log
 	grep -q "backtrace: spin_for_ever (hang.so+0x[0-9a-f]*) < .*hang_process[^ ]* (hang.so+0x[0-9a-f]*)\"\$" spin.log || fail "$level: $(cat spin.log)"
 	[ "$(line spin.log 'backtrace: spin_for_ever')" -lt "$(line spin.log 'SIGTERM: it does not stop')" ] || fail "$level: too late"
-	grep -q 'exited with status 143 .* had overrun its deadline of 500 ms, by .*; backtrace: spin_for_ever (hang.so+' spin.log || fail "$level: obituary"
+	grep -q 'exited with status 143 .* had overrun its deadline of 1.0 s, by .*; backtrace: spin_for_ever (hang.so+' spin.log || fail "$level: obituary"
 	grep -q 'backtrace: .*\(turn_\|worker_run\|main\)' spin.log && fail "$level: frames of the runtime are shown"
 	weir dlq show spin 1 >letter
 	assert_contains letter "; backtrace: spin_for_ever (hang.so+0x"
@@ -121,7 +121,7 @@ for level in -O0 -O2; do
 done
 
 # It sleeps: not woken by the cancel, told with SIGTERM.
-spec doze hang sleep 'deadline: 500ms'
+spec doze hang sleep 'deadline: 1s'
 assert_exit 3 weir run doze.yaml
 grep -q 'backtrace: .* < sleep_in_the_kernel (hang.so+' stderr || { cat stderr >&2; fail "sleep: no backtrace"; }
 [ "$(line stderr 'SIGTERM: it does not stop')" -lt "$(line stderr 'backtrace: ')" ] || fail "sleep: asked too early"
@@ -129,7 +129,8 @@ grep -q 'woken up' stderr && fail "sleep: it was woken"
 neighbours doze
 
 # It has shut out the signal: no answer, nothing else changes.
-spec deaf hang deaf 'deadline: 500ms'
+spec deaf hang deaf 'deadline: 1s'
+sed -i 's/^grace: .*/grace: 500ms/' deaf.yaml
 assert_exit 3 weir run deaf.yaml
 grep -q backtrace stderr && fail "deaf: who said that?"
 assert_contains stderr "was killed by SIGKILL"
