@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir dlq: reads the store by itself and asks no supervisor, so it works whether the pipeline runs or not. Reading takes a snapshot and
- * stops no worker; purging waits for the store's lock as a worker does. Only replay needs the pipeline: dlq_replay.c.
+ * stops no worker; purging waits for its turn to write as a worker does, and says for whom. Only replay needs the pipeline: dlq_replay.c.
  *
  * What a verb works on is selected first, as ids, then each letter is looked at by its id: nobody can be shown, or lose, a letter
  * that he did not select, whatever workers write meanwhile.
@@ -22,6 +22,7 @@
 #include "broker/control/state_dir.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/cleanup.h"
+#include "common/base/clock.h"
 #include "common/base/must.h"
 #include "common/base/quantity.h"
 #include "common/store/letter_store.h"
@@ -32,7 +33,7 @@ enum { VISIT_E_WRITE = 100 }; /* standard output is gone */
 struct dlq {
 	const char *verb, *name, *stage;
 	bool by_cause, all, again, raw, json, detached;
-	uint64_t timeout_ns;
+	uint64_t timeout_ns, deadline_ns;
 	enum dead_letter_cause cause;
 	uint64_t *ids; /* asked for; then: selected */
 	size_t n_ids;
@@ -208,8 +209,19 @@ static int fail(const struct dlq *dlq, int r)
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 	letter_store_explain(dlq->path, r, &why);
+	if (r == LETTER_STORE_E_HELD)
+		text_add(&why, "; the time is over, and nothing was given again");
 	fprintf(stderr, "weir: %s\n", text_get(&why));
 	return EXIT_TRY_AGAIN;
+}
+
+/* Whoever looks at a command that does nothing shall know why. */
+static void say_holder(const struct letter_holder *holder)
+{
+	_cleanup_(text_deinit) struct text name = TEXT_NULL;
+
+	letter_holder_name(holder, &name);
+	fprintf(stderr, "weir: %s has the turn to write into the dead letters; this waits for it\n", text_get(&name));
 }
 
 /* Every id that was asked for must be there: otherwise nothing is done. Returns 0 or the exit code. */
@@ -352,7 +364,7 @@ static int replay(const struct dlq *dlq)
 		.again = dlq->again,
 		.waits = !dlq->detached,
 		.json = dlq->json,
-		.timeout_ns = dlq->timeout_ns,
+		.deadline_ns = dlq->deadline_ns,
 	});
 }
 
@@ -372,6 +384,8 @@ static int open_and_act(struct dlq *dlq)
 	bool writes = strcmp(dlq->verb, "purge") == 0 || strcmp(dlq->verb, "replay") == 0;
 	int r, damaged;
 
+	dlq->deadline_ns = dlq->timeout_ns ? clock_now_ns() + dlq->timeout_ns : 0;
+	letter_store_bound(dlq->deadline_ns, say_holder);
 	dlq->path = state_dir_dead_letters(dlq->name);
 	r = letter_store_open(dlq->path, writes ? LETTER_STORE_TEND : LETTER_STORE_READ, 0, &dlq->store);
 	if (r && r != LETTER_STORE_E_NONE)

@@ -28,10 +28,10 @@ struct dlq_replay {
 	struct letter_store *store;
 	const struct dlq_row *rows;
 	size_t n_rows;
-	bool by_id;          /* the letters were named one by one: all or nothing */
-	bool again;          /* also those of which nobody knows whether they were taken */
-	bool waits, json;    /* for the end of it */
-	uint64_t timeout_ns; /* 0: as long as it takes */
+	bool by_id;           /* the letters were named one by one: all or nothing */
+	bool again;           /* also those of which nobody knows whether they were taken */
+	bool waits, json;     /* for the end of it */
+	uint64_t deadline_ns; /* of all that it waits for, monotonic; 0: as long as it takes */
 };
 /* Marks the letters for workers of the running pipeline, tells them, and waits for what becomes of it. Returns the exit code. Blocks. */
 int dlq_replay(const struct dlq_replay *replay);

@@ -193,6 +193,8 @@ static int fail(const struct replaying *replaying, int r)
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 	letter_store_explain(replaying->request->path, r, &why);
+	if (r == LETTER_STORE_E_HELD)
+		text_add(&why, "; the time is over, and nothing was given again");
 	fprintf(stderr, "weir: %s\n", text_get(&why));
 	return EXIT_TRY_AGAIN;
 }
@@ -305,7 +307,7 @@ static int count_waiting(const struct replaying *replaying, size_t *ret_n)
 /* Until nothing waits, the pipeline has ended, or the time is over. */
 static int wait_for_marks(const struct replaying *replaying, size_t *ret_n_waiting)
 {
-	uint64_t timeout_ns = replaying->request->timeout_ns, end_ns = timeout_ns ? clock_now_ns() + timeout_ns : 0;
+	uint64_t end_ns = replaying->request->deadline_ns;
 	int r;
 
 	for (;;) {

@@ -448,21 +448,23 @@ static void show_failure(const struct run *run, struct ending *ending, struct su
 	ending->failure = NULL;
 }
 
-static void report_letters(struct run *run)
+/* Appends why the letters that were given again could not be settled, if so. */
+static void explain_letters(const struct run *run, struct text *text)
 {
-	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	int r = supervisor_letters_status(run->supervisor);
 
 	if (r == 0)
 		return;
-	letter_store_explain(run->dead_letter_store, r, &why);
-	display_say(run->display, WEIR_LOG_WARNING,
-		    "some dead letters that were given again may still be in the store, though they were taken: %s",
-		    text_get(&why));
+	text_add(text, "some dead letters that were given again may still be in the store, though they were taken: ");
+	letter_store_explain(run->dead_letter_store, r, text);
+	text_printf(text,
+		    "; what may have been taken is not given again by itself: the next 'weir dlq replay %s' names it",
+		    run->plan->pipeline);
 }
 
 static int conclude(struct run *run)
 {
+	_cleanup_(text_deinit) struct text unsettled = TEXT_NULL;
 	struct view view;
 	struct ending ending = { .view = &view,
 				 .exit_code = supervisor_exit_code(run->supervisor),
@@ -471,7 +473,11 @@ static int conclude(struct run *run)
 	const struct plan_stage *stage;
 
 	display_end(run->display);
-	report_letters(run);
+	explain_letters(run, &unsettled);
+	if (unsettled.length) {
+		display_say(run->display, WEIR_LOG_WARNING, "%s", text_get(&unsettled));
+		ending.unsettled = text_get(&unsettled);
+	}
 	view_take(run->supervisor, &view);
 	stage = stage_with_letters(run->plan, &view);
 	if (stage) {

@@ -98,6 +98,12 @@ static void add_failure(const struct ending *ending, struct text *text)
 	text_add(text, ending->failure);
 }
 
+static void add_unsettled(const struct ending *ending, struct text *text)
+{
+	if (ending->unsettled)
+		text_printf(text, "; %s", ending->unsettled);
+}
+
 static void format_losses(const struct ending *ending, struct text *text)
 {
 	const struct view *view = ending->view;
@@ -118,6 +124,7 @@ static void format_losses(const struct ending *ending, struct text *text)
 	else if (rejected(view->ledger) || view->ledger[LEDGER_DEAD_LETTERED])
 		text_add(text,
 			 "; the log above says why; set dead_letter: {path: FILE} in the spec to keep such items");
+	add_unsettled(ending, text);
 }
 
 static const char *signal_word(int number)
@@ -145,6 +152,7 @@ void ending_format(const struct ending *ending, struct text *text)
 			    "('drain:' in the spec, or --timeout), and look for the stage with the full queue",
 			    quantity_format_count(ending->view->in_flight + ending->view->ledger[LEDGER_CANCELLED],
 						  number));
+		add_unsettled(ending, text);
 		return;
 	case EXIT_STATE_CORRUPT:
 		if (ending->failure) {

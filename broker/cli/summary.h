@@ -15,6 +15,7 @@ struct ending {
 	uint64_t duration_ns;         /* from the command to the end */
 	const char *dead_letter_path; /* file of a stage that gave items up or refused some; NULL: none */
 	bool dead_letter_stored;      /* ... and that is the pipeline's store: weir dlq */
+	const char *unsettled;        /* which dead letters could not be settled, and why; NULL: there are none */
 	const char *failure;          /* why a stage could not go on; NULL: none did */
 	const char *failure_stage;    /* NULL: unknown */
 };

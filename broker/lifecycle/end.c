@@ -55,6 +55,7 @@ void end_counted(struct lifecycle *lifecycle, const struct outcome *counted)
 		outcome->ledger[i] = counted->ledger[i];
 	outcome->in_lanes = counted->in_lanes;
 	outcome->letters_settled = counted->letters_settled;
+	outcome->letters_held = counted->letters_held;
 	outcome->corrupt |= counted->corrupt;
 	confirmed = !outcome->corrupt && !outcome->start_failed && !outcome->stage_failed &&
 		    outcome_balanced(outcome) && !outcome_in_flight(outcome) && sinks_confirmed(lifecycle);

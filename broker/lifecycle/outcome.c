@@ -29,7 +29,8 @@ bool outcome_lossless(const struct outcome *outcome)
 	const uint64_t *ledger = outcome->ledger;
 
 	return !outcome->stage_failed && !outcome_in_flight(outcome) && !ledger[LEDGER_EXPIRED] &&
-	       !ledger[LEDGER_CANCELLED] && (outcome->letters_settled || !outcome_letters(ledger));
+	       !ledger[LEDGER_CANCELLED] && (outcome->letters_settled || !outcome_letters(ledger)) &&
+	       !outcome->letters_held;
 }
 
 int outcome_exit_code(const struct outcome *outcome)

@@ -57,7 +57,7 @@ static void count(struct supervisor *supervisor)
 {
 	supervisor_report_suppressed(supervisor);
 	supervisor_count(supervisor, &supervisor->counted);
-	supervisor->counted.letters_settled = letters_settle(supervisor);
+	letters_settle(supervisor, &supervisor->counted);
 	supervisor_answer(supervisor, &(struct event){ .kind = EVENT_COUNTED, .counted = &supervisor->counted });
 }
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dead letters that are to be given again pass by the supervisor: it tells `weir dlq replay` which slots there are, and the workers that
- * something is marked for them. It reads no letter and waits for no lock of theirs, but at the end, when nobody is left:
- * then for two seconds at most.
+ * something is marked for them. Until the end it does not look into the store.
+ *
+ * At the end it does what is left to do there, and stands still for nobody's sake: it only reads as long as no mark of this run stands, and reading
+ * takes no turn. If one does, a worker died with it; then the turn to write is tried for, for so long, and if somebody stands still
+ * with it (a `weir dlq` that was stopped), the run ends without, says who, and ends with losses. That loses nothing: a mark says itself
+ * whether its letter may have been taken, and marks of a run that is over are given to no worker.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/supervise/supervisor_priv.h"
@@ -11,8 +16,6 @@
 #include "common/base/must.h"
 #include "common/memory/doorbell.h"
 #include "common/store/letter_replay.h"
-
-#define SETTLE_WAIT_NS (2 * NS_PER_S)
 
 static void add_string(struct text *text, const char *string)
 {
@@ -108,6 +111,22 @@ static int release(const struct supervisor *supervisor, struct letter_store *sto
 	return r;
 }
 
+#define SETTLE_NS (2 * NS_PER_S) /* of the supervisor's deafness at most, on top of the disk's */
+
+static int settle_marks(const struct supervisor *supervisor)
+{
+	struct letter_store *store = NULL;
+	int r;
+
+	letter_store_bound(clock_now_ns() + SETTLE_NS, NULL);
+	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
+	if (r == 0)
+		r = release(supervisor, store);
+	letter_store_close(store);
+	letter_store_bound(0, NULL);
+	return r;
+}
+
 enum { VISIT_E_OWN = 100 };
 
 /* It may be of an earlier run, and have failed again in this one. */
@@ -131,24 +150,56 @@ static bool any_in_files(const struct supervisor *supervisor)
 	return false;
 }
 
-bool letters_settle(struct supervisor *supervisor)
+/* What is left in the store of this run. Takes no turn. */
+struct rest {
+	bool marks, letters;
+};
+
+static int look(const struct supervisor *supervisor, struct rest *ret_rest)
+{
+	struct letter_store *store = NULL;
+	struct letter_mark *marks = NULL;
+	size_t n = 0;
+	int r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_READ, 0, &store);
+
+	*ret_rest = (struct rest){ 0 };
+	if (r == 0)
+		r = letter_store_marks(store, supervisor->run, LETTER_MARK_ANY_SLOT, 0, &marks, &n);
+	ret_rest->marks = n || (r != 0 && r != LETTER_STORE_E_NONE); /* who can't look can't rule it out */
+	free(marks);
+	if (r == 0)
+		r = letter_store_each(store, find_own, (void *)(uintptr_t)supervisor);
+	letter_store_close(store);
+	ret_rest->letters = r == VISIT_E_OWN;
+	return r == VISIT_E_OWN ? 0 : r;
+}
+
+/* Returns 0, what letter_store.h says, -errno. */
+static int settle(const struct supervisor *supervisor, struct rest *ret_rest)
+{
+	int r = look(supervisor, ret_rest), looked;
+
+	if (!ret_rest->marks)
+		return r;
+	r = settle_marks(supervisor);
+	looked = look(supervisor, ret_rest);
+	return r ? r : looked;
+}
+
+void letters_settle(struct supervisor *supervisor, struct outcome *outcome)
 {
 	bool replayed = supervisor->board && load_relaxed(&supervisor->board->replays),
-	     letters = outcome_letters(supervisor->counted.ledger);
-	struct letter_store *store = NULL;
-	int r, own;
+	     letters = outcome_letters(outcome->ledger);
+	struct rest rest;
+	int r;
 
+	outcome->letters_settled = outcome->letters_held = false;
 	if ((!replayed && !letters) || !supervisor->dead_letter_store)
-		return false;
-	/* Somebody stopped in the midst of writing would keep this pipeline from its end. */
-	letter_store_limit_wait(SETTLE_WAIT_NS);
-	r = letter_store_open(supervisor->dead_letter_store, LETTER_STORE_TEND, 0, &store);
-	if (r == 0 && replayed)
-		r = release(supervisor, store);
-	own = r == 0 && letters ? letter_store_each(store, find_own, supervisor) : r;
-	letter_store_close(store);
+		return;
+	r = settle(supervisor, &rest);
 	supervisor->letters_status = replayed && r != LETTER_STORE_E_NONE ? r : 0;
-	return own == 0 && letters && !any_in_files(supervisor);
+	outcome->letters_settled = r == 0 && !rest.letters && letters && !any_in_files(supervisor);
+	outcome->letters_held = replayed && rest.marks;
 }
 
 int supervisor_letters_status(const struct supervisor *supervisor)

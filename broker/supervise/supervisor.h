@@ -97,7 +97,7 @@ void supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage,
  * to know, as JSON (docs/control-protocol.md). Returns false if nothing can be given to it: then the JSON says why. Does not wait.
  */
 bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct text *body);
-/* After the end: 0, or what letter_store.h said when letters that were taken had to be removed. */
+/* After the end: 0, or what letter_store.h said when letters that had been given again were to be settled. */
 int supervisor_letters_status(const struct supervisor *supervisor);
 /* All metrics as they stand, as JSON (docs/metrics.md): "metrics". Does not wait. */
 void supervisor_metrics(struct supervisor *supervisor, struct text *text);

@@ -321,9 +321,9 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 uint64_t seat_taken(const struct seat *seat);
 /*
  * replay.c: after the last death. What workers had taken and did not live to remove leaves the store; what nobody has taken stays there
- * unmarked. Returns whether no letter of this run is left. Blocks on the disk and on who writes there.
+ * unmarked. Adds to the ledger in outcome what that came to. Blocks on the disk; on who writes there for two seconds at most.
  */
-bool letters_settle(struct supervisor *supervisor);
+void letters_settle(struct supervisor *supervisor, struct outcome *outcome);
 
 /* stall_watch.c */
 void stalls_open(struct supervisor *supervisor);

@@ -24,7 +24,7 @@ struct letter_mark {
  * Marks the letters marks[].id for the run and slot given with each; the numbers are given here. All in one transaction, durable. What is
  * marked for the same run already keeps its mark; ids that are not there are none, nor is, without `again`, one that another run was
  * about to take. ret_marked: how many have a mark now. The room that giving them again will want is taken on the disk beforehand;
- * without it nothing is marked. Store in mode TEND or WRITE. Returns 0; DAMAGED; FULL; -errno.
+ * without it nothing is marked. Store in mode TEND or WRITE. Returns 0; DAMAGED; FULL; HELD; -errno.
  */
 int letter_store_mark(struct letter_store *store, const struct letter_mark *marks, size_t n, size_t *ret_marked);
 
@@ -38,7 +38,7 @@ int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, 
 /*
  * Before the slot commits that it has taken those letters: says so, durably, so that no later run gives them again by itself. What has no
  * mark any more (purged, or replaced by letter_store_return()) is passed over. Takes no lock for none. Has room of its own in a full
- * store. Returns 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; -errno.
+ * store. Returns 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; HELD; -errno.
  */
 enum { LETTER_REPLAY_E_ELSEWHERE = 20 };
 int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n);
@@ -51,12 +51,12 @@ int letter_store_doubtful(struct letter_store *store, uint64_t run, uint64_t **r
 
 /*
  * The slot has taken everything up to `number`: those letters leave the store. Takes no lock if there are none. Has room of its own in a
- * full store. Returns 0; DAMAGED; FULL; -errno.
+ * full store. Returns 0; DAMAGED; FULL; HELD; -errno.
  */
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
 /* As letter_store_taken(), and the slot will take nothing more: its other letters lose their marks and stay. */
 int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
-/* The letter stays and is not to be given again. Returns 0; DAMAGED; FULL; -errno. */
+/* The letter stays and is not to be given again. Returns 0; DAMAGED; FULL; HELD; -errno. */
 int letter_store_unmark(struct letter_store *store, uint64_t id);
 
 /*

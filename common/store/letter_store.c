@@ -80,9 +80,9 @@ static uint64_t mapped_bytes(const struct letter_store *store, const char *path)
 	return store->mode == LETTER_STORE_TEND ? bytes + LETTER_HEADROOM_BYTES : bytes;
 }
 
-static int find_tables(struct letter_store *store)
+/* flags: 0, or MDB_CREATE, which is a write. */
+static int find_tables(struct letter_store *store, unsigned flags)
 {
-	unsigned flags = store->mode == LETTER_STORE_READ ? 0 : MDB_CREATE;
 	MDB_txn *txn;
 	int r = mdb_txn_begin(store->env, NULL, flags ? 0 : MDB_RDONLY, &txn);
 
@@ -104,16 +104,17 @@ static int find_tables(struct letter_store *store)
 	return letter_store_outcome(r);
 }
 
+/* Only who makes them takes a turn: a worker that only wants to know whether something is marked for it waits for nobody. */
 static int open_tables(struct letter_store *store)
 {
-	int r;
+	int r = find_tables(store, 0);
 
-	if (store->mode == LETTER_STORE_READ)
-		return find_tables(store);
+	if (store->mode == LETTER_STORE_READ || (r == 0 && store->has_replays) || (r && r != LETTER_STORE_E_NONE))
+		return r;
 	r = letter_turn_take(store);
 	if (r)
 		return r;
-	r = find_tables(store);
+	r = find_tables(store, MDB_CREATE);
 	letter_turn_give(store);
 	return r;
 }
@@ -148,7 +149,7 @@ int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t si
 	if (!store)
 		return error_origin(-ENOMEM);
 	store->mode = mode;
-	store->holder_fd = -1;
+	store->holder_fd = -EBADF;
 	store->size_bytes = size_bytes ? size_bytes : LETTER_STORE_SIZE_BYTES;
 	if (mode == LETTER_STORE_WRITE)
 		r = store_folder_make(path);
@@ -449,6 +450,19 @@ int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t 
 
 /* ---- explain ---- */
 
+static void explain_holder(const char *path, struct text *text)
+{
+	const struct letter_holder *holder = letter_store_held_by();
+
+	letter_holder_name(holder, text);
+	text_printf(text, " has the turn to write into %s", path);
+	if (holder->pid > 0 && holder->stopped)
+		text_printf(text, "; let it go on (kill -CONT %d), or end it (kill -KILL %d: nothing is lost)",
+			    (int)holder->pid, (int)holder->pid);
+	else
+		text_add(text, "; wait until it has ended, or end it");
+}
+
 void letter_store_explain(const char *path, int r, struct text *text)
 {
 	switch (r) {
@@ -469,6 +483,9 @@ void letter_store_explain(const char *path, int r, struct text *text)
 			    "%s holds something that is no dead letter of this version; export what can be read (weir "
 			    "dlq export), then move the folder away",
 			    path);
+		break;
+	case LETTER_STORE_E_HELD:
+		explain_holder(path, text);
 		break;
 	case -ENOSPC:
 	case -EDQUOT:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The dead letters of one pipeline: a folder with an LMDB environment. Any number of processes write and read at once; every call that
- * writes waits for the one writer's lock. A process opens a store once at a time and never uses it across fork().
+ * writes, and the opening that makes it, waits for the one writer's lock: as long as that takes, or up to letter_store_bound(). A process opens a store once at a time and never uses it across fork().
  */
 #pragma once
 
@@ -20,6 +20,7 @@ enum {
 	LETTER_STORE_E_NONE = 2,    /* there is no store, or no letter of that id */
 	LETTER_STORE_E_FOREIGN = 3, /* the folder belongs to somebody else, or others may write into it */
 	LETTER_STORE_E_DAMAGED = 4, /* it, or a letter in it, makes no sense */
+	LETTER_STORE_E_HELD = 5,    /* somebody else had the turn to write until the bound; see letter_store_bound() */
 };
 
 enum letter_store_mode {
@@ -32,7 +33,7 @@ enum letter_store_mode {
 
 /*
  * path: the folder, absolute. size_bytes: how large it may become; 0: LETTER_STORE_SIZE_BYTES. Blocks on the disk. Returns 0;
- * LETTER_STORE_E_NONE (not in mode WRITE), FOREIGN, DAMAGED, FULL; -errno.
+ * LETTER_STORE_E_NONE (not in mode WRITE), FOREIGN, DAMAGED, FULL, HELD; -errno. Where there is a store it takes no turn.
  */
 int letter_store_open(const char *path, enum letter_store_mode mode, uint64_t size_bytes,
 		      struct letter_store **ret_store);
@@ -48,7 +49,7 @@ int letter_store_put(struct letter_store *store, const struct dead_letter *lette
 
 /*
  * Calls visit for each letter in the order of their ids, as they all were at one moment; the letter lives until visit returns. A return
- * value that is not 0 ends it and is passed on, so visit returns 0 or > LETTER_STORE_E_DAMAGED. Letters that make no sense are left out;
+ * value that is not 0 ends it and is passed on, so visit returns 0 or > LETTER_STORE_E_HELD. Letters that make no sense are left out;
  * then LETTER_STORE_E_DAMAGED is returned at the end. Returns 0; as said; -errno.
  */
 typedef int letter_visit(void *data, const struct dead_letter *letter);
@@ -67,10 +68,24 @@ pid_t letter_store_holder(const char *path);
  */
 void letter_store_watch(void (*function)(void *data, bool waits), void *data);
 
-/* How long this process waits for its turn to write, in any store, before -ETIMEDOUT is returned: 0, as at first, is without end. */
-void letter_store_limit_wait(uint64_t wait_ns);
+/* Who has the turn to write. */
+struct letter_holder {
+	pid_t pid;         /* 0: the kernel does not say */
+	bool stopped;      /* by a signal: it goes on when it is told to */
+	char command[128]; /* its command line, printable; "": not known */
+};
+/*
+ * From now on no call of this process, into any store, waits for its turn to write past deadline_ns (monotonic; 0: as long as it takes):
+ * it returns LETTER_STORE_E_HELD then, and has changed nothing; nor does it write where nobody could be named (-errno). says: called,
+ * once for each wait, if it has lasted a second; NULL: nobody is.
+ */
+void letter_store_bound(uint64_t deadline_ns, void (*says)(const struct letter_holder *holder));
+/* The one that this process has waited for last, in vain or not. Lives as long as the process. */
+const struct letter_holder *letter_store_held_by(void);
+/* Appends "process 4711 (weir dlq purge orders 17), which is stopped,". Pure. */
+void letter_holder_name(const struct letter_holder *holder, struct text *text);
 
-/* Removes the letters of those ids, all in one transaction; ids that are not there are none. Returns 0; DAMAGED; FULL; -errno. */
+/* Removes the letters of those ids, all in one transaction; ids that are not there are none. Returns 0; DAMAGED; FULL; HELD; -errno. */
 int letter_store_remove(struct letter_store *store, const uint64_t *ids, size_t n, size_t *ret_removed);
 
 /* Appends what a call returned and what to do about it, as a sentence without a full stop. */

@@ -14,7 +14,7 @@ struct letter_store {
 	MDB_dbi letters, identities, about, replays;
 	bool has_replays; /* else that table was never made */
 	enum letter_store_mode mode;
-	int holder_fd; /* of the file `holder`, locked while this process writes; -1: there is none */
+	int holder_fd; /* of the file `holder`, locked while this process writes; -errno: there is none */
 	uint64_t size_bytes;
 };
 
@@ -24,14 +24,13 @@ void letter_store_id_to_bytes(uint64_t id, unsigned char bytes[8]);
 /* Returns 0, LETTER_STORE_E_DAMAGED. */
 int letter_store_id_from(const MDB_val *value, uint64_t *ret_id);
 /*
- * letter_turn.c: the file in the store's folder, or -1; waits for the turn to write, returns 0, after which the mutex comes,
- * or -ETIMEDOUT; gives
- * it on.
+ * letter_turn.c: the file in the store's folder, or -errno. Waits for the turn to write: 0; within a bound (letter_store_bound()) also
+ * LETTER_STORE_E_HELD or -errno, and then there is no turn. Gives it on.
  */
 int letter_turn_open(const char *path);
 int letter_turn_take(const struct letter_store *store);
 void letter_turn_give(const struct letter_store *store);
-/* Waits for its turn. letter_store_end_write() ends it. */
+/* Waits for its turn; letter_store_end_write() ends it. With anything but 0 there is nothing to end. */
 int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn);
 /* Commits if r is 0, gives the turn on. Returns r, or what the commit came to. */
 int letter_store_end_write(struct letter_store *store, MDB_txn *txn, int r);

@@ -12,14 +12,28 @@ cat >stop.c <<'C'
 #include <stdlib.h>
 #include <unistd.h>
 
-int mdb_txn_commit(void *txn)
+static void stop_once(void)
 {
-	int (*commit)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "mdb_txn_commit");
 	const char *file = getenv("WEIR_STOPS");
 
 	if (file && unlink(file) == 0)
 		raise(SIGSTOP);
-	return commit(txn);
+}
+
+int mdb_put(void *txn, unsigned table, void *key, void *value, unsigned flags)
+{
+	int (*put)(void *, unsigned, void *, void *, unsigned) = (int (*)(void *, unsigned, void *, void *, unsigned))dlsym(RTLD_NEXT, "mdb_put");
+
+	stop_once();
+	return put(txn, table, key, value, flags);
+}
+
+int mdb_del(void *txn, unsigned table, void *key, void *value)
+{
+	int (*del)(void *, unsigned, void *, void *) = (int (*)(void *, unsigned, void *, void *))dlsym(RTLD_NEXT, "mdb_del");
+
+	stop_once();
+	return del(txn, table, key, value);
 }
 C
 cc -shared -fPIC -D_GNU_SOURCE -o stop.so stop.c || fail "can not compile"
@@ -71,7 +85,7 @@ done
 serve
 wait_until 60 has_letters 30
 touch stops
-LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held 1 >purged 2>&1 &
+LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held --stage first >purged 2>&1 &
 purge=$!
 wait_until 60 test ! -e stops
 seq 31 60 >>lines

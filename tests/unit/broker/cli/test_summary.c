@@ -134,6 +134,12 @@ static void test_sentences(void **state)
 		&ending,
 		"the drain deadline passed with 12 of the accepted items not delivered; give it more time ('drain:' in the spec,"
 		" or --timeout), and look for the stage with the full queue");
+	ending.unsettled = "some letters were not settled";
+	check_sentence(
+		&ending,
+		"the drain deadline passed with 12 of the accepted items not delivered; give it more time ('drain:' in the spec,"
+		" or --timeout), and look for the stage with the full queue; some letters were not settled");
+	ending.unsettled = NULL;
 	ending.exit_code = EXIT_TRY_AGAIN;
 	ending.failure = "no such file";
 	ending.failure_stage = "read";
@@ -148,6 +154,11 @@ static void test_sentences(void **state)
 	view.in_flight = 0;
 	view.ledger[LEDGER_CANCELLED] = 1;
 	check_sentence(&ending, "ended with losses: the run was cancelled (user); 1 item cancelled");
+	ending.unsettled = "some letters were not settled";
+	check_sentence(
+		&ending,
+		"ended with losses: the run was cancelled (user); 1 item cancelled; some letters were not settled");
+	ending.unsettled = NULL;
 	ending.exit_code = EXIT_STATE_CORRUPT;
 	check_sentence(
 		&ending,

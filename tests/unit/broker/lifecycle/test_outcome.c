@@ -199,12 +199,27 @@ static void test_letters_that_are_settled(void **state)
 	}
 }
 
+/* Nobody has looked whether they were taken: that is no end to be silent about. */
+static void test_letters_that_could_not_be_settled(void **state)
+{
+	struct outcome outcome = good();
+
+	(void)state;
+	outcome.letters_held = true;
+	assert_false(outcome_lossless(&outcome));
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_LOSSES);
+	outcome.letters_settled = true;
+	outcome.signal_number = SIGTERM;
+	assert_int_equal(outcome_exit_code(&outcome), EXIT_LOSSES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_delivered_is_done),
 		cmocka_unit_test(test_items_left_in_lanes),
 		cmocka_unit_test(test_letters_that_were_given_again),
+		cmocka_unit_test(test_letters_that_could_not_be_settled),
 		cmocka_unit_test(test_full_lanes),
 		cmocka_unit_test(test_passed_deadline_with_nothing_left_is_no_loss),
 		cmocka_unit_test(test_held_items_are_in_flight),
