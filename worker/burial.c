@@ -126,7 +126,7 @@ int burial_keep(struct worker *worker, struct dead_letter *letter)
 	letter->pipeline = worker->heritage.pipeline;
 	letter->stage = worker->heritage.stage;
 	letter->worker_index = worker->heritage.worker_index;
-	letter->run = worker->heritage.run;
+	letter->run = letter->last_run = worker->heritage.run;
 	letter->time_ns = clock_realtime_ns();
 	letter->accepted_ns = time_of_day(letter->accepted_ns, letter->time_ns);
 	date_deadline(letter, words);

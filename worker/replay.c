@@ -512,6 +512,7 @@ int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char 
 	letter.reason = reason;
 	letter.attempts = before->attempts + replay_attempts(worker);
 	letter.time_ns = clock_realtime_ns();
+	letter.last_run = worker->heritage.run;
 	letter.deaths = deaths;
 	letter.n_deaths = tell_story(worker, text_get(&refused), deaths);
 	r = burial_open(worker, &store);

@@ -36,8 +36,9 @@ struct dead_letter {
 	uint64_t time_ns;     /* CLOCK_REALTIME: when it became a letter; 0: not known */
 	uint64_t accepted_ns; /* CLOCK_REALTIME: when the pipeline took it in; 0: not known */
 	uint64_t run;         /* CLOCK_REALTIME of the run's start, in ns: no two runs of a pipeline have the same */
-	uint32_t producer;    /* slot that gave the number */
-	uint64_t part;        /* enum dead_letter_part in the upper two bits: which of several items with that number */
+	uint64_t last_run; /* of the run in which it became a letter last: `run`, or one in which it was given again */
+	uint32_t producer; /* slot that gave the number */
+	uint64_t part;     /* enum dead_letter_part in the upper two bits: which of several items with that number */
 	const void *
 		baggage; /* what it has brought along, as in its record (common/flow/extension.h), a deadline as CLOCK_REALTIME */
 	size_t baggage_bytes;                   /* 0: nothing */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stored letter is a msgpack array, whose first member is the version: [2, time, pipeline, stage, input, worker, cause, reason,
- * attempts, sequence, accepted, run, producer, part, [[when, pid, generation, how], ...], payload,
- * baggage]. Version 1 had no baggage. Strings travel as bin: a reason that a
- * stage gives need not be UTF-8. A new member needs a new version, and this one must stay readable: letters outlive programs.
+ * A stored letter is a msgpack array, whose first member is the version: [3, time, pipeline, stage, input, worker, cause, reason,
+ * attempts, sequence, accepted, run, producer, part, [[when, pid, generation, how], ...], payload, baggage, last run]. Version 1 had no
+ * baggage, 2 no last run. Strings travel as bin: a reason that a stage gives need not be UTF-8. A new member needs a new version, and this
+ * one must stay readable: letters outlive programs.
  */
 #include <errno.h>
 #include <msgpack.h>
@@ -15,7 +15,12 @@
 #include "common/wire/prescan.h"
 #include "common/wire/reader.h"
 
-enum { LETTER_VERSION = 2, LETTER_MEMBERS = 17, LETTER_MEMBERS_OF_1 = 16, DEATH_MEMBERS = 4 };
+enum {
+	LETTER_VERSION = 3,
+	LETTER_MEMBERS_OF_1 = 16,
+	LETTER_MEMBERS = LETTER_MEMBERS_OF_1 + LETTER_VERSION - 1,
+	DEATH_MEMBERS = 4
+};
 
 /* ---- writing ---- */
 
@@ -61,7 +66,8 @@ int letter_encode(const struct dead_letter *letter, char **ret_bytes, size_t *re
 	    msgpack_pack_uint64(&packer, letter->accepted_ns) || msgpack_pack_uint64(&packer, letter->run) ||
 	    msgpack_pack_uint32(&packer, letter->producer) || msgpack_pack_uint64(&packer, letter->part) ||
 	    pack_deaths(&packer, letter) || pack_bytes(&packer, letter->data, letter->size_bytes) ||
-	    pack_bytes(&packer, letter->baggage, letter->baggage_bytes)) {
+	    pack_bytes(&packer, letter->baggage, letter->baggage_bytes) ||
+	    msgpack_pack_uint64(&packer, letter->last_run)) {
 		msgpack_sbuffer_destroy(&buffer);
 		return error_origin(-ENOMEM);
 	}
@@ -141,7 +147,7 @@ static int take_letter(struct decoding *decoding, struct letter_copy *copy)
 	int r;
 
 	if (reader_array(reader, &n) || take_number32(decoding, &version) || !version || version > LETTER_VERSION ||
-	    n != (version == 1 ? (uint32_t)LETTER_MEMBERS_OF_1 : (uint32_t)LETTER_MEMBERS) ||
+	    n != LETTER_MEMBERS_OF_1 + version - 1 || /* each has brought one */
 	    reader_unsigned(reader, &letter->time_ns) || take_string(decoding, &letter->pipeline) ||
 	    take_string(decoding, &letter->stage) || take_string(decoding, &letter->input) ||
 	    take_number32(decoding, &letter->worker_index) || take_number32(decoding, &cause) ||
@@ -160,6 +166,9 @@ static int take_letter(struct decoding *decoding, struct letter_copy *copy)
 	if (version > 1 && reader_binary(reader, &data, &letter->baggage_bytes))
 		return LETTER_E_BAD;
 	letter->baggage = letter->baggage_bytes ? data : NULL;
+	letter->last_run = letter->run;
+	if (version > 2 && reader_unsigned(reader, &letter->last_run))
+		return LETTER_E_BAD;
 	return reader_at_end(reader) ? 0 : LETTER_E_BAD;
 }
 

@@ -32,6 +32,7 @@ static struct dead_letter rich(void)
 		.time_ns = 1790000000323456789,
 		.accepted_ns = 1789999999000000000,
 		.run = 1789999990000000000,
+		.last_run = 1789999991000000000,
 		.producer = 7,
 		.part = DEAD_LETTER_PART(DEAD_LETTER_AT_FULL_LANE, 5),
 		.deaths = deaths,
@@ -60,6 +61,7 @@ static void test_there_and_back(void **state)
 	assert_int_equal(copy.letter.time_ns, letter.time_ns);
 	assert_int_equal(copy.letter.accepted_ns, letter.accepted_ns);
 	assert_int_equal(copy.letter.run, letter.run);
+	assert_int_equal(copy.letter.last_run, letter.last_run);
 	assert_int_equal(copy.letter.producer, 7);
 	assert_int_equal(copy.letter.part, letter.part);
 	assert_int_equal(copy.letter.size_bytes, 4);
@@ -93,7 +95,7 @@ static void test_damaged(void **state)
 			letter_copy_deinit(&copy);
 		bytes[i / 8] ^= (char)(1 << i % 8);
 	}
-	bytes[3] = 3; /* array16 of 17: the version follows its header */
+	bytes[3] = 4; /* array16 of 18: the version follows its header */
 	assert_int_equal((unsigned char)bytes[0], 0xdc);
 	assert_int_equal(letter_decode(bytes, size, &copy), LETTER_E_BAD);
 	free(bytes);
@@ -129,8 +131,8 @@ static void test_baggage(void **state)
 	free(bytes);
 }
 
-/* Letters outlive programs: those of version 1 had one member less, and no baggage. */
-static void test_version_1(void **state)
+/* Letters outlive programs: those of version 1 had two members less, no baggage and no last run; 2 no last run. */
+static void test_earlier_versions(void **state)
 {
 	struct dead_letter letter = rich();
 	struct letter_copy copy;
@@ -139,17 +141,22 @@ static void test_version_1(void **state)
 
 	(void)state;
 	assert_int_equal(letter_encode(&letter, &bytes, &size), 0);
-	assert_memory_equal(bytes, "\xdc\x00\x11\x02", 4);
-	assert_memory_equal(bytes + size - 2, "\xc4\x00", 2);
-	bytes[2] = 16;
-	assert_int_equal(letter_decode(bytes, size - 2, &copy), LETTER_E_BAD);
-	bytes[3] = 1;
-	assert_int_equal(letter_decode(bytes, size - 2, &copy), 0);
-	assert_int_equal(copy.letter.size_bytes, 4);
-	assert_int_equal(copy.letter.baggage_bytes, 0);
-	letter_copy_deinit(&copy);
-	bytes[2] = 17;
-	assert_int_equal(letter_decode(bytes, size, &copy), LETTER_E_BAD);
+	assert_memory_equal(bytes, "\xdc\x00\x12\x03", 4);
+	size -= 9; /* a number of 64 bits */
+	assert_memory_equal(bytes + size - 2, "\xc4\x00\xcf", 3);
+	for (int version = 2; version >= 1; version--) {
+		bytes[2] = (char)(15 + version);
+		assert_int_equal(letter_decode(bytes, size, &copy), LETTER_E_BAD);
+		bytes[3] = (char)version;
+		assert_int_equal(letter_decode(bytes, size, &copy), 0);
+		assert_int_equal(copy.letter.size_bytes, 4);
+		assert_int_equal(copy.letter.baggage_bytes, 0);
+		assert_int_equal(copy.letter.last_run, letter.run);
+		letter_copy_deinit(&copy);
+		size -= 2;
+	}
+	bytes[2] = 18;
+	assert_int_equal(letter_decode(bytes, size + 13, &copy), LETTER_E_BAD);
 	free(bytes);
 }
 
@@ -219,8 +226,9 @@ static void test_causes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_damaged),  cmocka_unit_test(test_baggage),
-		cmocka_unit_test(test_version_1),      cmocka_unit_test(test_identity), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_baggage),        cmocka_unit_test(test_earlier_versions),
+		cmocka_unit_test(test_identity),       cmocka_unit_test(test_json),
 		cmocka_unit_test(test_causes),
 	};
 
