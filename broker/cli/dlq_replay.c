@@ -6,6 +6,7 @@
  *      mark the letters in the store, all at once                                  killed from here on: ask again, nothing is done twice
  *      tell the workers
  *      look at the store until the marks are gone                                  one that is gone was taken; one that is there, came back
+ *      meanwhile, each second, ask again which slots are over                      their marks nobody reads: to a sibling, or not given
  *
  * A letter goes to the worker of the index that gave it up: with balance: key, to the one that has its key, as long as the stage has as
  * many workers as then. Where that worker is no more, and where there are fewer now, another one takes it.
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "broker/cli/dlq.h"
+#include "broker/cli/dlq_replay_priv.h"
 #include "broker/cli/json_read.h"
 #include "broker/cli/pipelines.h"
 #include "broker/supervise/supervisor.h"
@@ -30,30 +32,11 @@
 #include "common/store/letter_replay.h"
 
 enum { EXIT_CAME_BACK = 1, LOOK_MS = 50 };
-
-/* What the pipeline says of a stage. */
-struct target {
-	const char *stage;          /* a row's, or another target's answer */
-	struct fy_document *answer; /* points into `body` */
-	struct text body;
-	struct fy_node *root;
-};
-
-struct replaying {
-	const struct dlq_replay *request;
-	struct target *targets;
-	size_t n_targets;
-	struct letter_mark *marks;
-	size_t n_marks, n_left_out;
-	uint64_t *doubtful; /* ids, ascending */
-	size_t n_doubtful;
-	uint64_t run;
-	int supervisor_fd;
-};
+#define ASK_AGAIN_NS NS_PER_S
 
 /* ---- asking ---- */
 
-static uint64_t number_of(struct fy_node *map, const char *key)
+uint64_t dlq_number_of(struct fy_node *map, const char *key)
 {
 	return strtoull(json_string(map, key), NULL, 10);
 }
@@ -65,6 +48,17 @@ static const char *word_of(struct fy_node *map, const char *key, int nth)
 	struct fy_node *node = list && fy_node_is_sequence(list) ? fy_node_sequence_get_by_index(list, nth) : NULL;
 
 	return node ? fy_node_get_scalar0(node) : NULL;
+}
+
+/* Takes over body; what it said before is forgotten. */
+static void hear(struct target *target, struct text *body)
+{
+	fy_document_destroy(target->answer);
+	text_deinit(&target->body);
+	target->body = *body;
+	*body = (struct text)TEXT_NULL;
+	target->answer = json_parse(text_get(&target->body));
+	target->root = target->answer ? fy_document_root(target->answer) : NULL;
 }
 
 /* Returns 0 and the target, or the exit code after a line on stderr. */
@@ -90,13 +84,12 @@ static int ask(struct replaying *replaying, const char *stage, const struct targ
 		return r == EXIT_USAGE ? EXIT_TRY_AGAIN : r; /* it is the letter that names a stage of another time */
 	}
 	target = &replaying->targets[replaying->n_targets++];
-	*target = (struct target){ .stage = stage, .body = body };
-	body = (struct text)TEXT_NULL;
-	target->answer = json_parse(text_get(&target->body));
-	target->root = target->answer ? fy_document_root(target->answer) : NULL;
+	*target = (struct target){ .stage = strdup(stage), .body = TEXT_NULL };
+	must(target->stage);
+	hear(target, &body);
 	if (replaying->supervisor_fd < 0)
-		replaying->supervisor_fd = (int)syscall(SYS_pidfd_open, (pid_t)number_of(target->root, "pid"), 0);
-	replaying->run = number_of(target->root, "run");
+		replaying->supervisor_fd = (int)syscall(SYS_pidfd_open, (pid_t)dlq_number_of(target->root, "pid"), 0);
+	replaying->run = dlq_number_of(target->root, "run");
 	*ret_target = target;
 	return 0;
 }
@@ -111,8 +104,7 @@ static bool reads_from(const struct target *target, const char *stage)
 	return false;
 }
 
-__attribute__((format(printf, 3, 4))) static void leave_out(struct replaying *replaying, uint64_t id,
-							    const char *format, ...)
+void dlq_leave_out(struct replaying *replaying, uint64_t id, const char *format, ...)
 {
 	va_list arguments;
 
@@ -132,9 +124,9 @@ static int find_target(struct replaying *replaying, const struct dlq_row *row, c
 
 	*ret_target = NULL;
 	if (row->part >> 62 == DEAD_LETTER_AT_SOURCE) {
-		leave_out(replaying, row->id,
-			  "the source '%s' itself has refused it; mend what it reads, or export the letter",
-			  row->stage);
+		dlq_leave_out(replaying, row->id,
+			      "the source '%s' itself has refused it; mend what it reads, or export the letter",
+			      row->stage);
 		return 0;
 	}
 	if (row->part >> 62 == DEAD_LETTER_AT_FULL_LANE && !*from) {
@@ -150,16 +142,16 @@ static int find_target(struct replaying *replaying, const struct dlq_row *row, c
 		r = ask(replaying, stage, ret_target);
 	if (r == 0 && (!stage || !reads_from(*ret_target, from))) {
 		*ret_target = NULL;
-		leave_out(replaying, row->id, "its way is not in the pipeline that runs now: '%s' does not read '%s'",
-			  stage ? stage : row->stage, from);
+		dlq_leave_out(replaying, row->id,
+			      "its way is not in the pipeline that runs now: '%s' does not read '%s'",
+			      stage ? stage : row->stage, from);
 	}
 	return r;
 }
 
 /* ---- marking ---- */
 
-/* The slot of the worker with that index; another one if that is over. Returns false: the stage is over. */
-static bool choose_slot(const struct target *target, uint32_t index, uint32_t *ret_slot)
+bool dlq_choose_slot(const struct target *target, uint32_t index, uint32_t *ret_slot)
 {
 	struct fy_node *slots = json_get(target->root, "slots");
 	int n = slots && fy_node_is_sequence(slots) ? fy_node_sequence_item_count(slots) : 0;
@@ -167,7 +159,7 @@ static bool choose_slot(const struct target *target, uint32_t index, uint32_t *r
 	for (int i = 0; i < n; i++) {
 		struct fy_node *slot = fy_node_sequence_get_by_index(slots, (int)((index + (uint32_t)i) % (uint32_t)n));
 
-		*ret_slot = (uint32_t)number_of(slot, "slot");
+		*ret_slot = (uint32_t)dlq_number_of(slot, "slot");
 		if (strcmp(json_string(slot, "over"), "false") == 0)
 			return true;
 	}
@@ -184,7 +176,7 @@ static int release_over(const struct replaying *replaying, const struct target *
 	while (r == 0 && slots && (slot = fy_node_sequence_iterate(slots, &at)))
 		if (strcmp(json_string(slot, "over"), "true") == 0)
 			r = letter_store_give_up(replaying->request->store, replaying->run,
-						 (uint32_t)number_of(slot, "slot"), number_of(slot, "taken"));
+						 (uint32_t)dlq_number_of(slot, "slot"), dlq_number_of(slot, "taken"));
 	return r;
 }
 
@@ -220,7 +212,7 @@ static bool is_doubtful(struct replaying *replaying, const struct dlq_row *row)
 	if (!replaying->n_doubtful ||
 	    !bsearch(&row->id, replaying->doubtful, replaying->n_doubtful, sizeof(*replaying->doubtful), by_number))
 		return false;
-	leave_out(
+	dlq_leave_out(
 		replaying, row->id,
 		"its stage was about to take it when worker and supervisor were killed, so it may have arrived; look there, then purge "
 		"it, or give it again all the same (--again)");
@@ -243,9 +235,9 @@ static int plan_marks(struct replaying *replaying)
 			r = EXIT_TRY_AGAIN;
 		if (r != 0 || !target || is_doubtful(replaying, row))
 			continue;
-		if (!choose_slot(target, row->worker_index, &mark.slot)) {
-			leave_out(replaying, row->id, "no worker of stage '%s' is left; start the pipeline again",
-				  target->stage);
+		if (!dlq_choose_slot(target, row->worker_index, &mark.slot)) {
+			dlq_leave_out(replaying, row->id, "no worker of stage '%s' is left; start the pipeline again",
+				      target->stage);
 			continue;
 		}
 		mark.run = replaying->run;
@@ -255,40 +247,47 @@ static int plan_marks(struct replaying *replaying)
 	return r;
 }
 
-/* Returns 0 or the exit code. */
-static int mark_and_tell(struct replaying *replaying)
+int dlq_put_marks(const struct replaying *replaying, const struct letter_mark *marks, size_t n)
 {
 	size_t n_marked = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < replaying->n_targets && r == 0; i++)
 		r = release_over(replaying, &replaying->targets[i]);
-	if (r == 0)
-		r = letter_store_mark(replaying->request->store, replaying->marks, replaying->n_marks, &n_marked);
-	if (r != 0)
-		return fail(replaying, r);
-	for (size_t i = 0; i < replaying->n_targets && r == 0; i++) {
-		_cleanup_(text_deinit) struct text body = TEXT_NULL;
+	return r == 0 && n ? letter_store_mark(replaying->request->store, marks, n, &n_marked) : r;
+}
 
-		r = pipeline_ask(replaying->request->name, "replay", replaying->targets[i].stage, 0, &body);
+int dlq_tell(struct replaying *replaying, bool says)
+{
+	const char *name = replaying->request->name;
+	int code = 0;
+
+	for (size_t i = 0; i < replaying->n_targets && code == 0; i++) {
+		_cleanup_(text_deinit) struct text body = TEXT_NULL;
+		int status, r = pipeline_try(name, "replay", replaying->targets[i].stage, 0, &status, &body);
+
+		if (r == 0 && status == 0)
+			hear(&replaying->targets[i], &body);
+		else
+			code = says ? pipeline_explain(name, "replay", r, status, text_get(&body)) : EXIT_TRY_AGAIN;
 	}
-	return r;
+	return code;
 }
 
 /* ---- waiting ---- */
+
+int letter_mark_by_id(const void *a, const void *b)
+{
+	const struct letter_mark *left = a, *right = b;
+
+	return (left->id > right->id) - (left->id < right->id);
+}
 
 static bool pipeline_ended(const struct replaying *replaying, int timeout_ms)
 {
 	struct pollfd pollfd = { .fd = replaying->supervisor_fd, .events = POLLIN };
 
 	return replaying->supervisor_fd < 0 || poll(&pollfd, 1, timeout_ms) > 0;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct letter_mark *left = a, *right = b;
-
-	return (left->id > right->id) - (left->id < right->id);
 }
 
 /* How many of those that were marked have a mark still. Returns 0, or what the store says. */
@@ -300,14 +299,15 @@ static int count_waiting(const struct replaying *replaying, size_t *ret_n)
 
 	*ret_n = 0;
 	for (size_t i = 0; i < n && r == 0; i++)
-		*ret_n += bsearch(&marks[i], replaying->marks, replaying->n_marks, sizeof(*marks), by_id) != NULL;
+		*ret_n += bsearch(&marks[i], replaying->marks, replaying->n_marks, sizeof(*marks), letter_mark_by_id) !=
+			  NULL;
 	return r;
 }
 
-/* Until nothing waits, the pipeline has ended, or the time is over. */
-static int wait_for_marks(const struct replaying *replaying, size_t *ret_n_waiting)
+/* Until nothing waits, the pipeline has ended, or the time is over. Returns 0, or what the store says. */
+static int wait_for_marks(struct replaying *replaying, size_t *ret_n_waiting)
 {
-	uint64_t end_ns = replaying->request->deadline_ns;
+	uint64_t end_ns = replaying->request->deadline_ns, ask_ns = clock_now_ns() + ASK_AGAIN_NS;
 	int r;
 
 	for (;;) {
@@ -316,6 +316,12 @@ static int wait_for_marks(const struct replaying *replaying, size_t *ret_n_waiti
 		r = count_waiting(replaying, ret_n_waiting);
 		if (r != 0 || !*ret_n_waiting || ended || (end_ns && clock_now_ns() >= end_ns))
 			return r;
+		if (clock_now_ns() >= ask_ns) {
+			r = dlq_tell(replaying, false) == 0 ? dlq_give_on(replaying) : 0;
+			if (r != 0)
+				return r == LETTER_STORE_E_HELD ? 0 : r; /* its time is over */
+			ask_ns = clock_now_ns() + ASK_AGAIN_NS;
+		}
 		(void)pipeline_ended(replaying, LOOK_MS);
 	}
 }
@@ -344,7 +350,7 @@ static int look_at_fates(const struct replaying *replaying, struct fates *fates)
 	for (size_t i = 0; i < request->n_rows && r == 0; i++) {
 		const struct letter_mark key = { .id = request->rows[i].id };
 
-		if (!bsearch(&key, replaying->marks, replaying->n_marks, sizeof(key), by_id))
+		if (!bsearch(&key, replaying->marks, replaying->n_marks, sizeof(key), letter_mark_by_id))
 			continue;
 		fates->time_ns = request->rows[i].time_ns;
 		r = letter_store_get(request->store, key.id, look_at_letter, fates);
@@ -371,7 +377,7 @@ static int say_fates(const struct replaying *replaying, const struct fates *fate
 	return fates->n_returned || n_left ? EXIT_CAME_BACK : EXIT_DONE;
 }
 
-static int wait_and_say(const struct replaying *replaying)
+static int wait_and_say(struct replaying *replaying)
 {
 	struct fates fates = { 0 };
 	size_t n_waiting = 0;
@@ -393,6 +399,21 @@ static int say_told(const struct replaying *replaying)
 	return replaying->n_left_out ? EXIT_CAME_BACK : EXIT_DONE;
 }
 
+/* The answer is younger than the marks: whoever is over by it reads none of them. Returns 0 or the exit code. */
+static int mark_and_tell(struct replaying *replaying)
+{
+	int r = dlq_put_marks(replaying, replaying->marks, replaying->n_marks), told;
+
+	if (r != 0)
+		return fail(replaying, r);
+	told = dlq_tell(replaying, true);
+	if (told == 0)
+		r = dlq_give_on(replaying);
+	if (r != 0 && r != LETTER_STORE_E_HELD)
+		return fail(replaying, r);
+	return replaying->request->waits ? 0 : told; /* a pipeline that drains is waited for */
+}
+
 static int carry_out(struct replaying *replaying)
 {
 	int r = plan_marks(replaying);
@@ -404,7 +425,7 @@ static int carry_out(struct replaying *replaying)
 		return EXIT_CAME_BACK;
 	}
 	if (replaying->n_marks) {
-		qsort(replaying->marks, replaying->n_marks, sizeof(*replaying->marks), by_id);
+		qsort(replaying->marks, replaying->n_marks, sizeof(*replaying->marks), letter_mark_by_id);
 		r = mark_and_tell(replaying);
 	}
 	if (r != 0)
@@ -428,6 +449,7 @@ int dlq_replay(const struct dlq_replay *request)
 	for (size_t i = 0; i < replaying.n_targets; i++) {
 		fy_document_destroy(replaying.targets[i].answer);
 		text_deinit(&replaying.targets[i].body);
+		free(replaying.targets[i].stage);
 	}
 	free(replaying.targets);
 	free(replaying.marks);

@@ -41,7 +41,7 @@ static void add_neighbours(const struct plan *plan, uint32_t stage, bool outputs
 uint64_t seat_taken(const struct seat *seat)
 {
 	return seat->life->quarantined ?
-		       0 :
+		       LETTER_TAKEN_UNKNOWN :
 		       load_acquire(&seat->segment.cursor_switch->letter); /* [C3] mate: commit_store */
 }
 

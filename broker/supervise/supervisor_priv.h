@@ -317,7 +317,7 @@ void seat_format_json(const struct seat *seat, uint32_t n_before, struct text *t
 /* waiting.c: appends who is still there: "write#0 pid 4711 wait-ext 2.3 s, ..."; "nobody". */
 void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct text *text);
 
-/* replay.c: the number of the last mark whose letter this slot has taken. */
+/* replay.c: the number of the last mark whose letter this slot has taken; LETTER_TAKEN_UNKNOWN if its memory makes no sense. */
 uint64_t seat_taken(const struct seat *seat);
 /*
  * replay.c: after the last death. What workers had taken and did not live to remove leaves the store; what nobody has taken stays there

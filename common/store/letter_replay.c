@@ -366,36 +366,48 @@ int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot,
 
 /* ---- taken ---- */
 
-static int settle(struct letter_store *store, const struct letter_mark *marks, size_t n, uint64_t taken)
+/* What a slot has taken, and whether it takes anything more. */
+struct settlement {
+	uint64_t run, taken;
+	uint32_t slot;
+	bool over;
+};
+
+static int settle_one(struct letter_store *store, MDB_txn *txn, const struct settlement *settlement,
+		      const struct letter_mark *mark)
 {
+	bool known = settlement->taken != LETTER_TAKEN_UNKNOWN;
+	int r = 0;
+
+	if (known && mark->number <= settlement->taken)
+		r = letter_store_remove_one(store, txn, mark->id);
+	else if (settlement->over && (known || !mark->taking))
+		r = letter_store_unmark_one(store, txn, mark->id);
+	return r == LETTER_STORE_E_NONE ? 0 : r;
+}
+
+/* Which marks there are is looked at in the turn itself: until it came, somebody else may have given a letter to another slot. */
+static int settle(struct letter_store *store, const struct settlement *settlement)
+{
+	struct marks marks = { 0 };
 	MDB_txn *txn;
 	int r = letter_store_begin_write(store, &txn);
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < n && r == 0; i++) {
-		r = marks[i].number <= taken ? letter_store_remove_one(store, txn, marks[i].id) :
-					       letter_store_unmark_one(store, txn, marks[i].id);
-		r = r == LETTER_STORE_E_NONE ? 0 : r;
-	}
+	r = collect(store, txn, settlement->run, settlement->slot, &marks);
+	for (size_t i = 0; i < marks.n && r == 0; i++)
+		r = settle_one(store, txn, settlement, &marks.marks[i]);
+	free(marks.marks);
 	return letter_store_end_write(store, txn, r);
 }
 
-static size_t up_to(const struct letter_mark *marks, size_t n, uint64_t number)
-{
-	size_t i = 0;
-
-	while (i < n && marks[i].number <= number)
-		i++;
-	return i;
-}
-
 /* A full store: removing needs pages, which are given back with it. */
-static int settle_with_room(struct letter_store *store, const struct letter_mark *marks, size_t n, uint64_t taken)
+static int settle_with_room(struct letter_store *store, const struct settlement *settlement)
 {
-	int r = settle(store, marks, n, taken);
+	int r = settle(store, settlement);
 
-	return r == LETTER_STORE_E_FULL && map_more(store, 0) ? settle(store, marks, n, taken) : r;
+	return r == LETTER_STORE_E_FULL && map_more(store, 0) ? settle(store, settlement) : r;
 }
 
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
@@ -404,8 +416,9 @@ int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, 
 	size_t n;
 	int r = letter_store_marks(store, run, slot, 0, &marks, &n);
 
-	n = r == 0 ? up_to(marks, n, number) : 0;
-	return n ? settle_with_room(store, marks, n, number) : r;
+	if (r || !n || marks[0].number > number)
+		return r;
+	return settle_with_room(store, &(struct settlement){ .run = run, .slot = slot, .taken = number });
 }
 
 int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number)
@@ -414,7 +427,9 @@ int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot
 	size_t n;
 	int r = letter_store_marks(store, run, slot, 0, &marks, &n);
 
-	return r == 0 && n ? settle_with_room(store, marks, n, number) : r;
+	if (r || !n)
+		return r;
+	return settle_with_room(store, &(struct settlement){ .run = run, .slot = slot, .taken = number, .over = true });
 }
 
 /* ---- back again ---- */

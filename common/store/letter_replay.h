@@ -54,7 +54,11 @@ int letter_store_doubtful(struct letter_store *store, uint64_t run, uint64_t **r
  * full store. Returns 0; DAMAGED; FULL; HELD; -errno.
  */
 int letter_store_taken(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
-/* As letter_store_taken(), and the slot will take nothing more: its other letters lose their marks and stay. */
+/*
+ * As letter_store_taken(), and the slot is over, its last worker dead, and will take nothing more: its other letters lose their marks and
+ * stay. number may be LETTER_TAKEN_UNKNOWN: then those that it was about to take keep their marks, and are in doubt.
+ */
+#define LETTER_TAKEN_UNKNOWN UINT64_MAX
 int letter_store_give_up(struct letter_store *store, uint64_t run, uint32_t slot, uint64_t number);
 /* The letter stays and is not to be given again. Returns 0; DAMAGED; FULL; HELD; -errno. */
 int letter_store_unmark(struct letter_store *store, uint64_t id);

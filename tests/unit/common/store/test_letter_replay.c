@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Marks: whose they are, that each is used once, and what is left of letter and mark after every step and every kill between two. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -129,6 +130,88 @@ static void test_a_mark_is_of_one_slot_of_one_run(void **state)
 	assert_marks(RUN, 4, 0, "3/1 ");
 	assert_marks(LATER_RUN, 0, 0, "1/4 ");
 	assert_int_equal(mark(17, RUN, 4), 0);
+}
+
+static int order_fd;
+
+static void let_the_other_go_first(void *data, bool waits)
+{
+	(void)data;
+	if (waits)
+		assert_int_equal(write(order_fd, "g", 1), 1);
+}
+
+/* Has the turn to write; told so, marks letter 1 for a later run, and gives the turn on. */
+static pid_t mark_when_told(int ready, int told)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	pid_t pid = fork();
+	char name[128], byte;
+
+	if (pid)
+		return pid;
+	snprintf(name, sizeof(name), "%s/holder", path);
+	if (fcntl(open(name, O_RDWR), F_SETLK, &lock) || write(ready, "r", 1) != 1 || read(told, &byte, 1) != 1 ||
+	    letter_store_open(path, LETTER_STORE_WRITE, 0, &store))
+		_exit(1);
+	_exit(mark(1, LATER_RUN, 0) == 1 ? 0 : 1);
+}
+
+/* Between our look at the marks and our turn somebody else has marked the letter: neither it nor that mark is ours any more. */
+static void test_a_mark_that_has_moved_is_not_ours(void **state)
+{
+	(void)state;
+	for (int gives_up = 0; gives_up < 2; gives_up++) {
+		int ready[2], told[2], status;
+		char byte;
+		pid_t pid;
+
+		mark(1, RUN + (uint64_t)gives_up, 4);
+		store = letter_store_close(store);
+		assert_int_equal(pipe(ready) || pipe(told), 0);
+		pid = mark_when_told(ready[1], told[0]);
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 0, &store), 0);
+		order_fd = told[1];
+		letter_store_watch(let_the_other_go_first, NULL);
+		if (gives_up)
+			assert_int_equal(letter_store_give_up(store, RUN + 1, 4, 0), 0);
+		else
+			assert_int_equal(letter_store_taken(store, RUN, 4, 9), 0);
+		letter_store_watch(NULL, NULL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		assert_letters("1:payload 2:payload 3:payload ");
+		assert_marks(LATER_RUN, 0, 0, gives_up ? "1/4 " : "1/2 ");
+		for (size_t i = 0; i < 2; i++) {
+			close(ready[i]);
+			close(told[i]);
+		}
+	}
+}
+
+/* Nobody can say what a slot has taken whose memory makes no sense: what it was about to take is in doubt, the rest is not. */
+static void test_given_up_by_a_slot_that_makes_no_sense(void **state)
+{
+	uint64_t *ids;
+	size_t n;
+
+	(void)state;
+	mark(1, RUN, 4);
+	mark(2, RUN, 4);
+	assert_int_equal(letter_store_taking(store, RUN, 4, (uint64_t[]){ 1 }, 1), 0);
+	assert_int_equal(letter_store_give_up(store, RUN, 4, LETTER_TAKEN_UNKNOWN), 0);
+	assert_letters("1:payload 2:payload 3:payload ");
+	assert_marks(RUN, 4, 0, "1/1 ");
+	assert_int_equal(letter_store_doubtful(store, LATER_RUN, &ids, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ids[0], 1);
+	free(ids);
+	/* Of one that makes sense, what it was about to take and has not is free. */
+	mark(2, RUN, 5);
+	assert_int_equal(letter_store_taking(store, RUN, 5, (uint64_t[]){ 2 }, 1), 0);
+	assert_int_equal(letter_store_give_up(store, RUN, 5, 0), 0);
+	assert_marks(RUN, 5, 0, "");
 }
 
 static void test_what_is_taken_leaves_the_store(void **state)
@@ -420,6 +503,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_mark_is_of_one_slot_of_one_run, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_mark_that_has_moved_is_not_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_up_by_a_slot_that_makes_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_taken_leaves_the_store, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_rise, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_slot_that_is_over_leaves_its_letters, setup, teardown),
