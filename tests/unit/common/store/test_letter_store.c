@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -343,9 +344,11 @@ static pid_t stop_in_turn(void)
 	int status;
 
 	if (pid == 0) {
-		struct letter_store *store = open_store(LETTER_STORE_WRITE, 0);
+		struct letter_store *store;
 		MDB_txn *txn;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody standing */
+		store = open_store(LETTER_STORE_WRITE, 0);
 		if (letter_store_begin_write(store, &txn))
 			_exit(1);
 		raise(SIGSTOP);
@@ -385,6 +388,7 @@ static void test_nobody_waits_past_his_bound(void **state)
 	int status;
 
 	(void)state;
+	alarm(60); /* who waits past it waits for ever */
 	put(store, 0, 1, "a");
 	letter_store_close(store);
 	holder = stop_in_turn();
@@ -413,6 +417,7 @@ static void test_nobody_waits_past_his_bound(void **state)
 	assert_int_equal(letter_store_put(mine, &letter, NULL), 0);
 	assert_listing(mine, "1:a 2:b ");
 	letter_store_close(mine);
+	alarm(0);
 }
 
 /* Of whom the kernel gives no number. Closing gives it on. */
