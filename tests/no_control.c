@@ -80,6 +80,14 @@ int burial_of_item(struct worker *worker, const struct weir_item *item, enum dea
 	return 0;
 }
 
+int burial_by_stage(struct worker *worker, const struct weir_item *item, int status)
+{
+	(void)worker;
+	(void)item;
+	(void)status;
+	return 0;
+}
+
 const char *burial_place(const struct worker *worker)
 {
 	(void)worker;

@@ -133,16 +133,14 @@ int burial_keep(struct worker *worker, struct dead_letter *letter)
 	return worker->heritage.dead_letter_store ? keep_in_store(worker, letter) : keep_in_file(worker, letter);
 }
 
-int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
-		   const char *reason)
+static int bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason,
+		uint32_t lane, uint32_t n_attempts)
 {
-	uint32_t lane =
-		cause != DEAD_LETTER_REJECTED ? worker->suspect_lane : load_relaxed(&worker->segment.hand->lane);
 	struct dead_letter_death deaths[HERITAGE_DEATHS_MAX];
 	struct dead_letter letter = {
 		.cause = cause,
 		.reason = reason,
-		.attempts = item->attempt,
+		.attempts = n_attempts,
 		.sequence = item->sequence,
 		.input = item->input < worker->n_inputs ? worker->inputs[item->input].heritage->peer_stage : "",
 		.data = item->data,
@@ -164,6 +162,30 @@ int burial_of_item(struct worker *worker, const struct weir_item *item, enum dea
 		deaths[i] = (struct dead_letter_death){ death->when_ns, death->pid, death->generation, death->how };
 	}
 	return burial_keep(worker, &letter);
+}
+
+int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
+		   const char *reason)
+{
+	uint32_t lane =
+		cause != DEAD_LETTER_REJECTED ? worker->suspect_lane : load_relaxed(&worker->segment.hand->lane);
+
+	return bury(worker, item, cause, reason, lane, item->attempt);
+}
+
+int burial_by_stage(struct worker *worker, const struct weir_item *item, int status)
+{
+	uint32_t lane = load_relaxed(&worker->segment.hand->lane);
+	int r;
+
+	if (status == WEIR_REJECTED)
+		return bury(worker, item, DEAD_LETTER_REJECTED, worker->reason, lane, item->attempt);
+	r = bury(worker, item, status == WEIR_EXPIRED ? DEAD_LETTER_DEADLINE : DEAD_LETTER_ATTEMPTS, worker->reason,
+		 lane, worker->heritage.attempts);
+	if (r == 0)
+		weir_log(WEIR_LOG_ERROR, "item %llu is given up: %s; it lies in %s", (unsigned long long)item->sequence,
+			 worker->reason, burial_place(worker));
+	return r;
 }
 
 const char *burial_place(const struct worker *worker)

@@ -16,6 +16,11 @@ int burial_keep(struct worker *worker, struct dead_letter *letter);
 int burial_of_item(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause,
 		   const char *reason);
 /*
+ * The item in hand, whose stage has ended it with WEIR_REJECTED, or has tried it by itself as often as it may: WEIR_EXPIRED,
+ * WEIR_PEER_LOST. worker->reason says why. Returns as burial_keep().
+ */
+int burial_by_stage(struct worker *worker, const struct weir_item *item, int status);
+/*
  * The store that this worker keeps its letters in; it stays open to the end of the process. Returns 0 and the store, borrowed until a call
  * on it fails; what letter_store_open() returns; LETTER_STORE_E_NONE: a file takes them.
  */

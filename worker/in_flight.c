@@ -285,6 +285,13 @@ static void release(struct worker *worker, struct in_flight_item *entry)
 	due_remove(worker, entry);
 }
 
+/* Resumed, and after weir_reject(): the reason is the letter's. */
+static bool is_given_up(const struct worker *worker, const struct in_flight_item *entry, int status)
+{
+	return (status == WEIR_EXPIRED || status == WEIR_PEER_LOST) && entry == worker->in_flight->in_hand &&
+	       worker->reason[0];
+}
+
 int in_flight_complete(struct worker *worker, uint64_t token, int status)
 {
 	struct in_flight *in_flight = worker->in_flight;
@@ -296,7 +303,8 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 	entry = entry_for(worker, "weir_complete", token);
 	if (!entry)
 		return WEIR_FAILED;
-	if (status != WEIR_OK && status != WEIR_HELD && status != WEIR_REJECTED && status != WEIR_CANCELLED)
+	if (status != WEIR_OK && status != WEIR_HELD && status != WEIR_REJECTED && status != WEIR_CANCELLED &&
+	    !is_given_up(worker, entry, status))
 		return in_flight_misuse(worker, "it called weir_complete() with %d (%s), which is no end of an item",
 					status, weir_status_name(status));
 	if (entry != in_flight->in_hand) {
@@ -311,7 +319,7 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 	if (status == WEIR_CANCELLED && cancelled_in_hand(worker) == CAUSE_NONE)
 		return in_flight_misuse(worker, "it called weir_complete() with WEIR_CANCELLED for an item whose scope "
 						"is not cancelled");
-	if (worker->emit_refused && status != WEIR_REJECTED && status != WEIR_CANCELLED) {
+	if (worker->emit_refused && (status == WEIR_OK || status == WEIR_HELD)) {
 		r = outcome_after_emits(worker, "produce", OUTCOMES_ENDING, WEIR_OK);
 		worker->phase = PHASE_PROCESS;
 		return r == WEIR_CANCELLED ? r : fail(worker, worker->reason);

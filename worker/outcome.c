@@ -32,6 +32,9 @@ int outcome_check(struct worker *worker, const char *callback, uint32_t outcomes
 	} else if (status == WEIR_WAIT && in_process && !postpone_was_asked(worker)) {
 		outcomes = 0;
 		why = " without weir_postpone()";
+	} else if ((status == WEIR_EXPIRED || status == WEIR_PEER_LOST) && in_process && !worker->reason[0]) {
+		outcomes = 0;
+		why = " without weir_reject()";
 	} else if (status == WEIR_CANCELLED && !worker_cancelled(worker) && !may_drop) {
 		outcomes = 0;
 		why = " before it, or the scope of its item, is cancelled";

@@ -96,11 +96,13 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 		ledger[LEDGER_HELD]++;
 		break;
 	case WEIR_REJECTED:
+	case WEIR_EXPIRED:
+	case WEIR_PEER_LOST:
 		turn_drop(worker, 0);
-		r = burial_of_item(worker, item, DEAD_LETTER_REJECTED, worker->reason);
+		r = burial_by_stage(worker, item, status);
 		if (r != 0)
 			return r;
-		ledger[LEDGER_REJECTED_IN]++;
+		ledger[status == WEIR_REJECTED ? LEDGER_REJECTED_IN : LEDGER_DEAD_LETTERED]++;
 		break;
 	case WEIR_WAIT: /* as if it had never been given */
 		turn_drop(worker, 0);
@@ -127,10 +129,11 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 
 int turn_conclude(struct worker *worker, const struct weir_item *item, int status)
 {
-	status = outcome_after_emits(worker, "process",
-				     OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) |
-					     OUTCOME(WEIR_REJECTED) | OUTCOME(WEIR_WAIT),
-				     status);
+	status =
+		outcome_after_emits(worker, "process",
+				    OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED) |
+					    OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_EXPIRED) | OUTCOME(WEIR_PEER_LOST),
+				    status);
 	return turn_account(worker, item, status);
 }
 

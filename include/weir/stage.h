@@ -93,7 +93,8 @@ struct weir_stage {
 	/*
 	 * Operators and sinks: one item. Effects outside must wait for flush(), or come after the last emit.
 	 * Returns 0, WEIR_MORE, WEIR_HELD, WEIR_REJECTED (after weir_reject()), WEIR_PENDING (after weir_defer()), WEIR_WAIT (after
-	 * weir_postpone()), WEIR_CANCELLED, WEIR_FAILED, negative errno.
+	 * weir_postpone()), WEIR_CANCELLED, WEIR_FAILED, negative errno. Also, for a stage that has itself tried the item as often as it
+	 * may, after weir_reject(): WEIR_EXPIRED (it took too long), WEIR_PEER_LOST (who was to do it has died of it): a dead letter.
 	 */
 	int (*process)(struct weir_context *context, void *state, const struct weir_item *item);
 
@@ -166,7 +167,8 @@ int weir_spool(struct weir_context *context, uint32_t index);
 
 /*
  * Counting. weir_accept: a source took in an item that it did not emit because it is unfit; the reason is logged
- * (rate-limited), the item kept as a dead letter. weir_reject: names the reason before process() returns WEIR_REJECTED.
+ * (rate-limited), the item kept as a dead letter. weir_reject: names the reason before process() returns WEIR_REJECTED, or
+ * gives the item up.
  * weir_settle: n items that were WEIR_HELD have now ended: delivered (sinks) or consumed (operators).
  * weir_give_up: n of them, in produce() or finish(), can't be ended within the stage's deadline: what is left of them is kept as one dead
  * letter (cause deadline), and they are counted. Returns 0; WEIR_FAILED: it could not be kept, return that.
@@ -265,7 +267,8 @@ int weir_resume(struct weir_context *context, uint64_t token, const struct weir_
 
 /*
  * produce(): ends the pending item, resumed or not, with WEIR_OK, WEIR_HELD, WEIR_REJECTED (after weir_reject()), or, once
- * weir_scope_of_item() is done, WEIR_CANCELLED. Returns 0; WEIR_CANCELLED: an emit was given up, or everything here is, return it;
+ * weir_scope_of_item() is done, WEIR_CANCELLED; a resumed one also with WEIR_EXPIRED or WEIR_PEER_LOST, as
+ * process() may. Returns 0; WEIR_CANCELLED: an emit was given up, or everything here is, return it;
  * WEIR_FAILED: no such token, or no such end: the stage fails, whatever produce() returns.
  */
 int weir_complete(struct weir_context *context, uint64_t token, int status);

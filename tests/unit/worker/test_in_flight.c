@@ -291,6 +291,8 @@ enum misuse {
 	OLD_TOKEN,
 	RESUME_IN_PROCESS,
 	NO_END,
+	GIVE_UP_WITHOUT_REASON,
+	GIVE_UP_UNRESUMED,
 	EMIT_AND_FORGET,
 	N_MISUSES,
 };
@@ -336,6 +338,14 @@ static int misuse_produce(struct weir_context *context, void *state)
 	case NO_END:
 		assert_int_equal(weir_complete(context, token, WEIR_MORE), WEIR_FAILED);
 		break;
+	case GIVE_UP_WITHOUT_REASON:
+		assert_int_equal(weir_resume(context, token, NULL), 0);
+		assert_int_equal(weir_complete(context, token, WEIR_EXPIRED), WEIR_FAILED);
+		break;
+	case GIVE_UP_UNRESUMED:
+		weir_reject(context, "it has a reason");
+		assert_int_equal(weir_complete(context, token, WEIR_PEER_LOST), WEIR_FAILED);
+		break;
 	case EMIT_AND_FORGET:
 		assert_int_equal(weir_resume(context, token, NULL), 0);
 		assert_int_equal(weir_emit(context, 0, "x", 1), 0);
@@ -361,6 +371,8 @@ static void test_misuse_fails_the_stage_with_a_reason(void **state)
 		[OLD_TOKEN] = "weir_resume() with token",
 		[RESUME_IN_PROCESS] = "weir_resume() outside produce()",
 		[NO_END] = "weir_complete() with 1 (more)",
+		[GIVE_UP_WITHOUT_REASON] = "weir_complete() with 7 (expired)",
+		[GIVE_UP_UNRESUMED] = "weir_complete() with 12 (peer lost)",
 		[EMIT_AND_FORGET] = "did not complete it",
 	};
 
@@ -447,6 +459,65 @@ static void test_the_cursor_moves_with_complete_items_only(void **state)
 	rig_deinit(&rig);
 }
 
+/* The stage has tried "0" and "1" itself, in vain; what it emitted for them is forgotten. "2" goes on. */
+static int give_up_two(struct weir_context *context, void *state)
+{
+	static const int ends[] = { WEIR_EXPIRED, WEIR_PEER_LOST, WEIR_OK };
+
+	(void)state;
+	if (calls.n < 3)
+		return 0;
+	for (unsigned i = 0; i < 3; i++) {
+		const struct weir_item *item;
+		int r = weir_resume(context, calls.tokens[i], &item);
+
+		if (r == 0)
+			r = weir_emit(context, 0, item->data, item->size_bytes);
+		if (ends[i])
+			weir_reject(context, "it was tried, number %u", i);
+		if (r == 0)
+			r = weir_complete(context, calls.tokens[i], ends[i]);
+		if (r)
+			return r;
+	}
+	calls.n = 0;
+	return 0;
+}
+
+static void test_what_the_stage_has_tried_in_vain_is_given_up(void **state)
+{
+	static const struct weir_stage stage = { .role = WEIR_OPERATOR, .process = defer_all, .produce = give_up_two };
+	char path[] = "/tmp/weir-test-in-flight-XXXXXX", lines[8192] = "";
+	struct rig rig;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	calls_init(1);
+	rig_init_chain_asynchronous(&rig, &stage, 4);
+	rig.relay.heritage.attempts = 3;
+	rig.relay.heritage.dead_letter_path = strdup(path);
+	push_numbers(&rig, 3);
+	close_input(&rig);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_string_equal(outputs(&rig), "2 ");
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 3);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_DEAD_LETTERED], 2);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], 1);
+	assert_true(read(fd, lines, sizeof(lines) - 1) > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *line = i ? strchr(lines, '\n') + 1 : lines;
+
+		assert_ptr_equal(strstr(line, "\"cause\":\""),
+				 strstr(line, i ? "\"cause\":\"attempts\"" : "\"cause\":\"deadline\""));
+		assert_non_null(strstr(line, i ? "it was tried, number 1" : "it was tried, number 0"));
+		assert_non_null(strstr(line, "\"attempts\":3"));
+	}
+	close(fd);
+	unlink(path);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_misuse_fails_the_stage_with_a_reason),
 		cmocka_unit_test(test_without_in_flight_nothing_can_be_deferred),
 		cmocka_unit_test(test_the_cursor_moves_with_complete_items_only),
+		cmocka_unit_test(test_what_the_stage_has_tried_in_vain_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
