@@ -28,24 +28,42 @@ static const struct {
 	{ WEIR_SINK, "exec", &exec_sink_callbacks },
 };
 
-const struct weir_stage *builtin_find(enum weir_role role, const char *kind)
+/* Where the option `mode` says this, these callbacks stand in for those above. */
+static const struct {
+	const struct weir_stage *instead_of;
+	const char *mode;
+	const struct weir_stage *callbacks;
+} modes[] = {
+	{ &exec_operator_callbacks, "frame", &exec_frame_callbacks },
+};
+
+static const struct weir_stage *callbacks_for(const struct weir_stage *callbacks, const char *mode)
+{
+	for (size_t i = 0; mode && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (modes[i].instead_of == callbacks && strcmp(modes[i].mode, mode) == 0)
+			return modes[i].callbacks;
+	return callbacks;
+}
+
+const struct weir_stage *builtin_find(enum weir_role role, const char *kind, const char *mode)
 {
 	static struct weir_stage joined; /* a worker runs one stage */
-	const struct weir_stage *descriptor = stage_descriptor_find(role, kind);
+	const struct weir_stage *descriptor = stage_descriptor_find(role, kind), *callbacks;
 
 	for (size_t i = 0; descriptor && i < sizeof(builtins) / sizeof(builtins[0]); i++) {
 		if (builtins[i].role != role || strcmp(builtins[i].kind, kind) != 0)
 			continue;
+		callbacks = callbacks_for(builtins[i].callbacks, mode);
 		joined = *descriptor;
-		joined.open = builtins[i].callbacks->open;
-		joined.process = builtins[i].callbacks->process;
-		joined.produce = builtins[i].callbacks->produce;
-		joined.flush = builtins[i].callbacks->flush;
-		joined.end_run = builtins[i].callbacks->end_run;
-		joined.finish = builtins[i].callbacks->finish;
-		joined.close = builtins[i].callbacks->close;
-		joined.run = builtins[i].callbacks->run;
-		joined.check = builtins[i].callbacks->check;
+		joined.open = callbacks->open;
+		joined.process = callbacks->process;
+		joined.produce = callbacks->produce;
+		joined.flush = callbacks->flush;
+		joined.end_run = callbacks->end_run;
+		joined.finish = callbacks->finish;
+		joined.close = callbacks->close;
+		joined.run = callbacks->run;
+		joined.check = callbacks->check;
 		return &joined;
 	}
 	return NULL;

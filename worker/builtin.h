@@ -12,6 +12,7 @@ extern const struct weir_stage stdin_source_callbacks;
 extern const struct weir_stage generate_source_callbacks;
 extern const struct weir_stage exec_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
+extern const struct weir_stage exec_frame_callbacks;
 extern const struct weir_stage take_operator_callbacks;
 extern const struct weir_stage throttle_operator_callbacks;
 extern const struct weir_stage sample_operator_callbacks;
@@ -23,5 +24,8 @@ extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;
 extern const struct weir_stage discard_sink_callbacks;
 
-/* The built-in stage of that role and kind ("file", "exec"), descriptor and callbacks joined; static. NULL if there is none. */
-const struct weir_stage *builtin_find(enum weir_role role, const char *kind);
+/*
+ * The built-in stage of that role and kind ("file", "exec"), descriptor and callbacks joined; static. `mode`: the option of that name, which
+ * some kinds have callbacks of their own for; NULL: not given. NULL if there is none.
+ */
+const struct weir_stage *builtin_find(enum weir_role role, const char *kind, const char *mode);

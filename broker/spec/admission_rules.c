@@ -45,7 +45,7 @@ static void check_source(struct reading *reading, const struct stage_reading *st
 			"'balance' says how a stage is fed, and a source is not: write it to the stage that reads");
 }
 
-/* Only a stage with produce() can complete an item later, and of the built-in kinds none does. */
+/* Only a stage with produce() can complete an item later, and of the built-in kinds only programs in frame mode do. */
 static void check_in_flight(struct reading *reading, const struct stage_reading *stage,
 			    const struct plan_stage *planned)
 {
@@ -53,10 +53,10 @@ static void check_in_flight(struct reading *reading, const struct stage_reading 
 
 	if (planned->in_flight == 1)
 		return;
-	if (!stage->description)
+	if (!stage->description && !plan_is_frame(planned))
 		reading_error(
 			reading, position, NULL,
-			"in_flight is for plugins that answer later: %s completes each item before the next; use workers",
+			"in_flight is for plugins that answer later, and for exec with mode: frame: %s completes each item before the next; use workers",
 			planned->kind);
 	else if (planned->order != PLAN_ORDER_NONE)
 		reading_error(reading, position, "use workers, and leave in_flight at 1",

@@ -56,7 +56,7 @@ static void check_answer_within(struct reading *reading, const struct plan_stage
 	if (planned->deadline_ns && within && within->line && plan_option(planned, "command"))
 		reading_warning(
 			reading, ((struct spec_position){ within->line, within->column }), NULL,
-			"answer_within has no effect beside deadline, which gives up the line and not the stage");
+			"answer_within has no effect beside deadline, which gives up the item and not the stage");
 }
 
 /* What an operator delay lets wait. */

@@ -343,7 +343,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.forwards = stage->forwards,
 		.batch = stage->batch,
 		.in_flight = stage->in_flight,
-		.deadline_ns = stage->deadline_ns,
+		.deadline_ns = stage->keeps_deadline ? 0 : stage->deadline_ns,
 		.expires_ns = stage->role == WEIR_SOURCE ? 0 : filling->plan->expires_ns,
 		.expires = copy_string(filling, stage->expires),
 		.admission_ns = stage->admission_ns,

@@ -57,6 +57,7 @@ struct plan_stage {
 	uint64_t backoff_min_ns, backoff_max_ns;
 	uint64_t grace_ns;          /* between the rungs of the ladder */
 	uint64_t deadline_ns;       /* for one attempt at an item; 0: none */
+	bool keeps_deadline;        /* the stage looks after it itself: the supervisor does not, nor does the worker */
 	char *expires;              /* sources: each item's own deadline, common/stage/expiry_rule.h; NULL: none */
 	uint64_t admission_ns;      /* sources: for an item to be let in; 0: it waits */
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */

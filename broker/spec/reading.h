@@ -98,6 +98,10 @@ void reading_connect(struct reading *reading);
 void reading_feedback(struct reading *reading);
 /* rules.c: what concerns more than one value: order, workers, files, programs. */
 void reading_rules(struct reading *reading);
+/* exec_rules.c: an exec stage's program, mode and surroundings. Part of reading_rules(). */
+void reading_exec_rules(struct reading *reading, uint32_t index);
+/* Is it an exec stage in frame mode? */
+bool plan_is_frame(const struct plan_stage *stage);
 /* admission_rules.c: which of order, balance, full, capacity, in_flight and on_failure go together. Part of reading_rules(). */
 void reading_admission_rules(struct reading *reading, uint32_t index);
 /* deadline_rules.c: deadlines that could never come. */

@@ -54,6 +54,21 @@ static enum flow flow_said_by(const struct plan_stage *stage, enum flow in)
 	return strcmp(emits, "text") == 0 ? FLOW_TEXT : FLOW_STRUCTURED;
 }
 
+static bool has_items(const struct plan_stage *stage, const char *kind)
+{
+	const struct heritage_option *items = plan_option(stage, "items");
+
+	return items && items->string && strcmp(items->string, kind) == 0;
+}
+
+/* A program in frame mode answers in kind; given the bytes of structured items, it may make anything of them. */
+static enum flow flow_out_of_frame(const struct plan_stage *stage, enum flow in)
+{
+	if (has_items(stage, "values"))
+		return FLOW_STRUCTURED;
+	return has_items(stage, "bytes") && in != FLOW_TEXT && in != FLOW_NONE ? FLOW_UNKNOWN : in;
+}
+
 static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum flow in)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -66,6 +81,8 @@ static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum
 		return FLOW_STRUCTURED;
 	if (stage->description) /* a plugin */
 		return FLOW_UNKNOWN;
+	if (plan_is_frame(&reading->plan->stages[index]))
+		return flow_out_of_frame(&reading->plan->stages[index], in);
 	if (stage->descriptor->role == WEIR_SOURCE || is_builtin(stage, "exec"))
 		return FLOW_TEXT;
 	return flow_said_by(&reading->plan->stages[index], in);
@@ -165,6 +182,27 @@ static const char *origin_of(const struct reading *reading, const enum flow *out
 	return reading->plan->stages[index].name ? reading->plan->stages[index].name : "?";
 }
 
+static struct spec_position place_of_items(const struct plan_stage *stage)
+{
+	const struct heritage_option *items = plan_option(stage, "items");
+
+	return (struct spec_position){ items->line, items->column };
+}
+
+/* What was not said follows from what comes. */
+static void choose_items(const struct reading *reading, const enum flow *out, uint32_t index)
+{
+	struct plan_stage *planned = &reading->plan->stages[index];
+	struct heritage_option items = { .type = HERITAGE_STRING };
+
+	if (!plan_is_frame(planned) || plan_option(planned, "items") ||
+	    flow_into(reading, out, index) != FLOW_STRUCTURED)
+		return;
+	items.name = spec_strdup("items");
+	items.string = spec_strdup("values");
+	plan_add_option(planned, &items);
+}
+
 /* Lines are all that these work on. */
 static void check_reader(struct reading *reading, const enum flow *out, uint32_t index)
 {
@@ -176,7 +214,13 @@ static void check_reader(struct reading *reading, const enum flow *out, uint32_t
 	if (stage->descriptor->role == WEIR_SOURCE || in == FLOW_NONE || in == FLOW_UNKNOWN ||
 	    (stage->values[STAGE_KEY_ENCODE].key && !plan_option(planned, "encode"))) /* which was reported */
 		return;
-	if (is_sink && format_of(planned, "encode")) {
+	if (plan_is_frame(planned)) {
+		if (in == FLOW_TEXT && has_items(planned, "values"))
+			reading_error(reading, place_of_items(planned),
+				      "say at the source what its records are, as in decode: json; or leave items out",
+				      "items: values wants structured items, and what comes from '%s' is text",
+				      origin_of(reading, out, index, FLOW_TEXT));
+	} else if (is_sink && format_of(planned, "encode")) {
 		if (in == FLOW_TEXT)
 			reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
 				      "say at the source what its records are, as in decode: json; or leave encode out",
@@ -243,5 +287,6 @@ void reading_record_rules(struct reading *reading)
 		check_reader(reading, out, i);
 		check_key(reading, out, i);
 		tell_form(reading, out, i);
+		choose_items(reading, out, i);
 	}
 }

@@ -5,9 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/spec/program.h"
 #include "broker/spec/reading.h"
-#include "common/base/quantity.h"
 
 const struct heritage_option *plan_option(const struct plan_stage *stage, const char *name)
 {
@@ -103,47 +101,6 @@ static void check_order(struct reading *reading, const struct stage_reading *sta
 		reading_error(reading, position, NULL,
 			      "order: fifo has no order to keep: '%s' has %u workers and no 'order: fifo' itself",
 			      from->name ? from->name : "?", from->workers);
-}
-
-static void check_block(struct reading *reading, const struct plan_stage *planned)
-{
-	const struct heritage_option *block = plan_option(planned, "block"), *mode = plan_option(planned, "mode");
-	int64_t bytes;
-
-	if (block && strcmp(block->string, "all") != 0) {
-		if (quantity_size(block->string, &bytes) != 0 || bytes <= 0)
-			reading_error(reading, option_position(planned, "block"), NULL,
-				      "block '%s' is wrong: expected a size such as 1MiB, or all", block->string);
-		else if ((uint64_t)bytes > planned->spool_bytes)
-			reading_error(reading, option_position(planned, "block"), NULL,
-				      "block '%s' is larger than the spool that holds it: set spool too",
-				      block->string);
-	}
-	if (!mode)
-		return;
-	for (uint32_t i = 0; i < planned->n_options; i++) {
-		const struct heritage_option *option = &planned->options[i];
-		bool of_block = strncmp(option->name, "block", 5) == 0 || strcmp(option->name, "join") == 0;
-		bool line_mode = strcmp(mode->string, "line") == 0;
-
-		if (option->line &&
-		    ((line_mode && of_block) || (!line_mode && strcmp(option->name, "answer_within") == 0)))
-			reading_warning(reading, ((struct spec_position){ option->line, option->column }), NULL,
-					"%s has no effect in %s mode", option->name, line_mode ? "line" : "block");
-	}
-}
-
-static void check_program(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
-{
-	const struct heritage_option *command = plan_option(planned, "command");
-	const struct yaml_pair *pair = yaml_find(stage->map, stage->values[STAGE_KEY_EXEC].key ? "exec" : "command");
-	_cleanup_(text_deinit) struct text why = TEXT_NULL;
-
-	/* A string is the shell's business; only a list names a program here. */
-	if (!command || !pair || pair->value->kind != YAML_LIST)
-		return;
-	if (program_check(command->list[0], &why) != 0)
-		reading_error(reading, pair->value->items[0]->position, NULL, "%s", text_get(&why));
 }
 
 /* Two options that say the same in two ways, of which one is needed. A wrong value is somebody else's error. */
@@ -282,8 +239,7 @@ void reading_rules(struct reading *reading)
 		if (is_kind(stage, WEIR_OPERATOR, "sample"))
 			check_sample(reading, stage);
 		if (is_exec(stage)) {
-			check_block(reading, planned);
-			check_program(reading, stage, planned);
+			reading_exec_rules(reading, i);
 		} else if (is_kind(stage, WEIR_SOURCE, "file")) {
 			check_source_paths(reading, stage, planned);
 		} else if (is_kind(stage, WEIR_SINK, "file")) {

@@ -264,13 +264,20 @@ static void add_number(struct plan_stage *planned, const char *name, uint64_t nu
 	plan_add_option(planned, &option);
 }
 
-/* What a program works on is in no lane, so the stage itself keeps its deadline. */
+/*
+ * What a program works on is in no lane, so the stage itself keeps its deadline. In frame mode it is, and the worker need not die of it;
+ * how often an item is tried, and how patient to be, concerns that mode without a deadline, too.
+ */
 static void add_deadline(const struct stage_reading *stage, struct plan_stage *planned)
 {
-	if (!planned->deadline_ns || !stage->descriptor || stage->description || planned->role == WEIR_SOURCE ||
+	if (!stage->descriptor || stage->description || planned->role == WEIR_SOURCE ||
 	    strcmp(stage->descriptor->name, "exec") != 0)
 		return;
-	add_number(planned, "deadline", planned->deadline_ns);
+	planned->keeps_deadline = plan_is_frame(planned);
+	if (!planned->deadline_ns && !planned->keeps_deadline)
+		return;
+	if (planned->deadline_ns)
+		add_number(planned, "deadline", planned->deadline_ns);
 	add_number(planned, "grace", planned->grace_ns);
 	add_number(planned, "attempts", planned->attempts);
 }
@@ -407,6 +414,8 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 			      text_get(&where));
 	read_options(reading, stage, planned, text_get(&where));
 	reading_records(reading, stage, planned);
+	if (plan_is_frame(planned))
+		planned->n_spools = 0; /* what it has stays in its lanes */
 	add_spool(stage, planned);
 	add_deadline(stage, planned);
 }

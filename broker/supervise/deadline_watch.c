@@ -167,7 +167,7 @@ static uint64_t look_at(struct seat *seat, uint64_t now_ns, uint64_t late_ns)
 	struct overrun_sight sight;
 	uint64_t due_ns;
 
-	if (!lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot)) {
+	if (seat->stage->keeps_deadline || !lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot)) {
 		seat->overrun_track = (struct overrun_track){ 0 };
 		return UINT64_MAX;
 	}
@@ -225,7 +225,7 @@ void deadlines_open(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++) {
 		uint64_t part_ns = supervisor->plan->stages[i].deadline_ns / LOOKS_A_DEADLINE;
 
-		if (!supervisor->plan->stages[i].deadline_ns)
+		if (!supervisor->plan->stages[i].deadline_ns || supervisor->plan->stages[i].keeps_deadline)
 			continue;
 		part_ns = part_ns < LOOK_SHORTEST_NS ? LOOK_SHORTEST_NS : part_ns;
 		part_ns = part_ns > LOOK_LONGEST_NS ? LOOK_LONGEST_NS : part_ns;

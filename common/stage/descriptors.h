@@ -67,3 +67,38 @@ extern const struct weir_stage descriptor_sink_exec;
 		.name = "ok_exit", .type = WEIR_TYPE_LIST, .fallback = "0", .minimum = 0, .maximum = 255, \
 		.summary = "exit codes of the program that mean success", .example = "[0, 1]"             \
 	}
+/* What a program finds when it starts; common/stage/exec_surroundings.h reads the values. */
+#define OPTION_ENV                                                                                                         \
+	{                                                                                                                  \
+		.name = "env", .type = WEIR_TYPE_LIST,                                                                     \
+		.summary =                                                                                                 \
+			"variables beside the usual (PATH, HOME, LANG ...): NAME hands on weir's own, NAME=value says it", \
+		.example = "[DATABASE_URL, MODE=fast]"                                                                     \
+	}
+#define OPTION_CWD                                                                                           \
+	{                                                                                                    \
+		.name = "cwd", .type = WEIR_TYPE_PATH,                                                       \
+		.summary = "folder that the program is started in; without it, the one weir was started in", \
+		.example = "/srv/price"                                                                      \
+	}
+#define OPTION_USER                                                                                                     \
+	{                                                                                                               \
+		.name = "user", .type = WEIR_TYPE_STRING,                                                               \
+		.summary =                                                                                              \
+			"user, by name or number, whom the program runs as, with his groups; weir must be root for it", \
+		.example = "nobody"                                                                                     \
+	}
+#define OPTION_NICE                                                                                          \
+	{                                                                                                    \
+		.name = "nice", .type = WEIR_TYPE_INTEGER, .minimum = -20, .maximum = 19,                    \
+		.summary = "how gladly the program lets others have the processor; below 0 needs privilege", \
+		.example = "10"                                                                              \
+	}
+#define OPTION_LIMITS                                                                                                                  \
+	{                                                                                                                              \
+		.name = "limits", .type = WEIR_TYPE_LIST,                                                                              \
+		.summary =                                                                                                             \
+			"what the program may use: memory, cpu, files, processes, file_size, stack, locked, core, as in setrlimit(2)", \
+		.example = "[memory=1GiB, files=256]"                                                                                  \
+	}
+#define OPTIONS_SURROUNDINGS OPTION_ENV, OPTION_CWD, OPTION_USER, OPTION_NICE, OPTION_LIMITS

@@ -9,9 +9,10 @@ static const struct weir_option exec_options[] = {
 	{ .name = "mode",
 	  .type = WEIR_TYPE_CHOICE,
 	  .fallback = "block",
-	  .choices = "block|line",
+	  .choices = "block|line|frame",
 	  .summary =
-		  "block: the program is run once for each block of items; line: one program answers each line with one line",
+		  "block: the program is run once for each block of items; line: one program answers each line with one line; frame: "
+		  "one program has in_flight items at a time, and answers each when it is done (weir-frame(7))",
 	  .example = "line" },
 	OPTION_BLOCK,
 	OPTION_BLOCK_WAIT,
@@ -23,8 +24,29 @@ static const struct weir_option exec_options[] = {
 	  .fallback = "30s",
 	  .minimum = 1000000,
 	  .maximum = INT64_C(86400000000000),
-	  .summary = "line mode: a program that has not answered by then is killed, and the item counts as tried",
+	  .summary =
+		  "line mode: a program that has not answered by then is killed, and the item counts as tried; frame mode: a program "
+		  "that has items and has said nothing for so long",
 	  .example = "500ms" },
+	{ .name = "ready_within",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "30s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "frame mode: how long the program may take to start before it says that it is ready",
+	  .example = "2m" },
+	{ .name = "items",
+	  .type = WEIR_TYPE_CHOICE,
+	  .choices = "bytes|values",
+	  .summary =
+		  "frame mode: the program is given the bytes of an item, or the value that it is; without it, values if what comes is decoded",
+	  .example = "values" },
+	{ .name = "baggage",
+	  .type = WEIR_TYPE_LIST,
+	  .summary =
+		  "frame mode: keys of an item's baggage that the program is told; all of it goes on with the outputs anyway",
+	  .example = "[trace, tenant]" },
+	OPTIONS_SURROUNDINGS,
 };
 
 static const struct weir_option take_options[] = {
@@ -175,7 +197,9 @@ const struct weir_stage descriptor_operator_exec = {
 	.description =
 		"In block mode the program is run once for each block of items, reads them on its standard input, and all that it writes is "
 		"committed when it has ended well: works with every Unix filter (awk, sort, tr ...). In line mode one program stays "
-		"and must answer each line with exactly one line; it has to flush its output after each.",
+		"and must answer each line with exactly one line; it has to flush its output after each. In frame mode one program "
+		"stays, is given up to in_flight items at a time as msgpack with ids, on descriptors of their own, and answers in any "
+		"order (weir-frame(7); for Python there is a module). A program gets a clean environment: see env.",
 	.options = exec_options,
 	.n_options = COUNT(exec_options),
 };

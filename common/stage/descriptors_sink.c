@@ -79,8 +79,8 @@ const struct weir_stage descriptor_sink_discard = {
 	.description = "Counts every item as delivered and drops it.",
 };
 
-static const struct weir_option exec_options[] = { OPTION_COMMAND, OPTION_BLOCK, OPTION_BLOCK_WAIT, OPTION_JOIN,
-						   OPTION_OK_EXIT };
+static const struct weir_option exec_options[] = { OPTION_COMMAND, OPTION_BLOCK,   OPTION_BLOCK_WAIT,
+						   OPTION_JOIN,    OPTION_OK_EXIT, OPTIONS_SURROUNDINGS };
 
 const struct weir_stage descriptor_sink_exec = {
 	STAGE_HEAD,

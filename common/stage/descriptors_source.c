@@ -140,6 +140,7 @@ static const struct weir_option exec_options[] = {
 	  .example = "fail" },
 	OPTION_OK_EXIT,
 	OPTION_TOO_LONG,
+	OPTIONS_SURROUNDINGS,
 };
 
 const struct weir_stage descriptor_source_exec = {

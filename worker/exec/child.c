@@ -6,7 +6,8 @@
  *     block all signals
  *     fork ------------------------------------ own group; die with the parent; is the parent still there?
  *     register, own group (whoever comes first)  signals back to default, mask empty
- *     unblock                                    stdin, stdout; everything above stderr: close on exec
+ *     unblock                                    stdin, stdout, frames; everything above: close on exec
+ *                                                surroundings: limits, user, folder
  *     read the report pipe                       exec ... or write errno into the report pipe
  *       end of file: it runs
  *
@@ -37,15 +38,26 @@
 #define TERM_PATIENCE_MS 200
 #define KILL_PATIENCE_MS 2000
 
+#define FREE_PLACE 10 /* descriptors of ours that a place of the child's may not fall on are moved here, or above */
+
 struct spawn {
 	const struct program *program;
-	int stdin_fd, stdout_fd, report_fd;
+	struct child_fds fds;
+	int report_fd;
 	pid_t parent;
 };
 
-static void spawn_report(const struct spawn *spawn, int error)
+/* What kept the program from running. */
+struct report {
+	int error;
+	const char *
+		what; /* of its surroundings; NULL: exec itself, or what leads to it. Same memory image in both processes */
+};
+
+static void spawn_report(const struct spawn *spawn, int error, const char *what)
 {
-	ssize_t written = write(spawn->report_fd, &error, sizeof(error));
+	const struct report report = { error, what };
+	ssize_t written = write(spawn->report_fd, &report, sizeof(report));
 
 	(void)written;
 	_exit(127);
@@ -66,46 +78,75 @@ static void spawn_reset_signals(void)
 static void spawn_place(const struct spawn *spawn, int fd, int place)
 {
 	if (fd == place ? fcntl(fd, F_SETFD, 0) : dup2(fd, place) < 0)
-		spawn_report(spawn, errno);
+		spawn_report(spawn, errno, NULL);
+}
+
+static void spawn_die_with_parent(const struct spawn *spawn)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		spawn_report(spawn, errno, NULL);
+	if (getppid() != spawn->parent)
+		_exit(127);
 }
 
 /* In the child. Only async-signal-safe calls. */
 static void spawn_child(const struct spawn *spawn)
 {
-	int in = spawn->stdin_fd;
+	const struct surroundings *surroundings = &spawn->program->surroundings;
+	int in = spawn->fds.in, n_places = STDERR_FILENO + 1;
+	const char *missed;
 
 	setpgid(0, 0);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
-		spawn_report(spawn, errno);
-	if (getppid() != spawn->parent)
-		_exit(127);
+	spawn_die_with_parent(spawn);
 	spawn_reset_signals();
 	patience_leave();
 	if (in < 0) {
 		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (in < 0)
-			spawn_report(spawn, errno);
+			spawn_report(spawn, errno, NULL);
 	}
 	spawn_place(spawn, in, STDIN_FILENO);
-	spawn_place(spawn, spawn->stdout_fd, STDOUT_FILENO);
-	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC))
-		spawn_report(spawn, errno);
-	execv(spawn->program->path, (char *const *)(uintptr_t)spawn->program->argv);
+	spawn_place(spawn, spawn->fds.out, STDOUT_FILENO);
+	if (spawn->fds.frames_in >= 0) {
+		spawn_place(spawn, spawn->fds.frames_in, CHILD_FRAMES_IN);
+		spawn_place(spawn, spawn->fds.frames_out, CHILD_FRAMES_OUT);
+		n_places = CHILD_FRAMES_OUT + 1;
+	}
+	if (syscall(SYS_close_range, n_places, ~0u, CLOSE_RANGE_CLOEXEC))
+		spawn_report(spawn, errno, NULL);
+	missed = surroundings_enter(surroundings);
+	if (missed)
+		spawn_report(spawn, errno, missed);
+	spawn_die_with_parent(spawn); /* once more: to become another user undoes it */
+	execve(spawn->program->path, (char *const *)(uintptr_t)spawn->program->argv, surroundings->environment);
 	if (errno == ENOEXEC)
-		execv("/bin/sh", spawn->program->script_argv);
-	spawn_report(spawn, errno);
+		execve("/bin/sh", spawn->program->script_argv, surroundings->environment);
+	spawn_report(spawn, errno, NULL);
 }
 
-/* 0: it runs; else the errno that kept it from running. */
-static int spawn_read_report(int fd)
+/* False: it runs; else what has kept it from running. */
+static bool spawn_read_report(int fd, struct report *ret)
 {
-	int error = 0;
 	ssize_t n;
 
 	do
-		n = read(fd, &error, sizeof(error));
+		n = read(fd, ret, sizeof(*ret));
 	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(error) ? error : 0;
+	return n == (ssize_t)sizeof(*ret);
+}
+
+static void explain(const struct program *program, const struct report *report, struct text *why)
+{
+	text_printf(why, "program '%s' can't be started: ", program->path);
+	if (report->what)
+		text_printf(why, "its %s: %s; %s", report->what, strerror(report->error),
+			    report->error == EPERM || report->error == EACCES ?
+				    "weir itself may not do that, as the user that it runs as" :
+				    "look at the value in the spec");
+	else
+		text_printf(why, "%s; %s", strerror(report->error),
+			    report->error == ENOENT ? "is the interpreter in its first line there?" :
+						      "try it from a shell");
 }
 
 static int spawn_fork(struct child *child, const struct spawn *spawn)
@@ -131,18 +172,50 @@ static int spawn_fork(struct child *child, const struct spawn *spawn)
 	return r;
 }
 
-int child_spawn(struct child *child, const struct program *program, int stdin_fd, int stdout_fd, struct text *why)
+/* A copy above all places. Returns it or -errno. */
+static int move_up(int fd)
 {
-	_cleanup_(close) int report_read = -1, report_write = -1;
-	struct spawn spawn = { .program = program, .stdin_fd = stdin_fd, .stdout_fd = stdout_fd, .parent = getpid() };
-	int pipe_fds[2], r, error;
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, FREE_PLACE);
 
-	*child = (struct child)CHILD_NULL;
+	return moved < 0 ? error_origin(-errno) : moved;
+}
+
+static int spawn_open_report(int *ret_read, int *ret_write)
+{
+	int pipe_fds[2];
+
 	if (pipe2(pipe_fds, O_CLOEXEC))
 		return error_origin(-errno);
-	report_read = pipe_fds[0];
-	spawn.report_fd = report_write = pipe_fds[1];
-	r = spawn_fork(child, &spawn);
+	*ret_read = pipe_fds[0];
+	*ret_write = move_up(pipe_fds[1]);
+	close(pipe_fds[1]);
+	return *ret_write < 0 ? *ret_write : 0;
+}
+
+int child_spawn(struct child *child, const struct program *program, int stdin_fd, int stdout_fd, struct text *why)
+{
+	const struct child_fds fds = { stdin_fd, stdout_fd, -1, -1 };
+
+	return child_spawn_with(child, program, &fds, why);
+}
+
+int child_spawn_with(struct child *child, const struct program *program, const struct child_fds *fds, struct text *why)
+{
+	_cleanup_(close) int report_read = -1, report_write = -1, frames_in = -1, frames_out = -1;
+	struct spawn spawn = { .program = program, .fds = *fds, .parent = getpid() };
+	struct report report;
+	int r;
+
+	*child = (struct child)CHILD_NULL;
+	r = spawn_open_report(&report_read, &report_write);
+	spawn.report_fd = report_write;
+	if (r == 0 && fds->frames_in >= 0) {
+		spawn.fds.frames_in = frames_in = move_up(fds->frames_in);
+		spawn.fds.frames_out = frames_out = move_up(fds->frames_out);
+		r = frames_in < 0 ? frames_in : frames_out < 0 ? frames_out : 0;
+	}
+	if (r == 0)
+		r = spawn_fork(child, &spawn);
 	report_write = fd_close(report_write);
 	if (!r) {
 		child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
@@ -153,12 +226,10 @@ int child_spawn(struct child *child, const struct program *program, int stdin_fd
 		child_kill(child);
 		return r;
 	}
-	error = spawn_read_report(report_read);
-	if (!error)
+	if (!spawn_read_report(report_read, &report))
 		return 0;
 	child_kill(child);
-	text_printf(why, "program '%s' can't be started: %s; %s", program->path, strerror(error),
-		    error == ENOENT ? "is the interpreter in its first line there?" : "try it from a shell");
+	explain(program, &report, why);
 	return CHILD_E_BAD;
 }
 

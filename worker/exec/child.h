@@ -26,6 +26,17 @@ enum { CHILD_E_BAD = 1 };
  */
 int child_spawn(struct child *child, const struct program *program, int stdin_fd, int stdout_fd, struct text *why);
 
+/* The ends that a program in frame mode is given, as descriptors of its own. */
+#define CHILD_FRAMES_IN 3
+#define CHILD_FRAMES_OUT 4
+struct child_fds {
+	int in; /* -1: /dev/null */
+	int out;
+	int frames_in, frames_out; /* -1: not in frame mode */
+};
+/* The same with these. */
+int child_spawn_with(struct child *child, const struct program *program, const struct child_fds *fds, struct text *why);
+
 static inline bool child_runs(const struct child *child)
 {
 	return child->pid != 0;

@@ -145,6 +145,21 @@ static int program_make_script_argv(struct program *program)
 	return 0;
 }
 
+/* It is looked for from weir's folder, and started in its own. */
+static int program_make_path_absolute(struct program *program)
+{
+	char *absolute;
+
+	if (program->path[0] == '/')
+		return 0;
+	absolute = realpath(program->path, NULL);
+	if (!absolute)
+		return error_origin(-errno);
+	free(program->path);
+	program->path = absolute;
+	return 0;
+}
+
 int program_init(struct program *program, struct weir_context *context, struct text *why)
 {
 	int r;
@@ -160,7 +175,11 @@ int program_init(struct program *program, struct weir_context *context, struct t
 	program_set_title(program);
 	r = program_read_ok_exit(program, weir_option_list(context, "ok_exit"), why);
 	if (!r)
+		r = surroundings_init(&program->surroundings, context, why);
+	if (!r)
 		r = program_find(program, why);
+	if (!r && program->surroundings.folder)
+		r = program_make_path_absolute(program);
 	if (!r)
 		r = program_make_script_argv(program);
 	return r;
@@ -170,6 +189,7 @@ void program_deinit(struct program *program)
 {
 	free(program->path);
 	free(program->script_argv);
+	surroundings_deinit(&program->surroundings);
 	*program = (struct program)PROGRAM_NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/text.h"
+#include "worker/exec/surroundings.h"
 
 struct weir_context;
 
@@ -18,6 +19,7 @@ struct program {
 	bool shell;              /* given as a string, for sh -c */
 	char title[PROGRAM_TITLE_SIZE]; /* the command in short, for messages */
 	uint8_t ok_exit[256 / 8];       /* bit set: this exit status is success */
+	struct surroundings surroundings;
 };
 
 #define PROGRAM_NULL \
@@ -34,7 +36,7 @@ struct program_end {
 enum { PROGRAM_E_BAD = 1 };
 
 /*
- * Reads the options `command` and `ok_exit` and looks the program up. Returns 0; PROGRAM_E_BAD with a sentence for
+ * Reads the options `command`, `ok_exit` and its surroundings', and looks the program up. Returns 0; PROGRAM_E_BAD with a sentence for
  * the user appended to *why: not found, not executable, ok_exit senseless; -ENOMEM. program_deinit() frees.
  */
 int program_init(struct program *program, struct weir_context *context, struct text *why);

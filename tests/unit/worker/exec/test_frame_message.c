@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages of frame mode: what is written byte by byte, what is read, and what is not believed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/worker/fake_host.h"
+#include "worker/exec/frame_message.h"
+
+#define BODY(text_) (text_), sizeof(text_) - 1
+
+static void assert_written(struct buffer *buffer, const char *bytes, size_t n)
+{
+	assert_int_equal(buffer->length, n);
+	assert_memory_equal(buffer->data, bytes, n);
+	buffer->length = 0;
+}
+
+static void test_what_is_written(void **state)
+{
+	static const struct weir_stage nothing = { 0 };
+	struct frame_item item = { .id = 7, .data = "hi", .size_bytes = 2, .left_ns = UINT64_MAX };
+	struct buffer buffer = BUFFER_NULL;
+	struct fake_host host;
+
+	(void)state;
+	fake_host_init(&host, &nothing);
+	assert_int_equal(frame_write_end(&buffer), 0);
+	assert_written(&buffer, BODY("\0\0\0\x05\x91\xa3"
+				     "end"));
+	assert_int_equal(frame_write_cancel(&buffer, 300, WEIR_CAUSE_USER), 0);
+	assert_written(&buffer, BODY("\0\0\0\x10\x93\xa6"
+				     "cancel\xcd\x01\x2c\xa4user"));
+	/* the example of docs/frame.md */
+	assert_int_equal(frame_write_item(&buffer, &host.context, &item, false), 0);
+	assert_written(&buffer, BODY("\0\0\0\x0c\x94\xa4item\x07\xc4\x02hi\x80"));
+	item.left_ns = 500000000;
+	item.attempt = 2;
+	assert_int_equal(frame_write_item(&buffer, &host.context, &item, false), 0);
+	assert_written(&buffer, BODY("\0\0\0\x22\x94\xa4item\x07\xc4\x02hi\x82\xa7left_ns\xce\x1d\xcd\x65\x00\xa7"
+				     "attempt\x02"));
+	item = (struct frame_item){ .id = 7, .data = "\x81\xa1k\x01", .size_bytes = 4, .left_ns = UINT64_MAX };
+	assert_int_equal(frame_write_item(&buffer, &host.context, &item, true), 0);
+	assert_written(&buffer, BODY("\0\0\0\x0c\x94\xa4item\x07\x81\xa1k\x01\x80"));
+	buffer_deinit(&buffer);
+	fake_host_deinit(&host);
+}
+
+static void test_where_a_frame_ends(void **state)
+{
+	struct record_fault fault;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(frame_find("", 0, 100, &n, &fault), FRAME_E_MORE);
+	assert_int_equal(frame_find("\0\0\0", 3, 100, &n, &fault), FRAME_E_MORE);
+	assert_int_equal(frame_find("\0\0\0\x05"
+				    "1234",
+				    8, 100, &n, &fault),
+			 FRAME_E_MORE);
+	assert_int_equal(frame_find("\0\0\0\x05"
+				    "123456",
+				    10, 100, &n, &fault),
+			 0);
+	assert_int_equal(n, 9);
+	assert_int_equal(frame_find("\0\0\0\0", 4, 100, &n, &fault), FRAME_E_BAD);
+	assert_int_equal(frame_find("\0\0\0\x65", 4, 100, &n, &fault), FRAME_E_BAD); /* before it is there */
+	assert_non_null(strstr(fault.why, "101 bytes, where 100 is the most"));
+	assert_int_equal(frame_find("Trac", 4, 100, &n, &fault), FRAME_E_BAD); /* somebody prints there */
+}
+
+static void test_good_messages(void **state)
+{
+	struct frame_message message;
+	struct record_fault fault;
+	const void *data;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(frame_read(BODY("\x92\xa5ready\x01"), false, &message, &fault), 0);
+	assert_true(message.kind == FRAME_READY && message.version == 1 && message.at_once == 0);
+	assert_int_equal(frame_read(BODY("\x94\xa5ready\x01\x40\xc0"), false, &message, &fault), 0); /* and more */
+	assert_true(message.kind == FRAME_READY && message.at_once == 64);
+	assert_int_equal(frame_read(BODY("\x93\xa6"
+					 "answer\xcd\x01\x00\x92\xc4\x01x\xa2yz"),
+				    false, &message, &fault),
+			 0);
+	assert_true(message.kind == FRAME_ANSWER && message.id == 256 && message.n_outputs == 2);
+	frame_next_output(&message, false, &data, &n);
+	assert_true(n == 1 && !memcmp(data, "x", 1));
+	frame_next_output(&message, false, &data, &n);
+	assert_true(n == 2 && !memcmp(data, "yz", 2));
+	assert_int_equal(frame_read(BODY("\x93\xa6"
+					 "answer\x05\x91\x81\xa1k\x91\xc0"),
+				    true, &message, &fault),
+			 0);
+	frame_next_output(&message, true, &data, &n);
+	assert_true(n == 5 && !memcmp(data, "\x81\xa1k\x91\xc0", 5));
+	assert_int_equal(frame_read(BODY("\x93\xa6"
+					 "answer\x05\x90"),
+				    false, &message, &fault),
+			 0);
+	assert_int_equal(message.n_outputs, 0);
+	assert_int_equal(frame_read(BODY("\x93\xa6refuse\x05\xa3"
+					 "why"),
+				    false, &message, &fault),
+			 0);
+	assert_true(message.kind == FRAME_REFUSE && message.text_bytes == 3 && !memcmp(message.text, "why", 3));
+	assert_int_equal(frame_read(BODY("\x93\xa5"
+					 "error\x05\xa0"),
+				    false, &message, &fault),
+			 0);
+	assert_true(message.kind == FRAME_ERROR && message.text_bytes == 0);
+	assert_int_equal(frame_read(BODY("\x92\xa9"
+					 "cancelled\x05"),
+				    false, &message, &fault),
+			 0);
+	assert_true(message.kind == FRAME_CANCELLED && message.id == 5);
+	assert_int_equal(frame_read(BODY("\x91\xa3"
+					 "bye"),
+				    false, &message, &fault),
+			 0);
+	assert_true(message.kind == FRAME_BYE);
+}
+
+/* docs/frame.md, "What is no message". */
+static void test_bad_messages(void **state)
+{
+	static const struct {
+		const char *body;
+		size_t n;
+		bool values;
+		const char *why;
+	} cases[] = {
+		{ BODY("\xc0"), false, "an array that begins with its name" },
+		{ BODY("\x90"), false, "an array that begins with its name" },
+		{ BODY("\x91\x01"), false, "begins with its name, a string" },
+		{ BODY("\x91\xa4item"), false, "'item', which is none that a program sends" },
+		{ BODY("\x91\xa6"
+		       "answer"),
+		  false, "an id stands behind the name" },
+		{ BODY("\x92\xa6"
+		       "answer\xff"),
+		  false, "an id stands behind the name" },
+		{ BODY("\x92\xa6"
+		       "answer\x01"),
+		  false, "a field is missing behind the id" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\xa1x"),
+		  false, "an array of outputs behind its id" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\x91\x05"),
+		  false, "output 1 of an answer is neither bytes nor a string" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\x92\xa1x\xc4\x09y"),
+		  false, "output 2 of an answer is cut off" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\xdd\xff\xff\xff\xff"),
+		  false, "an array of outputs behind its id" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\x91\xc1"),
+		  true, "output 1 of an answer is cut off, or no msgpack" },
+		{ BODY("\x93\xa6"
+		       "answer\x01\x91\xa1\xff"),
+		  true, "output 1 of an answer: byte 1: invalid UTF-8" },
+		{ BODY("\x93\xa6refuse\x01\x02"), false, "a reason is a string" },
+		{ BODY("\x93\xa5"
+		       "error\x01\xa1\xff"),
+		  false, "a reason is a string" },
+		{ BODY("\x92\xa5ready\xa1x"), false, "ready has the version behind its name" },
+		{ BODY("\x93\xa5ready\x01\x00"), false, "a number from 1 up" },
+		{ BODY("\x91\xa3"
+		       "bye\xc0"),
+		  false, "bytes lie behind the message" },
+		{ BODY("\x92\xa3"
+		       "bye"),
+		  false, "it is cut off" },
+		{ BODY("\x93\xa9"
+		       "cancelled\x01"),
+		  false, "it is cut off" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct frame_message message;
+		struct record_fault fault = { "" };
+
+		if (frame_read(cases[i].body, cases[i].n, cases[i].values, &message, &fault) != FRAME_E_BAD)
+			fail_msg("case %zu was read", i);
+		if (!strstr(fault.why, cases[i].why))
+			fail_msg("case %zu: '%s' says nothing of '%s'", i, fault.why, cases[i].why);
+	}
+}
+
+/* Any change of any byte, and any cut: an answer, or a fault, and nothing read beyond the end (for the sanitizers to see). */
+static void test_scribbled_messages(void **state)
+{
+	static const char good[] = "\x93\xa6"
+				   "answer\x05\x92\x81\xa1k\x91\xc0\xc4\x02xy";
+	struct frame_message message;
+	struct record_fault fault;
+	uint32_t n_read = 0;
+
+	(void)state;
+	for (size_t cut = 0; cut < sizeof(good); cut++)
+		for (unsigned byte = 0; cut && byte < 256; byte++)
+			for (unsigned values = 0; values < 2; values++) {
+				char *body = malloc(cut);
+
+				memcpy(body, good, cut);
+				body[byte % cut] = (char)(byte * 7);
+				if (frame_read(body, cut, values, &message, &fault) == 0) {
+					const void *data;
+					size_t n;
+
+					for (uint32_t i = 0; i < message.n_outputs; i++)
+						frame_next_output(&message, values, &data, &n);
+					n_read++;
+				}
+				free(body);
+			}
+	assert_true(n_read > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_written),    cmocka_unit_test(test_where_a_frame_ends),
+		cmocka_unit_test(test_good_messages),      cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_scribbled_messages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

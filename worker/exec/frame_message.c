@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *      | length, 4 bytes, big-endian | ["item", 7, <data>, {"left_ns": 480000000}] |
+ *        '------ head ------'          '---------------- body: one msgpack value ----'
+ *
+ * Arrays grow at their end: whoever reads one passes over what it does not know there. What the program says is looked at to its last
+ * byte before anything is made of it, so an answer is taken whole or not at all.
+ */
+#include "worker/exec/frame_message.h"
+
+#include <errno.h>
+#include <msgpack/pack.h>
+#include <string.h>
+#include <weir/baggage.h>
+
+#include "common/base/must.h"
+#include "common/base/text.h"
+#include "common/record/msgpack_format.h"
+#include "common/record/value.h"
+
+#define HEAD_AND_FIELDS_BYTES 1024u /* more than a message takes beside names, data and baggage */
+
+static const char *const names[FRAME_KINDS] = {
+#define FRAME_IN(id_, name_, fields_, summary_) name_,
+#include "worker/exec/frame_messages.def"
+};
+
+const char *frame_kind_name(enum frame_kind kind)
+{
+	return names[kind];
+}
+
+/* ---- writing ---- */
+
+struct writer {
+	struct buffer *to;
+	size_t head; /* offset of the frame's head */
+	msgpack_packer packer;
+};
+
+/* There is room: begin() has made it. */
+static int append(void *data, const char *bytes, size_t n)
+{
+	struct buffer *to = data;
+
+	must(to->capacity - to->length >= n);
+	if (n)
+		memcpy(to->data + to->length, bytes, n);
+	to->length += n;
+	return 0;
+}
+
+static int begin(struct writer *writer, struct buffer *to, const char *name, uint32_t n_fields, size_t room_bytes)
+{
+	int r = buffer_reserve(to, HEAD_AND_FIELDS_BYTES + room_bytes);
+
+	if (r)
+		return r;
+	*writer = (struct writer){ .to = to, .head = to->length };
+	to->length += FRAME_HEAD_BYTES;
+	msgpack_packer_init(&writer->packer, to, append);
+	msgpack_pack_array(&writer->packer, n_fields + 1);
+	msgpack_pack_str_with_body(&writer->packer, name, strlen(name));
+	return 0;
+}
+
+static void pack_text(struct writer *writer, const char *text)
+{
+	msgpack_pack_str_with_body(&writer->packer, text, strlen(text));
+}
+
+static void pack_pair(struct writer *writer, const char *name, uint64_t value)
+{
+	pack_text(writer, name);
+	msgpack_pack_uint64(&writer->packer, value);
+}
+
+static int end(struct writer *writer)
+{
+	uint64_t length = writer->to->length - writer->head - FRAME_HEAD_BYTES;
+	char *head = writer->to->data + writer->head;
+
+	must(length <= UINT32_MAX);
+	for (unsigned i = 0; i < FRAME_HEAD_BYTES; i++)
+		head[i] = (char)(length >> (8 * (FRAME_HEAD_BYTES - 1 - i)));
+	return 0;
+}
+
+int frame_write_hello(struct buffer *to, const struct frame_hello *hello)
+{
+	struct writer writer;
+	int r = begin(&writer, to, "hello", 2, strlen(hello->stage));
+
+	if (r)
+		return r;
+	msgpack_pack_uint32(&writer.packer, FRAME_VERSION);
+	msgpack_pack_map(&writer.packer, 6);
+	pack_text(&writer, "stage");
+	pack_text(&writer, hello->stage);
+	pack_pair(&writer, "worker", hello->worker);
+	pack_pair(&writer, "at_once", hello->at_once);
+	pack_text(&writer, "items");
+	pack_text(&writer, hello->values ? "values" : "bytes");
+	pack_pair(&writer, "frame_max", hello->size_max_bytes);
+	pack_pair(&writer, "output_max", hello->output_max_bytes);
+	return end(&writer);
+}
+
+/* How many of the keys the item has brought along. */
+static uint32_t count_pairs(const struct weir_context *context, const char *const *keys)
+{
+	const void *value;
+	size_t size_bytes;
+	uint32_t n = 0;
+
+	for (; keys && *keys; keys++)
+		n += weir_baggage_get(context, *keys, &value, &size_bytes) == 0;
+	return n;
+}
+
+static void pack_baggage(struct writer *writer, const struct weir_context *context, const char *const *keys, uint32_t n)
+{
+	const void *value;
+	size_t size_bytes;
+
+	pack_text(writer, "baggage");
+	msgpack_pack_map(&writer->packer, n);
+	for (; *keys; keys++) {
+		if (weir_baggage_get(context, *keys, &value, &size_bytes) != 0)
+			continue;
+		pack_text(writer, *keys);
+		msgpack_pack_bin_with_body(&writer->packer, value, size_bytes);
+	}
+}
+
+int frame_write_item(struct buffer *to, const struct weir_context *context, const struct frame_item *item, bool values)
+{
+	uint32_t n_pairs = count_pairs(context, item->keys);
+	bool has_deadline = item->left_ns != UINT64_MAX;
+	struct writer writer;
+	int r = begin(&writer, to, "item", 3, item->size_bytes + (n_pairs ? 2 * WEIR_BAGGAGE_PACKED_MAX : 0));
+
+	if (r)
+		return r;
+	msgpack_pack_uint64(&writer.packer, item->id);
+	if (values)
+		append(to, item->data, item->size_bytes);
+	else
+		msgpack_pack_bin_with_body(&writer.packer, item->data, item->size_bytes);
+	msgpack_pack_map(&writer.packer,
+			 (size_t)has_deadline + (item->attempt != 0) + (item->scope != 0) + (n_pairs != 0));
+	if (has_deadline)
+		pack_pair(&writer, "left_ns", item->left_ns);
+	if (item->attempt)
+		pack_pair(&writer, "attempt", item->attempt);
+	if (item->scope)
+		pack_pair(&writer, "scope", item->scope);
+	if (n_pairs)
+		pack_baggage(&writer, context, item->keys, n_pairs);
+	return end(&writer);
+}
+
+int frame_write_cancel(struct buffer *to, uint64_t id, enum weir_cause cause)
+{
+	struct writer writer;
+	int r = begin(&writer, to, "cancel", 2, 0);
+
+	if (r)
+		return r;
+	msgpack_pack_uint64(&writer.packer, id);
+	pack_text(&writer, weir_cause_name(cause));
+	return end(&writer);
+}
+
+int frame_write_end(struct buffer *to)
+{
+	struct writer writer;
+	int r = begin(&writer, to, "end", 0, 0);
+
+	return r ? r : end(&writer);
+}
+
+/* ---- reading ---- */
+
+static int bad(struct record_fault *fault, const char *why)
+{
+	record_fault(fault, "%s", why);
+	return FRAME_E_BAD;
+}
+
+int frame_find(const void *data, size_t n, uint64_t size_max_bytes, size_t *ret_frame_bytes, struct record_fault *fault)
+{
+	const unsigned char *head = data;
+	uint64_t length = 0;
+
+	if (n < FRAME_HEAD_BYTES)
+		return FRAME_E_MORE;
+	for (unsigned i = 0; i < FRAME_HEAD_BYTES; i++)
+		length = length << 8 | head[i];
+	if (!length)
+		return bad(fault, "a frame of no bytes");
+	if (length > size_max_bytes) {
+		record_fault(fault, "a frame of %llu bytes, where %llu is the most", (unsigned long long)length,
+			     (unsigned long long)size_max_bytes);
+		return FRAME_E_BAD;
+	}
+	if (n - FRAME_HEAD_BYTES < length)
+		return FRAME_E_MORE;
+	*ret_frame_bytes = (size_t)length + FRAME_HEAD_BYTES;
+	return 0;
+}
+
+static int take(struct value_reader *reader, enum value_type type, struct value *ret)
+{
+	return value_next(reader, ret) == 0 && ret->type == type ? 0 : FRAME_E_BAD;
+}
+
+static int read_kind(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
+	struct value name;
+
+	if (take(reader, VALUE_STRING, &name) != 0)
+		return bad(fault, "a message begins with its name, a string");
+	for (unsigned i = 0; i < FRAME_KINDS; i++)
+		if (name.n == strlen(names[i]) && !memcmp(name.data, names[i], name.n)) {
+			message->kind = (enum frame_kind)i;
+			return 0;
+		}
+	record_fault(fault, "a message '%.*s', which is none that a program sends", name.n < 20 ? (int)name.n : 20,
+		     text_is_utf8(name.data, name.n) ? name.data : "?");
+	return FRAME_E_BAD;
+}
+
+/* One output: stays where it is. */
+static int check_output(struct value_reader *reader, bool values, uint32_t number, struct record_fault *fault)
+{
+	const unsigned char *from = reader->next;
+	struct record_fault inner;
+	struct value value;
+
+	if (value_skip(reader) != 0) {
+		record_fault(fault, "output %u of an answer is cut off, or no msgpack", number);
+		return FRAME_E_BAD;
+	}
+	if (values && msgpack_format_check(from, (size_t)(reader->next - from), &inner) != 0) {
+		record_fault(fault, "output %u of an answer: %.100s", number, inner.why);
+		return FRAME_E_BAD;
+	}
+	if (!values) {
+		struct value_reader again = { from, reader->next };
+
+		if (value_next(&again, &value) != 0 || (value.type != VALUE_BINARY && value.type != VALUE_STRING)) {
+			record_fault(
+				fault,
+				"output %u of an answer is neither bytes nor a string, and the stage has items: bytes",
+				number);
+			return FRAME_E_BAD;
+		}
+	}
+	return 0;
+}
+
+static int read_outputs(struct value_reader *reader, bool values, struct frame_message *message,
+			struct record_fault *fault)
+{
+	struct value outputs;
+
+	if (take(reader, VALUE_ARRAY, &outputs) != 0)
+		return bad(fault, "an answer has an array of outputs behind its id");
+	message->n_outputs = outputs.n;
+	message->outputs = reader->next;
+	for (uint32_t i = 1; i <= outputs.n; i++) {
+		int r = check_output(reader, values, i, fault);
+
+		if (r)
+			return r;
+	}
+	message->end = reader->next;
+	return 0;
+}
+
+static int read_text(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
+	struct value text;
+
+	if (take(reader, VALUE_STRING, &text) != 0 || !text_is_utf8(text.data, text.n))
+		return bad(fault, "a reason is a string in UTF-8, behind the id");
+	message->text = text.data;
+	message->text_bytes = text.n;
+	return 0;
+}
+
+/* Returns how many fields it has taken, FRAME_E_* below 0. */
+static int read_fields(struct value_reader *reader, uint32_t n, bool values, struct frame_message *message,
+		       struct record_fault *fault)
+{
+	struct value number;
+
+	if (message->kind == FRAME_BYE)
+		return 0;
+	if (!n || take(reader, VALUE_UNSIGNED, &number) != 0)
+		return -bad(fault, message->kind == FRAME_READY ? "ready has the version behind its name, a number" :
+								  "an id stands behind the name, a number");
+	message->id = message->version = number.number;
+	if (message->kind == FRAME_CANCELLED || (message->kind == FRAME_READY && n == 1))
+		return 1;
+	if (n == 1)
+		return -bad(fault, "a field is missing behind the id");
+	if (message->kind == FRAME_ANSWER)
+		return read_outputs(reader, values, message, fault) ? -FRAME_E_BAD : 2;
+	if (message->kind != FRAME_READY)
+		return read_text(reader, message, fault) ? -FRAME_E_BAD : 2;
+	if (take(reader, VALUE_UNSIGNED, &number) != 0 || !number.number)
+		return -bad(fault, "ready says how many items at once: a number from 1 up");
+	message->at_once = number.number;
+	return 2;
+}
+
+int frame_read(const void *body, size_t size_bytes, bool values, struct frame_message *ret, struct record_fault *fault)
+{
+	struct frame_message message = { 0 };
+	struct value_reader reader;
+	struct value array;
+	int r, n;
+
+	value_reader_init(&reader, body, size_bytes);
+	if (take(&reader, VALUE_ARRAY, &array) != 0 || !array.n)
+		return bad(fault, "a message is an array that begins with its name");
+	r = read_kind(&reader, &message, fault);
+	if (r)
+		return r;
+	n = read_fields(&reader, array.n - 1, values, &message, fault);
+	if (n < 0)
+		return -n;
+	for (uint32_t i = (uint32_t)n + 1; i < array.n; i++)
+		if (value_skip(&reader) != 0)
+			return bad(fault, "it is cut off, or no msgpack");
+	if (reader.next != reader.end)
+		return bad(fault, "bytes lie behind the message in its frame");
+	*ret = message;
+	return 0;
+}
+
+void frame_next_output(struct frame_message *message, bool values, const void **ret_data, size_t *ret_size_bytes)
+{
+	struct value_reader reader = { message->outputs, message->end };
+	struct value value;
+
+	if (values) {
+		must(value_skip(&reader) == 0);
+		*ret_data = message->outputs;
+		*ret_size_bytes = (size_t)(reader.next - message->outputs);
+	} else {
+		must(value_next(&reader, &value) == 0);
+		*ret_data = value.data;
+		*ret_size_bytes = value.n;
+	}
+	message->outputs = reader.next;
+}
