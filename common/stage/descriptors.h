@@ -88,11 +88,11 @@ extern const struct weir_stage descriptor_sink_exec;
 			"user, by name or number, whom the program runs as, with his groups; weir must be root for it", \
 		.example = "nobody"                                                                                     \
 	}
-#define OPTION_NICE                                                                                          \
-	{                                                                                                    \
-		.name = "nice", .type = WEIR_TYPE_INTEGER, .minimum = -20, .maximum = 19,                    \
-		.summary = "how gladly the program lets others have the processor; below 0 needs privilege", \
-		.example = "10"                                                                              \
+#define OPTION_NICE                                                                                               \
+	{                                                                                                         \
+		.name = "nice", .type = WEIR_TYPE_INTEGER, .minimum = -20, .maximum = 19,                         \
+		.summary = "how much more gladly than weir it lets others have the processor; below 0: for root", \
+		.example = "10"                                                                                   \
 	}
 #define OPTION_LIMITS                                                                                                                  \
 	{                                                                                                                              \

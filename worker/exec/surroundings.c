@@ -160,7 +160,7 @@ static bool enter_user(const struct exec_user *user)
 /* What needs privilege comes before they are given up, and the folder after it: it is the program that has to be let in. */
 const char *surroundings_enter(const struct surroundings *surroundings)
 {
-	if (surroundings->nice && setpriority(PRIO_PROCESS, 0, surroundings->nice))
+	if (surroundings->nice && setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + surroundings->nice))
 		return "nice";
 	for (size_t i = 0; i < surroundings->n_limits; i++) {
 		const struct exec_limit *limit = &surroundings->limits[i];

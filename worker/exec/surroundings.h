@@ -19,7 +19,7 @@ struct surroundings {
 	struct exec_limit limits[EXEC_LIMITS_MAX];
 	size_t n_limits;
 	struct exec_user user;
-	int nice; /* 0: weir's own */
+	int nice; /* on top of weir's own */
 };
 
 #define SURROUNDINGS_NULL \
