@@ -23,6 +23,9 @@ assert_file_equal homes expected people
 assert_eq "$(wc -l <out)" "$(wc -l <expected)" "lines of people"
 assert_contains out '{"user":"root","password":"x","uid":"0","gid":"0",'
 
+(cd "$WEIR_SOURCE" && weir run configs/frame.yaml) >out 2>stderr || fail "exit code $? of frame: $(cat stderr)"
+assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; print s ": " length(s) }' | sort | sha256sum)" frame
+
 # The service: runs until it is told to stop, and then says everything that it has started to say.
 weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
 wait_until 20 grep -q 'tick 2' out

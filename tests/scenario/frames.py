@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import weir  # noqa: E402
 

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -107,16 +109,53 @@ int line_overrun(struct line *line, struct weir_context *context)
 	return r ? r : line_start(line, context);
 }
 
+/* Bytes that lie in its stdin, not read yet; 0 if that can't be known. */
+static int unread_bytes(const struct line *line)
+{
+	int n = 0;
+
+	return line->in >= 0 && ioctl(line->in, FIONREAD, &n) == 0 && n > 0 ? n : 0;
+}
+
+static void advise_unbuffered(const struct program *program, struct text *text)
+{
+	static const struct {
+		const char *name, *advice;
+	} known[] = {
+#define UNBUFFERED(name_, advice_) { name_, advice_ },
+#include "worker/exec/unbuffered.def"
+	};
+	const char *slash = strrchr(program->argv[0], '/'), *name = slash ? slash + 1 : program->argv[0];
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(name, known[i].name) == 0) {
+			text_printf(text, "%s does that unless told otherwise: %s", name, known[i].advice);
+			return;
+		}
+	text_add(
+		text,
+		"start it with 'stdbuf -oL', or make it flush after each line (awk: fflush(), python: -u, grep: --line-buffered, sed: -u)");
+}
+
+/* Who has read the line and says nothing most likely has the answer in a buffer; who has not read it does something else. */
 int line_lost_silent(struct line *line, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	char within[QUANTITY_TEXT_SIZE];
+	int n_unread = unread_bytes(line);
 
-	text_printf(
-		&text,
-		"'%s' has not answered a line within %s; most likely it keeps its answers in a buffer: start it with 'stdbuf -oL' or make "
-		"it flush after each line (awk: fflush(), python: -u); if it is slow, raise answer_within:",
-		line->program.title, quantity_format_duration(line->answer_within_ns, within));
+	text_printf(&text, "'%s' has not answered a line within %s", line->program.title,
+		    quantity_format_duration(line->answer_within_ns, within));
+	if (n_unread || line->sent < line->stored) {
+		text_printf(
+			&text,
+			", and has not read all that it was sent (%d bytes lie in its stdin): it is busy, or waits for something else",
+			n_unread);
+	} else {
+		text_add(&text, " though it has read it; most likely it keeps its answers in a buffer: ");
+		advise_unbuffered(&line->program, &text);
+	}
+	text_add(&text, "; if it is slow, raise answer_within:");
 	return line_lost(line, context, text_get(&text));
 }
 
