@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A good program in frame mode, for the scenarios.
 
-    frames.py PYTHON_FOLDER [async] [poison=TEXT] [slow=TEXT] [deaf=TEXT] [refuse=TEXT] [fail=TEXT] [delay=SECONDS] [max=N] [twice]
+    frames.py PYTHON_FOLDER [async] [poison=TEXT] [slow=TEXT] [deaf=TEXT] [refuse=TEXT] [fail=TEXT] [delay=SECONDS] [max=N] [twice] [held]
 """
 import asyncio
 import os
@@ -32,6 +32,16 @@ def judge(item):
         time.sleep(1000)
 
 
+def hold(item):
+    """Until the file `go` is there; every other one stops when it is told to, and the others do not hear."""
+    print("holds", text(item))
+    while not os.path.exists("go"):
+        if int(text(item)) % 2 and item.cancelled:
+            print("told to stop:", item.cause, text(item))
+            raise weir.Cancelled
+        time.sleep(0.01)
+
+
 def result(item):
     if isinstance(item.data, dict):
         return dict(item.data, seen=True)
@@ -45,6 +55,8 @@ def answer(item):
         if item.wait(1000):
             print("told to stop:", item.cause)
             raise weir.Cancelled
+    if "held" in options:
+        hold(item)
     time.sleep(delay)
     if "twice" in options:
         return (part for part in (item.data, item.data))
