@@ -2,6 +2,7 @@
 """The list of cases: what is measured, beside what, with which numbers. The names here are those of targets.py."""
 
 from runner import pipelines
+from runner.frames import add_frames
 from runner.overruns import add_overruns
 from runner.programs import add_programs
 from runner.stops import add_stops
@@ -181,4 +182,4 @@ def add_recovery(bench):
 
 
 ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_receive, add_idle, add_recovery, add_stops,
-       add_overruns, add_programs)
+       add_overruns, add_programs, add_frames)

@@ -12,6 +12,7 @@ GROUPS = (("hardware", "by column"), ("one way", "messages or bytes a second"),
           ("receive", "ns each, something always ready"), ("idle", "by column"), ("recovery", "SIGKILL to the next generation's first item"),
           ("stop of 64 workers", "ms after the order: p50 / p99 / max [p50 min..max]"),
           ("overrun", "ms after the item's deadline and the stage's grace: p50 / p99 / max [p50 min..max]"),
+          ("frame mode", "items a second, start and end included"),
           ("programs", "MB of input a second, start and end included"))
 SHORT = (("weir", ("weir, 256 KiB lane", "weir, 1 MiB lane, built in place", "weir, 4 MiB lane, built in place",
                    "weir, 4 MiB lane, built in place"), "weir"),

@@ -133,6 +133,8 @@ TARGETS = (
     *stop("cancel", "idle", 10),
     *stop("drain", "saturated", 50),
     *stop("cancel", "saturated", 50),
+    Target("frame mode, 64 calls of 20 ms in one worker", "items a second, in threads",
+           (("frame mode", "64 calls of 20 ms", "weir.py, threads", "value"),), itself, 2500, unit="/s"),
     overrun("in for(;;);"),
     overrun("asleep in a system call, signals blocked"),
     overrun("a program that hears only SIGKILL"),
