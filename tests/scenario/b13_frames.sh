@@ -84,3 +84,18 @@ stages:
 YAML
 assert_exit 0 weir run found.yaml
 assert_eq "$(cat found)" "$(printf '%s\n' "$PWD/inside" "$(($(nice) + 5))" 77 yes)" surroundings
+
+# Another user, for whom weir must be root: his number, his groups and no other ones.
+if [ "$(id -u)" = 0 ]; then
+	cat >user.yaml <<YAML
+pipeline: user
+stages:
+  - {name: look, source: exec, command: 'id -un; id -G', user: nobody, cwd: /}
+  - {name: write, sink: file, path: user}
+YAML
+	assert_exit 0 weir run user.yaml
+	assert_eq "$(cat user)" "$(printf '%s\n' nobody "$(id -G nobody)")" "the user"
+else
+	assert_exit 1 weir check --set stages.call.user=root spec.yaml
+	assert_contains stderr "only root can start a program as 'root'"
+fi
