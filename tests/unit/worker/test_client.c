@@ -18,7 +18,7 @@
 #include "common/wire/heritage.h"
 #include "worker/client.h"
 
-#define BOUND_MS 30000 /* of waits that something ends */
+#define BOUND_MS 20000 /* of waits that something ends */
 
 struct fixture {
 	char folder[32], path[64], endpoint[80];
