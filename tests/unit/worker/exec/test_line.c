@@ -156,7 +156,7 @@ static void test_newline_is_rejected(void **state)
 	exec_deinit(&host);
 }
 
-/* A program that answers late, because it buffers: the message says what to do. With one that does not even read something else is wrong. */
+/* A program that answers late, because it buffers: the message says what to do. One that does not even read does something else. */
 static void expect_silence(const char *const *command, const char *expected, const char *not_expected)
 {
 	struct fake_host host;
