@@ -15,6 +15,8 @@ static const struct {
 	{ WEIR_SOURCE, "stdin", &stdin_source_callbacks },
 	{ WEIR_SOURCE, "generate", &generate_source_callbacks },
 	{ WEIR_SOURCE, "exec", &exec_source_callbacks },
+	{ WEIR_SOURCE, "tcp", &sockets_source_callbacks },
+	{ WEIR_SOURCE, "unix", &sockets_source_callbacks },
 	{ WEIR_OPERATOR, "exec", &exec_operator_callbacks },
 	{ WEIR_OPERATOR, "take", &take_operator_callbacks },
 	{ WEIR_OPERATOR, "throttle", &throttle_operator_callbacks },

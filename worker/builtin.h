@@ -11,6 +11,7 @@ extern const struct weir_stage file_source_callbacks;
 extern const struct weir_stage stdin_source_callbacks;
 extern const struct weir_stage generate_source_callbacks;
 extern const struct weir_stage exec_source_callbacks;
+extern const struct weir_stage sockets_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
 extern const struct weir_stage exec_frame_callbacks;
 extern const struct weir_stage take_operator_callbacks;

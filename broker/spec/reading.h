@@ -110,8 +110,9 @@ void reading_deadline_rules(struct reading *reading, uint32_t index);
 void reading_state_rules(struct reading *reading, uint32_t index);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
-/* file_rules.c: which options of a source or sink of files go together. */
+/* file_rules.c, socket_rules.c: what the options of one source or sink mean together. */
 void reading_file_rules(struct reading *reading, uint32_t index);
+void reading_socket_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
 /* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */

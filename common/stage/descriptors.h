@@ -8,6 +8,8 @@ extern const struct weir_stage descriptor_source_file;
 extern const struct weir_stage descriptor_source_stdin;
 extern const struct weir_stage descriptor_source_generate;
 extern const struct weir_stage descriptor_source_exec;
+extern const struct weir_stage descriptor_source_tcp;
+extern const struct weir_stage descriptor_source_unix;
 extern const struct weir_stage descriptor_operator_exec;
 extern const struct weir_stage descriptor_operator_take;
 extern const struct weir_stage descriptor_operator_throttle;

@@ -155,3 +155,87 @@ const struct weir_stage descriptor_source_exec = {
 	.options = exec_options,
 	.n_options = COUNT(exec_options),
 };
+
+/* Of both; by name, as all options are. */
+#define OPTION_ACK                                                                                                       \
+	{                                                                                                                \
+		.name = "ack", .type = WEIR_TYPE_BOOLEAN, .fallback = "false",                                           \
+		.summary =                                                                                               \
+			"answer each line with the line ok once it is committed, or refused if it became a dead letter", \
+		.example = "true"                                                                                        \
+	}
+#define OPTION_BUFFER                                                                                                 \
+	{                                                                                                             \
+		.name = "buffer", .type = WEIR_TYPE_SIZE, .fallback = "16MiB", .minimum = 4096, .maximum = INT64_MAX, \
+		.summary = "memory for lines without an end, of all connections; beyond it the longest is refused",   \
+		.example = "64MiB"                                                                                    \
+	}
+#define OPTION_CONNECTIONS                                                                                            \
+	{                                                                                                             \
+		.name = "connections", .type = WEIR_TYPE_INTEGER, .fallback = "1000", .minimum = 1, .maximum = 60000, \
+		.summary = "so many at a time; others wait until one ends", .example = "5000"                         \
+	}
+#define OPTION_HALF_LINE                                                                                               \
+	{                                                                                                              \
+		.name = "half_line", .type = WEIR_TYPE_DURATION, .fallback = "1m", .minimum = 1000000,                 \
+		.maximum = INT64_C(86400000000000),                                                                    \
+		.summary = "a line that was begun and has no end after so long is refused, and its connection closed", \
+		.example = "10s"                                                                                       \
+	}
+
+static const struct weir_option tcp_options[] = {
+	OPTION_ACK,
+	OPTION_BUFFER,
+	OPTION_CONNECTIONS,
+	OPTION_HALF_LINE,
+	{ .name = "listen",
+	  .type = WEIR_TYPE_STRING,
+	  .required = true,
+	  .summary = "HOST:PORT to listen at; * stands for every address of this host",
+	  .example = "127.0.0.1:7000" },
+	OPTION_TOO_LONG,
+};
+
+#define SOCKETS_DESCRIPTION                                                                                    \
+	"Many connections in one worker; each line is one item, a last line without a newline counts. A full " \
+	"lane holds up the senders: what it has no room for stays in their sockets. What was sent and not "    \
+	"committed when a worker is killed, or the pipeline ends, is lost to a sender who is not told: "       \
+	"ack: true tells him, line by line, after the commit. The stream has no end but a drain."
+
+const struct weir_stage descriptor_source_tcp = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.name = "tcp",
+	.summary = "lines that others send over TCP",
+	.description = SOCKETS_DESCRIPTION,
+	.options = tcp_options,
+	.n_options = COUNT(tcp_options),
+};
+
+static const struct weir_option unix_options[] = {
+	OPTION_ACK,
+	OPTION_BUFFER,
+	OPTION_CONNECTIONS,
+	OPTION_HALF_LINE,
+	{ .name = "mode",
+	  .type = WEIR_TYPE_STRING,
+	  .fallback = "0600",
+	  .summary = "who may connect: the socket's mode, in octal",
+	  .example = "'0660'" },
+	{ .name = "path",
+	  .type = WEIR_TYPE_PATH,
+	  .required = true,
+	  .summary = "the socket; one that is left over and that nobody listens at is replaced",
+	  .example = "/run/app/log.sock" },
+	OPTION_TOO_LONG,
+};
+
+const struct weir_stage descriptor_source_unix = {
+	STAGE_HEAD,
+	.role = WEIR_SOURCE,
+	.name = "unix",
+	.summary = "lines that others send over a Unix socket",
+	.description = SOCKETS_DESCRIPTION,
+	.options = unix_options,
+	.n_options = COUNT(unix_options),
+};

@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -22,10 +21,10 @@
 #include "common/base/hash.h"
 #include "common/base/must.h"
 #include "worker/sources/follow_priv.h"
+#include "worker/sources/open_limit.h"
 
 #define LOOK_SELDOM_NS (30 * NS_PER_S)
 #define LOOK_OFTEN_NS NS_PER_S
-#define FDS_FOR_OTHERS 64u
 
 void follow_files_say(struct follow_files *files, const char *what, ...)
 {
@@ -73,24 +72,6 @@ int follow_files_grow(struct follow_files *files)
 	return 0;
 }
 
-/* So many files may be open at a time, if the limit lets us; else as many as it does. */
-static uint32_t files_open_max(struct weir_context *context)
-{
-	uint64_t wanted = (uint64_t)weir_option_integer(context, "open_files");
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return (uint32_t)wanted;
-	if (limit.rlim_cur < wanted + FDS_FOR_OTHERS && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = wanted + FDS_FOR_OTHERS < limit.rlim_max ? wanted + FDS_FOR_OTHERS : limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-		(void)getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (limit.rlim_cur >= wanted + FDS_FOR_OTHERS)
-		return (uint32_t)wanted;
-	return limit.rlim_cur > 2 * FDS_FOR_OTHERS ? (uint32_t)(limit.rlim_cur - FDS_FOR_OTHERS) : FDS_FOR_OTHERS / 4;
-}
-
 int follow_files_open(struct follow_files *files, struct weir_context *context, uint64_t turn)
 {
 	int r = follow_table_open(&files->table, weir_spool(context, 0), turn);
@@ -99,7 +80,7 @@ int follow_files_open(struct follow_files *files, struct weir_context *context, 
 	files->paths = weir_option_list(context, "path");
 	files->rotated_wait_ns = (uint64_t)weir_option_integer(context, "rotated_wait");
 	files->look_every_ns = (uint64_t)weir_option_integer(context, "look_every");
-	files->open_max = files_open_max(context);
+	files->open_max = open_limit((uint64_t)weir_option_integer(context, "open_files"));
 	files->scan_due_ns = files->leave_ns = UINT64_MAX;
 	follow_watch_open(&files->watch);
 	return r == 0 ? follow_files_grow(files) : r;
