@@ -49,6 +49,7 @@ struct run {
 	char *worker_path;
 	char *dead_letter_store; /* folder; owned */
 	char *state_folder;      /* owned */
+	char *positions;         /* folder; owned */
 	sd_event *event;
 	struct control_server *server;
 	struct supervisor *supervisor;
@@ -219,6 +220,7 @@ static int open_run_dir(struct run *run)
 	int r;
 
 	run->dead_letter_store = state_dir_dead_letters(run->plan->pipeline);
+	run->positions = state_dir_positions(run->plan->pipeline);
 	run->state_folder = state_dir_keyed_state(run->plan->pipeline);
 	for (int i = 0; i < ATTEMPTS_MAX; i++) {
 		text_clear(&why);
@@ -370,6 +372,7 @@ static int make_supervisor(struct run *run)
 		.worker_files = run->worker_files,
 		.dead_letter_store = run->dead_letter_store,
 		.state_folder = run->state_folder,
+		.positions = run->positions,
 	};
 	const struct supervisor_callbacks callbacks = {
 		.log = on_log, .send = on_send, .phase = on_phase, .data = run
@@ -478,6 +481,7 @@ static int conclude(struct run *run)
 		display_say(run->display, WEIR_LOG_WARNING, "%s", text_get(&unsettled));
 		ending.unsettled = text_get(&unsettled);
 	}
+	supervisor_save_positions(run->supervisor);
 	view_take(run->supervisor, &view);
 	stage = stage_with_letters(run->plan, &view);
 	if (stage) {
@@ -549,6 +553,7 @@ int run_command(int argc, char **argv)
 	free(run.dead_letter_store);
 	free(run.state_folder);
 	notice_free(run.notice);
+	free(run.positions);
 	display_free(run.display);
 	return r;
 }

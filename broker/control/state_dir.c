@@ -86,3 +86,12 @@ char *state_dir_keyed_state(const char *pipeline)
 	text_printf(&path, "%s/%s/state", base, pipeline);
 	return text_steal(&path);
 }
+
+char *state_dir_positions(const char *pipeline)
+{
+	_cleanup_(free) char *base = state_dir_base();
+	struct text path = TEXT_NULL;
+
+	text_printf(&path, "%s/%s/positions", base, pipeline);
+	return text_steal(&path);
+}

@@ -11,3 +11,5 @@ char *state_dir_base(void);
 char *state_dir_dead_letters(const char *pipeline);
 /* <base>/<pipeline>/state: what its stages remember as long as it runs. The caller frees. */
 char *state_dir_keyed_state(const char *pipeline);
+/* <base>/<pipeline>/positions: where its sources stood at the end of its last run. The caller frees. */
+char *state_dir_positions(const char *pipeline);

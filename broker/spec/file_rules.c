@@ -35,7 +35,7 @@ static bool is_kind(const struct stage_reading *stage, enum weir_role role)
 /* Options that only a followed file has. */
 static void check_source(struct reading *reading, const struct plan_stage *planned)
 {
-	static const char *const of_follow[] = { "start", "rotated_wait", "look_every", "open_files" };
+	static const char *const of_follow[] = { "resume", "start", "rotated_wait", "look_every", "open_files" };
 
 	for (size_t i = 0; !number(planned, "follow") && i < sizeof(of_follow) / sizeof(of_follow[0]); i++) {
 		const struct heritage_option *option = plan_option(planned, of_follow[i]);
@@ -78,8 +78,12 @@ static void check_sink(struct reading *reading, const struct plan_stage *planned
 
 void reading_file_rules(struct reading *reading, uint32_t index)
 {
-	if (is_kind(&reading->stages[index], WEIR_SOURCE))
-		check_source(reading, &reading->plan->stages[index]);
-	else if (is_kind(&reading->stages[index], WEIR_SINK))
-		check_sink(reading, &reading->plan->stages[index]);
+	struct plan_stage *planned = &reading->plan->stages[index];
+
+	if (is_kind(&reading->stages[index], WEIR_SOURCE)) {
+		check_source(reading, planned);
+		planned->keeps = number(planned, "follow") && number(planned, "resume");
+	}
+	if (is_kind(&reading->stages[index], WEIR_SINK))
+		check_sink(reading, planned);
 }

@@ -34,6 +34,7 @@ struct plan_stage {
 	char *kind;   /* "file", "exec", ...; a plugin's own name for plugins */
 	char *plugin; /* absolute path of the shared object; NULL: built in */
 	uint32_t cursor_size_bytes, n_spools;
+	bool keeps; /* its cursor and first spool outlive a run in which everything has arrived: the next one goes on with them */
 	struct heritage_option *options;
 	uint32_t n_options;
 	uint32_t workers; /* 1..64 */

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/supervise/positions.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
@@ -92,6 +93,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.endpoint = strdup(settings->endpoint),
 		.dead_letter_store = settings->dead_letter_store ? strdup(settings->dead_letter_store) : NULL,
 		.state_folder = settings->state_folder ? strdup(settings->state_folder) : NULL,
+		.positions = settings->positions ? strdup(settings->positions) : NULL,
 		.run = clock_realtime_ns(),
 		.pid = getpid(),
 		.board_fd = -1,
@@ -108,6 +110,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	r = supervisor_init(supervisor, settings->start_timeout_ns);
 	if (r == 0)
 		r = memory_open(supervisor, why);
+	if (r == 0)
+		r = positions_load(supervisor);
 	if (r == 0)
 		r = metrics_open(supervisor);
 	if (r == 0)
@@ -186,6 +190,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	free(supervisor->worker_path);
 	free(supervisor->endpoint);
 	free(supervisor->dead_letter_store);
+	free(supervisor->positions);
 	free(supervisor->failure_message);
 	supervisor->magic = 0;
 	free(supervisor);

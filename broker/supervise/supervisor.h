@@ -40,6 +40,7 @@ struct supervisor_settings {
 	uint64_t start_timeout_ns;     /* for all workers to be ready; 0: 30 s */
 	const char *dead_letter_store; /* folder for what has no file of its own; NULL: none */
 	const char *state_folder;      /* folder for the keyed state of stages; NULL: none can have any */
+	const char *positions;         /* folder for where sources stand at the end; NULL: it is not kept */
 	uint64_t worker_files;         /* soft RLIMIT_NOFILE of workers; 0: as it is now */
 };
 
@@ -111,6 +112,8 @@ void supervisor_message(struct supervisor *supervisor, uint32_t slot, const stru
 /* True once everything has ended; then the exit code and the final words. */
 bool supervisor_finished(const struct supervisor *supervisor);
 int supervisor_exit_code(const struct supervisor *supervisor);
+/* After the end: keeps where the sources stand that the next run goes on with (positions.c). May block on the disk. */
+void supervisor_save_positions(struct supervisor *supervisor);
 const struct plan *supervisor_plan(const struct supervisor *supervisor);
 /* Why it failed, and where that points into the spec; position.line 0: nowhere; message NULL: nothing failed. Borrowed. */
 struct supervisor_failure {

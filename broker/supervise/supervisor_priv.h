@@ -137,6 +137,7 @@ struct supervisor {
 	const struct plan *plan;
 	sd_event *event;
 	char *worker_path, *endpoint;
+	char *positions;         /* folder; NULL: nothing is kept for the next run */
 	char *dead_letter_store; /* folder; NULL: stages without a file of their own can't keep any */
 	char *state_folder;      /* of the pipeline; NULL: none, or what lay there is removed */
 	uint64_t run;            /* CLOCK_REALTIME of the start, in ns */

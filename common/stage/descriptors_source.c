@@ -17,12 +17,18 @@ static const struct weir_option file_options[] = {
 	  .summary =
 		  "read on as the files grow, through their rotation, and read files that come later; the stream has no end",
 	  .example = "true" },
+	{ .name = "resume",
+	  .type = WEIR_TYPE_BOOLEAN,
+	  .fallback = "true",
+	  .summary =
+		  "follow: go on where the last run of this pipeline ended, if everything it had read has arrived; else where that one began",
+	  .example = "false" },
 	{ .name = "start",
 	  .type = WEIR_TYPE_CHOICE,
 	  .fallback = "beginning",
 	  .choices = "beginning|end",
 	  .summary =
-		  "follow: where to begin in the files that are there when the pipeline starts; those that come later are read as a whole",
+		  "follow: where to begin in the files that are there when the pipeline starts for the first time; those that come later are read as a whole",
 	  .example = "end" },
 	{ .name = "rotated_wait",
 	  .type = WEIR_TYPE_DURATION,

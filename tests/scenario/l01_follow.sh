@@ -56,6 +56,7 @@ by_deletion() {
 total=0
 for rotation in by_date by_number by_copy by_deletion; do
 	rm -f out app.log* ended
+	export WEIR_STATE_DIR=$PWD/state-$rotation # other files under the same names
 	kill_randomly follow 20 >kills &
 	killer=$!
 	path="[app.log, 'app.log.*']"
@@ -106,6 +107,7 @@ assert_file_equal out expected csv
 
 # Idle: a second of it costs nothing worth counting.
 rm -f out app.log*
+export WEIR_STATE_DIR=$PWD/state-idle
 weir run spec.yaml 2>stderr &
 run=$!
 echo 1 >app.log

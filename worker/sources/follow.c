@@ -113,22 +113,24 @@ static int follow_start(struct follow_source *state, struct weir_context *contex
 {
 	const char *start = weir_option_string(context, "start");
 	const char *const *paths = weir_option_list(context, "path");
+	const struct follow_cursor *cursor = weir_cursor(context);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && paths[i]; i++)
 		r = check_path(state, context, paths[i]);
 	if (r == 0)
 		r = check_folders(context, paths);
-	if (r == 0 && ftruncate(weir_spool(context, 0), 0)) /* whatever one has left that was given up */
+	/* What the last run has left stays; whatever a start has left that was given up goes. */
+	if (r == 0 && !cursor->started && ftruncate(weir_spool(context, 0), 0))
 		r = error_origin(-errno);
-	state->files.at_end = start && !strcmp(start, "end");
+	state->files.at_end = !cursor->started && start && !strcmp(start, "end");
 	return r;
 }
 
 static int follow_attach(struct follow_source *state, struct weir_context *context)
 {
 	struct follow_cursor *cursor = weir_cursor(context);
-	int r = cursor->started ? 0 : follow_start(state, context);
+	int r = cursor->started && weir_generation(context) > 0 ? 0 : follow_start(state, context);
 
 	if (r == 0)
 		r = follow_files_open(&state->files, context, cursor->turn);
