@@ -30,7 +30,7 @@ static struct spec_position position_within(const struct reading *reading, const
 	const char *first = line_of(reading->diagnostics->source, option->line), *at;
 	struct spec_position position = { option->line, option->column };
 
-	if (!line || option->column != 1 || !first || *first != ' ')
+	if (!line || !option->line || option->column != 1 || !first || *first != ' ')
 		return position;
 	position.line += line - 1;
 	for (at = line_of(first, line); at && *at == ' '; at++)
@@ -52,7 +52,7 @@ static bool take_complaint(struct reading *reading, const struct stage_reading *
 	*reason++ = '\0';
 	option = plan_option(planned, line);
 	position = option ? position_within(reading, option, (uint32_t)strtoul(number, NULL, 10)) : planned->kind_position;
-	if (!position.line)
+	if (!position.line && !position.column) /* a default */
 		position = stage->kind_node->position;
 	reading_error(reading, position, NULL, "%s: %s", line, reason);
 	return true;

@@ -239,6 +239,8 @@ void reading_rules(struct reading *reading)
 			check_one_of(reading, stage, "rate", "every");
 		if (is_kind(stage, WEIR_OPERATOR, "sample"))
 			check_sample(reading, stage);
+		if (is_kind(stage, WEIR_OPERATOR, "lua"))
+			check_one_of(reading, stage, "script", "file");
 		if (is_exec(stage)) {
 			reading_exec_rules(reading, i);
 		} else if (is_kind(stage, WEIR_SOURCE, "file")) {

@@ -76,3 +76,43 @@ const struct weir_stage descriptor_operator_map = {
 	.options = map_options,
 	.n_options = COUNT(map_options),
 };
+
+static const struct weir_option lua_options[] = {
+	{ .name = "script",
+	  .type = WEIR_TYPE_STRING,
+	  .summary = "the script itself, in Lua 5.4, which defines process(item); this or `file`",
+	  .example = "function process(item) item.seen = true return item end" },
+	{ .name = "file",
+	  .type = WEIR_TYPE_PATH,
+	  .summary = "a file with the script, read when a worker starts",
+	  .example = "rules.lua" },
+	OPTION_EMITS,
+	OPTION_MEMORY("64MiB"),
+	{ .name = "instructions",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1000,
+	  .maximum = INT64_MAX,
+	  .summary =
+		  "how many instructions of Lua's may be run for one item, give or take a thousand; without it, any number",
+	  .example = "10M" },
+};
+
+const struct weir_stage descriptor_operator_lua = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.n_spools = 1,
+	.flags = WEIR_STAGE_CHECKS,
+	.name = "lua",
+	.summary = "what a Lua script makes of each item",
+	.description =
+		"Calls process(item) for each item. What it returns becomes an item, and what it gives to emit(); if there is neither, the item is "
+		"counted as filtered. All of it takes effect in one commit. A structured item is a value: a table, a number, a string; text is a "
+		"string. An error is a dead letter with the line. The script reaches nothing outside: no files, no programs, no modules. Globals "
+		"live from item to item, and no longer than their worker. Give the stage a deadline: a script that is still at work when the "
+		"item's time is over is stopped, whatever it catches, and what would take it past `memory` is an error; the item is refused with the "
+		"reason, and the stage goes on. What can't be stopped (one long call of a function in C, such as a pattern that backtracks) ends "
+		"the worker, and the next one refuses the item.",
+	.options = lua_options,
+	.n_options = COUNT(lua_options),
+};

@@ -47,6 +47,11 @@ bool results_item_is_structured(const struct results *results, const struct weir
 	return ((first >= 0x80 && first < 0xa0) || (first >= 0xdc && first < 0xe0)) && is_whole(item);
 }
 
+bool results_are_text(const struct results *results, bool structured)
+{
+	return results->emits == RESULTS_TEXT || (results->emits == RESULTS_SAME && !structured);
+}
+
 void results_clear(struct results *results)
 {
 	msgpack_sbuffer_clear(&results->values);
@@ -83,7 +88,7 @@ static int emit_text(struct results *results, struct weir_context *context, cons
 
 int results_emit(struct results *results, struct weir_context *context, bool structured)
 {
-	bool as_text = results->emits == RESULTS_TEXT || (results->emits == RESULTS_SAME && !structured);
+	bool as_text = results_are_text(results, structured);
 	struct value_reader reader;
 	int r = 0;
 

@@ -30,6 +30,9 @@ void results_deinit(struct results *results);
 /* Whether this item is structured: as the spec tells, or else an array or map that is whole. */
 bool results_item_is_structured(const struct results *results, const struct weir_item *item);
 
+/* Whether what such an item becomes leaves as text. */
+bool results_are_text(const struct results *results, bool structured);
+
 /* Forgets what was gathered. */
 void results_clear(struct results *results);
 bool results_are_too_many(const struct results *results);
