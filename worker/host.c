@@ -285,6 +285,13 @@ static uint32_t host_outputs(const struct weir_context *context)
 	return worker_of(context)->n_outputs;
 }
 
+static uint64_t host_output_names(const struct weir_context *context, uint32_t output)
+{
+	const struct heritage *heritage = &worker_of(context)->heritage;
+
+	return output < heritage->n_outputs ? heritage->outputs[output].names : 0;
+}
+
 static size_t host_item_size_max(const struct weir_context *context)
 {
 	return output_payload_max(worker_of(context)) - stamp_size(worker_of(context));
@@ -495,6 +502,7 @@ const struct weir_host worker_host = {
 	.forward = host_forward,
 	.outputs = host_outputs,
 	.item_size_max = host_item_size_max,
+	.output_names = host_output_names,
 	.cursor = host_cursor,
 	.spool = host_spool,
 	.accept_rejected = host_accept_rejected,

@@ -70,6 +70,18 @@ static const char *full_name(const struct plan_stage *stage)
 	return names[stage->full];
 }
 
+/* Which of its outputs. */
+static void add_names(const struct plan *plan, const struct plan_edge *edge, struct text *text)
+{
+	const char *name, *before = "";
+
+	for (uint32_t i = 0; i < 64 && (name = plan_output_name(&plan->stages[edge->from], i)); i++)
+		if (edge->names >> i & 1) {
+			text_printf(text, "%s%s", before, name);
+			before = " ";
+		}
+}
+
 /* What is not as it usually is. */
 static void add_admission(const struct plan *plan, const struct plan_stage *stage, struct text *text)
 {
@@ -85,6 +97,10 @@ static void add_admission(const struct plan *plan, const struct plan_stage *stag
 		if (edge->feedback)
 			text_printf(text, "%sback from %s, credit %u", text->length ? ", " : "",
 				    plan->stages[edge->from].name, edge->credit);
+		if (edge->names) {
+			text_printf(text, "%sof %s: ", text->length ? ", " : "", plan->stages[edge->from].name);
+			add_names(plan, edge, text);
+		}
 	}
 }
 

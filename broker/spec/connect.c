@@ -42,12 +42,22 @@ static void check_names(struct reading *reading)
 	}
 }
 
-static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint32_t credit,
+/* Of one stage several outputs may be read, over one edge. */
+static bool join_names(struct reading_input *input, uint32_t credit, uint64_t names)
+{
+	if (!names || input->names & names || input->credit != credit)
+		return false;
+	input->names |= names;
+	return true;
+}
+
+static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint32_t credit, uint64_t names,
 		      struct spec_position position)
 {
 	struct stage_reading *stage = &reading->stages[to];
 
 	reading->stages[from].consumed = true;
+	reading->stages[from].names_consumed |= names;
 	if (from == to) {
 		reading_error(reading, position, NULL, "stage '%s' reads from itself", name_of(reading, to));
 		stage->inputs_wrong = true;
@@ -61,22 +71,64 @@ static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint3
 	}
 	for (uint32_t i = 0; i < stage->n_inputs; i++)
 		if (stage->inputs[i].from == from) {
+			if (join_names(&stage->inputs[i], credit, names))
+				return;
 			reading_error(reading, position, NULL, "stage '%s' reads from '%s' twice", name_of(reading, to),
 				      name_of(reading, from));
 			return;
 		}
 	stage->inputs = spec_grow(stage->inputs, stage->n_inputs, sizeof(*stage->inputs));
-	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, credit, position };
+	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, credit, names, position };
+}
+
+/* Whether the stage's outputs have names goes with whether one is given. Returns false, with a message. */
+static bool find_output(struct reading *reading, uint32_t from, const char *output, struct spec_position position,
+			uint64_t *ret_names)
+{
+	_cleanup_(text_deinit) struct text list = TEXT_NULL;
+	bool has_names = reading->plan->stages[from].names_outputs;
+
+	*ret_names = 0;
+	if (has_names && output) {
+		*ret_names = reading_output_named(reading, from, output, position);
+	} else if (has_names) {
+		reading_output_list(reading, from, &list);
+		reading_error(reading, position, NULL, "the outputs of '%s' have names: say which, of %s",
+			      name_of(reading, from), text_get(&list));
+		reading->stages[from].names_consumed = reading_output_all(reading, from);
+	} else if (output && reading->stages[from].descriptor) {
+		reading_error(reading, position, NULL, "the output of '%s' has no name: write '%s'",
+			      name_of(reading, from), name_of(reading, from));
+	}
+	reading->stages[from].consumed = true;
+	return has_names ? *ret_names : !output;
+}
+
+/* "stage", or "stage.output", which is cut at the dot. Returns the stage, or -1; *ret_output points into the word; NULL: none. */
+static int find_word(const struct reading *reading, char *word, const char **ret_output)
+{
+	char *dot = strchr(word, '.');
+
+	*ret_output = dot ? dot + 1 : NULL;
+	if (dot)
+		*dot = '\0';
+	return find_stage(reading, word);
 }
 
 static void connect_word(struct reading *reading, uint32_t to, const struct yaml_node *word, uint32_t credit)
 {
 	_cleanup_(text_deinit) struct text hint = TEXT_NULL;
-	struct nearest nearest = NEAREST(word->value);
-	int from = find_stage(reading, word->value);
+	_cleanup_(free) char *stage = spec_strdup(word->value);
+	const char *output;
+	int from = find_word(reading, stage, &output);
+	struct nearest nearest = NEAREST(stage);
+	uint64_t names;
 
 	if (from >= 0) {
-		add_input(reading, to, (uint32_t)from, credit, word->position);
+		if (find_output(reading, (uint32_t)from, output, word->position, &names))
+			add_input(reading, to, (uint32_t)from, credit, names, word->position);
+		else
+			reading->stages[to].inputs_wrong = true;
 		return;
 	}
 	for (uint32_t i = 0; i < reading->n_stages; i++)
@@ -85,8 +137,11 @@ static void connect_word(struct reading *reading, uint32_t to, const struct yaml
 	reading_error(reading, word->position, nearest_hint(&nearest, &hint), "there is no stage '%s' to read from",
 		      word->value);
 	reading->stages[to].inputs_wrong = true;
-	if (nearest.found)
-		reading->stages[find_stage(reading, nearest.found)].consumed = true;
+	if (nearest.found) {
+		from = find_stage(reading, nearest.found);
+		reading->stages[from].consumed = true;
+		reading->stages[from].names_consumed = reading_output_all(reading, (uint32_t)from);
+	}
 }
 
 /* {stage: NAME, credit: N}. A credit that was reported as wrong is one all the same, or the cycle would be reported too. */
@@ -120,7 +175,12 @@ static void connect_default(struct reading *reading, uint32_t to)
 			      name_of(reading, to - 1));
 		reading->stages[to].inputs_wrong = true;
 	} else {
-		add_input(reading, to, to - 1, 0, stage->position);
+		uint64_t names;
+
+		if (find_output(reading, to - 1, NULL, stage->position, &names))
+			add_input(reading, to, to - 1, 0, names, stage->position);
+		else
+			reading->stages[to].inputs_wrong = true;
 	}
 }
 
@@ -130,16 +190,22 @@ static void guess_inputs(struct reading *reading, uint32_t to)
 	const struct yaml_node *from = reading->stages[to].values[STAGE_KEY_FROM].node;
 
 	reading->stages[to].inputs_wrong = true;
-	if (to > 0)
+	if (to > 0) {
 		reading->stages[to - 1].consumed = true;
+		reading->stages[to - 1].names_consumed = reading_output_all(reading, to - 1);
+	}
 	for (uint32_t i = 0; from && from->kind == YAML_LIST && i < from->n; i++) {
 		const struct yaml_node *item = from->items[i];
 		const struct yaml_pair *pair = yaml_find(item, "stage");
 		const struct yaml_node *word = pair ? pair->value : item;
-		int named = word->kind == YAML_SCALAR ? find_stage(reading, word->value) : -1;
+		_cleanup_(free) char *stage = word->kind == YAML_SCALAR ? spec_strdup(word->value) : NULL;
+		const char *output;
+		int named = stage ? find_word(reading, stage, &output) : -1;
 
-		if (named >= 0)
-			reading->stages[named].consumed = true;
+		if (named < 0)
+			continue;
+		reading->stages[named].consumed = true;
+		reading->stages[named].names_consumed = reading_output_all(reading, (uint32_t)named);
 	}
 }
 
@@ -189,6 +255,7 @@ static void check_outputs(struct reading *reading)
 			reading_error(reading, reading->plan->stages[i].position, NULL,
 				      "nobody reads from stage '%s': add a sink (discard, if its output is not wanted)",
 				      name_of(reading, i));
+	reading_check_names_consumed(reading);
 	free(n_outputs);
 }
 

@@ -208,6 +208,7 @@ static void fill_edge(struct filling *filling, uint32_t number, bool is_input, s
 	ret->run_wait_ns = edge->run_wait_ns;
 	ret->merge = is_input && edge->merge;
 	ret->references = edge->references;
+	ret->names = is_input ? 0 : edge->names;
 	ret->first_ticket = ret->merge ? index : 0; /* a lone consumer has index 0 */
 	ret->ticket_step = ret->merge ? to->workers : 0;
 	ret->lanes = zeroed(filling, n, sizeof(*ret->lanes));

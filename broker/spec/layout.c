@@ -64,6 +64,7 @@ static void lay_edges(const struct reading *reading, struct plan *plan)
 						    .to = to,
 						    .feedback = stage->inputs[i].credit > 0,
 						    .credit = stage->inputs[i].credit,
+						    .names = stage->inputs[i].names,
 						    .lane_bytes = plan->stages[to].lane_bytes,
 						    .first_lane = plan->n_lanes,
 						    .position = stage->inputs[i].position };

@@ -64,8 +64,9 @@ struct plan_stage {
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
-	bool forwards;     /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
-	uint32_t *origins; /* stages whose lanes its items may refer to, each once */
+	bool names_outputs; /* WEIR_STAGE_NAMES_OUTPUTS */
+	bool forwards;      /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
+	uint32_t *origins;  /* stages whose lanes its items may refer to, each once */
 	uint32_t n_origins;
 	struct spec_position position; /* of the stage's name */
 	struct spec_position kind_position;
@@ -79,6 +80,7 @@ struct plan_edge {
 	uint64_t run_bytes;
 	uint32_t run_records;
 	uint64_t run_wait_ns;
+	uint64_t names;  /* of the outputs of `from` that it stands for; 0: they have none */
 	bool feedback;   /* leads back: `from` is behind `to` */
 	uint32_t credit; /* feedback: items that may lie on it, of all producers; else 0 */
 	uint64_t lane_bytes;
@@ -119,6 +121,12 @@ struct plan {
 };
 
 void plan_free(struct plan *plan);
+
+/*
+ * Names of the stage's outputs (WEIR_STAGE_NAMES_OUTPUTS): the i-th, as in enum of bits above; NULL: there are no more. Reads the options
+ * `routes` and `default`.
+ */
+const char *plan_output_name(const struct plan_stage *stage, uint32_t i);
 
 /* The stage of that name, and its number in *ret_number; NULL, and nothing there, if the plan has none. */
 const struct plan_stage *plan_find_stage(const struct plan *plan, const char *name, uint32_t *ret_number);

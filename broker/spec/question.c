@@ -38,6 +38,23 @@ static struct spec_position position_within(const struct reading *reading, const
 	return position;
 }
 
+/* "routes.errors": of one pair of an option that is a map. Returns false: there is no such thing. */
+static bool place_in_map(const struct stage_reading *stage, const char *name, struct spec_position *ret)
+{
+	_cleanup_(free) char *option = spec_strdup(name);
+	char *dot = strchr(option, '.');
+	const struct yaml_pair *pair;
+
+	if (!dot)
+		return false;
+	*dot = '\0';
+	pair = yaml_find(stage->map, option);
+	pair = pair && pair->value->kind == YAML_MAP ? yaml_find(pair->value, dot + 1) : NULL;
+	if (pair)
+		*ret = pair->value->position;
+	return pair;
+}
+
 /* Takes one line of the answer. Returns false: it makes no sense. */
 static bool take_complaint(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned,
 			   char *line)
@@ -52,6 +69,7 @@ static bool take_complaint(struct reading *reading, const struct stage_reading *
 	*reason++ = '\0';
 	option = plan_option(planned, line);
 	position = option ? position_within(reading, option, (uint32_t)strtoul(number, NULL, 10)) : planned->kind_position;
+	(void)place_in_map(stage, line, &position);
 	if (!position.line && !position.column) /* a default */
 		position = stage->kind_node->position;
 	reading_error(reading, position, NULL, "%s: %s", line, reason);

@@ -31,6 +31,7 @@ struct spec_value {
 struct reading_input {
 	uint32_t from;   /* stage */
 	uint32_t credit; /* of a feedback edge; 0: none */
+	uint64_t names;  /* of outputs that have some */
 	struct spec_position position;
 };
 
@@ -42,9 +43,10 @@ struct stage_reading {
 	const struct yaml_node *kind_node;
 	struct reading_input *inputs;
 	uint32_t n_inputs;
-	bool inputs_wrong;  /* an input is missing that was asked for, reported */
-	bool options_wrong; /* of its kind; reported */
-	bool consumed;      /* somebody reads from it, or probably meant to */
+	bool inputs_wrong;       /* an input is missing that was asked for, reported */
+	bool options_wrong;      /* of its kind; reported */
+	uint64_t names_consumed; /* of its outputs */
+	bool consumed;           /* somebody reads from it, or probably meant to */
 };
 
 struct reading {
@@ -62,6 +64,8 @@ struct reading {
 	diagnostics_add((reading_)->diagnostics, DIAGNOSTIC_WARNING, (position_), (hint_), __VA_ARGS__)
 
 /* values.c */
+/* Whether it is a name, as of stages; false and the end of a sentence that begins with it, if why is no NULL. */
+bool name_check(const char *value, struct text *why);
 /* Reads one value by its option. Returns true and the value, or false when it was reported as wrong. */
 bool value_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
 		struct heritage_option *ret);
@@ -92,6 +96,14 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* record_rules.c: who may decode and encode, and who would read items that are not for it. After the edges are known. */
 void reading_record_rules(struct reading *reading);
+/* outputs.c: outputs with names. Which one a word behind the dot means: its bit; 0 and a message: none. */
+uint64_t reading_output_named(struct reading *reading, uint32_t from, const char *name, struct spec_position position);
+/* All that the stage has. */
+uint64_t reading_output_all(const struct reading *reading, uint32_t from);
+/* "split.errors, split.rest" */
+void reading_output_list(const struct reading *reading, uint32_t from, struct text *text);
+/* Those that nobody reads from. */
+void reading_check_names_consumed(struct reading *reading);
 /* connect.c: `from` into inputs; unknown, self, sinks, cycles, unconsumed outputs. */
 void reading_connect(struct reading *reading);
 /* feedback.c: edges that lead back: that each closes a cycle, and what can't lie on one. */

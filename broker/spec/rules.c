@@ -126,6 +126,17 @@ static void check_sample(struct reading *reading, const struct stage_reading *st
 				"seed has no effect beside every: nothing is left to the lot");
 }
 
+/* It becomes part of what others say in `from`. */
+static void check_default_name(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *name = plan_option(planned, "default");
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	if (name && !name_check(name->string, &why))
+		reading_error(reading, option_position(planned, "default"), NULL, "default '%s' %s", name->string,
+			      text_get(&why));
+}
+
 /* The shell does that; here nobody does. */
 static const char *tilde_hint(const char *path)
 {
@@ -239,6 +250,8 @@ void reading_rules(struct reading *reading)
 			check_one_of(reading, stage, "rate", "every");
 		if (is_kind(stage, WEIR_OPERATOR, "sample"))
 			check_sample(reading, stage);
+		if (planned->names_outputs)
+			check_default_name(reading, planned);
 		if (is_kind(stage, WEIR_OPERATOR, "lua"))
 			check_one_of(reading, stage, "script", "file");
 		if (is_exec(stage)) {

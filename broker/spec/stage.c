@@ -406,6 +406,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		if (stage->descriptor->flags & WEIR_STAGE_STATE)
 			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
+		planned->names_outputs = stage->descriptor->flags & WEIR_STAGE_NAMES_OUTPUTS;
 		if (!stage->description)
 			bound_spool(planned);
 	}

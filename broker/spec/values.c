@@ -106,15 +106,17 @@ bool value_default(const struct weir_option *option, struct heritage_option *ret
 	return true;
 }
 
-static bool name_check(const char *value, struct text *why)
+bool name_check(const char *value, struct text *why)
 {
 	size_t length = strlen(value);
 
 	if (length >= 1 && length <= NAME_LENGTH_MAX && value[0] != '-' && value[0] != '_' &&
 	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length)
 		return true;
-	text_printf(why, "is no name: expected up to %u of a-z, 0-9, '-' and '_', beginning with a letter or digit",
-		    NAME_LENGTH_MAX);
+	if (why)
+		text_printf(why,
+			    "is no name: expected up to %u of a-z, 0-9, '-' and '_', beginning with a letter or digit",
+			    NAME_LENGTH_MAX);
 	return false;
 }
 
@@ -176,6 +178,49 @@ static bool list_read(struct reading *reading, const struct weir_option *option,
 	return fine;
 }
 
+static bool pair_check(struct reading *reading, const struct weir_option *option, const struct yaml_pair *pair)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	if (pair->key->wrong || pair->value->wrong)
+		return false;
+	if (!name_check(pair->key->value, &why)) {
+		reading_error(reading, pair->key->position, NULL, "'%s' in %s %s", pair->key->value, option->name,
+			      text_get(&why));
+		return false;
+	}
+	if (pair->value->kind == YAML_SCALAR && pair->value->value[0])
+		return true;
+	reading_error(reading, pair->value->kind == YAML_SCALAR ? pair->key->position : pair->value->position, NULL,
+		      "'%s' in %s wants a text, found %s", pair->key->value, option->name,
+		      pair->value->kind == YAML_SCALAR ? "nothing" : yaml_kind_name(pair->value->kind));
+	return false;
+}
+
+/* A name and its string in turn. */
+static bool map_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
+		     struct heritage_option *ret)
+{
+	bool fine = true;
+
+	if (!node->n) {
+		reading_error(reading, node->position, NULL, "%s is an empty map", option->name);
+		return false;
+	}
+	*ret = (struct heritage_option){ .name = spec_strdup(option->name), .type = HERITAGE_LIST };
+	for (uint32_t i = 0; i < node->n; i++) {
+		if (!pair_check(reading, option, &node->pairs[i])) {
+			fine = false;
+			continue;
+		}
+		list_add(ret, node->pairs[i].key->value);
+		list_add(ret, node->pairs[i].value->value);
+	}
+	if (!fine)
+		value_deinit(ret);
+	return fine;
+}
+
 bool value_read(struct reading *reading, const struct weir_option *option, const struct yaml_node *node,
 		struct heritage_option *ret)
 {
@@ -193,6 +238,9 @@ bool value_read(struct reading *reading, const struct weir_option *option, const
 	}
 	if (node->kind == YAML_LIST && takes_list) {
 		if (!list_read(reading, option, node, ret))
+			return false;
+	} else if (node->kind == YAML_MAP && option->type == WEIR_TYPE_MAP) {
+		if (!map_read(reading, option, node, ret))
 			return false;
 	} else if (node->kind != YAML_SCALAR) {
 		reading_error(reading, position, NULL, "%s wants %s %s, found %s", option->name,

@@ -157,6 +157,11 @@ API size_t weir_item_size_max(const struct weir_context *context)
 	return context->host->item_size_max(context);
 }
 
+API uint64_t weir_output_names(const struct weir_context *context, uint32_t output)
+{
+	return context->host->output_names(context, output);
+}
+
 API void *weir_cursor(struct weir_context *context)
 {
 	return context->host->cursor(context);

@@ -116,3 +116,35 @@ const struct weir_stage descriptor_operator_lua = {
 	.options = lua_options,
 	.n_options = COUNT(lua_options),
 };
+
+static const struct weir_option route_options[] = {
+	{ .name = "routes",
+	  .type = WEIR_TYPE_MAP,
+	  .required = true,
+	  .summary =
+		  "names of outputs, each with a jq expression: an item goes to the first of which it says anything but false, null or nothing",
+	  .example = "{errors: .status >= 500, slow: .ms > 250}" },
+	{ .name = "default",
+	  .type = WEIR_TYPE_STRING,
+	  .required = true,
+	  .summary = "the output for items of which none is true; one more name, or one of the others",
+	  .example = "rest" },
+	OPTION_MEMORY("256MiB"),
+};
+
+const struct weir_stage descriptor_operator_route = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.n_spools = 1,
+	.flags = WEIR_STAGE_FORWARDS | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS,
+	.name = "route",
+	.summary = "each item to one of several outputs, by jq expressions",
+	.description =
+		"Each item goes, unchanged, to one output: the first in `routes` whose expression is true of it, else `default`. Whoever reads says "
+		"from which: from: split.errors, or several: from: [split.slow, split.rest]. Each output must be read by somebody. Structured "
+		"items are values to jq, text is a string, as with jq -R. An item of which an expression gives an error, or several values, is "
+		"refused: a dead letter with the name of the output and jq's words. " JQ_BOUNDS,
+	.options = route_options,
+	.n_options = COUNT(route_options),
+};

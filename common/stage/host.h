@@ -27,6 +27,7 @@ struct weir_host {
 	int (*forward)(struct weir_context *context, uint32_t output, const struct weir_item *item);
 	uint32_t (*outputs)(const struct weir_context *context);
 	size_t (*item_size_max)(const struct weir_context *context);
+	uint64_t (*output_names)(const struct weir_context *context, uint32_t output);
 	void *(*cursor)(struct weir_context *context);
 	int (*spool)(struct weir_context *context, uint32_t index);
 	int (*accept_rejected)(struct weir_context *context, const void *data, size_t size_bytes, const char *reason);

@@ -176,6 +176,9 @@ int stage_option_check(const struct weir_option *option, const char *value, int6
 		return STAGE_E_BAD_VALUE;
 	case WEIR_TYPE_STRING:
 		return 0;
+	case WEIR_TYPE_MAP:
+		text_add(why, "is a word: expected a map such as {name: text}");
+		return STAGE_E_BAD_VALUE;
 	}
 	text_add(why, "has a type that this weir does not know");
 	return STAGE_E_BAD_VALUE;

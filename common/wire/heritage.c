@@ -25,7 +25,7 @@
 
 /* A new member needs a row here and a new HERITAGE_VERSION. */
 static_assert(sizeof(struct heritage_option) == 56 && sizeof(struct heritage_peer) == 80 && sizeof(struct heritage_lane) == 40, "tables");
-static_assert(sizeof(struct heritage_edge) == 104 && sizeof(struct heritage) == 400, "tables");
+static_assert(sizeof(struct heritage_edge) == 112 && sizeof(struct heritage) == 400, "tables");
 static_assert(sizeof(struct heritage_death) == 32 && sizeof(struct heritage_question) == 40, "tables");
 static_assert(sizeof(struct heritage_origin) == 40 && sizeof(struct heritage_origin_lane) == 16, "tables");
 
@@ -68,6 +68,7 @@ static const struct field edge_fields[] = {
 	FIELD(U64, heritage_edge, run_bytes), FIELD(U32, heritage_edge, run_records), FIELD(U64, heritage_edge, run_wait_ns),
 	FIELD(FLAG, heritage_edge, merge), FIELD(FLAG, heritage_edge, references),
 	FIELD(U64, heritage_edge, first_ticket), FIELD(U64, heritage_edge, ticket_step),
+	FIELD(U64, heritage_edge, names),
 	FIELD_RECORDS(heritage_edge, lanes, n_lanes, lane),
 };
 RECORD(edge, heritage_edge);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 8u
+#define HERITAGE_VERSION 9u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -102,6 +102,7 @@ struct heritage_edge {
 	bool merge;           /* inputs: take runs in the order of their tickets, first_ticket, + ticket_step, ... */
 	bool references;      /* items may come, or go, as references into lanes of the readers' origins */
 	uint64_t first_ticket, ticket_step;
+	uint64_t names; /* outputs with names: bit i: it is read by the i-th; else 0 */
 	struct heritage_lane *lanes;
 	uint32_t n_lanes;
 };

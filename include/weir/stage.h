@@ -44,6 +44,7 @@ enum weir_option_type {
 	WEIR_TYPE_COMMAND,  /* a list is argv; a string goes to `sh -c` */
 	WEIR_TYPE_PATH,     /* a string; a relative path is taken from the folder weir was started in */
 	WEIR_TYPE_SHARE,    /* billionths of the whole as integer; accepts 10%, 0.25 */
+	WEIR_TYPE_MAP,      /* names with strings, in their order; as a list: a name, its string, the next name ... */
 };
 
 /* One option of a stage kind. Names, defaults, documentation and checks are all derived from it. */
@@ -67,7 +68,12 @@ struct weir_option {
 #define WEIR_STAGE_STATE 2u
 /* The stage has check(). */
 #define WEIR_STAGE_CHECKS 4u
-#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS)
+/*
+ * Its outputs have names, at most 64, and whoever reads from it says which: `from: stage.name`. They are the names in its option `routes`
+ * (WEIR_TYPE_MAP), and the word of its option `default`.
+ */
+#define WEIR_STAGE_NAMES_OUTPUTS 8u
+#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */
@@ -158,6 +164,12 @@ struct weir_stage {
 /* Number of output edges; the largest payload that fits every one of them, in bytes. */
 uint32_t weir_outputs(const struct weir_context *context);
 size_t weir_item_size_max(const struct weir_context *context);
+
+/*
+ * WEIR_STAGE_NAMES_OUTPUTS: which names this output edge stands for: bit i for the i-th name in `routes`, the next one for `default` if
+ * that is none of them. 0: the stage's outputs have no names.
+ */
+uint64_t weir_output_names(const struct weir_context *context, uint32_t output);
 
 /* The stage's private cursor (cursor_size_bytes, 8-byte aligned): it is committed with the turn. Owned by the runtime. */
 void *weir_cursor(struct weir_context *context);

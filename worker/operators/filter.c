@@ -14,7 +14,7 @@
 
 static int filter_check(struct weir_context *context)
 {
-	return jq_stage_check(context, "expr");
+	return jq_stage_check(context, "expr", weir_option_string(context, "expr"));
 }
 
 static int filter_open(struct weir_context *context, void **ret_state)
@@ -24,7 +24,7 @@ static int filter_open(struct weir_context *context, void **ret_state)
 
 	if (!stage)
 		return error_origin(-ENOMEM);
-	r = jq_stage_open(context, "expr", stage);
+	r = jq_stage_open(context, "expr", weir_option_string(context, "expr"), stage);
 	if (r != 0) {
 		free(stage);
 		return r;

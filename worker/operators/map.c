@@ -13,7 +13,7 @@
 
 static int map_check(struct weir_context *context)
 {
-	return jq_stage_check(context, "expr");
+	return jq_stage_check(context, "expr", weir_option_string(context, "expr"));
 }
 
 static int map_open(struct weir_context *context, void **ret_state)
@@ -23,7 +23,7 @@ static int map_open(struct weir_context *context, void **ret_state)
 
 	if (!stage)
 		return error_origin(-ENOMEM);
-	r = jq_stage_open(context, "expr", stage);
+	r = jq_stage_open(context, "expr", weir_option_string(context, "expr"), stage);
 	if (r != 0) {
 		free(stage);
 		return r;

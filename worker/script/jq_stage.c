@@ -12,11 +12,11 @@
 #include "common/base/text.h"
 #include "worker/jq_value.h"
 
-int jq_stage_check(struct weir_context *context, const char *option)
+int jq_stage_check(struct weir_context *context, const char *option, const char *expression)
 {
 	struct jq_program *program;
 	struct jq_fault fault;
-	int r = jq_program_new(weir_option_string(context, option), &program, &fault);
+	int r = jq_program_new(expression, &program, &fault);
 
 	if (r == 0)
 		jq_program_free(program);
@@ -26,11 +26,11 @@ int jq_stage_check(struct weir_context *context, const char *option)
 	return WEIR_FAILED;
 }
 
-int jq_stage_open(struct weir_context *context, const char *option, struct jq_stage *ret_stage)
+int jq_stage_open(struct weir_context *context, const char *option, const char *expression, struct jq_stage *ret_stage)
 {
 	struct jq_stage *stage = ret_stage;
 	struct jq_fault fault;
-	int r = jq_program_new(weir_option_string(context, option), &stage->program, &fault);
+	int r = jq_program_new(expression, &stage->program, &fault);
 
 	if (r == -EINVAL) {
 		weir_fail(context, "%s: %s", option, fault.why);

@@ -13,10 +13,10 @@ struct jq_stage {
 	struct results results;
 };
 
-/* check(): complains if the option's expression does not compile. Returns 0, WEIR_FAILED, -errno. */
-int jq_stage_check(struct weir_context *context, const char *option);
-/* open(): compiles the option's expression, and guards it with the option `memory`. Returns 0; WEIR_FAILED after weir_fail(); -errno. */
-int jq_stage_open(struct weir_context *context, const char *option, struct jq_stage *ret_stage);
+/* check(): complains of the option if the expression does not compile. Returns 0, WEIR_FAILED, -errno. */
+int jq_stage_check(struct weir_context *context, const char *option, const char *expression);
+/* open(): compiles the expression, and guards it with the option `memory`. Returns 0; WEIR_FAILED after weir_fail(); -errno. */
+int jq_stage_open(struct weir_context *context, const char *option, const char *expression, struct jq_stage *ret_stage);
 void jq_stage_close(struct jq_stage *stage);
 
 /*

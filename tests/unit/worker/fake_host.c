@@ -116,6 +116,11 @@ static uint32_t fake_outputs(const struct weir_context *context)
 	return host_of(context)->n_outputs;
 }
 
+static uint64_t fake_output_names(const struct weir_context *context, uint32_t output)
+{
+	return host_of(context)->output_names[output];
+}
+
 static size_t fake_item_size_max(const struct weir_context *context)
 {
 	return host_of(context)->item_size_max;
@@ -285,6 +290,7 @@ static const struct weir_host fake_table = {
 	.forward = fake_forward,
 	.outputs = fake_outputs,
 	.item_size_max = fake_item_size_max,
+	.output_names = fake_output_names,
 	.cursor = fake_cursor,
 	.spool = fake_spool,
 	.accept_rejected = fake_accept_rejected,

@@ -26,7 +26,8 @@ struct fake_host {
 	struct weir_context context; /* first */
 
 	/* knobs: set them between calls */
-	uint32_t n_outputs;   /* 1; an item is kept once, whatever the number */
+	uint32_t n_outputs; /* 1; an item is kept once, whatever the number */
+	uint64_t output_names[8];
 	size_t item_size_max; /* 64 KiB */
 	uint64_t room;        /* items that can be emitted before WEIR_FULL; UINT64_MAX: no end */
 	uint64_t full_after;  /* room again after each commit; 0: knob not used */

@@ -82,6 +82,7 @@ static void test_words(void **state)
 	const struct weir_option path = { .type = WEIR_TYPE_PATH }, string = { .type = WEIR_TYPE_STRING },
 				 command = { .type = WEIR_TYPE_COMMAND };
 	const struct weir_option codes = { .type = WEIR_TYPE_LIST, .minimum = 0, .maximum = 255 };
+	const struct weir_option map = { .type = WEIR_TYPE_MAP };
 	const struct weir_option unknown = { .type = (enum weir_option_type)77 };
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
@@ -98,6 +99,7 @@ static void test_words(void **state)
 	expect(&command, "", 0, "is empty: expected a command");
 	expect(&codes, "255", 255, NULL);
 	expect(&codes, "256", 0, "is out of range: expected 0 to 255");
+	expect(&map, "x", 0, "is a word: expected a map such as {name: text}");
 	expect(&unknown, "x", 0, "has a type that this weir does not know");
 	assert_int_equal(stage_option_check(&string, "", NULL, &why), 0);
 	assert_int_equal(stage_option_check(&path, "a b", NULL, &why), 0);
@@ -107,7 +109,7 @@ static void test_words(void **state)
 static void test_descriptors(void **state)
 {
 	(void)state;
-	assert_int_equal(n_stage_descriptors, 18);
+	assert_int_equal(n_stage_descriptors, 19);
 	for (size_t i = 0; i < n_stage_descriptors; i++) {
 		const struct weir_stage *stage = stage_descriptors[i];
 
@@ -126,7 +128,7 @@ static void test_descriptors(void **state)
 			if (option->fallback)
 				assert_int_equal(stage_option_check(option, option->fallback, NULL, &why), 0);
 			if (option->type != WEIR_TYPE_LIST && option->type != WEIR_TYPE_COMMAND &&
-			    option->example[0] != '\'')
+			    option->type != WEIR_TYPE_MAP && option->example[0] != '\'')
 				assert_int_equal(stage_option_check(option, option->example, NULL, &why), 0);
 			for (size_t k = 0; k < j; k++)
 				assert_string_not_equal(option->name, stage->options[k].name);
