@@ -187,6 +187,18 @@ static void test_instructions_are_counted_for_each_item(void **state)
 	fake_host_deinit(&host);
 }
 
+/* What is garbage counts no longer. */
+static void test_memory_comes_back(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "local s = item:rep(1 << 20) return #s", WEIR_FORM_TEXT);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(fake_host_process(&host, "x", 1), WEIR_OK);
+	fake_host_deinit(&host);
+}
+
 static void test_globals_live_as_long_as_the_worker(void **state)
 {
 	struct fake_host host;
@@ -299,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_outlasts_its_time),
 		cmocka_unit_test(test_a_cancel_is_seen),
 		cmocka_unit_test(test_instructions_are_counted_for_each_item),
+		cmocka_unit_test(test_memory_comes_back),
 		cmocka_unit_test(test_globals_live_as_long_as_the_worker),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_there_and_back),
