@@ -15,6 +15,7 @@
 #include "worker/encode.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
+#include "worker/item_key.h"
 #include "worker/keyed.h"
 #include "worker/leave.h"
 #include "worker/output.h"
@@ -561,6 +562,11 @@ const struct weir_host worker_host = {
 	.state_delete = keyed_delete,
 	.state_seek = keyed_seek,
 	.state_usage = keyed_usage,
+	.key_new = item_key_new,
+	.key_free = item_key_free,
+	.key_bytes = item_key_bytes,
+	.key_number = item_key_number,
+	.key_time = item_key_time,
 	.log_item = baggage_log_item,
 	.option = host_option,
 };

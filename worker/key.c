@@ -266,3 +266,55 @@ bool key_text(const struct key *key, const void *data, size_t size_bytes, char *
 	memcpy(ret_text, part.data, part.size_bytes < text_bytes ? part.size_bytes : text_bytes);
 	return true;
 }
+
+static bool plain_bytes(const struct key_expression *expression, struct part item, struct record_scratch *scratch,
+			const void **ret_bytes, size_t *ret_size_bytes)
+{
+	struct value_reader at;
+	struct value value;
+	char *spelled;
+
+	if (!structured_is(item.data, item.size_bytes) ||
+	    !structured_find(expression, item.data, item.size_bytes, &at) || value_next(&at, &value) != 0 ||
+	    !structured_is_plain_text(&value))
+		return false;
+	spelled = record_scratch_get(scratch, (size_t)value.n + 2);
+	spelled[0] = spelled[value.n + 1] = '"';
+	memcpy(spelled + 1, value.data, value.n);
+	*ret_bytes = spelled;
+	*ret_size_bytes = (size_t)value.n + 2;
+	return true;
+}
+
+static bool path_bytes(const struct key_expression *expression, struct part item, struct record_scratch *scratch,
+		       const void **ret_bytes, size_t *ret_size_bytes)
+{
+	jv value, text;
+
+	if (plain_bytes(expression, item, scratch, ret_bytes, ret_size_bytes))
+		return true;
+	value = find_value(expression, item);
+	if (!jv_is_valid(value)) {
+		jv_free(value);
+		return false;
+	}
+	text = jv_dump_string(value, JV_PRINT_SORTED);
+	*ret_size_bytes = (size_t)jv_string_length_bytes(jv_copy(text));
+	*ret_bytes = memcpy(record_scratch_get(scratch, *ret_size_bytes), jv_string_value(text), *ret_size_bytes);
+	jv_free(text);
+	return true;
+}
+
+bool key_bytes(const struct key *key, const void *data, size_t size_bytes, struct record_scratch *scratch,
+	       const void **ret_bytes, size_t *ret_size_bytes)
+{
+	struct part item = { data, size_bytes }, part;
+
+	if (key->expression.kind == KEY_KIND_PATH)
+		return path_bytes(&key->expression, item, scratch, ret_bytes, ret_size_bytes);
+	if (!find_part(&key->expression, item, &part))
+		return false;
+	*ret_bytes = part.data;
+	*ret_size_bytes = part.size_bytes;
+	return true;
+}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/text.h"
+#include "common/record/record.h"
 
 struct key;
 
@@ -30,6 +31,13 @@ bool key_hash(const struct key *key, const void *data, size_t size_bytes, uint64
  */
 bool key_text(const struct key *key, const void *data, size_t size_bytes, char *ret_text, size_t text_bytes,
 	      size_t *ret_length);
+
+/*
+ * That part of an item as bytes that are the same for equal keys, and for those only: of JSON the text, names sorted. In the item or in
+ * *scratch. Returns true; false: the item has no such part, or it is `null`.
+ */
+bool key_bytes(const struct key *key, const void *data, size_t size_bytes, struct record_scratch *scratch,
+	       const void **ret_bytes, size_t *ret_size_bytes);
 
 /* The lane for it, below n_lanes > 0. As long as n_lanes stays, so does every key's lane. */
 static inline uint32_t key_lane(uint64_t hash, uint32_t n_lanes)

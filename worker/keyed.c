@@ -319,6 +319,8 @@ void keyed_item_end(struct worker *worker)
 {
 	struct keyed *keyed = worker->keyed;
 
+	if (!keyed)
+		return;
 	keyed->mark = keyed->log.end;
 	keyed_undo_clear(&keyed->undo);
 	keyed->lost = keyed->lost || keyed->failed;
@@ -327,8 +329,10 @@ void keyed_item_end(struct worker *worker)
 void keyed_item_drop(struct worker *worker)
 {
 	struct keyed *keyed = worker->keyed;
-	int r = keyed->spoilt ? 0 : keyed_undo_apply(&keyed->undo, keyed->store);
+	int r = !keyed || keyed->spoilt ? 0 : keyed_undo_apply(&keyed->undo, keyed->store);
 
+	if (!keyed)
+		return;
 	keyed_undo_clear(&keyed->undo);
 	keyed_log_cut(&keyed->log, keyed->mark);
 	keyed->failed = false;
@@ -348,7 +352,8 @@ bool keyed_item_changed(const struct worker *worker)
 
 void keyed_collect(struct worker *worker)
 {
-	worker->cursor.state_end = worker->keyed->mark;
+	if (worker->keyed)
+		worker->cursor.state_end = worker->keyed->mark;
 }
 
 int keyed_settle(struct worker *worker)

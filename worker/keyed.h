@@ -25,17 +25,17 @@ int keyed_seek(struct weir_context *context, const void *prefix, size_t prefix_s
 	       struct weir_state_entry *entry);
 int keyed_usage(struct weir_context *context, uint64_t *ret_used_bytes, uint64_t *ret_size_bytes);
 
-/* ---- for the turn; of a stage that has state only ---- */
+/* ---- for the turn ---- */
 
-/* The item in hand is complete: what it has changed goes with the next commit. */
+/* The item in hand is complete: what it has changed goes with the next commit. Nothing where there is no state. */
 void keyed_item_end(struct worker *worker);
-/* What was changed since the last complete item has not happened. */
+/* What was changed since the last complete item has not happened. Nothing where there is no state. */
 void keyed_item_drop(struct worker *worker);
-/* Whether the item in hand, or what has no item, has changed something. */
+/* The others are for a stage that has state only. Whether the item in hand, or what has no item, has changed something. */
 bool keyed_item_changed(const struct worker *worker);
 /* May the turn commit: what was asked of the state has been done. Returns 0, or WEIR_FAILED with worker->reason. */
 int keyed_check(struct worker *worker);
-/* Puts into the cursor how much of the log counts with the commit at hand. */
+/* Puts into the cursor how much of the log counts with the commit at hand. Nothing where there is no state. */
 void keyed_collect(struct worker *worker);
 /* After a commit, with no item in hand: writes the log into the store if it is due. May block on the disk. Returns 0 or WEIR_FAILED. */
 int keyed_settle(struct worker *worker);

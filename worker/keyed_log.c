@@ -4,8 +4,9 @@
  *        | change | change | change | change of the item in hand |
  *        |<--- committed --------->|
  *
- * The memory begins with `begin`, the position of the last fold. The records behind it are whole up to the committed end, whatever instruction
- * the worker died at: they were written before the commit that counts them. What lies behind that is overwritten by the next one.
+ * The memory begins with `begin`, the position of the last fold. The records behind it are whole up to the committed end, whatever
+ * instruction the worker died at: they were written before the commit that counts them. What lies behind that is overwritten by the
+ * next one.
  *
  * After a fold the log begins again at the front. Whoever dies between the two finds a store that is ahead of the log's beginning, at
  * the committed end (keyed.c).

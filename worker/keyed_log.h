@@ -36,8 +36,8 @@ int keyed_log_attach(struct keyed_log *log, int fd, uint64_t end);
 void keyed_log_detach(struct keyed_log *log);
 
 /*
- * Writes a change behind the end, which stays where it is until keyed_log_push(): *ret_change shows it, in place. Grows the memory if need be.
- * Returns 0; KEYED_LOG_E_FULL; -errno.
+ * Writes a change behind the end, which stays where it is until keyed_log_push(): *ret_change shows it, in place. Grows the memory if
+ * need be. Returns 0; KEYED_LOG_E_FULL; -errno.
  */
 int keyed_log_write(struct keyed_log *log, const struct keyed_change *change, struct keyed_change *ret_change);
 void keyed_log_push(struct keyed_log *log, const struct keyed_change *change);

@@ -73,8 +73,7 @@ int turn_drop(struct worker *worker, int status)
 	output_item_drop(worker);
 	memcpy(worker->cursor.stage, worker->cursor_before, worker->stage.cursor_size_bytes);
 	leave_forget(worker);
-	if (worker->keyed)
-		keyed_item_drop(worker);
+	keyed_item_drop(worker);
 	return status;
 }
 
@@ -121,8 +120,7 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 	ledger[LEDGER_TAKEN]++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	output_item_end(worker);
-	if (worker->keyed)
-		keyed_item_end(worker);
+	keyed_item_end(worker);
 	baggage_end(worker);
 	return 0;
 }
@@ -537,10 +535,8 @@ void turn_start(struct worker *worker)
 	turn_prepare(worker);
 	worker_set_state(worker, WORKER_STATE_BUSY, NO_LANE);
 	/* What open() has decided (where a file's new bytes begin) counts before the first effect. No turn, so no heartbeat. */
-	if (worker->keyed) {
-		keyed_item_end(worker);
-		keyed_collect(worker);
-	}
+	keyed_item_end(worker);
+	keyed_collect(worker);
 	commit_add_cursor(&worker->commit, &worker->cursor);
 	commit_publish(&worker->commit);
 	turn_greet(worker);

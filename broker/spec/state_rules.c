@@ -3,11 +3,37 @@
  * Stages with keyed state (WEIR_STAGE_STATE): each worker has entries of its own, so an item must come to the one that has its key. What
  * would hand a worker's items to others, and leave its entries behind, goes with balance: key neither (admission_rules.c).
  */
+#include <string.h>
+
 #include "broker/spec/reading.h"
 
 static bool keeps_state(const struct stage_reading *stage)
 {
 	return stage->descriptor->flags & WEIR_STAGE_STATE;
+}
+
+static bool is_kind(const struct stage_reading *stage, const char *name)
+{
+	return !stage->description && strcmp(stage->descriptor->name, name) == 0;
+}
+
+/* Items with the same part, and only they, must meet in one worker. */
+static void check_same_key(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const struct heritage_option *key = plan_option(planned, "key");
+
+	if (key && planned->workers > 1 && planned->balance_key && strcmp(planned->balance_key, key->string) != 0)
+		reading_warning(
+			reading, value_position(&stage->values[STAGE_KEY_BALANCE], planned->position), NULL,
+			"key(%s) deals the items, and %s looks at %s: it is right only if items that are equal in the second are in the first",
+			planned->balance_key, planned->kind, key->string);
+}
+
+static void check_dedupe(struct reading *reading, const struct stage_reading *stage)
+{
+	if (!yaml_find(stage->map, "within") && !yaml_find(stage->map, "last"))
+		reading_error(reading, stage->kind_node->position, NULL,
+			      "dedupe needs 'within' or 'last': how long, or among how many, it looks for duplicates");
 }
 
 void reading_state_rules(struct reading *reading, uint32_t index)
@@ -28,4 +54,8 @@ void reading_state_rules(struct reading *reading, uint32_t index)
 			"%s remembers by key, and each of the %u workers for itself: balance: key(EXPR) brings all items of "
 			"a key to one of them",
 			planned->kind, planned->workers);
+	if (is_kind(stage, "dedupe")) {
+		check_dedupe(reading, stage);
+		check_same_key(reading, stage, planned);
+	}
 }

@@ -52,7 +52,7 @@ enum { SUPERVISOR_E_NO_START = 1 };
 int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
 		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why);
 struct supervisor *supervisor_free(struct supervisor *supervisor);
-/* All workers have ended: removes the files of their keyed state. supervisor_free() does so too; this one while the run still has its name. */
+/* All workers have ended: removes the files of their keyed state. supervisor_free() does so too; this, while the run has its name still. */
 void supervisor_forget_state(struct supervisor *supervisor);
 
 /* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */

@@ -461,6 +461,34 @@ API int weir_state_usage(struct weir_context *context, uint64_t *ret_used_bytes,
 	return context->host->state_usage(context, ret_used_bytes, ret_size_bytes);
 }
 
+API int weir_key_new(struct weir_context *context, const char *expression, struct weir_key **ret_key)
+{
+	return context->host->key_new(context, expression, ret_key);
+}
+
+API void weir_key_free(struct weir_context *context, struct weir_key *key)
+{
+	context->host->key_free(key);
+}
+
+API int weir_key_bytes(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
+		       const void **ret_bytes, size_t *ret_size_bytes)
+{
+	return context->host->key_bytes(key, item, ret_bytes, ret_size_bytes);
+}
+
+API int weir_key_number(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
+			double *ret_number)
+{
+	return context->host->key_number(key, item, ret_number);
+}
+
+API int weir_key_time(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
+		      uint64_t unit_ns, uint64_t *ret_ns)
+{
+	return context->host->key_time(key, item, unit_ns, ret_ns);
+}
+
 API int weir_exit_point(struct weir_context *context, struct weir_exit *ret_exit)
 {
 	return context->host->exit_point(context, ret_exit);

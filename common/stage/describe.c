@@ -35,7 +35,7 @@ static bool option_is_fine(const struct weir_option *option)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
-	if (!name_is_fine(option->name) || option->type < WEIR_TYPE_STRING || option->type > WEIR_TYPE_MAP)
+	if (!name_is_fine(option->name) || option->type < WEIR_TYPE_STRING || option->type > WEIR_TYPE_KEY)
 		return false;
 	if (option->type == WEIR_TYPE_CHOICE && (!option->choices || !option->choices[0]))
 		return false;
@@ -176,7 +176,7 @@ static void read_option(struct taking *taking, struct weir_option *option)
 {
 	taking->bad = taking->bad || take_array(taking, OPTION_FIELDS) != OPTION_FIELDS;
 	option->name = take_string(taking);
-	option->type = (enum weir_option_type)take_number(taking, WEIR_TYPE_MAP);
+	option->type = (enum weir_option_type)take_number(taking, WEIR_TYPE_KEY);
 	option->required = take_number(taking, 1);
 	option->fallback = take_string(taking);
 	option->choices = take_string(taking);

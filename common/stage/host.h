@@ -6,6 +6,7 @@
 #include <weir/baggage.h>
 #include <weir/channel.h>
 #include <weir/exit.h>
+#include <weir/key.h>
 #include <weir/record.h>
 #include <weir/stage.h>
 #include <weir/state.h>
@@ -105,6 +106,13 @@ struct weir_host {
 	int (*state_seek)(struct weir_context *context, const void *prefix, size_t prefix_size_bytes, bool next,
 			  struct weir_state_entry *entry);
 	int (*state_usage)(struct weir_context *context, uint64_t *ret_used_bytes, uint64_t *ret_size_bytes);
+	/* weir/key.h */
+	int (*key_new)(struct weir_context *context, const char *expression, struct weir_key **ret_key);
+	void (*key_free)(struct weir_key *key);
+	int (*key_bytes)(struct weir_key *key, const struct weir_item *item, const void **ret_bytes,
+			 size_t *ret_size_bytes);
+	int (*key_number)(struct weir_key *key, const struct weir_item *item, double *ret_number);
+	int (*key_time)(struct weir_key *key, const struct weir_item *item, uint64_t unit_ns, uint64_t *ret_ns);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */

@@ -6,6 +6,7 @@
 
 #include "common/base/quantity.h"
 #include "common/base/text.h"
+#include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
 /* How a person is told what the value should have looked like, and how it is read. */
@@ -151,6 +152,15 @@ static int check_boolean(const char *value, int64_t *ret_number, struct text *wh
 	return STAGE_E_BAD_VALUE;
 }
 
+static int check_key(const char *value, struct text *why)
+{
+	struct key_expression expression = KEY_EXPRESSION_NULL;
+	int r = key_expression_parse(value, &expression, why);
+
+	key_expression_deinit(&expression);
+	return r ? STAGE_E_BAD_VALUE : 0;
+}
+
 int stage_option_check(const struct weir_option *option, const char *value, int64_t *ret_number, struct text *why)
 {
 	switch (option->type) {
@@ -174,6 +184,8 @@ int stage_option_check(const struct weir_option *option, const char *value, int6
 			return 0;
 		text_printf(why, "is empty: expected a %s", stage_option_type_name(option->type));
 		return STAGE_E_BAD_VALUE;
+	case WEIR_TYPE_KEY:
+		return check_key(value, why);
 	case WEIR_TYPE_STRING:
 		return 0;
 	case WEIR_TYPE_MAP:

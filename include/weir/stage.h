@@ -45,6 +45,7 @@ enum weir_option_type {
 	WEIR_TYPE_PATH,     /* a string; a relative path is taken from the folder weir was started in */
 	WEIR_TYPE_SHARE,    /* billionths of the whole as integer; accepts 10%, 0.25 */
 	WEIR_TYPE_MAP,      /* names with strings, in their order; as a list: a name, its string, the next name ... */
+	WEIR_TYPE_KEY,      /* a string: EXPR as in key(EXPR), see weir/key.h */
 };
 
 /* One option of a stage kind. Names, defaults, documentation and checks are all derived from it. */

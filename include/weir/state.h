@@ -40,15 +40,16 @@ struct weir_context;
 
 /*
  * The value of a key, in place, until the next call that changes something or the callback's end; not aligned. Returns WEIR_OK; -ENOENT:
- * there is none; -EINVAL: no such key can be; -EPERM: the stage does not say WEIR_STAGE_STATE; WEIR_FAILED: the state can't be read, return it.
+ * there is none; -EINVAL: no such key can be; -EPERM: the stage does not say WEIR_STAGE_STATE; WEIR_FAILED: the state can't be
+ * read, return it.
  */
 int weir_state_get(struct weir_context *context, const void *key, size_t key_size_bytes, const void **ret_value,
 		   size_t *ret_size_bytes);
 
 /*
- * The key has this value from now on; both are copied. Returns WEIR_OK; WEIR_FULL: there would be more than `state:` allows, and nothing has
- * changed: forget something, or weir_reject() the item; WEIR_TOO_LARGE: the value is larger than WEIR_STATE_VALUE_SIZE_MAX, or one item has
- * changed more than 16 MiB; -EINVAL, -EPERM and WEIR_FAILED as above. -EPERM also in close().
+ * The key has this value from now on; both are copied. Returns WEIR_OK; WEIR_FULL: there would be more than `state:` allows, and nothing
+ * has changed: forget something, or weir_reject() the item; WEIR_TOO_LARGE: the value is larger than WEIR_STATE_VALUE_SIZE_MAX, or one
+ * item has changed more than 16 MiB; -EINVAL, -EPERM and WEIR_FAILED as above. -EPERM also in close().
  */
 int weir_state_put(struct weir_context *context, const void *key, size_t key_size_bytes, const void *value,
 		   size_t size_bytes);

@@ -18,6 +18,8 @@
 #include "common/base/must.h"
 #include "tests/unit/worker/fake_host.h"
 #include "tests/unit/worker/fake_record.h"
+#include "tests/unit/worker/fake_state.h"
+#include "worker/item_key.h"
 
 #define FAKE_ARENA_SIZE (UINT64_C(1) << 30) /* address space; pages come with use */
 #define FAKE_ABANDONED_MAX 65536u
@@ -321,6 +323,16 @@ static const struct weir_host fake_table = {
 	.cut_short = fake_cut_short,
 	.place = fake_place,
 	.ends_lines = fake_ends_lines,
+	.state_get = fake_state_get,
+	.state_put = fake_state_put,
+	.state_delete = fake_state_delete,
+	.state_seek = fake_state_seek,
+	.state_usage = fake_state_usage,
+	.key_new = item_key_new,
+	.key_free = item_key_free,
+	.key_bytes = item_key_bytes,
+	.key_number = item_key_number,
+	.key_time = item_key_time,
 	.option = fake_option,
 };
 
@@ -332,6 +344,7 @@ void fake_host_init(struct fake_host *host, const struct weir_stage *stage)
 		.n_outputs = 1,
 		.item_size_max = 64 * 1024,
 		.room = UINT64_MAX,
+		.state_bytes = 1 << 20,
 		.watch_fd = -1,
 	};
 	host->shared =
@@ -353,6 +366,8 @@ void fake_host_deinit(struct fake_host *host)
 		free(host->options[i].string);
 	}
 	munmap(host->shared, FAKE_ARENA_SIZE);
+	fake_map_deinit(&host->entries);
+	fake_map_deinit(&host->committed);
 }
 
 static struct heritage_option *fake_option_new(struct fake_host *host, const char *name)
@@ -408,6 +423,7 @@ void fake_host_commit(struct fake_host *host)
 	marks->n_settled = host->n_settled;
 	marks->n_taken = host->n_taken;
 	memcpy(marks->cursor, host->cursor, sizeof(marks->cursor));
+	fake_map_copy(&host->committed, &host->entries);
 	store_release(&host->shared->parity, parity + 1);
 	if (host->full_after)
 		host->room = host->full_after;
@@ -423,6 +439,7 @@ static void fake_restore(struct fake_host *host)
 	host->n_settled = marks->n_settled;
 	host->n_taken = marks->n_taken;
 	memcpy(host->cursor, marks->cursor, sizeof(host->cursor));
+	fake_map_copy(&host->entries, &host->committed);
 	host->watch_fd = -1;
 	host->watch_events = 0;
 	host->watch_wake_ns = 0;

@@ -16,6 +16,7 @@
 #include "common/record/record.h"
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
+#include "tests/unit/worker/fake_map.h"
 
 #define FAKE_OPTIONS_MAX 16u
 #define FAKE_SPOOL_COUNT 2u
@@ -38,6 +39,7 @@ struct fake_host {
 	uint64_t accepted_ns; /* of the items given; 0: now */
 	uint32_t worker_index, generation;
 	uint32_t attempt;                                    /* of the items given */
+	uint64_t state_bytes;                                /* of keyed state; 1 MiB */
 	enum record_format decode, encode;                   /* how records end; nothing is decoded or encoded here */
 	char baggage[16];                                    /* of the item in hand; "": none */
 	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */
@@ -71,11 +73,12 @@ struct fake_host {
 	struct fake_shared *shared;
 	uint8_t cursor[WEIR_CURSOR_SIZE_MAX] __attribute__((aligned(8)));
 	uint64_t tail, n_items, n_rejected, n_settled, n_taken; /* as built, not yet committed */
-	char last_rejection[1024];                              /* reason of the last weir_accept_rejected */
-	uint64_t n_overran;                                     /* by weir_overran() */
-	uint64_t n_given_up;                                    /* by weir_give_up() */
-	char last_given_up[256];                                /* the bytes of the last such call */
-	size_t last_rejection_size;                             /* payload bytes that came with it */
+	struct fake_map entries, committed; /* keyed state; not for a parent whose child ran the stage */
+	char last_rejection[1024];          /* reason of the last weir_accept_rejected */
+	uint64_t n_overran;                 /* by weir_overran() */
+	uint64_t n_given_up;                /* by weir_give_up() */
+	char last_given_up[256];            /* the bytes of the last such call */
+	size_t last_rejection_size;         /* payload bytes that came with it */
 };
 
 struct fake_item {
@@ -98,6 +101,8 @@ void fake_host_option_list(struct fake_host *host, const char *name, const char 
 int fake_host_open(struct fake_host *host);
 int fake_host_produce(struct fake_host *host);
 int fake_host_process(struct fake_host *host, const void *data, size_t size_bytes);
+/* The same, and an item that comes to nothing has changed nothing. */
+int fake_host_process_item(struct fake_host *host, const void *data, size_t size_bytes);
 int fake_host_end_run(struct fake_host *host);
 int fake_host_finish(struct fake_host *host);
 int fake_host_flush(struct fake_host *host);

@@ -125,7 +125,7 @@ static void test_senseless(void **state)
 	REFUSED(bad.flags = WEIR_STAGE_FLAGS + 1);
 	REFUSED(bad.options = NULL);
 	REFUSED(bad.n_options = 100000);
-	option.type = (enum weir_option_type)(WEIR_TYPE_MAP + 1);
+	option.type = (enum weir_option_type)(WEIR_TYPE_KEY + 1);
 	REFUSED((void)0);
 	option.type = WEIR_TYPE_CHOICE; /* without choices */
 	REFUSED((void)0);

@@ -36,6 +36,7 @@ static void test_quantities(void **state)
 					      .minimum = 1000000,
 					      .maximum = INT64_C(86400000000000) };
 	const struct weir_option rate = { .type = WEIR_TYPE_RATE, .minimum = 1, .maximum = INT64_MAX };
+	const struct weir_option key = { .type = WEIR_TYPE_KEY };
 	const struct weir_option share = { .type = WEIR_TYPE_SHARE, .minimum = 1000, .maximum = 1000000000 };
 	const struct weir_option free_integer = { .type = WEIR_TYPE_INTEGER };
 	const struct weir_option below = { .type = WEIR_TYPE_INTEGER, .minimum = -5, .maximum = 5 };
@@ -69,6 +70,10 @@ static void test_quantities(void **state)
 	expect(&share, "1", 1000000000, NULL);
 	expect(&share, "0.0001 %", 1000, NULL);
 	expect(&share, "10", 0, "is out of range: expected 0.0001% to 100%");
+	expect(&key, ".a.b[0]", -77, NULL);
+	expect(&key, "field(2)", -77, NULL);
+	expect(&key, "field(0)", 0, "is wrong at '0)': expected the number of a field, from 1 on");
+	expect(&key, ".a[", 0, "ends too early: expected an index such as [0], or a name such as [\"a b\"]");
 	expect(&share, "0", 0, "is out of range: expected 0.0001% to 100%");
 	expect(&share, "-5%", 0, "is negative");
 	expect(&share, "half", 0, "is wrong: expected a share such as 10% or 0.25");
@@ -109,7 +114,7 @@ static void test_words(void **state)
 static void test_descriptors(void **state)
 {
 	(void)state;
-	assert_int_equal(n_stage_descriptors, 19);
+	assert_int_equal(n_stage_descriptors, 20);
 	for (size_t i = 0; i < n_stage_descriptors; i++) {
 		const struct weir_stage *stage = stage_descriptors[i];
 
