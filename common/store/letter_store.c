@@ -493,12 +493,6 @@ void letter_store_explain(const char *path, int r, struct text *text)
 	case -EIO: /* a write that fell short: most likely of room */
 		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
 		break;
-	case -ETIMEDOUT:
-		text_printf(
-			text,
-			"process %d writes into %s and does not come to an end; 'weir dlq replay' gives again what is left there",
-			(int)letter_store_holder(path), path);
-		break;
 	default:
 		text_printf(text, "cannot use the dead letters in %s: %s; let weir write there, or set WEIR_STATE_DIR",
 			    path, strerror(r < 0 ? -r : EPROTO));

@@ -44,7 +44,7 @@ stages:
   - {name: idle, source: generate, text: tick, rate: 1}
   - {name: others, source: exec, command: 'exec tail -n +1 -f lines'}
   - {name: first, from: some, plugin: $WEIR_BUILD/tests/plugins/picky.so, shortest: 1000}
-  - {name: pick, from: others, plugin: $WEIR_BUILD/tests/plugins/picky.so, shortest: 1000, deadline: 3s, dead_letter: {attempts: 1}}
+  - {name: pick, from: others, plugin: $WEIR_BUILD/tests/plugins/picky.so, shortest: 1000, deadline: 1s, dead_letter: {attempts: 1}}
   - {name: write, from: [first, pick, idle], sink: discard}
 YAML
 serve() {
@@ -76,7 +76,7 @@ for end in CONT KILL; do
 	wait_until 60 why_says 'stall: first#0 (pid [0-9]*) has been stopped by a signal.*; 1 worker waits for it'
 	assert_eq "$(grep -c 'pick#0 waits for the dead letters, into which writes first#0, ' why)" 1 "$end: who waits: $(cat why)"
 	assert_eq "$(grep -c 'stall: ' why)" 1 "$end: one culprit: $(cat why)"
-	sleep 7 # two deadlines
+	sleep 3 # three deadlines
 	kill "-$end" "$(sed -n 's/.*stall: first#0 (pid \([0-9]*\)).*/\1/p' why)"
 	ends "$end"
 done
@@ -95,11 +95,11 @@ kill -KILL "$purge"
 wait "$purge" 2>/dev/null
 ends "somebody else"
 
-# Nor is the end of a pipeline held up, which looks once more which of its letters are left: not knowing it, it takes them all for losses.
+# Nor is the end of a pipeline held up, which looks once more which of its letters are left.
 serve
 wait_until 60 has_letters 30
 touch stops
-LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held 1 >purged 2>&1 &
+LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held --stage first >purged 2>&1 &
 purge=$!
 wait_until 60 test ! -e stops
 assert_exit 0 weir drain held
