@@ -25,7 +25,8 @@ static const char *line_of(const char *source, uint32_t line)
 }
 
 /* Of a block (`|`) the place is where its first line begins, with the indent before it; no other text begins with a blank. */
-static struct spec_position position_within(const struct reading *reading, const struct heritage_option *option, uint32_t line)
+static struct spec_position position_within(const struct reading *reading, const struct heritage_option *option,
+					    uint32_t line)
 {
 	const char *first = line_of(reading->diagnostics->source, option->line), *at;
 	struct spec_position position = { option->line, option->column };
@@ -68,7 +69,8 @@ static bool take_complaint(struct reading *reading, const struct stage_reading *
 	*number++ = '\0';
 	*reason++ = '\0';
 	option = plan_option(planned, line);
-	position = option ? position_within(reading, option, (uint32_t)strtoul(number, NULL, 10)) : planned->kind_position;
+	position =
+		option ? position_within(reading, option, (uint32_t)strtoul(number, NULL, 10)) : planned->kind_position;
 	(void)place_in_map(stage, line, &position);
 	if (!position.line && !position.column) /* a default */
 		position = stage->kind_node->position;

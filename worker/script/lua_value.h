@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values as Lua has them, from structured items and back (own folder only). Each of these may raise an error of Lua's: they are for functions
- * that Lua calls.
+ * Values as Lua has them, from structured items and back (own folder only). Each of these may raise an error of Lua's: they are for
+ * functions that Lua calls.
  */
 #pragma once
 
