@@ -2,14 +2,15 @@
 /*
  * A state is a script's whole world: of the standard libraries it has those that reach nothing outside, and no door to compile or to load.
  *
- *      every 1000 instructions a hook looks:  time over? cancelled? too many?  -> an error at this instruction, and at each one from here on
+ *      every 1000 instructions a hook looks:  time over? cancelled? too many?  -> an error at this instruction, and at each one behind it
  *
  * An error that a script could catch would not end it: `while true do pcall(f) end` catches all of them. Once the bound is passed the hook
  * comes at every instruction, also at those outside of the innermost pcall(), which no pcall() around them survives either. (There is
  * no xpcall(): its handler would be called from within the hook, where there are no hooks.) What has no instructions (a pattern that
  * backtracks, a finaliser) is the guard's business.
  *
- * Memory is counted by the allocator. What it refuses is an error of the script's, after Lua has collected what it could; nothing dies of it.
+ * Memory is counted by the allocator. What it refuses is an error of the script's, after Lua has collected what it could; nothing dies
+ * of it.
  */
 #include "worker/script/lua_program.h"
 
