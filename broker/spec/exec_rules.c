@@ -18,7 +18,7 @@ bool plan_is_frame(const struct plan_stage *stage)
 	       strcmp(mode->string, "frame") == 0;
 }
 
-static struct spec_position place_of(const struct plan_stage *stage, const struct heritage_option *option)
+static struct spec_position position_of(const struct plan_stage *stage, const struct heritage_option *option)
 {
 	return option && (option->line || option->column) ? (struct spec_position){ option->line, option->column } :
 							    stage->kind_position;
@@ -34,10 +34,10 @@ static void check_block(struct reading *reading, const struct plan_stage *planne
 	if (!block || strcmp(block->string, "all") == 0 || plan_is_frame(planned))
 		return;
 	if (quantity_size(block->string, &bytes) != 0 || bytes <= 0)
-		reading_error(reading, place_of(planned, block), NULL,
+		reading_error(reading, position_of(planned, block), NULL,
 			      "block '%s' is wrong: expected a size such as 1MiB, or all", block->string);
 	else if ((uint64_t)bytes > planned->spool_bytes)
-		reading_error(reading, place_of(planned, block), NULL,
+		reading_error(reading, position_of(planned, block), NULL,
 			      "block '%s' is larger than the spool that holds it: set spool too", block->string);
 }
 
@@ -92,18 +92,18 @@ static void check_lists(struct reading *reading, const struct plan_stage *planne
 		_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 		if (exec_limit_parse(limits->list[i], &limit, &why) != 0)
-			reading_error(reading, place_of(planned, limits), NULL, "%s", text_get(&why));
+			reading_error(reading, position_of(planned, limits), NULL, "%s", text_get(&why));
 	}
 	if (limits && limits->n_list > EXEC_LIMITS_MAX)
-		reading_error(reading, place_of(planned, limits), NULL, "limits: more than %u of them",
+		reading_error(reading, position_of(planned, limits), NULL, "limits: more than %u of them",
 			      EXEC_LIMITS_MAX);
 	for (uint32_t i = 0; env && i < env->n_list; i++) {
 		_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 		if (exec_environment_check(env->list[i], &why) != 0)
-			reading_error(reading, place_of(planned, env), NULL, "%s", text_get(&why));
+			reading_error(reading, position_of(planned, env), NULL, "%s", text_get(&why));
 		else if (!strchr(env->list[i], '=') && !getenv(env->list[i]))
-			reading_warning(reading, place_of(planned, env), NULL,
+			reading_warning(reading, position_of(planned, env), NULL,
 					"env: weir itself has no variable '%s' now, so the program gets none",
 					env->list[i]);
 	}
@@ -117,11 +117,11 @@ static void check_surroundings(struct reading *reading, const struct plan_stage 
 	struct stat status;
 
 	if (cwd && stat(cwd->string, &status) != 0)
-		reading_error(reading, place_of(planned, cwd), NULL, "cwd '%s': %s", cwd->string, strerror(errno));
+		reading_error(reading, position_of(planned, cwd), NULL, "cwd '%s': %s", cwd->string, strerror(errno));
 	else if (cwd && !S_ISDIR(status.st_mode))
-		reading_error(reading, place_of(planned, cwd), NULL, "cwd '%s' is no folder", cwd->string);
+		reading_error(reading, position_of(planned, cwd), NULL, "cwd '%s' is no folder", cwd->string);
 	if (user && exec_user_find(user->string, &found, &why) != 0)
-		reading_error(reading, place_of(planned, user), NULL, "%s", text_get(&why));
+		reading_error(reading, position_of(planned, user), NULL, "%s", text_get(&why));
 	check_lists(reading, planned);
 }
 
