@@ -7,6 +7,9 @@
 /* Sets of outcomes that a callback has. */
 #define OUTCOME(status_) (1u << (status_))
 #define OUTCOMES_ENDING (OUTCOME(WEIR_OK) | OUTCOME(WEIR_CANCELLED) | OUTCOME(WEIR_FAILED))
+#define OUTCOMES_OF_ITEM                                                                                           \
+	(OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED) | OUTCOME(WEIR_WAIT) | \
+	 OUTCOME(WEIR_EXPIRED) | OUTCOME(WEIR_PEER_LOST))
 
 /*
  * The callback has returned `status`. Returns it if it is negative or among `outcomes`, else WEIR_FAILED with the reason in

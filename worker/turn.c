@@ -127,11 +127,7 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 
 int turn_conclude(struct worker *worker, const struct weir_item *item, int status)
 {
-	status =
-		outcome_after_emits(worker, "process",
-				    OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_HELD) | OUTCOME(WEIR_REJECTED) |
-					    OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_EXPIRED) | OUTCOME(WEIR_PEER_LOST),
-				    status);
+	status = outcome_after_emits(worker, "process", OUTCOMES_OF_ITEM, status);
 	return turn_account(worker, item, status);
 }
 

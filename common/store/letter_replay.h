@@ -38,7 +38,8 @@ int letter_store_marks(struct letter_store *store, uint64_t run, uint32_t slot, 
 /*
  * Before the slot commits that it has taken those letters: says so, durably, so that no later run gives them again by itself. What has no
  * mark any more (purged, or replaced by letter_store_return()) is passed over. Takes no lock for none. Has room of its own in a full
- * store. Returns 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; HELD; -errno.
+ * store. Returns 0; LETTER_REPLAY_E_ELSEWHERE: one is marked for another slot or run now, and nothing has changed; DAMAGED; FULL; HELD;
+ * -errno.
  */
 enum { LETTER_REPLAY_E_ELSEWHERE = 20 };
 int letter_store_taking(struct letter_store *store, uint64_t run, uint32_t slot, const uint64_t *ids, size_t n);

@@ -269,12 +269,7 @@ static uint32_t fake_generation(const struct weir_context *context)
 
 static const struct heritage_option *fake_option(const struct weir_context *context, const char *name)
 {
-	const struct fake_host *host = host_of(context);
-
-	for (uint32_t i = 0; i < host->n_options; i++)
-		if (!strcmp(host->options[i].name, name))
-			return &host->options[i];
-	return NULL;
+	return fake_host_option(host_of(context), name);
 }
 
 static int fake_forward(struct weir_context *context, uint32_t output, const struct weir_item *item)
@@ -368,48 +363,6 @@ void fake_host_deinit(struct fake_host *host)
 	munmap(host->shared, FAKE_ARENA_SIZE);
 	fake_map_deinit(&host->entries);
 	fake_map_deinit(&host->committed);
-}
-
-static struct heritage_option *fake_option_new(struct fake_host *host, const char *name)
-{
-	struct heritage_option *option = (struct heritage_option *)(uintptr_t)fake_option(&host->context, name);
-
-	if (!option) {
-		must(host->n_options < FAKE_OPTIONS_MAX);
-		option = &host->options[host->n_options++];
-		option->name = strdup(name);
-		must(option->name);
-	}
-	free(option->string);
-	option->string = NULL;
-	return option;
-}
-
-void fake_host_option_string(struct fake_host *host, const char *name, const char *value)
-{
-	struct heritage_option *option = fake_option_new(host, name);
-
-	option->type = HERITAGE_STRING;
-	option->string = strdup(value);
-	must(option->string);
-}
-
-void fake_host_option_number(struct fake_host *host, const char *name, int64_t value)
-{
-	struct heritage_option *option = fake_option_new(host, name);
-
-	option->type = HERITAGE_NUMBER;
-	option->number = value;
-}
-
-void fake_host_option_list(struct fake_host *host, const char *name, const char *const *values)
-{
-	struct heritage_option *option = fake_option_new(host, name);
-
-	option->type = HERITAGE_LIST;
-	option->list = (char **)(uintptr_t)values;
-	for (option->n_list = 0; values[option->n_list];)
-		option->n_list++;
 }
 
 void fake_host_commit(struct fake_host *host)

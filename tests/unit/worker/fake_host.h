@@ -91,6 +91,8 @@ void fake_host_init(struct fake_host *host, const struct weir_stage *stage);
 /* Closes the stage if it is open; frees everything. */
 void fake_host_deinit(struct fake_host *host);
 
+/* The option of that name, or NULL. */
+const struct heritage_option *fake_host_option(const struct fake_host *host, const char *name);
 void fake_host_option_string(struct fake_host *host, const char *name, const char *value);
 /* Also for BOOLEAN, SIZE, DURATION, RATE; for CHOICE use the string. */
 void fake_host_option_number(struct fake_host *host, const char *name, int64_t value);

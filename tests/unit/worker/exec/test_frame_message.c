@@ -128,71 +128,72 @@ static void test_good_messages(void **state)
 }
 
 /* docs/frame.md, "What is no message". */
+static const struct {
+	const char *body;
+	size_t n;
+	bool values;
+	const char *why;
+} bad_messages[] = {
+	{ BODY("\xc0"), false, "an array that begins with its name" },
+	{ BODY("\x90"), false, "an array that begins with its name" },
+	{ BODY("\x91\x01"), false, "begins with its name, a string" },
+	{ BODY("\x91\xa4item"), false, "'item', which is none that a program sends" },
+	{ BODY("\x91\xa6"
+	       "answer"),
+	  false, "an id stands behind the name" },
+	{ BODY("\x92\xa6"
+	       "answer\xff"),
+	  false, "an id stands behind the name" },
+	{ BODY("\x92\xa6"
+	       "answer\x01"),
+	  false, "a field is missing behind the id" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\xa1x"),
+	  false, "an array of outputs behind its id" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\x91\x05"),
+	  false, "output 1 of an answer is neither bytes nor a string" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\x92\xa1x\xc4\x09y"),
+	  false, "output 2 of an answer is cut off" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\xdd\xff\xff\xff\xff"),
+	  false, "an array of outputs behind its id" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\x91\xc1"),
+	  true, "output 1 of an answer is cut off, or no msgpack" },
+	{ BODY("\x93\xa6"
+	       "answer\x01\x91\xa1\xff"),
+	  true, "output 1 of an answer: byte 1: invalid UTF-8" },
+	{ BODY("\x93\xa6refuse\x01\x02"), false, "a reason is a string" },
+	{ BODY("\x93\xa5"
+	       "error\x01\xa1\xff"),
+	  false, "a reason is a string" },
+	{ BODY("\x92\xa5ready\xa1x"), false, "ready has the version behind its name" },
+	{ BODY("\x93\xa5ready\x01\x00"), false, "a number from 1 up" },
+	{ BODY("\x91\xa3"
+	       "bye\xc0"),
+	  false, "bytes lie behind the message" },
+	{ BODY("\x92\xa3"
+	       "bye"),
+	  false, "it is cut off" },
+	{ BODY("\x93\xa9"
+	       "cancelled\x01"),
+	  false, "it is cut off" },
+};
+
 static void test_bad_messages(void **state)
 {
-	static const struct {
-		const char *body;
-		size_t n;
-		bool values;
-		const char *why;
-	} cases[] = {
-		{ BODY("\xc0"), false, "an array that begins with its name" },
-		{ BODY("\x90"), false, "an array that begins with its name" },
-		{ BODY("\x91\x01"), false, "begins with its name, a string" },
-		{ BODY("\x91\xa4item"), false, "'item', which is none that a program sends" },
-		{ BODY("\x91\xa6"
-		       "answer"),
-		  false, "an id stands behind the name" },
-		{ BODY("\x92\xa6"
-		       "answer\xff"),
-		  false, "an id stands behind the name" },
-		{ BODY("\x92\xa6"
-		       "answer\x01"),
-		  false, "a field is missing behind the id" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\xa1x"),
-		  false, "an array of outputs behind its id" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\x91\x05"),
-		  false, "output 1 of an answer is neither bytes nor a string" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\x92\xa1x\xc4\x09y"),
-		  false, "output 2 of an answer is cut off" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\xdd\xff\xff\xff\xff"),
-		  false, "an array of outputs behind its id" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\x91\xc1"),
-		  true, "output 1 of an answer is cut off, or no msgpack" },
-		{ BODY("\x93\xa6"
-		       "answer\x01\x91\xa1\xff"),
-		  true, "output 1 of an answer: byte 1: invalid UTF-8" },
-		{ BODY("\x93\xa6refuse\x01\x02"), false, "a reason is a string" },
-		{ BODY("\x93\xa5"
-		       "error\x01\xa1\xff"),
-		  false, "a reason is a string" },
-		{ BODY("\x92\xa5ready\xa1x"), false, "ready has the version behind its name" },
-		{ BODY("\x93\xa5ready\x01\x00"), false, "a number from 1 up" },
-		{ BODY("\x91\xa3"
-		       "bye\xc0"),
-		  false, "bytes lie behind the message" },
-		{ BODY("\x92\xa3"
-		       "bye"),
-		  false, "it is cut off" },
-		{ BODY("\x93\xa9"
-		       "cancelled\x01"),
-		  false, "it is cut off" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad_messages) / sizeof(bad_messages[0]); i++) {
 		struct frame_message message;
 		struct record_fault fault = { "" };
 
-		if (frame_read(cases[i].body, cases[i].n, cases[i].values, &message, &fault) != FRAME_E_BAD)
+		if (frame_read(bad_messages[i].body, bad_messages[i].n, bad_messages[i].values, &message, &fault) !=
+		    FRAME_E_BAD)
 			fail_msg("case %zu was read", i);
-		if (!strstr(fault.why, cases[i].why))
-			fail_msg("case %zu: '%s' says nothing of '%s'", i, fault.why, cases[i].why);
+		if (!strstr(fault.why, bad_messages[i].why))
+			fail_msg("case %zu: '%s' says nothing of '%s'", i, fault.why, bad_messages[i].why);
 	}
 }
 
