@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Marks that nobody reads. A slot may be over at any time after the first question: retired, its stage cancelled or dropped, or at its
- * natural end. It says so only when its last worker is dead and repaired, so that what it has taken is final; until then its marks are not touched.
+ * natural end. It says so only when its last worker is dead and repaired, so that what it has taken is final; until then its marks are
+ * not touched.
  *
  *      weir dlq replay                     supervisor                       store
  *      which slots are there?         ---> slot 3, slot 4

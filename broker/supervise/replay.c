@@ -3,10 +3,10 @@
  * Dead letters that are to be given again pass by the supervisor: it tells `weir dlq replay` which slots there are, and the workers that
  * something is marked for them. Until the end it does not look into the store.
  *
- * At the end it does what is left to do there, and stands still for nobody's sake: it only reads as long as no mark of this run
- * stands, and reading takes no turn. If one does, a worker died with it; then the turn to write is tried for, for so long, and if somebody stands still
- * with it (a `weir dlq` that was stopped), the run ends without, says who, and ends with losses. That loses nothing: a mark says itself
- * whether its letter may have been taken, and marks of a run that is over are given to no worker.
+ * At the end it does what is left to do there, and stands still for nobody's sake: it only reads as long as no mark of this run stands,
+ * and reading takes no turn. If one does, a worker died with it; then the turn to write is tried for, for so long, and if somebody
+ * stands still with it (a `weir dlq` that was stopped), the run ends without, says who, and ends with losses. That loses nothing: a
+ * mark says itself whether its letter may have been taken, and marks of a run that is over are given to no worker.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The dead letters of one pipeline: a folder with an LMDB environment. Any number of processes write and read at once; every call that
- * writes, and the opening that makes it, waits for the one writer's lock: as long as that takes, or up to letter_store_bound(). A process
- * opens a store once at a time and never uses it across fork().
+ * writes, and the opening that makes it, waits for the one writer's lock: as long as that takes, or up to letter_store_bound(). A
+ * process opens a store once at a time and never uses it across fork().
  */
 #pragma once
 
