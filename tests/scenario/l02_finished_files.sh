@@ -46,7 +46,7 @@ for kind in size time gzip; do
 	total=$((total + $(cat kills)))
 done
 echo "$total kills"
-[ "$total" -ge 30 ] || fail "only $total kills: the run is too short to mean anything"
+[ "$total" -ge "$(rounds 5 30)" ] || fail "only $total kills: the run is too short to mean anything"
 
 # Several workers, each with its files; the next run goes on with the numbers.
 rm -rf out

@@ -46,6 +46,8 @@ int main(int argc, char **argv)
 }
 C
 cc -D_GNU_SOURCE -o terminal terminal.c || fail "can not compile"
+./terminal true
+[ $? != 99 ] || skip "no terminals here: is /dev/pts mounted?"
 cat >spec.yaml <<'YAML'
 pipeline: still
 stages:

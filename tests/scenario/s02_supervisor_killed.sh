@@ -5,10 +5,10 @@ touch "$WEIR_WORK/orphans-expected"
 cat >spec.yaml <<'YAML'
 pipeline: orphans
 stages:
-  - {name: chatter, source: exec, command: 'yes | cat | cat'}
-  - {name: blocks, exec: 'cat | cat', workers: 2}
-  - {name: stubborn, exec: "trap '' TERM; cat | (trap '' TERM; sleep 1000)"}
-  - {name: end, sink: exec, command: 'cat >/dev/null; sleep 1000'}
+  - {name: chatter, source: exec, command: 'yes | cat | cat', env: [FAMILY]}
+  - {name: blocks, exec: 'cat | cat', workers: 2, env: [FAMILY]}
+  - {name: stubborn, exec: "trap '' TERM; cat | (trap '' TERM; sleep 1000)", env: [FAMILY]}
+  - {name: end, sink: exec, command: 'cat >/dev/null; sleep 1000', env: [FAMILY]}
 YAML
 # All processes that were started with the mark in their environment.
 family() {
