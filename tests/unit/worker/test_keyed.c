@@ -128,6 +128,7 @@ static int stage_open(struct weir_context *context, void **ret_state)
 static const char *entries(struct weir_context *context)
 {
 	static char line[512];
+	size_t length = 0;
 	struct weir_state_entry entry;
 	int r = weir_state_first(context, NULL, 0, &entry);
 
@@ -137,8 +138,9 @@ static const char *entries(struct weir_context *context)
 
 		memcpy(&n, entry.value, sizeof(n));
 		if (entry.size_bytes == sizeof(n))
-			snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s=%llu ", (char *)entry.key,
-				 (unsigned long long)n);
+			length += (size_t)snprintf(line + length, sizeof(line) - length, "%.64s=%llu ",
+						   (const char *)entry.key, (unsigned long long)n);
+		assert_true(length < sizeof(line));
 	}
 	assert_int_equal(r, -ENOENT);
 	return line;
