@@ -115,7 +115,7 @@ static int emit_entry(struct weir_context *context, const char *key, const void 
 	uint64_t count;
 
 	memcpy(&count, value, sizeof(count));
-	snprintf(line, sizeof(line), "=%s%s %" PRIu64, *key ? " " : "", key, count);
+	snprintf(line, sizeof(line), "=%s%.*s %" PRIu64, *key ? " " : "", KEY_MAX - 1, key, count);
 	return emit(context, line);
 }
 

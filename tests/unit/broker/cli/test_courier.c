@@ -77,7 +77,7 @@ static void test_in_order(void **state)
 	reader_open(&reader);
 	assert_true(courier_idle(reader.courier));
 	for (int i = 0; i < 100; i++) {
-		char text[8];
+		char text[16];
 
 		snprintf(text, sizeof(text), "%02d ", i);
 		assert_true(courier_post(reader.courier, text, 3, SIZE_MAX));
