@@ -43,7 +43,6 @@ static void listen_at_port(void)
 	assert_int_equal(getsockname(other, (struct sockaddr *)&address, &size), 0);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
 	socket_host_init(&host, NULL);
-	host.n_options = 0;
 	fake_host_option_string(&host, "listen", text);
 	fake_host_option_number(&host, "connections", 3);
 	(void)fake_host_open(&host);
@@ -52,7 +51,6 @@ static void listen_at_port(void)
 static void listen_at(const char *address)
 {
 	socket_host_init(&host, NULL);
-	host.n_options = 0;
 	fake_host_option_string(&host, "listen", address);
 	fake_host_option_number(&host, "connections", 3);
 	(void)fake_host_open(&host);
@@ -156,7 +154,6 @@ static void long_line_fails(void)
 	int fd;
 
 	socket_host_init(&host, NAME);
-	host.n_options = 0;
 	host.item_size_max = 1000;
 	fake_host_option_string(&host, "path", folder_path(NAME));
 	fake_host_option_number(&host, "connections", 3);
@@ -202,7 +199,6 @@ static void too_many_halves(void)
 	int fds[4];
 
 	socket_host_init(&host, NAME);
-	host.n_options = 0;
 	fake_host_option_string(&host, "path", folder_path(NAME));
 	fake_host_option_number(&host, "connections", 10);
 	fake_host_option_number(&host, "buffer", 4096);
@@ -227,7 +223,6 @@ static void too_many_connections(void)
 	int fds[4];
 
 	socket_host_init(&host, NAME);
-	host.n_options = 0;
 	fake_host_option_string(&host, "path", folder_path(NAME));
 	fake_host_option_number(&host, "connections", 3);
 	fake_host_option_number(&host, "buffer", 4096);
