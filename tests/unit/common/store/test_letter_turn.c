@@ -20,84 +20,7 @@
 #include "common/base/clock.h"
 #include "common/store/letter_store.h"
 #include "common/store/letter_store_priv.h"
-
-static char folder[64], path[96];
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(folder, "/tmp/weir-letters-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/orders/dead-letters", folder);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
-
-static struct dead_letter letter_of(uint32_t producer, uint64_t sequence, const char *payload)
-{
-	return (struct dead_letter){
-		.pipeline = "orders",
-		.stage = "price",
-		.cause = DEAD_LETTER_REJECTED,
-		.reason = "not wanted",
-		.input = "read",
-		.run = 1,
-		.producer = producer,
-		.sequence = sequence,
-		.data = payload,
-		.size_bytes = strlen(payload),
-	};
-}
-
-static struct letter_store *open_store(enum letter_store_mode mode, uint64_t size_bytes)
-{
-	struct letter_store *store = NULL;
-
-	assert_int_equal(letter_store_open(path, mode, size_bytes, &store), 0);
-	assert_non_null(store);
-	return store;
-}
-
-static uint64_t put(struct letter_store *store, uint32_t producer, uint64_t sequence, const char *payload)
-{
-	struct dead_letter letter = letter_of(producer, sequence, payload);
-	uint64_t id = 0;
-
-	assert_int_equal(letter_store_put(store, &letter, &id), 0);
-	return id;
-}
-
-struct listing {
-	struct text text;
-	size_t n;
-};
-
-static int list_letter(void *data, const struct dead_letter *letter)
-{
-	struct listing *listing = data;
-
-	text_printf(&listing->text, "%llu:%.*s ", (unsigned long long)letter->id, (int)letter->size_bytes,
-		    (const char *)letter->data);
-	listing->n++;
-	return 0;
-}
-
-static void assert_listing(struct letter_store *store, const char *expected)
-{
-	struct listing listing = { 0 };
-
-	assert_int_equal(letter_store_each(store, list_letter, &listing), 0);
-	assert_string_equal(text_get(&listing.text), expected);
-	text_deinit(&listing.text);
-}
+#include "tests/unit/common/store/letters.h"
 
 /* Stands still in the middle of its turn. Returns its pid. */
 static pid_t stop_in_turn(void)
@@ -110,7 +33,7 @@ static pid_t stop_in_turn(void)
 		MDB_txn *txn;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody standing */
-		store = open_store(LETTER_STORE_WRITE, 0);
+		store = letters_open(LETTER_STORE_WRITE, 0);
 		if (letter_store_begin_write(store, &txn))
 			_exit(1);
 		raise(SIGSTOP);
@@ -134,7 +57,7 @@ static void assert_explained(int r, const char *fragment)
 {
 	struct text text = TEXT_NULL;
 
-	letter_store_explain(path, r, &text);
+	letter_store_explain(letters_path, r, &text);
 	if (!strstr(text_get(&text), fragment))
 		fail_msg("'%s' not in '%s'", fragment, text_get(&text));
 	text_deinit(&text);
@@ -143,19 +66,19 @@ static void assert_explained(int r, const char *fragment)
 /* Who has a bound comes back with nothing done, knows whose turn it was, and reads meanwhile. */
 static void test_nobody_waits_past_his_bound(void **state)
 {
-	struct letter_store *store = open_store(LETTER_STORE_WRITE, 0), *mine = NULL;
-	struct dead_letter letter = letter_of(0, 2, "b");
+	struct letter_store *store = letters_open(LETTER_STORE_WRITE, 0), *mine = NULL;
+	struct dead_letter letter = letters_letter(0, 2, "b");
 	char command[64];
 	pid_t holder;
 	int status;
 
 	(void)state;
 	alarm(60); /* who waits past it waits for ever */
-	put(store, 0, 1, "a");
+	letters_put(store, 0, 1, "a");
 	letter_store_close(store);
 	holder = stop_in_turn();
 	n_said = 0;
-	mine = open_store(LETTER_STORE_TEND, 0); /* without a turn, as there is a store */
+	mine = letters_open(LETTER_STORE_TEND, 0); /* without a turn, as there is a store */
 	letter_store_bound(clock_now_ns() + NS_PER_S / 10, note_said);
 	assert_int_equal(letter_store_put(mine, &letter, NULL), LETTER_STORE_E_HELD);
 	assert_int_equal(n_said, 0); /* not even a second */
@@ -168,7 +91,7 @@ static void test_nobody_waits_past_his_bound(void **state)
 	assert_int_equal(letter_store_remove(mine, (uint64_t[]){ 1 }, 1, NULL), LETTER_STORE_E_HELD);
 	assert_int_equal(n_said, 1);
 	assert_int_equal(said.pid, holder);
-	assert_listing(mine, "1:a ");
+	letters_assert_listing(mine, "1:a ");
 	/* A word about who has it, then as long as it takes. */
 	n_said = 0;
 	letter_store_bound(0, note_said);
@@ -177,7 +100,7 @@ static void test_nobody_waits_past_his_bound(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	letter_store_bound(0, NULL);
 	assert_int_equal(letter_store_put(mine, &letter, NULL), 0);
-	assert_listing(mine, "1:a 2:b ");
+	letters_assert_listing(mine, "1:a 2:b ");
 	letter_store_close(mine);
 	alarm(0);
 }
@@ -189,7 +112,7 @@ static int turn_of_another(void)
 	char name[128];
 	int fd;
 
-	snprintf(name, sizeof(name), "%s/holder", path);
+	snprintf(name, sizeof(name), "%s/holder", letters_path);
 	fd = open(name, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
@@ -204,13 +127,13 @@ static void test_nobody_waits_past_his_bound_for_tables(void **state)
 	int fd;
 
 	(void)state;
-	letter_store_close(open_store(LETTER_STORE_WRITE, 0));
-	snprintf(name, sizeof(name), "%s/data.mdb", path);
+	letter_store_close(letters_open(LETTER_STORE_WRITE, 0));
+	snprintf(name, sizeof(name), "%s/data.mdb", letters_path);
 	assert_int_equal(unlink(name), 0);
 	fd = turn_of_another();
 	store = NULL;
 	letter_store_bound(clock_now_ns() + NS_PER_S / 10, NULL);
-	assert_int_equal(letter_store_open(path, LETTER_STORE_WRITE, 0, &store), LETTER_STORE_E_HELD);
+	assert_int_equal(letter_store_open(letters_path, LETTER_STORE_WRITE, 0, &store), LETTER_STORE_E_HELD);
 	letter_store_bound(0, NULL);
 	assert_explained(LETTER_STORE_E_HELD, "another process has the turn to write into");
 	close(fd);
@@ -223,24 +146,25 @@ static void test_no_turn_no_bound(void **state)
 	char name[128];
 
 	(void)state;
-	letter_store_close(open_store(LETTER_STORE_WRITE, 0));
-	snprintf(name, sizeof(name), "%s/holder", path);
+	letter_store_close(letters_open(LETTER_STORE_WRITE, 0));
+	snprintf(name, sizeof(name), "%s/holder", letters_path);
 	assert_int_equal(unlink(name), 0);
 	assert_int_equal(mkdir(name, 0700), 0);
-	store = open_store(LETTER_STORE_WRITE, 0);
+	store = letters_open(LETTER_STORE_WRITE, 0);
 	letter_store_bound(clock_now_ns() + 60 * NS_PER_S, NULL);
 	assert_int_equal(letter_store_remove(store, (uint64_t[]){ 1 }, 1, NULL), -EISDIR);
 	letter_store_bound(0, NULL);
-	put(store, 0, 1, "a");
+	letters_put(store, 0, 1, "a");
 	letter_store_close(store);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_nobody_waits_past_his_bound, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nobody_waits_past_his_bound_for_tables, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_turn_no_bound, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_waits_past_his_bound, letters_setup, letters_teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_waits_past_his_bound_for_tables, letters_setup,
+						letters_teardown),
+		cmocka_unit_test_setup_teardown(test_no_turn_no_bound, letters_setup, letters_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
