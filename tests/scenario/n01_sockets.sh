@@ -121,7 +121,7 @@ run=$!
 wait_until 30 test -S s
 python3 peer.py flood s first 20000 || fail flood
 pid=$(weir ps sockets --json | grep -o '"index":[0-9]*,"pid":[0-9]*' | head -n 1 | sed 's/.*://')
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
+rss() { awk '/^RssAnon/ { print $2 }' "/proc/$pid/status"; } # the store of letters, mapped, is none of it
 before=$(rss)
 python3 peer.py hostile s 6 &
 hostile=$!
