@@ -5,10 +5,7 @@
  *
  * No value at all (`select(.a)` of an item without an `a`) is as false. Several values are nobody's answer: the item is refused.
  */
-#include <errno.h>
-#include <stdlib.h>
 
-#include "common/base/error.h"
 #include "worker/builtin.h"
 #include "worker/script/jq_stage.h"
 
@@ -19,18 +16,7 @@ static int filter_check(struct weir_context *context)
 
 static int filter_open(struct weir_context *context, void **ret_state)
 {
-	struct jq_stage *stage = calloc(1, sizeof(*stage));
-	int r;
-
-	if (!stage)
-		return error_origin(-ENOMEM);
-	r = jq_stage_open(context, "expr", weir_option_string(context, "expr"), stage);
-	if (r != 0) {
-		free(stage);
-		return r;
-	}
-	*ret_state = stage;
-	return 0;
+	return jq_stage_new(context, "expr", weir_option_string(context, "expr"), ret_state);
 }
 
 /* Consumes it. */
@@ -69,16 +55,9 @@ static int filter_process(struct weir_context *context, void *data, const struct
 	return passes ? weir_forward(context, WEIR_ALL_OUTPUTS, item) : WEIR_OK;
 }
 
-static void filter_close(struct weir_context *context, void *data)
-{
-	(void)context;
-	jq_stage_close(data);
-	free(data);
-}
-
 const struct weir_stage filter_operator_callbacks = {
 	.open = filter_open,
 	.process = filter_process,
-	.close = filter_close,
+	.close = jq_stage_free,
 	.check = filter_check,
 };

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 /*
  * operator: map. Each value that the expression gives for an item is an item: none, one or several. All of them take effect in one
  * commit, with the item that they are made of.
  */
-#include <errno.h>
-#include <stdlib.h>
 
-#include "common/base/error.h"
 #include "worker/builtin.h"
 #include "worker/jq_value.h"
 #include "worker/script/jq_stage.h"
@@ -18,18 +17,7 @@ static int map_check(struct weir_context *context)
 
 static int map_open(struct weir_context *context, void **ret_state)
 {
-	struct jq_stage *stage = calloc(1, sizeof(*stage));
-	int r;
-
-	if (!stage)
-		return error_origin(-ENOMEM);
-	r = jq_stage_open(context, "expr", weir_option_string(context, "expr"), stage);
-	if (r != 0) {
-		free(stage);
-		return r;
-	}
-	*ret_state = stage;
-	return 0;
+	return jq_stage_new(context, "expr", weir_option_string(context, "expr"), ret_state);
 }
 
 /* All values, until there are more than could ever leave. Returns what jq_program_next() said last; fault: one is no item, and why. */
@@ -69,16 +57,9 @@ static int map_process(struct weir_context *context, void *data, const struct we
 	return results_emit(&stage->results, context, results_item_is_structured(&stage->results, item));
 }
 
-static void map_close(struct weir_context *context, void *data)
-{
-	(void)context;
-	jq_stage_close(data);
-	free(data);
-}
-
 const struct weir_stage map_operator_callbacks = {
 	.open = map_open,
 	.process = map_process,
-	.close = map_close,
+	.close = jq_stage_free,
 	.check = map_check,
 };

@@ -7,12 +7,9 @@
  * One program, for each costs a compilation of jq's own library. Each predicate has compiled by itself before, so none reaches over its
  * parentheses; what fails in it says its name.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/base/error.h"
 #include "common/base/text.h"
 #include "worker/builtin.h"
 #include "worker/script/jq_stage.h"
@@ -72,19 +69,9 @@ static int route_check(struct weir_context *context)
 static int route_open(struct weir_context *context, void **ret_state)
 {
 	_cleanup_(text_deinit) struct text program = TEXT_NULL;
-	struct jq_stage *stage = calloc(1, sizeof(*stage));
-	int r;
 
-	if (!stage)
-		return error_origin(-ENOMEM);
 	write_program(context, &program);
-	r = jq_stage_open(context, "routes", text_get(&program), stage);
-	if (r != 0) {
-		free(stage);
-		return r;
-	}
-	*ret_state = stage;
-	return 0;
+	return jq_stage_new(context, "routes", text_get(&program), ret_state);
 }
 
 static int send_to(struct weir_context *context, const struct weir_item *item, uint32_t name)
@@ -117,16 +104,9 @@ static int route_process(struct weir_context *context, void *data, const struct 
 	return r == 0 ? send_to(context, item, name) : r;
 }
 
-static void route_close(struct weir_context *context, void *data)
-{
-	(void)context;
-	jq_stage_close(data);
-	free(data);
-}
-
 const struct weir_stage route_operator_callbacks = {
 	.open = route_open,
 	.process = route_process,
-	.close = route_close,
+	.close = jq_stage_free,
 	.check = route_check,
 };

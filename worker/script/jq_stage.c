@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/error.h"
 #include "common/base/text.h"
 #include "worker/jq_value.h"
 
@@ -26,9 +28,8 @@ int jq_stage_check(struct weir_context *context, const char *option, const char 
 	return WEIR_FAILED;
 }
 
-int jq_stage_open(struct weir_context *context, const char *option, const char *expression, struct jq_stage *ret_stage)
+static int compile(struct jq_stage *stage, struct weir_context *context, const char *option, const char *expression)
 {
-	struct jq_stage *stage = ret_stage;
 	struct jq_fault fault;
 	int r = jq_program_new(expression, &stage->program, &fault);
 
@@ -38,19 +39,36 @@ int jq_stage_open(struct weir_context *context, const char *option, const char *
 	}
 	if (r == 0)
 		r = jq_program_guard(stage->program, context, (uint64_t)weir_option_integer(context, "memory"));
+	return r;
+}
+
+int jq_stage_new(struct weir_context *context, const char *option, const char *expression, void **ret_state)
+{
+	struct jq_stage *stage = calloc(1, sizeof(*stage));
+	int r;
+
+	if (!stage)
+		return error_origin(-ENOMEM);
+	r = compile(stage, context, option, expression);
 	if (r != 0) {
 		jq_program_free(stage->program);
+		free(stage);
 		return r;
 	}
 	stage->guard = jq_program_guard_of(stage->program);
 	results_init(&stage->results, context);
+	*ret_state = stage;
 	return 0;
 }
 
-void jq_stage_close(struct jq_stage *stage)
+void jq_stage_free(struct weir_context *context, void *state)
 {
+	struct jq_stage *stage = state;
+
+	(void)context;
 	jq_program_free(stage->program);
 	results_deinit(&stage->results);
+	free(stage);
 }
 
 static int read_text(const struct weir_item *item, jv *ret_value, struct record_fault *fault)

@@ -15,9 +15,13 @@ struct jq_stage {
 
 /* check(): complains of the option if the expression does not compile. Returns 0, WEIR_FAILED, -errno. */
 int jq_stage_check(struct weir_context *context, const char *option, const char *expression);
-/* open(): compiles the expression, and guards it with the option `memory`. Returns 0; WEIR_FAILED after weir_fail(); -errno. */
-int jq_stage_open(struct weir_context *context, const char *option, const char *expression, struct jq_stage *ret_stage);
-void jq_stage_close(struct jq_stage *stage);
+/*
+ * open(): compiles the expression, and guards it with the option `memory`. Returns 0 and a struct jq_stage, which is the callbacks' state;
+ * WEIR_FAILED after weir_fail(); -errno.
+ */
+int jq_stage_new(struct weir_context *context, const char *option, const char *expression, void **ret_state);
+/* close(), whole. */
+void jq_stage_free(struct weir_context *context, void *state);
 
 /*
  * process(): begins with the item, and the guard watches. exact: integers that jq can't hold are refused. Returns 0; WEIR_REJECTED after
