@@ -207,6 +207,25 @@ static void check_ladder_of_one(struct world *world, const struct action *action
 			    NAME_OF(world, action->seat));
 }
 
+/* The lifecycle will hear next that nobody could be forked; an order that it gives before reaches nobody, and the next spawn takes it back. */
+static bool fork_has_failed(const struct world *world, uint32_t seat)
+{
+	for (uint32_t i = 0; i < world->n_answers; i++)
+		if (world->answers[i].kind == EVENT_SPAWN_FAILED && world->answers[i].seat == seat)
+			return true;
+	return false;
+}
+
+static void check_addressee(struct world *world, const struct action *action)
+{
+	const struct worker *worker = &world->workers[action->seat];
+
+	if (worker->exists ? worker->left_behind :
+			     action->kind != ACTION_CANCEL || !fork_has_failed(world, action->seat))
+		world_break(world, "%s for %s#%u, where nobody lives", action_name(action->kind),
+			    NAME_OF(world, action->seat));
+}
+
 void check_action(struct world *world, const struct action *action)
 {
 	uint32_t seat = action->seat;
@@ -222,9 +241,7 @@ void check_action(struct world *world, const struct action *action)
 	case ACTION_TERMINATE:
 	case ACTION_KILL:
 	case ACTION_LEAVE_BEHIND:
-		if (!world->workers[seat].exists || world->workers[seat].left_behind)
-			world_break(world, "%s for %s#%u, where nobody lives", action_name(action->kind),
-				    NAME_OF(world, seat));
+		check_addressee(world, action);
 		check_ladder_of_one(world, action);
 		return;
 	case ACTION_REPAIR:
