@@ -115,13 +115,19 @@ static int find_entries(struct keyed *keyed)
 	return position == keyed->log.begin ? replay(keyed) : STATE_STORE_E_DAMAGED;
 }
 
+static bool keeps_state(const struct worker *worker)
+{
+	return worker->stage.flags & WEIR_STAGE_STATE ||
+	       (worker->stage.flags & WEIR_STAGE_STATE_IF_GIVEN && worker->heritage.state_bytes);
+}
+
 int keyed_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
 	struct keyed *keyed;
 	int r;
 
-	if (!(worker->stage.flags & WEIR_STAGE_STATE))
+	if (!keeps_state(worker))
 		return 0;
 	if (heritage->state_fd < 0 || !heritage->state_path) {
 		text_printf(why, "it keeps state now, which it did not say when the spec was read; start again");

@@ -120,6 +120,8 @@ void reading_admission_rules(struct reading *reading, uint32_t index);
 void reading_deadline_rules(struct reading *reading, uint32_t index);
 /* state_rules.c: who may remember what. */
 void reading_state_rules(struct reading *reading, uint32_t index);
+/* Whether it has keyed state. The stage has a descriptor. */
+bool reading_keeps_state(const struct stage_reading *stage);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
 /* file_rules.c, socket_rules.c: what the options of one source or sink mean together. */

@@ -403,7 +403,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->kind_position = stage->kind_node->position;
 		planned->cursor_size_bytes = stage->descriptor->cursor_size_bytes;
 		planned->n_spools = stage->descriptor->n_spools;
-		if (stage->descriptor->flags & WEIR_STAGE_STATE)
+		if (reading_keeps_state(stage))
 			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		planned->names_outputs = stage->descriptor->flags & WEIR_STAGE_NAMES_OUTPUTS;

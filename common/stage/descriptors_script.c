@@ -102,14 +102,15 @@ const struct weir_stage descriptor_operator_lua = {
 	.size_bytes = sizeof(struct weir_stage),
 	.role = WEIR_OPERATOR,
 	.n_spools = 1,
-	.flags = WEIR_STAGE_CHECKS,
+	.flags = WEIR_STAGE_CHECKS | WEIR_STAGE_STATE_IF_GIVEN,
 	.name = "lua",
 	.summary = "what a Lua script makes of each item",
 	.description =
 		"Calls process(item) for each item. What it returns becomes an item, and what it gives to emit(); if there is neither, the item is "
 		"counted as filtered. All of it takes effect in one commit. A structured item is a value: a table, a number, a string; text is a "
 		"string. An error is a dead letter with the line. The script reaches nothing outside: no files, no programs, no modules. Globals "
-		"live from item to item, and no longer than their worker. Give the stage a deadline: a script that is still at work when the "
+		"live from item to item, and no longer than their worker; what lies in the table `state` (say state: 64MiB in the spec) is changed with the "
+		"item, exactly, and outlives the worker. Give the stage a deadline: a script that is still at work when the "
 		"item's time is over is stopped, whatever it catches, and what would take it past `memory` is an error; the item is refused with the "
 		"reason, and the stage goes on. What can't be stopped (one long call of a function in C, such as a pattern that backtracks) ends "
 		"the worker, and the next one refuses the item.",

@@ -74,7 +74,11 @@ struct weir_option {
  * (WEIR_TYPE_MAP), and the word of its option `default`.
  */
 #define WEIR_STAGE_NAMES_OUTPUTS 8u
-#define WEIR_STAGE_FLAGS (WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS)
+/* The stage has keyed state where the spec gives it some (`state: 64MiB`), and none where it does not. */
+#define WEIR_STAGE_STATE_IF_GIVEN 16u
+#define WEIR_STAGE_FLAGS                                                                         \
+	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS | \
+	 WEIR_STAGE_STATE_IF_GIVEN)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */

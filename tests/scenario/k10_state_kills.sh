@@ -19,14 +19,16 @@ answer 0 0 >expected.all
 answer 1000 777 >expected.some
 [ "$(grep -c '^=' expected.some)" -lt "$(grep -c '^=' expected.all)" ] || fail "nothing is forgotten in the answer"
 
-# spec PLUGIN OPTIONS...
+# spec PLUGIN OPTIONS...: a plugin, or lua
 spec() {
+	local count="plugin: $plugins/$1.so"
+	[ "$1" != lua ] || count='operator: lua, script: "local n = 0 function process(item) local key = item:match([[%S+]]) n = (state[key] or 0) + 1 state[key] = n return key .. [[ ]] .. n end"'
 	cat <<YAML
 pipeline: tally
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
   - {name: read, source: file, path: in}
-  - {name: count, plugin: $plugins/$1.so, dead_letter: {path: refused}, $2}
+  - {name: count, $count, dead_letter: {path: refused}, $2}
   - {name: write, sink: file, path: out}
 YAML
 }
@@ -76,6 +78,9 @@ killed "run()" expected.all tally_run "pad: 10" 0
 killed "run(), refused" expected.some tally_run "refuse: 1000, forget: 777" 3
 killed "in flight" expected.all tally_late "in_flight: 64" 0
 killed "in flight, refused, four workers" <(answer 1000 0) tally_late 'in_flight: 64, workers: 4, balance: "key(field(1))", refuse: 1000' 3
+counted() { awk '{ print $1, ++n[$1] } END { print "=", all }' in; } # without a sum: lua has no finish()
+killed "lua" <(counted) lua "state: 64MiB" 0
+killed "lua, four workers" <(counted) lua 'state: 64MiB, workers: 4, balance: "key(field(1))"' 0
 [ "$total" -ge 40 ] || fail "only $total deaths: the runs are too short to mean anything"
 
 # The supervisor is killed: whatever is left, the next run begins with nothing, as its source does.
@@ -96,8 +101,8 @@ cmp out expected.some || fail "something of an earlier run is left"
 [ ! -e "$state" ] || fail "state is left: $(find "$state")"
 
 # Full: what finds no room is refused, by a stage that lives on, and has changed nothing.
-head -n 4000 in >few
-mv few in
+head -n 4000 in >all
+mv all in
 answer 0 0 >expected.all
 spec tally "state: 64KiB, pad: 100" >spec.yaml
 rm -f out refused
@@ -114,6 +119,12 @@ assert_contains stderr "tally remembers by key, and each of the 2 workers for it
 sed 's/, path: out/&, state: 1GiB/' spec.yaml >odd.yaml
 assert_exit 1 weir check odd.yaml
 assert_contains stderr "'state' says how much a stage may remember, and file remembers nothing: drop it"
+
+head -n 5 in >few
+spec lua "" >spec.yaml
+rm -f refused
+assert_exit 3 weir run --json <(sed 's,path: in},path: few},' spec.yaml)
+assert_contains refused "the stage remembers nothing: say in the spec how much it may, such as state: 64MiB"
 
 # Somebody else has it open; or the folder is anybody's.
 spec tally "batch: 1" >spec.yaml

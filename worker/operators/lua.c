@@ -146,6 +146,8 @@ static int process_item(struct weir_context *context, void *data, const struct w
 		return guard_answer(state->guard, verdict, "the script");
 	if (r == 0)
 		return results_emit(&state->results, context, structured);
+	if (r == LUA_E_STATE)
+		return WEIR_FAILED;
 	weir_reject(context, "%s", fault.why);
 	return WEIR_REJECTED;
 }

@@ -24,6 +24,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/quantity.h"
+#include "worker/script/lua_keyed.h"
 #include "worker/script/lua_value.h"
 
 #define LOOK_INSTRUCTIONS 1000
@@ -38,6 +39,8 @@ struct lua_program {
 	uint64_t load_deadline_ns; /* 0: it is loaded */
 	bool over;                 /* a bound is passed */
 	int process;               /* in the registry */
+	struct weir_context *context;
+	struct lua_keyed keyed;
 	/* of the item at work; NULL: none */
 	const struct weir_item *item;
 	struct results *results;
@@ -157,6 +160,7 @@ static void open_libraries(lua_State *L)
 	lua_register(L, "emit", emit);
 	lua_register(L, "print", print);
 	lua_value_open(L);
+	lua_keyed_open(L, &program_of(L)->keyed);
 }
 
 /* ---- errors ---- */
@@ -336,6 +340,7 @@ int lua_program_guard(struct lua_program *program, struct weir_context *context)
 {
 	const struct guard_settings settings = { .memory_bytes = 0 }; /* the allocator counts */
 
+	program->context = context;
 	return guard_open(context, &settings, &program->guard);
 }
 
@@ -375,6 +380,7 @@ int lua_program_run(struct lua_program *program, const struct weir_item *item, b
 	program->item = item;
 	program->results = results;
 	program->structured = structured;
+	program->keyed = (struct lua_keyed){ .context = program->context };
 	program->n_instructions = 0;
 	program->over = false;
 	lua_sethook(L, look, LUA_MASKCOUNT, LOOK_INSTRUCTIONS);
@@ -383,6 +389,7 @@ int lua_program_run(struct lua_program *program, const struct weir_item *item, b
 	status = lua_pcall(L, 0, 0, 1);
 	program->item = NULL;
 	program->results = NULL;
+	program->keyed.context = NULL;
 	if (status != LUA_OK)
 		take_error(program, status, fault);
 	lua_settop(L, 0);
@@ -391,5 +398,7 @@ int lua_program_run(struct lua_program *program, const struct weir_item *item, b
 		snprintf(fault->why, sizeof(fault->why),
 			 "the script has run more instructions than instructions: %llu allows",
 			 (unsigned long long)program->n_instructions_max);
+	if (program->keyed.failed)
+		return LUA_E_STATE;
 	return status == LUA_OK && !program->over ? 0 : LUA_E_ERROR;
 }

@@ -29,14 +29,14 @@ int lua_program_check(const struct lua_settings *settings, struct lua_fault *fau
 /* Compiles it and runs its own text, which takes 10 s at most, and has to define process(). Returns as above. */
 int lua_program_new(const struct lua_settings *settings, struct lua_program **ret_program, struct lua_fault *fault);
 void lua_program_free(struct lua_program *program);
-/* With a guard in context, which is the program's. Returns 0 or -errno. */
+/* With a guard in context, which is the program's, and the keyed state of context. Returns 0 or -errno. */
 int lua_program_guard(struct lua_program *program, struct weir_context *context);
 
 /*
  * Calls process(item), within guard_begin() and guard_end(). What it emits and returns is in results. structured: the item is a value,
- * else a string. Returns 0; LUA_E_ERROR and why.
+ * else a string. Returns 0; LUA_E_ERROR and why; LUA_E_STATE: keyed state can't be reached, the stage fails.
  */
-enum { LUA_E_ERROR = 1 };
+enum { LUA_E_ERROR = 1, LUA_E_STATE };
 int lua_program_run(struct lua_program *program, const struct weir_item *item, bool structured, struct results *results,
 		    struct lua_fault *fault);
 struct guard *lua_program_guard_of(const struct lua_program *program);

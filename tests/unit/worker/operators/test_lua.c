@@ -112,15 +112,52 @@ static void begin_row(const struct document_cell *cells)
 	fake_host_deinit(&host);
 }
 
+/* What the items of the script come to, as JSON, "-" for one that was refused; the caller's to free. */
+static char *what_becomes(struct fake_host *host, const char *items_json)
+{
+	char *copy = strdup(items_json), *rest = copy, *word, *answers = NULL;
+	size_t size;
+	FILE *out = open_memstream(&answers, &size);
+
+	while ((word = strtok_r(rest, " ", &rest))) {
+		struct packed item = packed_json(word);
+		uint64_t n = fake_host_items(host);
+		int r = fake_host_process_item(host, item.data, item.size_bytes);
+		char *items = items_as_json(host, n, fake_host_items(host));
+
+		fprintf(out, "%s%s", ftell(out) ? " " : "", r == WEIR_OK ? items : "-");
+		free(items);
+		packed_free(&item);
+		fake_host_commit(host);
+	}
+	fclose(out);
+	free(copy);
+	return answers;
+}
+
+static void state_row(const struct document_cell *cells)
+{
+	struct fake_host host;
+	char *answers;
+
+	begin(&host, cells[0].data, WEIR_FORM_STRUCTURED);
+	answers = what_becomes(&host, cells[1].data);
+	assert_string_equal(answers, cells[2].data);
+	free(answers);
+	fake_host_deinit(&host);
+}
+
 static void test_document(void **state)
 {
 	(void)state;
 	assert_true(document_rows_of(DOCUMENT, "lua: what becomes of it", lua_row) >= 31);
 	assert_true(document_rows_of(DOCUMENT, "lua: what is refused", refused_row) >= 22);
+	assert_true(document_rows_of(DOCUMENT, "lua: state", state_row) >= 10);
+	assert_true(document_rows_of(DOCUMENT, "lua: what is refused of state", refused_row) >= 9);
 	assert_true(document_rows_of(DOCUMENT, "lua: items that it has no value for", no_value_row) >= 6);
 	assert_true(document_rows_of(DOCUMENT, "lua: text", text_row) >= 4);
 	assert_true(document_rows_of(DOCUMENT, "Scripts that do not compile", compile_row) >= 4);
-	assert_true(document_rows_of(DOCUMENT, "Scripts that can't begin", begin_row) >= 4);
+	assert_true(document_rows_of(DOCUMENT, "Scripts that can't begin", begin_row) >= 5);
 }
 
 /* Whatever is caught, in whatever coroutine, at whatever depth; and the next item finds a script that works. */
