@@ -23,6 +23,8 @@ extern const struct weir_stage map_operator_callbacks;
 extern const struct weir_stage lua_operator_callbacks;
 extern const struct weir_stage route_operator_callbacks;
 extern const struct weir_stage dedupe_operator_callbacks;
+extern const struct weir_stage scatter_operator_callbacks;
+extern const struct weir_stage gather_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;

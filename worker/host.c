@@ -286,6 +286,13 @@ static uint32_t host_outputs(const struct weir_context *context)
 	return worker_of(context)->n_outputs;
 }
 
+static const char *host_input_name(const struct weir_context *context, uint32_t input)
+{
+	const struct worker *worker = worker_of(context);
+
+	return input < worker->n_inputs ? worker->inputs[input].heritage->peer_stage : NULL;
+}
+
 static uint64_t host_output_names(const struct weir_context *context, uint32_t output)
 {
 	const struct heritage *heritage = &worker_of(context)->heritage;
@@ -503,6 +510,7 @@ const struct weir_host worker_host = {
 	.forward = host_forward,
 	.outputs = host_outputs,
 	.item_size_max = host_item_size_max,
+	.input_name = host_input_name,
 	.output_names = host_output_names,
 	.cursor = host_cursor,
 	.spool = host_spool,

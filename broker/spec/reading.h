@@ -122,6 +122,8 @@ void reading_deadline_rules(struct reading *reading, uint32_t index);
 void reading_state_rules(struct reading *reading, uint32_t index);
 /* Whether it has keyed state. The stage has a descriptor. */
 bool reading_keeps_state(const struct stage_reading *stage);
+/* gather_rules.c: where what a gather joins comes from. */
+void reading_gather_rules(struct reading *reading, uint32_t index);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
 /* file_rules.c, socket_rules.c: what the options of one source or sink mean together. */

@@ -157,6 +157,11 @@ API size_t weir_item_size_max(const struct weir_context *context)
 	return context->host->item_size_max(context);
 }
 
+API const char *weir_input_name(const struct weir_context *context, uint32_t input)
+{
+	return context->host->input_name(context, input);
+}
+
 API uint64_t weir_output_names(const struct weir_context *context, uint32_t output)
 {
 	return context->host->output_names(context, output);

@@ -28,6 +28,7 @@ struct weir_host {
 	int (*forward)(struct weir_context *context, uint32_t output, const struct weir_item *item);
 	uint32_t (*outputs)(const struct weir_context *context);
 	size_t (*item_size_max)(const struct weir_context *context);
+	const char *(*input_name)(const struct weir_context *context, uint32_t input);
 	uint64_t (*output_names)(const struct weir_context *context, uint32_t output);
 	void *(*cursor)(struct weir_context *context);
 	int (*spool)(struct weir_context *context, uint32_t index);

@@ -173,6 +173,16 @@ static inline int weir_push(struct weir_context *context, uint32_t output, size_
 }
 
 /*
+ * What is emitted from here on was taken in by its source at that time (CLOCK_MONOTONIC, as item->accepted_ns), until the callback returns
+ * or the next item is in hand: for stages that hold items and emit what they made of them in produce() or finish(), where it is else as old
+ * as the last item that the worker was given.
+ */
+static inline void weir_accepted_at(struct weir_context *context, uint64_t accepted_ns)
+{
+	context->accepted_ns = accepted_ns;
+}
+
+/*
  * Passes on, unchanged, the item that process() was given. From 4 KiB on nothing is copied, over any number of such stages (if
  * the stage has WEIR_STAGE_FORWARDS): its bytes stay in the lane that they were first written to until the last reader is
  * done with them. To several outputs, and more than once, if you like. Below 4 KiB, and for any other item, it is

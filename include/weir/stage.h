@@ -171,6 +171,12 @@ uint32_t weir_outputs(const struct weir_context *context);
 size_t weir_item_size_max(const struct weir_context *context);
 
 /*
+ * Name of the stage that an input edge comes from (item->input counts them, in the order of `from`), until close(); NULL: there is no such
+ * input.
+ */
+const char *weir_input_name(const struct weir_context *context, uint32_t input);
+
+/*
  * WEIR_STAGE_NAMES_OUTPUTS: which names this output edge stands for: bit i for the i-th name in `routes`, the next one for `default` if
  * that is none of them. 0: the stage's outputs have no names.
  */

@@ -84,6 +84,32 @@ static int fake_baggage_clear(struct weir_context *context)
 	return 0;
 }
 
+static int fake_baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes)
+{
+	struct fake_host *host = host_of(context);
+
+	if (!value)
+		return 0;
+	if (size_bytes > sizeof(host->set))
+		return WEIR_TOO_LARGE;
+	snprintf(host->set_key, sizeof(host->set_key), "%s", key);
+	memcpy(host->set, value, size_bytes);
+	host->set_bytes = size_bytes;
+	return 0;
+}
+
+static int fake_baggage_get(const struct weir_context *context, const char *key, const void **ret_value,
+			    size_t *ret_size_bytes)
+{
+	const struct fake_host *host = host_of(context);
+
+	if (!host->pair_key || strcmp(key, host->pair_key) != 0)
+		return -ENOENT;
+	*ret_value = host->pair;
+	*ret_size_bytes = host->pair_bytes;
+	return 0;
+}
+
 static int fake_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
 	struct fake_host *host = host_of(context);
@@ -116,6 +142,13 @@ static int fake_emit(struct weir_context *context, uint32_t output, const void *
 static uint32_t fake_outputs(const struct weir_context *context)
 {
 	return host_of(context)->n_outputs;
+}
+
+static const char *fake_input_name(const struct weir_context *context, uint32_t input)
+{
+	const struct fake_host *host = host_of(context);
+
+	return input < sizeof(host->input_names) / sizeof(host->input_names[0]) ? host->input_names[input] : NULL;
 }
 
 static uint64_t fake_output_names(const struct weir_context *context, uint32_t output)
@@ -287,6 +320,7 @@ static const struct weir_host fake_table = {
 	.forward = fake_forward,
 	.outputs = fake_outputs,
 	.item_size_max = fake_item_size_max,
+	.input_name = fake_input_name,
 	.output_names = fake_output_names,
 	.cursor = fake_cursor,
 	.spool = fake_spool,
@@ -307,6 +341,8 @@ static const struct weir_host fake_table = {
 	.now_ns = fake_now_ns,
 	.stage_name = fake_stage_name,
 	.worker_index = fake_worker_index,
+	.baggage_set = fake_baggage_set,
+	.baggage_get = fake_baggage_get,
 	.baggage_pack = fake_baggage_pack,
 	.baggage_unpack = fake_baggage_unpack,
 	.baggage_clear = fake_baggage_clear,
@@ -449,6 +485,7 @@ int fake_host_process(struct fake_host *host, const void *data, size_t size_byte
 		.size_bytes = size_bytes,
 		.sequence = host->n_taken++,
 		.accepted_ns = host->accepted_ns ? host->accepted_ns : fake_now_ns(&host->context),
+		.input = host->input,
 		.attempt = host->attempt,
 	};
 

@@ -38,17 +38,25 @@ struct fake_host {
 	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
 	uint64_t accepted_ns; /* of the items given; 0: now */
 	uint32_t worker_index, generation;
-	uint32_t attempt;                                    /* of the items given */
-	uint64_t state_bytes;                                /* of keyed state; 1 MiB */
-	enum record_format decode, encode;                   /* how records end; nothing is decoded or encoded here */
-	char baggage[16];                                    /* of the item in hand; "": none */
-	bool shows_baggage;                                  /* what is emitted becomes "BAGGAGE:DATA" */
+	uint32_t attempt;                  /* of the items given */
+	uint64_t state_bytes;              /* of keyed state; 1 MiB */
+	enum record_format decode, encode; /* how records end; nothing is decoded or encoded here */
+	char baggage[16];                  /* of the item in hand; "": none */
+	bool shows_baggage;                /* what is emitted becomes "BAGGAGE:DATA" */
+	const char *input_names[8];        /* of the stages that items come from; NULL: no more */
+	uint32_t input;                    /* of the items given */
+	const char *pair_key;              /* a pair of the baggage of the item in hand; NULL: none */
+	unsigned char pair[64];
+	size_t pair_bytes;
 	bool never_ran;                                      /* the pipeline does not get so far */
 	void (*on_wait)(struct fake_host *host, void *data); /* called at each weir_wait */
 	void *on_wait_data;
 
 	/* what the stage said */
 	char unpacked[16]; /* what is emitted brings along; forgotten before each produce() */
+	char set_key[65];  /* of the last weir_baggage_set() with a value ... */
+	unsigned char set[64];
+	size_t set_bytes;  /* ... and that */
 	char reason[1024]; /* of weir_fail or weir_reject */
 	bool failed;
 	uint64_t progress_position, progress_total;

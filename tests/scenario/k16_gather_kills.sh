@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every item that was scattered has one result, whichever worker is killed, as often as one likes; and what it says is true.
+# seconds: 180
+count=$(rounds 6000 200000)
+kill_workers() {
+	local n=0 pids limit
+	limit=$(rounds 60 2000)
+	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
+		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
+		[ "${#pids[@]}" -lt 6 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
+		sleep 0.02
+	done
+	echo "$n"
+}
+total=0
+# killed NAME WITHIN OPTIONS RATE
+killed() {
+	rm -f out ended
+	cat >spec.yaml <<YAML
+pipeline: join
+restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
+stages:
+  - {name: read, source: generate, count: $count, rate: $4, text: '{"n":{n}}', decode: json}
+  - {name: split, operator: scatter, workers: 2}
+  - {name: a, from: split, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 5ms, in_flight: 64}
+  - {name: b, from: split, operator: map, expr: .}
+  - {name: join, from: [split, a, b], operator: gather, scatter: split, within: $2, $3}
+  - {name: write, sink: file, path: out, encode: json}
+YAML
+	weir run --json spec.yaml 2>stderr &
+	pipeline=$!
+	kill_workers "$pipeline" >kills &
+	killer=$!
+	wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?: $1"; }
+	touch ended
+	wait "$killer"
+	sed 's/[^0-9]*\([0-9]*\).*/\1/' out | LC_ALL=C sort -n >got
+	cmp got <(seq 1 "$count") >&2 || fail "$1: not each item has one result: $(wc -l <out) results"
+	# Whatever is there is of the same item.
+	awk -F'"n":' '{ for (i = 3; i <= NF; i++) if ($i + 0 != $2 + 0) exit 1 }' out || fail "$1: answers of two items in one"
+	assert_eq "$(final stderr balanced) $(final stderr in_flight)" "true 0" "ledger: $1"
+	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(grep -vc '"missing":\[\]' out) partial"
+	total=$((total + $(restarts stderr)))
+}
+killed "time enough" 60s "batch: 64" 4k/s
+assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough"
+killed "two workers" 60s "workers: 2, balance: key(.n)" 4k/s
+assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough and two workers"
+killed "too short a time" 6ms "open: 500" 4k/s
+[ "$total" -ge 20 ] || fail "only $total deaths: the runs are too short to mean anything"

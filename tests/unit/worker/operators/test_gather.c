@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers become one item: whole, partial, late, twice, refused; and by chance against what should come of it, with kills. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/base/clock.h"
+#include "common/base/cleanup.h"
+#include "tests/unit/worker/fake_host.h"
+#include "worker/builtin.h"
+#include "worker/operators/mark.h"
+
+#define WITHIN_NS (100 * NS_PER_MS)
+#define START_NS (1000 * NS_PER_S)
+
+static void begin(struct fake_host *host, const char *partial, const char *late, int64_t n_open)
+{
+	fake_host_init(host, &gather_operator_callbacks);
+	fake_host_option_string(host, "scatter", "split");
+	fake_host_option_number(host, "within", WITHIN_NS);
+	fake_host_option_string(host, "since", "scatter");
+	fake_host_option_string(host, "partial", partial);
+	fake_host_option_string(host, "late", late);
+	fake_host_option_number(host, "open", n_open);
+	fake_host_option_string(host, "emits", "text");
+	host->input_names[0] = "split";
+	host->input_names[1] = "a";
+	host->input_names[2] = "b";
+	host->pair_key = "weir.split";
+	host->pair_bytes = sizeof(struct mark);
+	host->now_ns = START_NS;
+}
+
+static void set_mark(struct fake_host *host, uint64_t number, uint64_t stamp_ns)
+{
+	const struct mark mark = { .number = number, .stamp_ns = stamp_ns };
+
+	memcpy(host->pair, &mark, sizeof(mark));
+}
+
+static int answer(struct fake_host *host, uint64_t number, uint32_t input, const char *text)
+{
+	set_mark(host, number, START_NS);
+	host->input = input;
+	return fake_host_process_item(host, text, strlen(text));
+}
+
+/* What the runtime does when the time comes that the stage watches. */
+static void pass_time(struct fake_host *host, uint64_t ms)
+{
+	host->now_ns += ms * NS_PER_MS;
+	if (!host->watch_wake_ns || host->watch_wake_ns > host->now_ns)
+		return;
+	host->watch_wake_ns = 0;
+	while (fake_host_produce(host) == WEIR_MORE)
+		fake_host_turn_end(host);
+	fake_host_turn_end(host);
+}
+
+static void test_whole(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_OK);
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_true(
+		fake_host_item_is(&host, 0, "{\"answers\":{\"split\":\"1\",\"a\":\"x\",\"b\":\"y\"},\"missing\":[]}"));
+	assert_int_equal(host.n_settled, 2);
+	assert_int_equal(answer(&host, 1, 1, "again"), WEIR_OK); /* closed, and not yet due */
+	assert_int_equal(answer(&host, 2, 0, "again"), WEIR_OK); /* open */
+	assert_int_equal(answer(&host, 2, 2, "z"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 1, ""), WEIR_OK);
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_true(
+		fake_host_item_is(&host, 1, "{\"answers\":{\"split\":\"2\",\"a\":\"\",\"b\":\"z\"},\"missing\":[]}"));
+	assert_int_equal(host.n_settled, 4);
+	pass_time(&host, 101);
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_int_equal(host.entries.n, 0);
+	assert_int_equal(host.watch_wake_ns, 0);
+	fake_host_deinit(&host);
+}
+
+static void test_partial(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_HELD);
+	pass_time(&host, 99);
+	assert_int_equal(fake_host_items(&host), 0);
+	pass_time(&host, 1);
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_true(fake_host_item_is(&host, 0, "{\"answers\":{\"split\":\"1\",\"b\":\"y\"},\"missing\":[\"a\"]}"));
+	assert_int_equal(host.n_settled, 2);
+	assert_int_equal(host.entries.n, 0);
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_OK); /* late */
+	assert_int_equal(fake_host_items(&host), 1);
+	/* The copy from scatter may come when the time is over, and nobody knows of it yet. */
+	assert_int_equal(answer(&host, 2, 1, "early bird"), WEIR_OK);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_HELD);
+	pass_time(&host, 0);
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_true(fake_host_item_is(&host, 1, "{\"answers\":{\"split\":\"2\"},\"missing\":[\"a\",\"b\"]}"));
+	fake_host_deinit(&host);
+}
+
+/* Ended without the copy from scatter, an item has had its result: the copy makes no second one, whenever it comes. */
+static void test_copy_comes_last(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_true(fake_host_item_is(&host, 0, "{\"answers\":{\"a\":\"x\"},\"missing\":[\"split\",\"b\"]}"));
+	fake_host_kill(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	pass_time(&host, 100000);
+	assert_int_equal(host.entries.n, 1);
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_OK);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_OK);
+	assert_int_equal(host.entries.n, 0);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 1);
+	fake_host_deinit(&host);
+}
+
+static void test_policies(void **state)
+{
+	struct fake_host host;
+	const char *const require[] = { "a", NULL };
+
+	(void)state;
+	begin(&host, "reject", "reject", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 1, "x2"), WEIR_REJECTED);
+	assert_string_equal(host.reason, "the answer of 'a' is one more than the first, and the first counts");
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 0);
+	assert_int_equal(host.n_given_up, 2);
+	assert_string_equal(host.reason, "'b' has not answered in time");
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_REJECTED);
+	assert_string_equal(host.reason, "the answer of 'b' came when the time was over");
+	assert_int_equal(host.entries.n, 0);
+	fake_host_deinit(&host);
+
+	begin(&host, "emit", "drop", 10);
+	fake_host_option_list(&host, "require", require);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 1, "x"), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(host.n_given_up, 1);
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_true(fake_host_item_is(&host, 0, "{\"answers\":{\"a\":\"x\"},\"missing\":[\"split\",\"b\"]}"));
+	fake_host_deinit(&host);
+}
+
+static void test_bad_input(void **state)
+{
+	struct fake_host host;
+	char large[65536];
+
+	(void)state;
+	begin(&host, "emit", "drop", 10);
+	host.item_size_max = 100;
+	host.state_bytes = 4096;
+	assert_int_equal(fake_host_open(&host), 0);
+	host.pair_key = NULL;
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_REJECTED);
+	assert_string_equal(host.reason, "what comes from 'a' has no mark of scatter 'split': it was not made of one "
+					 "item of its alone");
+	host.pair_key = "weir.split";
+	host.pair_bytes = 5;
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_REJECTED);
+	host.pair_bytes = sizeof(struct mark);
+	/* More than the state holds. */
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	assert_int_equal(answer(&host, 1, 1, large), WEIR_REJECTED);
+	assert_string_equal(host.reason, "no room to keep it until the others have answered: more than state: allows");
+	assert_int_equal(host.entries.n, 0);
+	assert_int_equal(host.watch_wake_ns, 0);
+	/* A result that does not fit: the last answer is refused, and what the others made of it leaves when the time is over. */
+	large[50] = '\0';
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 1, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 2, large), WEIR_REJECTED);
+	assert_string_equal(host.reason,
+			    "what it becomes does not fit a lane: give the stage behind this one a larger lane:");
+	pass_time(&host, 100);
+	assert_true(fake_host_item_is(&host, 0, "{\"answers\":{\"split\":\"1\",\"a\":\"2\"},\"missing\":[\"b\"]}"));
+	/* And one that does not fit even then is a dead letter. */
+	set_mark(&host, 2, host.now_ns);
+	host.input = 0;
+	assert_int_equal(fake_host_process_item(&host, large, 60), WEIR_HELD);
+	host.input = 1;
+	assert_int_equal(fake_host_process_item(&host, large, 60), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_int_equal(host.n_given_up, 2);
+	assert_int_equal(host.entries.n, 0);
+	fake_host_deinit(&host);
+	begin(&host, "emit", "drop", 10);
+	host.input_names[1] = NULL;
+	assert_int_equal(fake_host_open(&host), WEIR_FAILED);
+	fake_host_deinit(&host);
+}
+
+/* A mark of another boot: its item has a result at once. */
+static void test_other_times(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	set_mark(&host, 3, UINT64_MAX / 2);
+	host.input = 1;
+	assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_OK);
+	host.input = 0;
+	assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
+	pass_time(&host, 0);
+	assert_int_equal(fake_host_items(&host), 1);
+	/* But not of a moment that this process has not seen yet. */
+	set_mark(&host, 4, host.now_ns + NS_PER_MS);
+	assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 1);
+	pass_time(&host, 1);
+	assert_int_equal(fake_host_items(&host), 2);
+	fake_host_deinit(&host);
+}
+
+static void test_bound(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 1, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_WAIT);
+	assert_true(host.postponed_ns > host.now_ns);
+	assert_int_equal(answer(&host, 2, 2, "2"), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 2);
+	/* 2 is closed for ever, until its place is needed. */
+	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_HELD);
+	pass_time(&host, 0);
+	assert_int_equal(fake_host_items(&host), 4);
+	fake_host_deinit(&host);
+}
+
+/* The end of the stream: nothing is waited for. A lane that is full holds it up, and a kill does not repeat it. */
+static void test_end(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 1000);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint64_t i = 1; i <= 200; i++)
+		assert_int_equal(answer(&host, i, 0, "x"), WEIR_HELD);
+	fake_host_turn_end(&host);
+	host.room = host.full_after = 7;
+	for (unsigned turn = 0;; turn++) {
+		int r;
+
+		assert_int_equal(fake_host_finish(&host), WEIR_MORE);
+		r = fake_host_produce(&host);
+		if (turn % 3)
+			fake_host_turn_end(&host);
+		if (r == 0 && turn % 3)
+			break;
+		assert_true(r == 0 || r == WEIR_MORE);
+		fake_host_kill(&host);
+		assert_int_equal(fake_host_open(&host), 0);
+	}
+	assert_int_equal(fake_host_items(&host), 200);
+	assert_int_equal(host.n_settled, 200);
+	assert_int_equal(host.entries.n, 0);
+	fake_host_deinit(&host);
+}
+
+/* ---- by chance ---- */
+
+#define ITEMS 300u
+
+static unsigned results_of(const struct fake_host *host, unsigned item)
+{
+	_cleanup_(free) char *text = NULL;
+	char wanted[32], *line, *rest;
+	unsigned n = 0;
+	size_t size;
+
+	text = fake_host_text(host, &size);
+	snprintf(wanted, sizeof(wanted), ":\"%u\"", item);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		n += strstr(line, wanted) != NULL;
+	return n;
+}
+
+static void test_chance(void **state)
+{
+	unsigned answered[ITEMS] = { 0 }, n_answers = 0, n_late = 0;
+	bool held[ITEMS] = { false };
+	uint64_t stamps[ITEMS], n_held = 0;
+	struct fake_host host;
+
+	(void)state;
+	srand(7);
+	begin(&host, "emit", "drop", ITEMS);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (unsigned i = 0; i < ITEMS; i++)
+		stamps[i] = START_NS + i * NS_PER_MS;
+	for (unsigned step = 0; step < 20000 && n_answers < 3 * ITEMS; step++) {
+		unsigned at = (unsigned)((host.now_ns - START_NS) / NS_PER_MS), first = at > 130 ? at - 130 : 0;
+		unsigned i = first + (unsigned)rand() % 131, input = (unsigned)rand() % 3;
+		char text[16];
+		int r;
+
+		if (rand() % 4 == 0)
+			pass_time(&host, 1);
+		if (i >= ITEMS || i > at || answered[i] >> input & 1)
+			continue;
+		set_mark(&host, i + 1, stamps[i]);
+		host.input = input;
+		snprintf(text, sizeof(text), "%u", i);
+		r = fake_host_process_item(&host, text, strlen(text));
+		assert_true(r == WEIR_HELD || r == WEIR_OK);
+		if (rand() % 10 == 0) { /* killed before its commit: it is given again */
+			fake_host_kill(&host);
+			assert_int_equal(fake_host_open(&host), 0);
+			continue;
+		}
+		fake_host_turn_end(&host);
+		n_late += r == WEIR_OK && host.now_ns >= stamps[i] + WITHIN_NS;
+		n_held += r == WEIR_HELD;
+		held[i] = held[i] || r == WEIR_HELD;
+		answered[i] |= 1u << input;
+		n_answers++;
+	}
+	pass_time(&host, 1000);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		assert_int_equal(results_of(&host, i), held[i] ? 1 : 0);
+		assert_true(held[i] || !(answered[i] & 1)); /* the item itself is enough */
+	}
+	assert_int_equal(host.n_settled, n_held);
+	assert_true(n_late > 10);
+	fake_host_deinit(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_partial),
+		cmocka_unit_test(test_copy_comes_last),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_other_times),
+		cmocka_unit_test(test_chance),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/operators/joins.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+
+#define JOIN_KEY_SIZE (1 + MARK_BYTES)
+#define ANSWER_KEY_SIZE (JOIN_KEY_SIZE + 1)
+
+/* The value of j MARK; baggage_bytes of baggage follow. */
+struct kept {
+	uint64_t due_ns, accepted_ns;
+	uint32_t closed;        /* 1: it is */
+	uint32_t answered;      /* of a closed one; else what answers there are says it */
+	uint64_t baggage_bytes; /* of a closed one: 0 */
+};
+
+static void join_key(const struct mark *mark, unsigned char key[JOIN_KEY_SIZE])
+{
+	key[0] = 'j';
+	mark_write(mark, key + 1);
+}
+
+static void answer_key(const struct mark *mark, uint32_t input, unsigned char key[ANSWER_KEY_SIZE])
+{
+	key[0] = 'a';
+	mark_write(mark, key + 1);
+	key[JOIN_KEY_SIZE] = (unsigned char)input;
+}
+
+/* ---- taking up ---- */
+
+static int take_up_joins(struct joins *joins, struct weir_context *context)
+{
+	struct weir_state_entry entry;
+	int r = weir_state_first(context, "j", 1, &entry);
+
+	for (; r == WEIR_OK; r = weir_state_next(context, "j", 1, &entry)) {
+		struct kept kept;
+		struct mark mark;
+
+		memcpy(&kept, entry.value, sizeof(kept));
+		mark_read(&mark, entry.key + 1);
+		if (pending_is_full(&joins->pending))
+			continue; /* not ours: no more were ever written */
+		joins_opened(joins, &mark,
+			     &(struct join){ .answered = kept.closed ? kept.answered : 0,
+					     .closed = kept.closed,
+					     .due_ns = kept.due_ns,
+					     .accepted_ns = kept.accepted_ns });
+	}
+	return r == -ENOENT ? WEIR_OK : r;
+}
+
+static int take_up_answers(struct joins *joins, struct weir_context *context)
+{
+	struct weir_state_entry entry;
+	int r = weir_state_first(context, "a", 1, &entry);
+
+	for (; r == WEIR_OK; r = weir_state_next(context, "a", 1, &entry)) {
+		struct mark mark;
+		uint32_t number;
+
+		mark_read(&mark, entry.key + 1);
+		number = pending_find(&joins->pending, &mark);
+		if (number != PENDING_NONE)
+			joins->joins[number].answered |= UINT32_C(1) << entry.key[JOIN_KEY_SIZE];
+	}
+	return r == -ENOENT ? WEIR_OK : r;
+}
+
+int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max)
+{
+	int r = pending_init(&joins->pending, n_max);
+
+	joins->joins = calloc(n_max, sizeof(*joins->joins));
+	if (r == 0 && !joins->joins)
+		r = error_origin(-ENOMEM);
+	if (r == 0)
+		r = take_up_joins(joins, context);
+	return r == 0 ? take_up_answers(joins, context) : r;
+}
+
+void joins_deinit(struct joins *joins)
+{
+	pending_deinit(&joins->pending);
+	free(joins->joins);
+	joins->joins = NULL;
+}
+
+/* ---- changes ---- */
+
+static int put_join(struct weir_context *context, const struct mark *mark, const struct join *join, size_t packed_bytes,
+		    const void *packed)
+{
+	unsigned char key[JOIN_KEY_SIZE], value[sizeof(struct kept) + WEIR_BAGGAGE_PACKED_MAX];
+	const struct kept kept = { .due_ns = join->due_ns,
+				   .accepted_ns = join->accepted_ns,
+				   .closed = join->closed,
+				   .answered = join->closed ? join->answered : 0,
+				   .baggage_bytes = packed_bytes };
+
+	join_key(mark, key);
+	memcpy(value, &kept, sizeof(kept));
+	if (packed_bytes)
+		memcpy(value + sizeof(kept), packed, packed_bytes);
+	return weir_state_put(context, key, sizeof(key), value, sizeof(kept) + packed_bytes);
+}
+
+int joins_open(struct weir_context *context, const struct mark *mark, const struct join *join)
+{
+	unsigned char packed[WEIR_BAGGAGE_PACKED_MAX];
+
+	return put_join(context, mark, join, weir_baggage_pack(context, packed), packed);
+}
+
+uint32_t joins_opened(struct joins *joins, const struct mark *mark, const struct join *join)
+{
+	uint32_t number = pending_add(&joins->pending, mark, join->due_ns);
+
+	joins->joins[number] = *join;
+	return number;
+}
+
+int joins_put_answer(struct weir_context *context, const struct mark *mark, uint32_t input, const void *data,
+		     size_t size_bytes)
+{
+	unsigned char key[ANSWER_KEY_SIZE];
+
+	answer_key(mark, input, key);
+	return weir_state_put(context, key, sizeof(key), data, size_bytes);
+}
+
+int joins_get_answer(struct weir_context *context, const struct mark *mark, uint32_t input, const void **ret_data,
+		     size_t *ret_size_bytes)
+{
+	unsigned char key[ANSWER_KEY_SIZE];
+
+	answer_key(mark, input, key);
+	return weir_state_get(context, key, sizeof(key), ret_data, ret_size_bytes);
+}
+
+int joins_bring_along(struct weir_context *context, const struct mark *mark, const char *key)
+{
+	unsigned char join[JOIN_KEY_SIZE], packed[WEIR_BAGGAGE_PACKED_MAX];
+	const void *value;
+	size_t size_bytes, packed_bytes = 0;
+	struct kept kept;
+	int r;
+
+	join_key(mark, join);
+	r = weir_state_get(context, join, sizeof(join), &value, &size_bytes);
+	if (r == WEIR_OK) {
+		memcpy(&kept, value, sizeof(kept));
+		packed_bytes = (size_t)kept.baggage_bytes;
+		memcpy(packed, (const unsigned char *)value + sizeof(kept), packed_bytes);
+	}
+	if (r == WEIR_OK || r == -ENOENT)
+		r = packed_bytes ? weir_baggage_unpack(context, packed, packed_bytes) : weir_baggage_clear(context);
+	return r == WEIR_OK ? weir_baggage_set(context, key, NULL, 0) : r;
+}
+
+static int forget_answers(struct weir_context *context, const struct mark *mark, uint32_t answers)
+{
+	unsigned char key[ANSWER_KEY_SIZE];
+	int r = WEIR_OK;
+
+	for (uint32_t i = 0; i < JOINS_INPUTS_MAX && r == WEIR_OK; i++) {
+		if (!(answers >> i & 1))
+			continue;
+		answer_key(mark, i, key);
+		r = weir_state_delete(context, key, sizeof(key));
+	}
+	return r;
+}
+
+int joins_close(struct joins *joins, struct weir_context *context, uint32_t number, uint32_t answers, bool keep,
+		uint64_t due_ns)
+{
+	const struct mark mark = *pending_mark(&joins->pending, number);
+	struct join *join = &joins->joins[number], closed = *join;
+	unsigned char key[JOIN_KEY_SIZE];
+	int r = forget_answers(context, &mark, answers);
+
+	closed.closed = true;
+	closed.due_ns = due_ns;
+	join_key(&mark, key);
+	if (r == WEIR_OK)
+		r = keep ? put_join(context, &mark, &closed, 0, NULL) : weir_state_delete(context, key, sizeof(key));
+	if (r != WEIR_OK)
+		return r;
+	if (!keep) {
+		pending_remove(&joins->pending, number);
+		return WEIR_OK;
+	}
+	*join = closed;
+	pending_move(&joins->pending, number, due_ns);
+	return WEIR_OK;
+}

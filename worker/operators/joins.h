@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What gather.c has of each item that was scattered: the answers so far, in keyed state, and in memory what finds them again.
+ *
+ *      state:   j MARK         ->  times, whether it is closed, baggage    of an item that answers are awaited for, or may still come for
+ *               a MARK INPUT   ->  the answer of that input
+ *
+ * The state changes first, then the memory: what the state refuses has not happened, and an item that is refused leaves both as they were.
+ */
+#pragma once
+
+#include <weir/baggage.h>
+#include <weir/state.h>
+
+#include "worker/operators/pending.h"
+
+#define JOINS_INPUTS_MAX 32u
+
+struct join {
+	uint32_t answered; /* bit i: by input i; of a closed one: those that it will not hear of again */
+	bool closed;       /* its result is out, and what still comes is late */
+	uint64_t due_ns, accepted_ns;
+};
+
+struct joins {
+	struct pending pending;
+	struct join *joins; /* by number; owned */
+};
+
+/* At most n_max of them; takes up what the state holds. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine after each. */
+int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max);
+void joins_deinit(struct joins *joins);
+
+/*
+ * The first answer for this mark has come: with the baggage of the item in hand. Only in the state: joins_opened() follows once nothing can
+ * go wrong any more. Returns WEIR_OK, WEIR_FULL, WEIR_FAILED.
+ */
+int joins_open(struct weir_context *context, const struct mark *mark, const struct join *join);
+/* There is room: the caller has looked. Returns its number. */
+uint32_t joins_opened(struct joins *joins, const struct mark *mark, const struct join *join);
+
+/* An answer, and where it lies until the next change. Return as weir_state_put() and weir_state_get() do. */
+int joins_put_answer(struct weir_context *context, const struct mark *mark, uint32_t input, const void *data,
+		     size_t size_bytes);
+int joins_get_answer(struct weir_context *context, const struct mark *mark, uint32_t input, const void **ret_data,
+		     size_t *ret_size_bytes);
+
+/* What is emitted from here on brings along what the first answer has brought, without the mark. Returns WEIR_OK, WEIR_FAILED, -errno. */
+int joins_bring_along(struct weir_context *context, const struct mark *mark, const char *key);
+
+/*
+ * The result is out: answers (a set) are forgotten. With keep what comes later is told to be late, until due_ns; else nothing is known of
+ * the mark any more. Returns WEIR_OK, WEIR_FAILED.
+ */
+int joins_close(struct joins *joins, struct weir_context *context, uint32_t number, uint32_t answers, bool keep,
+		uint64_t due_ns);
