@@ -33,6 +33,8 @@ static const struct {
 	{ WEIR_SINK, "stdout", &stdout_sink_callbacks },
 	{ WEIR_SINK, "discard", &discard_sink_callbacks },
 	{ WEIR_SINK, "exec", &exec_sink_callbacks },
+	{ WEIR_OPERATOR, "lookup", &lookup_operator_callbacks },
+	{ WEIR_SINK, "table", &table_sink_callbacks },
 };
 
 /* Where the option `mode` says this, these callbacks stand in for those above. */

@@ -27,6 +27,8 @@ extern const struct weir_stage scatter_operator_callbacks;
 extern const struct weir_stage gather_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
+extern const struct weir_stage lookup_operator_callbacks;
+extern const struct weir_stage table_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;
 extern const struct weir_stage discard_sink_callbacks;
 

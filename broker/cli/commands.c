@@ -7,6 +7,7 @@
 #include "broker/cli/stages.h"
 #include "broker/cli/verbs.h"
 
+#define TABLE_ARGUMENTS_MAX 1026u /* what to do, where, and the keys */
 #define OPTION_LINE_JSON                                                 \
 	{                                                                \
 		OPTION_JSON, "json", 0, NULL, "print JSON, for programs" \
@@ -202,6 +203,18 @@ const struct command commands[] = {
 			 "replay: wait at most so long, for its turn to write too" },
 		       { OPTION_NO_WAIT, "no-wait", 0, NULL, "replay: return once the workers are told" },
 		       OPTION_LINE_JSON } },
+	{ .name = "table",
+	  .arguments = "get|dump|stat PATH [KEY...]",
+	  .min_arguments = 2,
+	  .max_arguments = TABLE_ARGUMENTS_MAX,
+	  .run = table_command,
+	  .summary = "look into a table that `sink: table` has made",
+	  .description =
+		  "get prints the values of keys, as JSON, each on a line. dump prints all entries, as they were at one moment, as lines\n"
+		  "{\"key\": ..., \"value\": ...} in the order of the keys' bytes. stat says how large it is, and who looks at an old state of\n"
+		  "it, whose pages can't be used again until then. None of them waits for whoever writes, nor makes that wait.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 there is no such key, or no table, 75 it can not be read.",
+	  .options = { OPTION_LINE_JSON } },
 	{ .name = "stages",
 	  .arguments = "[KIND | PLUGIN.so]",
 	  .max_arguments = 2,

@@ -126,6 +126,8 @@ bool reading_keeps_state(const struct stage_reading *stage);
 void reading_gather_rules(struct reading *reading, uint32_t index);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
+/* table_rules.c: who may write a table. */
+void reading_table_rules(struct reading *reading, uint32_t index);
 /* file_rules.c, socket_rules.c: what the options of one source or sink mean together. */
 void reading_file_rules(struct reading *reading, uint32_t index);
 void reading_socket_rules(struct reading *reading, uint32_t index);

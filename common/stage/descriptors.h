@@ -25,6 +25,8 @@ extern const struct weir_stage descriptor_operator_gather;
 extern const struct weir_stage descriptor_sink_file;
 extern const struct weir_stage descriptor_sink_stdout;
 extern const struct weir_stage descriptor_sink_discard;
+extern const struct weir_stage descriptor_operator_lookup;
+extern const struct weir_stage descriptor_sink_table;
 extern const struct weir_stage descriptor_sink_exec;
 
 /* Options that several kinds share, each written once. */

@@ -12,8 +12,8 @@ const struct weir_stage *const stage_descriptors[] = {
 	&descriptor_operator_sample, &descriptor_operator_delay,   &descriptor_operator_filter,
 	&descriptor_operator_map,    &descriptor_operator_lua,     &descriptor_operator_route,
 	&descriptor_operator_dedupe, &descriptor_operator_scatter, &descriptor_operator_gather,
-	&descriptor_sink_file,       &descriptor_sink_stdout,      &descriptor_sink_discard,
-	&descriptor_sink_exec,
+	&descriptor_operator_lookup, &descriptor_sink_file,        &descriptor_sink_stdout,
+	&descriptor_sink_discard,    &descriptor_sink_table,       &descriptor_sink_exec,
 };
 const size_t n_stage_descriptors = sizeof(stage_descriptors) / sizeof(stage_descriptors[0]);
 

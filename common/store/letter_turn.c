@@ -13,7 +13,6 @@
  * else's sake (the supervisor; a person who gave a time) looks at the lock again and again until then, and takes no mutex without
  * it. The kernel's wait could be ended by a signal only, which may come before it begins.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "common/store/letter_store_priv.h"
+#include "common/store/process_look.h"
 
 enum { LOOK_NS = 1000000 }; /* often: a worker that writes letter after letter leaves the turn for moments only */
 #define SAYS_AFTER_NS NS_PER_S
@@ -71,51 +71,14 @@ int letter_turn_open(const char *path)
 
 /* ---- who has it ---- */
 
-static size_t read_of_process(pid_t pid, const char *name, char *bytes, size_t size_bytes)
-{
-	char path[48];
-	FILE *file;
-	size_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	file = fopen(path, "re");
-	n = file ? fread(bytes, 1, size_bytes - 1, file) : 0;
-	bytes[n] = '\0';
-	if (file)
-		fclose(file);
-	return n;
-}
-
-/* Its words, with a space between two, and nothing that could move a cursor. */
-static void read_command(struct letter_holder *holder)
-{
-	size_t n = read_of_process(holder->pid, "cmdline", holder->command, sizeof(holder->command));
-
-	while (n && !holder->command[n - 1])
-		n--;
-	for (size_t i = 0; i < n; i++)
-		if (!isprint((unsigned char)holder->command[i]))
-			holder->command[i] = holder->command[i] ? '?' : ' ';
-}
-
-static bool is_stopped(pid_t pid)
-{
-	char line[256];
-	const char *state;
-
-	read_of_process(pid, "stat", line, sizeof(line));
-	state = strrchr(line, ')'); /* behind a name that may hold anything */
-	return state && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't');
-}
-
 static void look_who(const struct letter_store *store, struct letter_holder *ret_holder)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 
 	if (fcntl(store->holder_fd, F_GETLK, &lock) || lock.l_type == F_UNLCK || lock.l_pid <= 0)
 		return; /* just gone: then it is still the one of the last look */
-	*ret_holder = (struct letter_holder){ .pid = lock.l_pid, .stopped = is_stopped(lock.l_pid) };
-	read_command(ret_holder);
+	*ret_holder = (struct letter_holder){ .pid = lock.l_pid, .stopped = process_look_stopped(lock.l_pid) };
+	process_look_command(lock.l_pid, ret_holder->command, sizeof(ret_holder->command));
 }
 
 const struct letter_holder *letter_store_held_by(void)

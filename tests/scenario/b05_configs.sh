@@ -23,6 +23,11 @@ assert_file_equal homes expected people
 assert_eq "$(wc -l <out)" "$(wc -l <expected)" "lines of people"
 assert_contains out '{"user":"root","password":"x","uid":"0","gid":"0",'
 
+assert_exit 0 weir run "$WEIR_SOURCE/configs/load.yaml"
+printf 'root\nroot\n' >names
+assert_exit 0 weir run "$WEIR_SOURCE/configs/lookup.yaml" <names >out
+assert_eq "$(grep -c '{"who":"root","user":{"user":"root","password":"x","uid":"0",' out)" 2 lookup
+
 (cd "$WEIR_SOURCE" && weir run configs/frame.yaml) >out 2>stderr || fail "exit code $? of frame: $(cat stderr)"
 assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; print s ": " length(s) }' | sort | sha256sum)" frame
 
