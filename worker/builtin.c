@@ -17,6 +17,7 @@ static const struct {
 	{ WEIR_SOURCE, "exec", &exec_source_callbacks },
 	{ WEIR_SOURCE, "tcp", &sockets_source_callbacks },
 	{ WEIR_SOURCE, "unix", &sockets_source_callbacks },
+	{ WEIR_SOURCE, "zmq", &zmq_source_callbacks },
 	{ WEIR_OPERATOR, "exec", &exec_operator_callbacks },
 	{ WEIR_OPERATOR, "take", &take_operator_callbacks },
 	{ WEIR_OPERATOR, "throttle", &throttle_operator_callbacks },
@@ -35,6 +36,7 @@ static const struct {
 	{ WEIR_SINK, "exec", &exec_sink_callbacks },
 	{ WEIR_OPERATOR, "lookup", &lookup_operator_callbacks },
 	{ WEIR_SINK, "table", &table_sink_callbacks },
+	{ WEIR_SINK, "zmq", &zmq_sink_callbacks },
 };
 
 /* Where the option `mode` says this, these callbacks stand in for those above. */

@@ -12,6 +12,7 @@ extern const struct weir_stage stdin_source_callbacks;
 extern const struct weir_stage generate_source_callbacks;
 extern const struct weir_stage exec_source_callbacks;
 extern const struct weir_stage sockets_source_callbacks;
+extern const struct weir_stage zmq_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
 extern const struct weir_stage exec_frame_callbacks;
 extern const struct weir_stage take_operator_callbacks;
@@ -31,6 +32,7 @@ extern const struct weir_stage lookup_operator_callbacks;
 extern const struct weir_stage table_sink_callbacks;
 extern const struct weir_stage stdout_sink_callbacks;
 extern const struct weir_stage discard_sink_callbacks;
+extern const struct weir_stage zmq_sink_callbacks;
 
 /*
  * The built-in stage of that role and kind ("file", "exec"), descriptor and callbacks joined; static. `mode`: the option of that name, which

@@ -58,19 +58,26 @@ static void check_path(struct reading *reading, const struct plan_stage *planned
 			      "mode '%s' is wrong: expected octal digits, for example '0660'", mode);
 }
 
-/* One stream has one header and one order of bytes; here are many at a time. */
-static void check_decode(struct reading *reading, const struct plan_stage *planned)
+/* One stream has one header; here are many at a time. */
+static void check_header(struct reading *reading, const struct plan_stage *planned)
 {
 	const char *decode = string(planned, "decode");
 	const struct heritage_option *header = plan_option(planned, "decode.header");
+
+	if (decode && !strcmp(decode, "csv") && header && header->number)
+		reading_error(reading, place(planned, "decode"), "decode: {format: csv, columns: [a, b]}",
+			      "many connections have no header in common: say the names");
+}
+
+static void check_decode(struct reading *reading, const struct plan_stage *planned)
+{
+	const char *decode = string(planned, "decode");
 
 	if (decode && !strcmp(decode, "msgpack"))
 		reading_error(
 			reading, place(planned, "decode"), NULL,
 			"what comes over a socket is cut at newlines, which msgpack does not have: let them send json");
-	else if (decode && !strcmp(decode, "csv") && header && header->number)
-		reading_error(reading, place(planned, "decode"), "decode: {format: csv, columns: [a, b]}",
-			      "many connections have no header in common: say the names");
+	check_header(reading, planned);
 }
 
 static void check_shared(struct reading *reading, uint32_t index, const char *option)
@@ -102,6 +109,8 @@ void reading_socket_rules(struct reading *reading, uint32_t index)
 		check_path(reading, planned);
 		check_shared(reading, index, "path");
 	} else {
+		if (is_kind(stage, "zmq"))
+			check_header(reading, planned);
 		return;
 	}
 	check_decode(reading, planned);

@@ -10,6 +10,7 @@ extern const struct weir_stage descriptor_source_generate;
 extern const struct weir_stage descriptor_source_exec;
 extern const struct weir_stage descriptor_source_tcp;
 extern const struct weir_stage descriptor_source_unix;
+extern const struct weir_stage descriptor_source_zmq;
 extern const struct weir_stage descriptor_operator_exec;
 extern const struct weir_stage descriptor_operator_take;
 extern const struct weir_stage descriptor_operator_throttle;
@@ -28,6 +29,7 @@ extern const struct weir_stage descriptor_sink_discard;
 extern const struct weir_stage descriptor_operator_lookup;
 extern const struct weir_stage descriptor_sink_table;
 extern const struct weir_stage descriptor_sink_exec;
+extern const struct weir_stage descriptor_sink_zmq;
 
 /* Options that several kinds share, each written once. */
 #define OPTION_BINARY                                                                                         \

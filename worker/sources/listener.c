@@ -113,22 +113,25 @@ static int open_tcp(struct listener *listener, struct weir_context *context)
 
 /* ---- Unix ---- */
 
-/* What stands in the way: nothing any more (0), somebody who listens (-EADDRINUSE), something else (-EEXIST). */
-static int clear_way(const struct sockaddr_un *address)
+int listener_clear_way(const char *path)
 {
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_(close) int fd = -1;
 	struct stat st;
 
-	if (lstat(address->sun_path, &st))
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (lstat(path, &st))
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
 		return -EADDRINUSE;
-	return unlink(address->sun_path) && errno != ENOENT ? -errno : 0;
+	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
 static int bind_local(struct listener *listener, const struct sockaddr_un *address, mode_t mode)
@@ -183,7 +186,7 @@ static int open_local(struct listener *listener, struct weir_context *context)
 		return WEIR_FAILED;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	r = clear_way(&address);
+	r = listener_clear_way(path);
 	if (r == 0)
 		r = bind_local(listener, &address, (mode_t)bits);
 	if (r == 0)

@@ -21,6 +21,12 @@ struct listener {
 int listener_open(struct listener *listener, struct weir_context *context);
 void listener_close(struct listener *listener);
 
+/*
+ * Makes way for a Unix socket at that path: a socket that nobody listens at is removed. Returns 0; -EADDRINUSE: somebody does; -EEXIST: it
+ * is no socket; -errno.
+ */
+int listener_clear_way(const char *path);
+
 #define LISTENER_PEER_SIZE 64u
 /* Accepts one connection, which does not block. Returns its fd and who it is, or -errno: -EAGAIN: nobody waits. */
 int listener_accept(const struct listener *listener, char ret_peer[LISTENER_PEER_SIZE]);

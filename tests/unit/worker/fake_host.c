@@ -241,7 +241,14 @@ static int fake_wait(struct weir_context *context, struct pollfd *fds, size_t n_
 		host->now_ns = host->now_ns ? deadline_ns : 0;
 		return WEIR_EXPIRED;
 	}
-	n = poll(fds, n_fds, deadline_poll_ms(deadline_ns, clock_now_ns(), deadline_ns ? 60000 : -1));
+	n = poll(fds, n_fds,
+		 !deadline_ns && host->patience_ns ?
+			 (int)(host->patience_ns / NS_PER_MS) :
+			 deadline_poll_ms(deadline_ns, clock_now_ns(), deadline_ns ? 60000 : -1));
+	if (n == 0 && !deadline_ns && host->patience_ns) {
+		host->cancelled = true;
+		return WEIR_CANCELLED;
+	}
 	return n > 0 ? WEIR_OK : n == 0 ? WEIR_EXPIRED : -errno;
 }
 

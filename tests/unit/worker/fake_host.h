@@ -34,6 +34,7 @@ struct fake_host {
 	uint64_t full_after;  /* room again after each commit; 0: knob not used */
 	bool cancelled;
 	bool sleepless;       /* weir_wait without descriptors moves now_ns on instead of sleeping */
+	uint64_t patience_ns; /* a weir_wait without a deadline that lasts so long is cancelled; 0: none is */
 	uint64_t now_ns;      /* 0: the real clock */
 	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
 	uint64_t accepted_ns; /* of the items given; 0: now */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Somebody else's program that speaks ZeroMQ, for scenarios: plain libzmq, nothing of weir's.
+ *
+ *   zmq_peer push|pub bind|connect ADDRESS N WORD [SIZE]   sends "WORD 1" to "WORD N", each padded to SIZE; pub: not before somebody subscribes.
+ *                                                          push: stays until it is told to end, for libzmq gives up what it has not read of a
+ *                                                          connection that has ended
+ *   zmq_peer pull|sub bind|connect ADDRESS [PREFIX]        prints each message in a line, its parts parted by '|'; until it is told to end
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+	(void)number;
+	ended = 1;
+}
+
+static int complain(const char *what)
+{
+	fprintf(stderr, "zmq_peer: %s: %s\n", what, zmq_strerror(zmq_errno()));
+	return 1;
+}
+
+static int send_all(void *socket, long n, const char *word, size_t size)
+{
+	char text[65536];
+
+	memset(text, '.', sizeof(text));
+	for (long i = 1; i <= n; i++) {
+		size_t length = (size_t)snprintf(text, 64, "%s %ld", word, i);
+
+		text[length] = size > length ? ' ' : text[length];
+		if (zmq_send(socket, text, size > length ? size : length, 0) < 0)
+			return ended ? 0 : complain("send");
+	}
+	return 0;
+}
+
+/* An XPUB socket is a PUB socket that hears who subscribes. */
+static int wait_for_subscriber(void *socket)
+{
+	char subscription[256];
+
+	return zmq_recv(socket, subscription, sizeof(subscription), 0) < 0 ? complain("nobody subscribes") : 0;
+}
+
+static int print_all(void *socket)
+{
+	while (!ended) {
+		int more = 1;
+
+		while (more) {
+			size_t size = sizeof(more);
+			zmq_msg_t part;
+
+			zmq_msg_init(&part);
+			if (zmq_msg_recv(&part, socket, 0) < 0)
+				return errno == EINTR ? fflush(stdout) : complain("receive");
+			zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
+			fwrite(zmq_msg_data(&part), 1, zmq_msg_size(&part), stdout);
+			putchar(more ? '|' : '\n');
+			zmq_msg_close(&part);
+		}
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static int type_of(const char *name)
+{
+	return !strcmp(name, "push") ? ZMQ_PUSH :
+	       !strcmp(name, "pull") ? ZMQ_PULL :
+	       !strcmp(name, "pub")  ? ZMQ_XPUB :
+	       !strcmp(name, "sub")  ? ZMQ_SUB :
+				       -1;
+}
+
+static int talk(void *socket, int argc, char **argv)
+{
+	int r = !strcmp(argv[2], "bind") ? zmq_bind(socket, argv[3]) : zmq_connect(socket, argv[3]);
+
+	if (r != 0)
+		return complain(argv[3]);
+	if (!strcmp(argv[1], "pull") || !strcmp(argv[1], "sub"))
+		return print_all(socket);
+	if (!strcmp(argv[1], "pub") && wait_for_subscriber(socket))
+		return 1;
+	if (argc < 6 || send_all(socket, atol(argv[4]), argv[5], argc > 6 ? (size_t)atol(argv[6]) : 0))
+		return 1;
+	while (!strcmp(argv[1], "push") && !ended)
+		zmq_poll(NULL, 0, 20);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct sigaction action = { .sa_handler = end };
+	const char *prefix = argc > 4 ? argv[4] : "";
+	const int often_ms = 5, no_bound = 0;
+	int linger_ms;
+	void *zmq, *socket;
+	int r;
+
+	if (argc < 4 || type_of(argv[1]) < 0) {
+		fprintf(stderr, "usage: zmq_peer push|pub|pull|sub bind|connect ADDRESS ...\n");
+		return 2;
+	}
+	sigaction(SIGTERM, &action, NULL);
+	zmq = zmq_ctx_new();
+	socket = zmq_socket(zmq, type_of(argv[1]));
+	if (!socket)
+		return complain("socket");
+	/* A subscription that nobody has heard would be waited for, too. */
+	linger_ms = type_of(argv[1]) == ZMQ_XPUB || type_of(argv[1]) == ZMQ_PUSH ? 60000 : 0;
+	zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &often_ms, sizeof(often_ms));
+	zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+	if (type_of(argv[1]) == ZMQ_XPUB) /* it drops nothing by itself */
+		zmq_setsockopt(socket, ZMQ_SNDHWM, &no_bound, sizeof(no_bound));
+	if (type_of(argv[1]) == ZMQ_SUB) {
+		zmq_setsockopt(socket, ZMQ_RCVHWM, &no_bound, sizeof(no_bound));
+		zmq_setsockopt(socket, ZMQ_SUBSCRIBE, prefix, strlen(prefix));
+	}
+	r = talk(socket, argc, argv);
+	zmq_close(socket);
+	zmq_ctx_term(zmq);
+	return r;
+}
