@@ -97,6 +97,24 @@ assert_eq "$(grep -c -e 'the expression was still at work when the stage.s deadl
 	-e 'does not fit a lane' letters)" 6 "reasons: $(grep -o '"reason":"[^"]*"' letters)"
 [ "$(grep -o '"attempts":[0-9]*' letters | sort -u | tail -n 1)" = '"attempts":1' ] || fail "an item has cost more than one worker"
 
+# memory: by itself: there is no deadline that would end it, and nothing endless, so it would pass if nobody told the stage of its bound.
+for stage in "operator: filter, expr: 'if .k == \"large\" then [range(2000000)] | length > 0 else true end'" \
+	"operator: map, expr: 'if .k == \"large\" then [range(2000000)] | length else .n end'"; do
+	cat >memory.yaml <<YAML
+pipeline: memory
+stages:
+  - {name: read, source: file, path: large.ndjson, decode: json}
+  - {name: run, memory: 8MiB, $stage}
+  - {name: write, sink: file, path: good, encode: json}
+YAML
+	for kind in ok large ok; do echo "{\"k\":\"$kind\",\"n\":1}"; done >large.ndjson
+	assert_exit 3 timeout 120 weir run --json memory.yaml
+	assert_eq "$(final stderr delivered) $(final stderr rejected) $(final stderr balanced)" "2 1 true" "memory: $stage"
+	weir dlq export memory >letters
+	assert_contains letters "took more memory than memory: 8.0 MiB allows"
+	weir dlq purge memory --all >/dev/null
+done
+
 # What does not compile is shown where it stands.
 sed 's/then range(1e18)/then range(1e18/' poison.yaml >bad.yaml
 assert_exit 1 weir check bad.yaml
