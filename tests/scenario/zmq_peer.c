@@ -33,12 +33,13 @@ static int send_all(void *socket, long n, const char *word, size_t size)
 	char text[65536];
 
 	memset(text, '.', sizeof(text));
-	for (long i = 1; i <= n; i++) {
+	for (long i = 1; i <= n && !ended; i++) {
 		size_t length = (size_t)snprintf(text, 64, "%s %ld", word, i);
 
 		text[length] = size > length ? ' ' : text[length];
-		if (zmq_send(socket, text, size > length ? size : length, 0) < 0)
-			return ended ? 0 : complain("send");
+		while (!ended && zmq_send(socket, text, size > length ? size : length, 0) < 0)
+			if (errno != EAGAIN && errno != EINTR) /* it looks now and then whether it is to end */
+				return complain("send");
 	}
 	return 0;
 }
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
 {
 	const struct sigaction action = { .sa_handler = end };
 	const char *prefix = argc > 4 ? argv[4] : "";
-	const int often_ms = 5, no_bound = 0;
+	const int often_ms = 5, look_ms = 100, no_bound = 0;
 	int linger_ms;
 	void *zmq, *socket;
 	int r;
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
 	linger_ms = type_of(argv[1]) == ZMQ_XPUB || type_of(argv[1]) == ZMQ_PUSH ? 60000 : 0;
 	zmq_setsockopt(socket, ZMQ_RECONNECT_IVL, &often_ms, sizeof(often_ms));
 	zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+	zmq_setsockopt(socket, ZMQ_SNDTIMEO, &look_ms, sizeof(look_ms));
 	if (type_of(argv[1]) == ZMQ_XPUB) /* it drops nothing by itself */
 		zmq_setsockopt(socket, ZMQ_SNDHWM, &no_bound, sizeof(no_bound));
 	if (type_of(argv[1]) == ZMQ_SUB) {
