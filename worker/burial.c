@@ -155,7 +155,7 @@ static int bury(struct worker *worker, const struct weir_item *item, enum dead_l
 	};
 
 	if (replay_in_hand(worker))
-		return replay_bury(worker, cause, reason);
+		return replay_bury(worker, cause, reason, n_attempts);
 	for (uint32_t i = 0; i < letter.n_deaths; i++) {
 		const struct heritage_death *death = &worker->heritage.deaths[i];
 
@@ -181,7 +181,7 @@ int burial_by_stage(struct worker *worker, const struct weir_item *item, int sta
 	if (status == WEIR_REJECTED)
 		return bury(worker, item, DEAD_LETTER_REJECTED, worker->reason, lane, item->attempt);
 	r = bury(worker, item, status == WEIR_EXPIRED ? DEAD_LETTER_DEADLINE : DEAD_LETTER_ATTEMPTS, worker->reason,
-		 lane, worker->heritage.attempts);
+		 lane, item->attempt + worker->heritage.attempts);
 	if (r == 0)
 		weir_log(WEIR_LOG_ERROR, "item %llu is given up: %s; it lies in %s", (unsigned long long)item->sequence,
 			 worker->reason, burial_place(worker));

@@ -495,7 +495,7 @@ static uint32_t tell_story(const struct worker *worker, const char *refused,
 	return n;
 }
 
-int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason)
+int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason, uint32_t n_attempts)
 {
 	const struct dead_letter *before = &worker->replay->copy.letter;
 	_cleanup_(text_deinit) struct text refused = TEXT_NULL;
@@ -510,7 +510,7 @@ int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char 
 	letter.worker_index = worker->heritage.worker_index;
 	letter.cause = cause;
 	letter.reason = reason;
-	letter.attempts = before->attempts + replay_attempts(worker);
+	letter.attempts = n_attempts;
 	letter.time_ns = clock_realtime_ns();
 	letter.last_run = worker->heritage.run;
 	letter.deaths = deaths;

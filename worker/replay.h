@@ -43,8 +43,11 @@ void replay_end(struct worker *worker);
 /* It has not: the letter stays what it was. */
 void replay_drop(struct worker *worker);
 
-/* The letter in hand has failed again: back into the store, with all that has become of it. Returns 0 or WEIR_FAILED. */
-int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason);
+/*
+ * The letter in hand has failed again: back into the store, with all that has become of it. n_attempts: that it has cost in its life.
+ * Returns 0 or WEIR_FAILED.
+ */
+int replay_bury(struct worker *worker, enum dead_letter_cause cause, const char *reason, uint32_t n_attempts);
 
 /*
  * Before a commit of a worker that has replay state: the store is told which letters it takes. Returns 0, WEIR_FAILED with

@@ -166,7 +166,7 @@ static struct talk_item *add(struct frame *frame, struct weir_context *context, 
 {
 	struct talk_item *entry = talk_add(&frame->talk, token);
 
-	entry->n_attempts = item->attempt; /* workers died of it */
+	entry->n_before = item->attempt;
 	if (weir_scope_id(context)) {
 		entry->scope = weir_scope_of_item(context);
 		frame->n_scoped++;

@@ -68,7 +68,7 @@ int frame_give(struct frame *frame, struct weir_context *context, struct talk_it
 		.size_bytes = item->size_bytes,
 		.left_ns = left_ns(frame, context),
 		.scope = weir_scope_id(context),
-		.attempt = entry->n_attempts,
+		.attempt = entry->n_before + entry->n_attempts,
 		.keys = frame->keys,
 	};
 

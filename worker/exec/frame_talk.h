@@ -25,7 +25,9 @@ struct talk_item {
 	uint64_t cancelled_ns; /* the program was told so; 0: it was not */
 	uint64_t uses;         /* of this entry, to tell ids apart */
 	uint32_t older, younger;
-	uint32_t n_attempts; /* that have failed */
+	uint32_t
+		n_before; /* that it has cost elsewhere: lives of workers; all of them, of a letter that is given again */
+	uint32_t n_attempts; /* that have failed since */
 	uint32_t n_overruns; /* of them */
 	enum talk_state state;
 	bool doubtful; /* it may have been what a program was lost of */
