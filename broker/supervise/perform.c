@@ -130,7 +130,8 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		return;
 	case ACTION_GREET:
 		seat_greet(seat);
-		if (seat->life->state == SEAT_READY) /* else it is to end, ready or not */
+		/* Else it is to end, ready or not: alone, or with everybody. */
+		if (seat->life->state == SEAT_READY && seat->supervisor->lifecycle.ladder.rung < RUNG_CANCEL)
 			seat->told = (struct seat_told){ 0 };
 		return;
 	default:

@@ -20,6 +20,7 @@
 #define STALL_PATIENCE_NS UINT64_C(5000000000)
 #define STALL_PATIENCE_MAX_NS (120 * STALL_PATIENCE_NS)
 #define STALL_PATIENCE_GROWTH 4u
+#define STALL_LATE_NS UINT64_C(1000000000) /* the looker itself got no processor, or was stopped */
 
 /* ---- what never changes ---- */
 
@@ -120,6 +121,11 @@ struct stall_history {
 /* Compares with the last look, at last_ns (0: there was none). histories: topology->n_workers. */
 void stall_remember(const struct stall_topology *topology, struct stall_history *histories,
 		    const struct stall_snapshot *snapshot, uint64_t last_ns, uint64_t now_ns);
+/*
+ * By how much a look is too late that was due at due_ns (0: at no time in particular). Time before the last look has been seen, or was
+ * forgiven then: somebody who asks may come between the time and its timer. 0: it is not.
+ */
+uint64_t stall_late_ns(uint64_t last_ns, uint64_t due_ns, uint64_t now_ns);
 /*
  * Before that: the looker itself came too late by so much, and so may everybody else: that time does not count. Returns what last_ns is
  * then.

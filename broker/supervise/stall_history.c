@@ -174,6 +174,13 @@ void stall_remember(const struct stall_topology *topology, struct stall_history 
 		remember(&histories[i], &snapshot->workers[i], stall_has_work(topology, snapshot, i), last_ns, now_ns);
 }
 
+uint64_t stall_late_ns(uint64_t last_ns, uint64_t due_ns, uint64_t now_ns)
+{
+	uint64_t from_ns = due_ns > last_ns ? due_ns : last_ns;
+
+	return due_ns && now_ns > from_ns + STALL_LATE_NS ? now_ns - from_ns : 0;
+}
+
 uint64_t stall_forgive(const struct stall_topology *topology, struct stall_history *histories, uint64_t last_ns,
 		       uint64_t late_ns)
 {

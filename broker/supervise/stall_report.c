@@ -233,7 +233,7 @@ static void add_ending(const struct stall_topology *topology, const struct stall
 	else if (ending->late)
 		text_add(text, "it was not ready in time");
 	else
-		text_printf(text, "told to (%s, cause %s)", ending->who, ending->cause);
+		text_printf(text, "told to (%s%scause %s)", ending->who, *ending->who ? ", " : "", ending->cause);
 	add_signal_and_next(ending, now_ns, text);
 	text_add(text, "; ");
 	add_doing(topology, snapshot, number, text);

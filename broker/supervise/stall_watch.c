@@ -26,8 +26,7 @@
 
 #define LOOK_NS (600 * NS_PER_MS)
 #define LOOK_SELDOM_NS (4 * LOOK_NS)
-#define LOOKS_SELDOM 50u      /* that have found nothing to have moved */
-#define LOOK_LATE_NS NS_PER_S /* the supervisor itself got no processor, or was stopped */
+#define LOOKS_SELDOM 50u /* that have found nothing to have moved */
 
 struct stall_watch {
 	struct stall_topology topology;
@@ -91,6 +90,7 @@ static struct stall_ending ending_of(const struct supervisor *supervisor, const 
 	static const char *const nexts[] = {
 		[RUNG_CANCEL] = "SIGTERM", [RUNG_TERM] = "SIGKILL", [RUNG_KILL] = "left behind"
 	};
+	enum cause cause = seat->told.cause;
 	struct ending ending;
 
 	if (!seat->told.since_ns || !lifecycle_ending(&supervisor->lifecycle, seat->slot, &ending))
@@ -102,9 +102,10 @@ static struct stall_ending ending_of(const struct supervisor *supervisor, const 
 		.signalled_ns = seat->told.rung_ns,
 		.signal = ending.rung >= RUNG_TERM ? rung_name(ending.rung) : NULL,
 		.who = seat->told.who,
-		.cause = cause_name(seat->told.cause),
-		.late = seat->told.cause == CAUSE_NONE && !seat->life->was_ready,
-		.says_goodbye = seat->told.cause == CAUSE_NONE && seat->life->goodbye,
+		/* Ready after all, when everybody was to end: what they were told holds for it. */
+		.cause = cause_name(cause == CAUSE_NONE ? supervisor->lifecycle.cause : cause),
+		.late = cause == CAUSE_NONE && !seat->life->was_ready,
+		.says_goodbye = cause == CAUSE_NONE && seat->life->goodbye,
 		.n_held_back = seat->life->together ? supervisor->lifecycle.n_waiting : 0,
 	};
 }
@@ -289,11 +290,10 @@ static bool may_look(const struct supervisor *supervisor)
 static void look(struct supervisor *supervisor)
 {
 	struct stall_watch *watch = supervisor->stalls;
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = clock_now_ns(), late_ns = stall_late_ns(watch->last_ns, watch->due_ns, now_ns);
 
-	if (watch->due_ns && now_ns > watch->due_ns + LOOK_LATE_NS)
-		watch->last_ns =
-			stall_forgive(&watch->topology, watch->histories, watch->last_ns, now_ns - watch->due_ns);
+	if (late_ns)
+		watch->last_ns = stall_forgive(&watch->topology, watch->histories, watch->last_ns, late_ns);
 	see(supervisor, now_ns);
 	stall_remember(&watch->topology, watch->histories, &watch->snapshot, watch->last_ns, now_ns);
 	ask_kernel(watch);

@@ -255,6 +255,8 @@ static void act_early(const struct fake *fake)
 	if (acts(fake, "die-early") || (acts(fake, "die-early-once") && fake->heritage.generation == 0))
 		raise(SIGKILL);
 	say_hello(fake, 0);
+	if (acts(fake, "late-deaf"))
+		wait_for_order(fake, BOARD_CANCEL);
 	if (acts(fake, "fail-open") || acts(fake, "fail-plugin")) {
 		say_bye(fake, WEIR_FAILED, "there is no such file: /nowhere",
 			acts(fake, "fail-plugin") ? "plugin" : "act");
@@ -532,13 +534,15 @@ int fake_worker_main(void)
 	check_descriptors(&fake);
 	check_signals();
 	connect_control(&fake);
-	if (acts(&fake, "deaf") || acts(&fake, "hold-deaf"))
+	if (acts(&fake, "deaf") || acts(&fake, "late-deaf") || acts(&fake, "hold-deaf"))
 		signal(SIGTERM, SIG_IGN);
 	act_early(&fake);
 	set_state(&fake, WORKER_STATE_READY);
 	say_ready(&fake);
 	wait_for_order(&fake, BOARD_RUN);
 	set_state(&fake, WORKER_STATE_BUSY);
+	if (acts(&fake, "late-deaf"))
+		sleep_for_ever();
 	if (order_of(&fake) < BOARD_CANCEL) {
 		act_once(&fake);
 		act_longer(&fake);

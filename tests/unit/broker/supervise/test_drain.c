@@ -12,6 +12,7 @@
 
 #include "broker/supervise/process_state.h"
 #include "broker/supervise/supervisor_priv.h"
+#include "common/base/cleanup.h"
 #include "tests/unit/broker/supervise/trial.h"
 
 static void drain_when_running(struct trial *trial, const char *phase)
@@ -114,6 +115,34 @@ static void test_a_cancel_is_at_once(void **state)
 	end_trial(&trial);
 }
 
+/* Once it opens its stage; then, to its end, it is said who has told it to. */
+static bool cancel_who_opens_and_ask_why(struct trial *trial)
+{
+	const struct seat *store = &trial->supervisor->seats[1];
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	if (store->life->state == SEAT_OPENING && trial->supervisor->lifecycle.ladder.rung < RUNG_CANCEL)
+		supervisor_cancel(trial->supervisor, CAUSE_USER, "the test");
+	if (store->life->state != SEAT_READY)
+		return false;
+	supervisor_why(trial->supervisor, &why);
+	if (!strstr(text_get(&why), "waiting for store#0 (pid ") ||
+	    !strstr(text_get(&why), " to end: told to (the test, cause user), "))
+		fail_msg("%s", text_get(&why));
+	trial->n_seen++;
+	return false;
+}
+
+static void test_who_is_ready_behind_a_cancel_is_told_to_end(void **state)
+{
+	struct trial trial = { .look = cancel_who_opens_and_ask_why };
+
+	(void)state;
+	run_acts(&trial, "good", "late-deaf", 1, EXIT_DONE, "starting draining stopped ");
+	assert_true(trial.n_seen > 0);
+	end_trial(&trial);
+}
+
 static void signal_thrice(struct trial *trial, const char *phase)
 {
 	if (strcmp(phase, "running") != 0)
@@ -200,6 +229,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_stopped_worker_is_woken_to_die),
 		cmocka_unit_test(test_a_passed_drain_with_items_left),
 		cmocka_unit_test(test_a_cancel_is_at_once),
+		cmocka_unit_test(test_who_is_ready_behind_a_cancel_is_told_to_end),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_a_signal_before_anybody_is_ready),
 		cmocka_unit_test(test_the_run_deadline),

@@ -124,6 +124,17 @@ static void test_time_without_a_processor_does_not_count(void **state)
 	stall_topology_deinit(&pair.topology);
 }
 
+static void test_a_look_is_late_once(void **state)
+{
+	(void)state;
+	assert_int_equal(stall_late_ns(10 * S, 11 * S, 12 * S), 0);
+	assert_int_equal(stall_late_ns(10 * S, 11 * S, 20 * S), 9 * S);
+	assert_int_equal(stall_late_ns(20 * S, 11 * S, 20 * S),
+			 0); /* the timer's, after somebody has asked, who came first */
+	assert_int_equal(stall_late_ns(12 * S, 11 * S, 14 * S), 2 * S);
+	assert_int_equal(stall_late_ns(10 * S, 0, 3600 * S), 0); /* everybody was at rest */
+}
+
 static void test_a_late_look_is_forgiven(void **state)
 {
 	struct pair pair;
@@ -262,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_patience_is_learned),
 		cmocka_unit_test(test_a_stop_teaches_no_patience),
 		cmocka_unit_test(test_time_without_a_processor_does_not_count),
+		cmocka_unit_test(test_a_look_is_late_once),
 		cmocka_unit_test(test_a_late_look_is_forgiven),
 		cmocka_unit_test(test_a_late_look_that_finds_it_moved_is_forgiven),
 		cmocka_unit_test(test_a_moment_in_which_it_is_stopped_is_none),

@@ -28,7 +28,8 @@
 
 static uint64_t grace_of(const char *act)
 {
-	static const char *const to_be_killed[] = { "silent", "deaf", "hang-at-exit", "fail-and-hang", "hold-deaf" };
+	static const char *const to_be_killed[] = { "silent",       "deaf",          "late-deaf",
+						    "hang-at-exit", "fail-and-hang", "hold-deaf" };
 
 	for (size_t i = 0; i < sizeof(to_be_killed) / sizeof(to_be_killed[0]); i++)
 		if (strcmp(act, to_be_killed[i]) == 0)
@@ -73,7 +74,8 @@ void make_plan(struct made_plan *made, const char *feed, const char *store, uint
 	*made = (struct made_plan){ .edge = { .from = 0, .to = 1, .lane_bytes = LANE_BYTES } };
 	make_stage(made, 0, "feed", WEIR_SOURCE, feed);
 	make_stage(made, 1, "store", WEIR_SINK, store);
-	if (strcmp(store, "silent") == 0) /* the start that fails waits for the most patient stage */
+	/* The start that fails waits for the most patient stage, and so does a cancel. */
+	if (strcmp(store, "silent") == 0 || strcmp(store, "late-deaf") == 0)
 		made->stages[0].grace_ns = made->stages[1].grace_ns;
 	made->stages[1].workers = workers;
 	made->stages[1].in_flight = strcmp(store, "crowded") == 0 || strcmp(store, "hold-pending") == 0 ? 100 : 1;

@@ -45,6 +45,7 @@ struct trial {
 	char endpoint[64];
 	unsigned n_refused, n_sent;      /* n_sent: orders */
 	unsigned n_deadlines, n_queries; /* sent too */
+	unsigned n_seen;                 /* the look's own: how often it has seen what it is after */
 	bool timed_out;
 	bool refused_to_start; /* supervisor_new() said no: `why` says why */
 	uint64_t begun_ns, taken_ns;
