@@ -73,10 +73,17 @@ wait_until 60 back
 no_lies siblings
 
 # Told with everybody: the same words.
-weir cancel lone --timeout 0s >/dev/null 2>&1
-wait_until 60 why_says lone 'waiting for mill#0 (pid [0-9]*) to end: told to (.*), SIGTERM in'
+sed 's/pipeline: lone/pipeline: all/' lone.yaml >all.yaml
+weir run --json --progress=never all.yaml 2>all.log >/dev/null &
+all=$!
+wait_until 60 why_says all 'mill#0 (pid [0-9]*) has been in its stage for'
+assert_exit 0 weir cancel all --no-wait
+wait_until 60 why_says all 'waiting for mill#0 (pid [0-9]*) to end: told to (weir cancel, cause user), SIGTERM in [0-9:.]* [a-z]*; in its stage, on item 0'
+assert_eq "$status" 0 "it has its grace"
+weir stop all --timeout 1s >/dev/null 2>&1
 weir stop lone --timeout 1s >/dev/null 2>&1
 weir stop siblings --timeout 1s >/dev/null 2>&1
 wait $siblings
 wait $lone
-assert_eq "$(final siblings.log balanced) $(final lone.log balanced)" "true true" "ledgers"
+wait $all
+assert_eq "$(final siblings.log balanced) $(final lone.log balanced) $(final all.log balanced)" "true true true" "ledgers"
