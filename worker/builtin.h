@@ -26,6 +26,8 @@ extern const struct weir_stage route_operator_callbacks;
 extern const struct weir_stage dedupe_operator_callbacks;
 extern const struct weir_stage scatter_operator_callbacks;
 extern const struct weir_stage gather_operator_callbacks;
+extern const struct weir_stage batch_operator_callbacks;
+extern const struct weir_stage window_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage lookup_operator_callbacks;

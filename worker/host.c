@@ -574,6 +574,7 @@ const struct weir_host worker_host = {
 	.key_free = item_key_free,
 	.key_bytes = item_key_bytes,
 	.key_number = item_key_number,
+	.key_integer = item_key_integer,
 	.key_time = item_key_time,
 	.log_item = baggage_log_item,
 	.option = host_option,

@@ -13,7 +13,8 @@
 #include "common/stage/expiry_rule.h"
 #include "worker/key.h"
 
-#define VALUE_SIZE_MAX 64u /* of a number or a time */
+#define VALUE_SIZE_MAX 64u                  /* of a number or a time */
+#define EXACT_MAX INT64_C(9007199254740991) /* 2^53 - 1: a double up to here is no other integer rounded */
 
 struct weir_key {
 	struct key *key;
@@ -82,6 +83,39 @@ int item_key_number(struct weir_key *key, const struct weir_item *item, double *
 		return -EINVAL;
 	*ret_number = strtod(text, &end);
 	return *end || !isfinite(*ret_number) ? -EINVAL : WEIR_OK;
+}
+
+/* Text as of an integer, whole. */
+static bool read_integer(const char *text, int64_t *ret_integer)
+{
+	const char *digits = text + (text[0] == '-' || text[0] == '+');
+	char *end;
+
+	if (!isdigit((unsigned char)digits[0]))
+		return false;
+	errno = 0;
+	*ret_integer = strtoll(text, &end, 10);
+	return !*end && errno != ERANGE;
+}
+
+int item_key_integer(struct weir_key *key, const struct weir_item *item, int64_t *ret_integer)
+{
+	bool is_exact = key_is_exact(key->key, item->data, item->size_bytes);
+	char text[VALUE_SIZE_MAX];
+	ssize_t length;
+	double number;
+	int r;
+
+	if (key_whole(key->key, item->data, item->size_bytes, ret_integer))
+		return WEIR_OK;
+	length = text_of(key, item, text);
+	if (length > 0 && read_integer(text, ret_integer) && (is_exact || llabs(*ret_integer) <= EXACT_MAX))
+		return WEIR_OK;
+	r = item_key_number(key, item, &number);
+	if (r != WEIR_OK)
+		return r;
+	*ret_integer = fabs(number) <= (double)EXACT_MAX ? (int64_t)number : 0;
+	return fabs(number) <= (double)EXACT_MAX && number == floor(number) ? WEIR_OK : -ERANGE;
 }
 
 int item_key_time(struct weir_key *key, const struct weir_item *item, uint64_t unit_ns, uint64_t *ret_ns)

@@ -318,3 +318,26 @@ bool key_bytes(const struct key *key, const void *data, size_t size_bytes, struc
 	*ret_size_bytes = part.size_bytes;
 	return true;
 }
+
+bool key_whole(const struct key *key, const void *data, size_t size_bytes, int64_t *ret_whole)
+{
+	struct value_reader at;
+	struct value value;
+
+	if (key->expression.kind != KEY_KIND_PATH || !structured_is(data, size_bytes) ||
+	    !structured_find(&key->expression, data, size_bytes, &at) || value_next(&at, &value) != 0)
+		return false;
+	*ret_whole = (int64_t)value.number;
+	return value.type == VALUE_NEGATIVE || (value.type == VALUE_UNSIGNED && value.number <= INT64_MAX);
+}
+
+bool key_is_exact(const struct key *key, const void *data, size_t size_bytes)
+{
+	struct value_reader at;
+	struct value value;
+
+	if (key->expression.kind != KEY_KIND_PATH)
+		return true;
+	return structured_is(data, size_bytes) && structured_find(&key->expression, data, size_bytes, &at) &&
+	       value_next(&at, &value) == 0 && value.type == VALUE_STRING;
+}

@@ -39,6 +39,11 @@ bool key_text(const struct key *key, const void *data, size_t size_bytes, char *
 bool key_bytes(const struct key *key, const void *data, size_t size_bytes, struct record_scratch *scratch,
 	       const void **ret_bytes, size_t *ret_size_bytes);
 
+/* A path that leads to an integer of msgpack: read in place, without a look at its text. False: look at that. */
+bool key_whole(const struct key *key, const void *data, size_t size_bytes, int64_t *ret_whole);
+/* Whether key_text() has every digit of a number: JSON text goes through libjq's doubles. */
+bool key_is_exact(const struct key *key, const void *data, size_t size_bytes);
+
 /* The lane for it, below n_lanes > 0. As long as n_lanes stays, so does every key's lane. */
 static inline uint32_t key_lane(uint64_t hash, uint32_t n_lanes)
 {

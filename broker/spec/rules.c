@@ -126,6 +126,13 @@ static void check_sample(struct reading *reading, const struct stage_reading *st
 				"seed has no effect beside every: nothing is left to the lot");
 }
 
+static void check_batch(struct reading *reading, const struct stage_reading *stage)
+{
+	if (!yaml_find(stage->map, "count") && !yaml_find(stage->map, "bytes") && !yaml_find(stage->map, "age"))
+		reading_error(reading, stage->kind_node->position, NULL,
+			      "batch needs 'count', 'bytes' or 'age': when a batch is full, or old enough");
+}
+
 /* It becomes part of what others say in `from`. */
 static void check_default_name(struct reading *reading, const struct plan_stage *planned)
 {
@@ -252,6 +259,8 @@ void reading_rules(struct reading *reading)
 			check_one_of(reading, stage, "rate", "every");
 		if (is_kind(stage, WEIR_OPERATOR, "sample"))
 			check_sample(reading, stage);
+		if (is_kind(stage, WEIR_OPERATOR, "batch"))
+			check_batch(reading, stage);
 		if (planned->names_outputs)
 			check_default_name(reading, planned);
 		if (is_kind(stage, WEIR_OPERATOR, "lua"))

@@ -37,6 +37,28 @@ static void check_dedupe(struct reading *reading, const struct stage_reading *st
 			      "dedupe needs 'within' or 'last': how long, or among how many, it looks for duplicates");
 }
 
+static void check_window(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const struct yaml_pair *size = yaml_find(stage->map, "size"), *gap = yaml_find(stage->map, "gap"),
+			       *slide = yaml_find(stage->map, "slide");
+
+	if (!size && !gap)
+		reading_error(reading, stage->kind_node->position, NULL,
+			      "window needs 'size' or 'gap': how long a window is, or what ends a session");
+	if (size && gap)
+		reading_error(
+			reading, gap->value->position, NULL,
+			"'gap' beside 'size': a window ends by the clock or when nothing comes, drop one of them");
+	if (slide && !size)
+		reading_error(reading, slide->value->position, NULL,
+			      "'slide' without 'size': windows of which size slide?");
+	if (planned->workers > 1 && !yaml_find(stage->map, "key"))
+		reading_error(
+			reading, value_position(&stage->values[STAGE_KEY_WORKERS], planned->position), NULL,
+			"without a key there is one window for all, and it can't be in %u workers: key: EXPR, or workers: 1",
+			planned->workers);
+}
+
 void reading_state_rules(struct reading *reading, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -57,6 +79,10 @@ void reading_state_rules(struct reading *reading, uint32_t index)
 			planned->kind, planned->workers);
 	if (is_kind(stage, "dedupe")) {
 		check_dedupe(reading, stage);
+		check_same_key(reading, stage, planned);
+	}
+	if (is_kind(stage, "window")) {
+		check_window(reading, stage, planned);
 		check_same_key(reading, stage, planned);
 	}
 }

@@ -488,6 +488,12 @@ API int weir_key_number(struct weir_context *context, struct weir_key *key, cons
 	return context->host->key_number(key, item, ret_number);
 }
 
+API int weir_key_integer(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
+			 int64_t *ret_integer)
+{
+	return context->host->key_integer(key, item, ret_integer);
+}
+
 API int weir_key_time(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
 		      uint64_t unit_ns, uint64_t *ret_ns)
 {

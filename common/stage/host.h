@@ -113,6 +113,7 @@ struct weir_host {
 	int (*key_bytes)(struct weir_key *key, const struct weir_item *item, const void **ret_bytes,
 			 size_t *ret_size_bytes);
 	int (*key_number)(struct weir_key *key, const struct weir_item *item, double *ret_number);
+	int (*key_integer)(struct weir_key *key, const struct weir_item *item, int64_t *ret_integer);
 	int (*key_time)(struct weir_key *key, const struct weir_item *item, uint64_t unit_ns, uint64_t *ret_ns);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);

@@ -34,6 +34,13 @@ int weir_key_number(struct weir_context *context, struct weir_key *key, const st
 		    double *ret_number);
 
 /*
+ * The part as an integer, exactly: 7, 7.0 and "7" are one. Returns as weir_key_number(); -ERANGE: it is a number, but none of 64 bits with a
+ * sign that is known to the last digit (JSON text is read by libjq, which knows them below 2^53).
+ */
+int weir_key_integer(struct weir_context *context, struct weir_key *key, const struct weir_item *item,
+		     int64_t *ret_integer);
+
+/*
  * The part as a point in time, in ns since 1970 (UTC): a number of units of unit_ns since then, or text as of RFC 3339
  * (`2026-11-02T15:04:05.250Z`). Returns as weir_key_number().
  */

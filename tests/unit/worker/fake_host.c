@@ -370,6 +370,7 @@ static const struct weir_host fake_table = {
 	.key_free = item_key_free,
 	.key_bytes = item_key_bytes,
 	.key_number = item_key_number,
+	.key_integer = item_key_integer,
 	.key_time = item_key_time,
 	.option = fake_option,
 };
