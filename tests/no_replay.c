@@ -56,6 +56,12 @@ bool replay_in_hand(const struct worker *worker)
 	return false;
 }
 
+const struct dead_letter *replay_letter(const struct worker *worker)
+{
+	(void)worker;
+	return NULL;
+}
+
 void replay_end(struct worker *worker)
 {
 	(void)worker;

@@ -11,6 +11,7 @@
 #include "worker/channel.h"
 #include "worker/burial.h"
 #include "worker/host.h"
+#include "worker/identity.h"
 #include "worker/decode.h"
 #include "worker/encode.h"
 #include "worker/expiry.h"
@@ -478,6 +479,16 @@ static const char *host_stage_name(const struct weir_context *context)
 	return worker_of(context)->heritage.stage;
 }
 
+static const char *host_pipeline_name(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.pipeline;
+}
+
+static uint64_t host_run(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.run;
+}
+
 static uint32_t host_worker_index(const struct weir_context *context)
 {
 	return worker_of(context)->heritage.worker_index;
@@ -576,6 +587,9 @@ const struct weir_host worker_host = {
 	.key_number = item_key_number,
 	.key_integer = item_key_integer,
 	.key_time = item_key_time,
+	.identify = identity_of_hand,
+	.pipeline_name = host_pipeline_name,
+	.run = host_run,
 	.log_item = baggage_log_item,
 	.option = host_option,
 };

@@ -351,6 +351,11 @@ bool replay_in_hand(const struct worker *worker)
 	return worker->replay && worker->replay->in_hand;
 }
 
+const struct dead_letter *replay_letter(const struct worker *worker)
+{
+	return &worker->replay->copy.letter;
+}
+
 void replay_note_hand(struct worker *worker, const struct weir_item *item)
 {
 	struct segment_hand *hand = worker->segment.hand;

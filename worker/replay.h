@@ -36,6 +36,8 @@ uint32_t replay_overruns(const struct worker *worker);
 /* Writes the letter in hand where repair looks for the suspect. */
 void replay_note_hand(struct worker *worker, const struct weir_item *item);
 bool replay_in_hand(const struct worker *worker);
+/* That letter, while there is one in hand. */
+const struct dead_letter *replay_letter(const struct worker *worker);
 /* From when the run of the letter in hand counts, as that of an item does from its acceptance. Monotonic. */
 uint64_t replay_begun_ns(const struct worker *worker);
 /* The stage has said what it says of an item, and that stands in the ledger: the letter is taken with the next commit. */

@@ -232,7 +232,7 @@ static void check_reader(struct reading *reading, const enum flow *out, uint32_t
 			      "a program reads lines, and what comes from '%s' is decoded",
 			      origin_of(reading, out, index, FLOW_STRUCTURED));
 	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
-		   !is_builtin(stage, "discard") && !is_builtin(stage, "table")) {
+		   !is_builtin(stage, "discard") && !is_builtin(stage, "table") && !is_builtin(stage, "sqlite")) {
 		reading_error(reading, stage->kind_node->position, "say how they are written: encode: json",
 			      "'%s' writes lines, and what comes from '%s' is decoded",
 			      planned->name ? planned->name : "?", origin_of(reading, out, index, FLOW_STRUCTURED));
@@ -258,14 +258,15 @@ static void check_key(struct reading *reading, const enum flow *out, uint32_t in
 	key_expression_deinit(&expression);
 }
 
-/* The stage is told: weir_form(). */
+/* The stage is told: weir_form(). A sink whose items are encoded is given text. */
 static void tell_form(struct reading *reading, const enum flow *out, uint32_t index)
 {
-	enum flow in = flow_into(reading, out, index);
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	enum flow in = format_of(planned, "encode") ? FLOW_TEXT : flow_into(reading, out, index);
 	struct heritage_option form = { .type = HERITAGE_NUMBER,
 					.number = in == FLOW_UNKNOWN ? WEIR_FORM_UNKNOWN : (int64_t)in };
 
-	if (reading->stages[index].descriptor->role != WEIR_OPERATOR)
+	if (reading->stages[index].descriptor->role == WEIR_SOURCE)
 		return;
 	form.name = spec_strdup(HOST_OPTION_FORM);
 	plan_add_option(&reading->plan->stages[index], &form);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/channel.h>
+#include <weir/identity.h>
 #include <weir/stage.h>
 #include <weir/version.h>
 
@@ -309,6 +310,21 @@ API uint64_t weir_now_ns(const struct weir_context *context)
 API const char *weir_stage_name(const struct weir_context *context)
 {
 	return context->host->stage_name(context);
+}
+
+API int weir_identify(const struct weir_context *context, struct weir_identity *ret_identity)
+{
+	return context->host->identify(context, ret_identity);
+}
+
+API const char *weir_pipeline_name(const struct weir_context *context)
+{
+	return context->host->pipeline_name(context);
+}
+
+API uint64_t weir_run(const struct weir_context *context)
+{
+	return context->host->run(context);
 }
 
 API uint32_t weir_worker_index(const struct weir_context *context)

@@ -32,6 +32,7 @@ extern const struct weir_stage descriptor_operator_lookup;
 extern const struct weir_stage descriptor_sink_table;
 extern const struct weir_stage descriptor_sink_exec;
 extern const struct weir_stage descriptor_sink_zmq;
+extern const struct weir_stage descriptor_sink_sqlite;
 
 /* Options that several kinds share, each written once. */
 #define OPTION_BINARY                                                                                         \

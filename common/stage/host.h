@@ -6,6 +6,7 @@
 #include <weir/baggage.h>
 #include <weir/channel.h>
 #include <weir/exit.h>
+#include <weir/identity.h>
 #include <weir/key.h>
 #include <weir/record.h>
 #include <weir/stage.h>
@@ -16,7 +17,7 @@
 struct pollfd;
 
 /* Options that the plan gives to a stage, by names that no spec can write. */
-#define HOST_OPTION_FORM "from.form" /* operators: enum weir_form */
+#define HOST_OPTION_FORM "from.form" /* operators, sinks: enum weir_form */
 
 /* What this thread logs from now on is about the item that the context has in hand. NULL: about none. Other threads are not meant. */
 void weir_host_log_for(const struct weir_context *context);
@@ -115,6 +116,10 @@ struct weir_host {
 	int (*key_number)(struct weir_key *key, const struct weir_item *item, double *ret_number);
 	int (*key_integer)(struct weir_key *key, const struct weir_item *item, int64_t *ret_integer);
 	int (*key_time)(struct weir_key *key, const struct weir_item *item, uint64_t unit_ns, uint64_t *ret_ns);
+	/* weir/identity.h */
+	int (*identify)(const struct weir_context *context, struct weir_identity *ret_identity);
+	const char *(*pipeline_name)(const struct weir_context *context);
+	uint64_t (*run)(const struct weir_context *context);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */

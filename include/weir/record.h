@@ -59,7 +59,7 @@ void weir_place(struct weir_context *context, const char *name, uint64_t line);
 bool weir_ends_lines(const struct weir_context *context);
 
 /*
- * Operator: what its items are, as far as can be told from the spec. Of a plugin upstream nobody knows what it emits, and several
+ * Operator, sink: what its items are, as far as can be told from the spec. Of a plugin upstream nobody knows what it emits, and several
  * inputs may differ. An array or map in msgpack begins with a byte that no JSON text begins with (0x80 to 0x9f, 0xdc to 0xdf).
  */
 enum weir_form {

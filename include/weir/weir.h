@@ -7,6 +7,7 @@
 #include <weir/cause.h>
 #include <weir/channel.h>
 #include <weir/exit.h>
+#include <weir/identity.h>
 #include <weir/item.h>
 #include <weir/log.h>
 #include <weir/record.h>

@@ -307,6 +307,26 @@ static uint32_t fake_generation(const struct weir_context *context)
 	return host_of(context)->generation;
 }
 
+static const char *fake_pipeline_name(const struct weir_context *context)
+{
+	(void)context;
+	return "bottle";
+}
+
+static uint64_t fake_run(const struct weir_context *context)
+{
+	return host_of(context)->run;
+}
+
+static int fake_identify(const struct weir_context *context, struct weir_identity *ret_identity)
+{
+	const struct fake_host *host = host_of(context);
+
+	*ret_identity =
+		(struct weir_identity){ .run = host->run, .sequence = host->n_taken - 1, .producer = host->producer };
+	return WEIR_OK;
+}
+
 static const struct heritage_option *fake_option(const struct weir_context *context, const char *name)
 {
 	return fake_host_option(host_of(context), name);
@@ -372,6 +392,9 @@ static const struct weir_host fake_table = {
 	.key_number = item_key_number,
 	.key_integer = item_key_integer,
 	.key_time = item_key_time,
+	.identify = fake_identify,
+	.pipeline_name = fake_pipeline_name,
+	.run = fake_run,
 	.option = fake_option,
 };
 
@@ -384,6 +407,7 @@ void fake_host_init(struct fake_host *host, const struct weir_stage *stage)
 		.item_size_max = 64 * 1024,
 		.room = UINT64_MAX,
 		.state_bytes = 1 << 20,
+		.run = 1,
 		.watch_fd = -1,
 	};
 	host->shared =

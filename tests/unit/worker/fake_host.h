@@ -39,6 +39,8 @@ struct fake_host {
 	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
 	uint64_t accepted_ns; /* of the items given; 0: now */
 	uint32_t worker_index, generation;
+	uint64_t run;                      /* 1 */
+	uint32_t producer;                 /* of the items given: weir_identify() */
 	uint32_t attempt;                  /* of the items given */
 	uint64_t state_bytes;              /* of keyed state; 1 MiB */
 	enum record_format decode, encode; /* how records end; nothing is decoded or encoded here */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weir/identity.h>
 #include <weir/channel.h>
 #include <weir/scope.h>
 
@@ -28,6 +29,7 @@
 static char folder[] = "/tmp/weir-test-replay-XXXXXX";
 static struct rig rig;
 static struct weir_budget budget; /* what the stage is told with the letter in hand */
+static struct weir_identity identity;
 static uint64_t scope_seen, begun_ns, number;
 static uint32_t attempt_seen;
 static bool refuses;
@@ -39,6 +41,7 @@ static int look(struct weir_context *context, const struct weir_item *item)
 	budget = weir_budget_of(context);
 	scope_seen = weir_scope_id(context);
 	attempt_seen = item->attempt;
+	assert_int_equal(weir_identify(context, &identity), WEIR_OK);
 	if (!refuses)
 		return weir_emit(context, 0, item->data, item->size_bytes);
 	weir_reject(context, "still not wanted");
@@ -123,6 +126,9 @@ static uint64_t write_letter(struct worker *worker)
 		.data = "letter",
 		.size_bytes = strlen("letter"),
 		.run = RUN,
+		.sequence = 31,
+		.producer = 5,
+		.part = 8,
 		.time_ns = clock_realtime_ns(),
 		.accepted_ns = clock_realtime_ns() - OLD_NS,
 		.baggage = words,
@@ -200,6 +206,26 @@ static void test_it_has_no_deadline_of_its_own(void **state)
 	}
 }
 
+/* It is the item that it was before it became a letter. */
+static void test_it_is_who_it_was(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_SHAPES; i++) {
+		struct extension extension;
+		uint64_t accepted_ns;
+
+		begin(&shapes[i]);
+		assert_int_equal(shapes[i].loop(&rig.relay), 0);
+		assert_int_equal(identity.run, RUN);
+		assert_int_equal(identity.sequence, 31);
+		assert_int_equal(identity.producer, 5);
+		assert_int_equal(identity.part, 8);
+		assert_int_equal(identity.input, 0);
+		take_output(&extension, &accepted_ns);
+		end(0);
+	}
+}
+
 /* Else the stages behind this one would find that it has expired long ago. */
 static void test_where_items_expire_its_run_begins_anew(void **state)
 {
@@ -264,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_has_no_deadline_of_its_own),
+		cmocka_unit_test(test_it_is_who_it_was),
 		cmocka_unit_test(test_where_items_expire_its_run_begins_anew),
 		cmocka_unit_test(test_its_story_is_of_its_own_deaths),
 	};
