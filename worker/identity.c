@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An item is the n-th of the slot that emitted it. That stays so when it is given again, and when its producer moves it to another lane
- * (retire.c). Which lane, and which number, stands in the note of the item in hand, whatever way the item has come. A dead letter remembers both: given again, it is the item that
- * it was, also for a store that had it before it became a letter.
+ * (retire.c). Which lane, and which number, stands in the note of the item in hand, whatever way the item has come. A dead
+ * letter remembers both: given again, it is the item that it was, also for a store that had it before it became a letter.
  */
 #include "worker/identity.h"
 
@@ -35,8 +35,8 @@ static bool find_lane(const struct worker *worker, uint32_t lane, struct weir_id
 }
 
 /*
- * The edge that a letter came by: it names the stage only. Of several from there nobody knows which one it was, and a wrong one could make it
- * somebody else.
+ * The edge that a letter came by: it names the stage only. Of several from there nobody knows which one it was, and a wrong one
+ * could make it somebody else.
  */
 static uint32_t input_of(const struct worker *worker, const struct dead_letter *letter)
 {

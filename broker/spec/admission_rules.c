@@ -51,9 +51,16 @@ static void check_in_flight(struct reading *reading, const struct stage_reading 
 {
 	struct spec_position position = place(stage, planned, STAGE_KEY_IN_FLIGHT);
 
+	bool defers = stage->descriptor->flags & WEIR_STAGE_DEFERS;
+
+	if (planned->in_flight == 1 && defers)
+		reading_error(
+			reading, position, NULL,
+			"in_flight: 1 is too few for %s, which puts its items aside: say 2 or more, or leave it out",
+			planned->kind);
 	if (planned->in_flight == 1)
 		return;
-	if (!stage->description && !plan_is_frame(planned))
+	if (!stage->description && !plan_is_frame(planned) && !defers)
 		reading_error(
 			reading, position, NULL,
 			"in_flight is for plugins that answer later, and for exec with mode: frame: %s completes each item before the next; use workers",

@@ -232,7 +232,8 @@ static void check_reader(struct reading *reading, const enum flow *out, uint32_t
 			      "a program reads lines, and what comes from '%s' is decoded",
 			      origin_of(reading, out, index, FLOW_STRUCTURED));
 	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
-		   !is_builtin(stage, "discard") && !is_builtin(stage, "table") && !is_builtin(stage, "sqlite")) {
+		   !is_builtin(stage, "discard") && !is_builtin(stage, "table") && !is_builtin(stage, "sqlite") &&
+		   !is_builtin(stage, "postgres")) {
 		reading_error(reading, stage->kind_node->position, "say how they are written: encode: json",
 			      "'%s' writes lines, and what comes from '%s' is decoded",
 			      planned->name ? planned->name : "?", origin_of(reading, out, index, FLOW_STRUCTURED));

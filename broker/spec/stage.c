@@ -14,6 +14,8 @@
 #define SOURCE_SPOOL_BYTES (UINT64_C(4) << 20)
 #define NOTE_SPOOL_BYTES UINT64_C(4096) /* operators but exec note what their worker has died of */
 
+#define DEFERRED_IN_FLIGHT 1000 /* of a stage that says WEIR_STAGE_DEFERS */
+
 static const int kind_keys[] = { STAGE_KEY_SOURCE, STAGE_KEY_SINK, STAGE_KEY_OPERATOR, STAGE_KEY_EXEC,
 				 STAGE_KEY_PLUGIN };
 #define N_KIND_KEYS (sizeof(kind_keys) / sizeof(kind_keys[0]))
@@ -407,6 +409,8 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		planned->names_outputs = stage->descriptor->flags & WEIR_STAGE_NAMES_OUTPUTS;
+		if (stage->descriptor->flags & WEIR_STAGE_DEFERS && !stage->values[STAGE_KEY_IN_FLIGHT].key)
+			planned->in_flight = DEFERRED_IN_FLIGHT;
 		if (!stage->description)
 			bound_spool(planned);
 	}

@@ -33,6 +33,7 @@ extern const struct weir_stage descriptor_sink_table;
 extern const struct weir_stage descriptor_sink_exec;
 extern const struct weir_stage descriptor_sink_zmq;
 extern const struct weir_stage descriptor_sink_sqlite;
+extern const struct weir_stage descriptor_sink_postgres;
 
 /* Options that several kinds share, each written once. */
 #define OPTION_BINARY                                                                                         \

@@ -69,3 +69,43 @@ const struct weir_stage descriptor_sink_sqlite = {
 	.options = sqlite_options,
 	.n_options = COUNT(sqlite_options),
 };
+
+static const struct weir_option postgres_options[] = {
+	{ .name = "connect",
+	  .type = WEIR_TYPE_STRING,
+	  .fallback = "",
+	  .summary =
+		  "the server, as psql has it: names with values, or a URI; what is not said is taken from PGHOST and the like, the password from ~/.pgpass",
+	  .example = "host=db.example dbname=shop user=weir" },
+	{ .name = "table",
+	  .type = WEIR_TYPE_STRING,
+	  .required = true,
+	  .summary = "where rows go; a dot parts the schema from the table",
+	  .example = "shop.orders" },
+	OPTION_COLUMNS,
+	{ .name = "mode",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "insert",
+	  .choices = "insert|upsert|copy",
+	  .summary =
+		  "a row for each item; or, where there is one with the same `key`, its other columns replaced; or as insert, by COPY, which is faster",
+	  .example = "copy" },
+	OPTION_KEY,
+	OPTION_CREATE,
+	OPTION_TURNS,
+};
+
+const struct weir_stage descriptor_sink_postgres = {
+	STAGE_HEAD,
+	.cursor_size_bytes = sizeof(uint64_t),
+	.flags = WEIR_STAGE_CHECKS | WEIR_STAGE_DEFERS,
+	.name = "postgres",
+	.summary = "rows in a PostgreSQL table, each item exactly once",
+	.description =
+		"A transaction holds what comes within a millisecond, up to `in_flight` items, and says in a table of weir's own which they are: a "
+		"worker that is killed, or a connection that is lost, between the server's commit and weir's is followed by one that passes over them. A row "
+		"that the server refuses (a constraint, a type) makes its item a dead letter, and no other. While the server is away the sink "
+		"waits, and its items stay in their lanes.",
+	.options = postgres_options,
+	.n_options = COUNT(postgres_options),
+};

@@ -19,20 +19,19 @@ extern "C" {
 
 struct weir_context;
 
-/* The same for the same item, as often as it is given to the stage, as a dead letter, too; and for no other one, in any run on this host. Plain data. */
+/* The same as often as the item is given to the stage, as a dead letter, too; and no other item's, in any run on this host. Plain data. */
 struct weir_identity {
 	uint64_t run;      /* in which it was first given */
 	uint64_t sequence; /* number that its producer gave it: those of one producer mostly follow each other */
 	uint64_t part;     /* 0; else: a dead letter that had none of its own */
 	uint32_t producer; /* slot that gave the number */
-	uint32_t
-		input; /* index of the input edge; WEIR_IDENTITY_LETTER: of a dead letter, given again, when nobody knows */
+	uint32_t input;    /* index of the input edge; WEIR_IDENTITY_LETTER: of a letter of which nobody knows it */
 };
 #define WEIR_IDENTITY_LETTER UINT32_MAX
 
 /*
- * Of the item in hand. Worker process, in process(), in produce() after weir_resume(), in run() after weir_recv(); never waits. Returns WEIR_OK;
- * -EPERM: no item is in hand.
+ * Of the item in hand. Worker process, in process(), in produce() after weir_resume(), in run() after weir_recv(); never waits.
+ * Returns WEIR_OK; -EPERM: no item is in hand.
  */
 int weir_identify(const struct weir_context *context, struct weir_identity *ret_identity);
 

@@ -76,9 +76,11 @@ struct weir_option {
 #define WEIR_STAGE_NAMES_OUTPUTS 8u
 /* The stage has keyed state where the spec gives it some (`state: 64MiB`), and none where it does not. */
 #define WEIR_STAGE_STATE_IF_GIVEN 16u
+/* It puts its items aside, weir_defer(): in_flight is 1000 unless the spec says how many. */
+#define WEIR_STAGE_DEFERS 32u
 #define WEIR_STAGE_FLAGS                                                                         \
 	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS | \
-	 WEIR_STAGE_STATE_IF_GIVEN)
+	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every answer in the tables of docs/databases.md, as a user gets it.
-# seconds: 240
+# seconds: 300
+. "$WEIR_SOURCE/tests/scenario/postgres.sh"
 n_told=0
 document=$WEIR_SOURCE/docs/databases.md
 
@@ -14,7 +15,7 @@ told() {
 # spec COLUMNS OPTIONS [DECODE]
 spec() {
 	cat <<YAML
-pipeline: bad
+pipeline: ${name-bad}
 stages:
   - {name: read, source: file, path: in, decode: ${3-json}, follow: ${follow-false}}
   - {name: store, sink: sqlite, path: ${path-in.db}, table: t, columns: {$1}, $2 dead_letter: {attempts: 3}}
@@ -30,6 +31,7 @@ refused() {
 }
 
 make() { rm -f in.db*; sqlite3 in.db "$1"; }
+query() { sqlite3 in.db "$1"; }
 echo '{"id":1,"name":"a"}' >in
 spec 'id: .id' '' >spec.yaml
 refused "unable to open database file; is the path right, and may weir write to its folder?"
@@ -62,7 +64,7 @@ letters() {
 	make "$1"
 	printf '%s\n%s\n%s\n' '{"id":1,"n":1,"name":"a"}' "$3" '{"id":3,"n":1,"name":"c"}' >in
 	assert_exit 3 weir run --json spec.yaml
-	assert_eq "$(sqlite3 in.db 'SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)')" "1,3" "neighbours of: $2"
+	assert_eq "$(query 'SELECT id FROM t ORDER BY id' | tr '\n' ' ')" "1 3 " "neighbours of: $2"
 	assert_eq "$(final stderr rejected) $(final stderr delivered) $(final stderr balanced)" "1 2 true" "ledger: $2"
 	weir dlq ls bad --json >letters
 	weir dlq purge bad --all >/dev/null 2>&1
@@ -80,6 +82,8 @@ letters "CREATE TABLE t (id, n, name); CREATE TRIGGER r BEFORE INSERT ON t WHEN 
 
 # lost TABLE ANSWER CHANGE: what happens while it runs
 lost() {
+	name=lost$n_told # where a file was read to outlives a run
+	spec 'id: .id' '' >spec.yaml
 	make "$1"
 	echo '{"id":1}' >in
 	weir run --json spec.yaml 2>stderr &
@@ -97,6 +101,71 @@ lost 'CREATE TABLE t (id UNIQUE ON CONFLICT ROLLBACK)' "SQLite has rolled back a
 assert_eq "$(sqlite3 in.db 'SELECT count(*) FROM t')" 1 "rows before it"
 lost 'CREATE TABLE t (id)' "no such table: t; look at" "sqlite3 in.db 'DROP TABLE t'"
 n_told=$((n_told - 1)) # it stands there twice
-lost 'CREATE TABLE t (id)' "turns of this run, and" 'cp in.db copy.db; sqlite3 copy.db "DELETE FROM weir_turns"; mv copy.db in.db; kill -KILL $(worker_pids bad)'
+lost 'CREATE TABLE t (id)' "turns of this run, and" 'cp in.db copy.db; sqlite3 copy.db "DELETE FROM weir_turns"; mv copy.db in.db; kill -KILL $(worker_pids "$name")'
+
+
+# ---- postgres
+follow=false
+unset name
+postgres_begin
+query() { sql "$1"; }
+make() { sql "DROP TABLE IF EXISTS t, u CASCADE; $1"; }
+# The same in each mode that inserts.
+spec() {
+	cat <<YAML
+pipeline: ${name-bad}
+stages:
+  - {name: read, source: file, path: in, decode: json, follow: $follow}
+  - {name: store, sink: postgres, connect: "${where-$connect}", table: t, columns: {$1}, $2 dead_letter: {attempts: 3}}
+YAML
+}
+echo '{"id":1,"name":"a"}' >in
+where="host=$PWD dbname=postgres user=weir"
+spec 'id: .id' '' >spec.yaml
+refused "failed: No such file or directory"
+where="host=$postgres_data dbname=postgres user=stranger"
+spec 'id: .id' '' >spec.yaml
+refused 'role "stranger" does not exist'
+where="host=$postgres_data dbname=shop user=weir"
+spec 'id: .id' '' >spec.yaml
+refused 'database "shop" does not exist'
+where="dbname=a nonsense"
+spec 'id: .id' '' >spec.yaml
+refused 'missing "=" after "nonsense" in connection info string'
+unset where
+spec 'id: .id' '' >spec.yaml
+refused 'relation "t" does not exist (42P01); look at'
+make 'CREATE TABLE t (id bigint, name text)'
+spec 'id: .id, nme: .name' '' >spec.yaml
+refused 'column "nme" of relation "t" does not exist (42703); look at'
+spec 'id: .id, name: .name' 'mode: upsert, key: [id],' >spec.yaml
+refused "there is no unique or exclusion constraint matching the ON CONFLICT specification (42P10)"
+
+spec 'id: .id, n: .n, name: .name' '' >spec.yaml
+letters 'CREATE TABLE t (id bigint PRIMARY KEY, n bigint, name text)' 't: duplicate key value violates unique constraint "t_pkey"' '{"id":1,"n":1}'
+letters 'CREATE TABLE t (id bigint, n bigint, name text NOT NULL)' 't: null value in column "name" of relation "t" violates not-null constraint' '{"id":2,"n":1}'
+spec 'id: .id, n: .n, name: .name' 'mode: copy,' >spec.yaml
+letters 'CREATE TABLE t (id bigint, n bigint CHECK (n < 100), name text)' 't: new row for relation "t" violates check constraint "t_n_check"' '{"id":2,"n":100}'
+letters 'CREATE TABLE t (id bigint, n bigint, name text)' 't: invalid input syntax for type bigint: "two"' '{"id":"two","n":1}'
+letters 'CREATE TABLE t (id bigint, n bigint, name text)' 't: value "18446744073709551615" is out of range for type bigint' '{"id":2,"n":18446744073709551615}'
+letters 'CREATE TABLE u (n bigint PRIMARY KEY); INSERT INTO u VALUES (1); CREATE TABLE t (id bigint, n bigint REFERENCES u DEFERRABLE INITIALLY DEFERRED, name text)' \
+	't: insert or update on table "t" violates foreign key constraint "t_n_fkey"' '{"id":2,"n":7}'
+letters "CREATE TABLE t (id bigint, n bigint, name text); CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.name = ''sunday'' THEN RAISE EXCEPTION ''never on Sundays''; END IF; RETURN new; END';
+	CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()" 't: never on Sundays' '{"id":2,"name":"sunday"}'
+
+stored() { [ "$(sql 'SELECT count(*) FROM t')" = 1 ]; }
+follow=true
+name=gone
+spec 'id: .id' '' >spec.yaml
+make 'CREATE TABLE t (id bigint)'
+echo '{"id":1}' >in
+weir run --json spec.yaml 2>stderr &
+pipeline=$!
+wait_until 20 stored
+sql 'DELETE FROM weir_turns'
+echo '{"id":2}' >>in
+wait "$pipeline" && fail "it goes on without its row"
+told <(sed 's/\\"/"/g' stderr) "weir's row for this worker is gone, or somebody else has changed it"
+assert_eq "$(sql 'SELECT count(*) FROM t')" 1 "rows before it"
 
 [ "$n_told" = "$(($(grep -c '^| .* | `.*` |$' "$document") - 1))" ] || fail "$n_told answers were seen, and the tables have $(grep -c '^| .* | `.*` |$' "$document")"

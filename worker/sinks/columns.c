@@ -6,7 +6,8 @@
  *
  *      {"order": {"id": 7}, "tags": ["a"]}  ->  7, NULL, '["a"]', '{"order":{"id":7},"tags":["a"]}'
  *
- * A number stays a number, a string a string, and an array or map becomes its JSON. What an item does not have is NULL, as nil is. An item that
+ * A number stays a number, a string a string, and an array or map becomes its JSON. What an item does not have is NULL, as nil
+ * is. An item that
  * nobody has decoded has one part only, all of it: text, or bytes if it is no UTF-8. What a database would bend in silence (NaN to
  * NULL, a text that is cut off at U+0000) makes the item bad, with a reason, before it gets there.
  */

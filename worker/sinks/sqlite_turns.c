@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One row for each seat and run. Rows of runs that came to their end are removed by the next run; of those that did not, or that still await
- * an item (it may have become a dead letter, which can be given again), after thirty days.
+ * One row for each seat and run. Rows of runs that came to their end are removed by the next run; of those that did not, or that
+ * still await an item (it may have become a dead letter, which can be given again), after thirty days.
  */
 #include "worker/sinks/sqlite_turns.h"
 

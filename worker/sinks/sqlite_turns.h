@@ -12,8 +12,8 @@ struct sqlite_turns {
 };
 
 /*
- * In a transaction of the caller's: makes the table if it is not there, forgets what ended runs have left, and reads what there is. committed: the
- * turn in the cursor. Returns 0, WEIR_CANCELLED, WEIR_FAILED after weir_fail(). sqlite_turns_close() is for all.
+ * In a transaction of the caller's: makes the table if it is not there, forgets what ended runs have left, and reads what there
+ * is. committed: the turn in the cursor. Returns 0, WEIR_CANCELLED, WEIR_FAILED after weir_fail(). sqlite_turns_close() is for all.
  */
 int sqlite_turns_open(struct sqlite_turns *turns, struct sqlite_base *base, struct stored *stored, uint64_t committed);
 void sqlite_turns_close(struct sqlite_turns *turns);

@@ -5,10 +5,11 @@
  *      database     rows of the items + "turn 7 of this seat: items 12..40 of producer 3"     one transaction
  *      weir         inputs taken, cursor: turn 7                                              one commit
  *
- * Killed between the two, the database says 7 and the cursor 6: the items of turn 7 come again, and who they are stands in the database. They
+ * Killed between the two, the database says 7 and the cursor 6: the items of turn 7 come again, and who they are stands in the
+ * database. They
  * may come one by one (the suspect runs alone), between others, and, if the seat is given up, to a sibling. So each row says two things:
- * the items of its turn, and those of earlier turns that were still awaited after it. An awaited item that comes is passed over, and belongs to
- * the turn in which it came: so a row whose turn the cursor has, too, is done with, but for those that it still awaits.
+ * the items of its turn, and those of earlier turns that were still awaited after it. An awaited item that comes is passed over,
+ * and belongs to the turn in which it came: so a row whose turn the cursor has, too, is done with, but for those that it still awaits.
  *
  * A worker knows the rows of its siblings as well, and those of earlier runs: a dead letter that was stored in a run that was killed may be
  * given again in this one.

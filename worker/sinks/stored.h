@@ -23,8 +23,8 @@ struct stored_row {
 void stored_deinit(struct stored *stored);
 
 /*
- * What the database's row of this seat says; NULL: there is none. committed: the turn in the cursor. Returns 0; WEIR_FAILED after weir_fail(): the
- * database has lost turns that were committed; or what stands there is no such row.
+ * What the database's row of this seat says; NULL: there is none. committed: the turn in the cursor. Returns 0; WEIR_FAILED
+ * after weir_fail(): the database has lost turns that were committed; or what stands there is no such row.
  */
 int stored_begin(struct stored *stored, struct weir_context *context, const char *database,
 		 const struct stored_row *row, uint64_t committed);

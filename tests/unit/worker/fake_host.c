@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/must.h"
 #include "tests/unit/worker/fake_host.h"
+#include "tests/unit/worker/fake_identity.h"
 #include "tests/unit/worker/fake_record.h"
 #include "tests/unit/worker/fake_state.h"
 #include "worker/item_key.h"
@@ -305,26 +306,6 @@ static uint32_t fake_worker_index(const struct weir_context *context)
 static uint32_t fake_generation(const struct weir_context *context)
 {
 	return host_of(context)->generation;
-}
-
-static const char *fake_pipeline_name(const struct weir_context *context)
-{
-	(void)context;
-	return "bottle";
-}
-
-static uint64_t fake_run(const struct weir_context *context)
-{
-	return host_of(context)->run;
-}
-
-static int fake_identify(const struct weir_context *context, struct weir_identity *ret_identity)
-{
-	const struct fake_host *host = host_of(context);
-
-	*ret_identity =
-		(struct weir_identity){ .run = host->run, .sequence = host->n_taken - 1, .producer = host->producer };
-	return WEIR_OK;
 }
 
 static const struct heritage_option *fake_option(const struct weir_context *context, const char *name)

@@ -287,6 +287,7 @@ static void test_refused_rows(void **state)
 	assert_non_null(strstr(host.reason, "say ABORT there"));
 	assert_int_equal(fake_host_flush(&host), WEIR_FAILED); /* "a" is not there: nothing may be committed */
 	assert_string_equal(lines("rollback"), "");
+	assert_string_equal(query("rollback", "SELECT count(*) FROM weir_turns"), "0"); /* nor be said to be there */
 	fake_host_deinit(&host);
 }
 
