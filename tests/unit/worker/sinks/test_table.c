@@ -237,7 +237,7 @@ static void work(struct fake_host *host, uint64_t n)
 /* What the table has of a key; -1: nothing. */
 static int number_of(struct table_store *store, int key)
 {
-	char name[8];
+	char name[16];
 	struct table_bytes value;
 
 	snprintf(name, sizeof(name), "%d", key);
