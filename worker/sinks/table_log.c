@@ -91,7 +91,8 @@ void table_log_reset(struct table_log *log)
 {
 	log->written_bytes = 0;
 	log->used_bytes = 0;
-	(void)ftruncate(log->fd, 0); /* room goes back; what stays is nobody's */
+	if (ftruncate(log->fd, 0))
+		return; /* its room does not go back, and is written over */
 }
 
 static int read_whole(const struct table_log *log, unsigned char *bytes)
