@@ -4,7 +4,7 @@
  *
  *      process    the change goes into LMDB's open transaction (own memory) and behind the end of a log (spool, outlives the worker): held
  *      commit     cursor.end := end of the log, by the turn's one commit record
- *      produce    when it is time: the transaction becomes the table's, with mark := end. Then the log is empty, and its items are delivered
+ *      produce    when it is time: the transaction becomes the table's, with mark := end. The log is empty then, its items are delivered
  *
  *      the table                    the log                    cursor
  *      all up to `mark`             base ... end               base, end, how many items

@@ -35,6 +35,6 @@ int table_log_write(struct table_log *log);
 /* It is empty. */
 void table_log_reset(struct table_log *log);
 
-/* Calls apply for each change of the spool, in order, until it says something else than 0. Returns that; -EBADMSG: it makes no sense; -errno. */
+/* Calls apply for each change of the spool, in order, until one is not 0. Returns that; -EBADMSG: it makes no sense; -errno. */
 typedef int table_log_apply(void *data, const struct table_change *change);
 int table_log_replay(const struct table_log *log, table_log_apply *apply, void *data);
