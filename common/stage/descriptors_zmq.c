@@ -27,9 +27,9 @@ static const struct weir_option source_options[] = {
 	{ .name = "type",
 	  .type = WEIR_TYPE_CHOICE,
 	  .required = true,
-	  .choices = "pull|sub",
+	  .choices = "pull|sub|router",
 	  .summary =
-		  "pull: what PUSH sockets send, each message to one of several; sub: what PUB sockets send, each to all",
+		  "pull: what PUSH sockets send, each message to one of several; sub: what PUB sockets send, each to all; router: what REQ and DEALER sockets ask, each answered with ok once it is committed, or refused if it became a dead letter",
 	  .example = "pull" },
 	OPTION_BIND,
 	OPTION_CONNECT,
@@ -67,7 +67,8 @@ const struct weir_stage descriptor_source_zmq = {
 	.description =
 		"Each message is one item. A full lane holds up the peers: PUSH sockets send elsewhere or wait, PUB sockets drop. What "
 		"libzmq has received and the pipeline has not committed when the worker is killed, or the pipeline ends, is lost, and "
-		"no peer is told: these sockets have no answers. The stream has no end but a drain.",
+		"no peer is told: PUSH and PUB sockets have no ear for it. type: router tells each when his request is committed. The "
+		"stream has no end but a drain.",
 	.options = source_options,
 	.n_options = COUNT(source_options),
 };

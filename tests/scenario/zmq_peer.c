@@ -6,6 +6,7 @@
  *                                                          push: stays until it is told to end, for libzmq gives up what it has not read of a
  *                                                          connection that has ended
  *   zmq_peer pull|sub bind|connect ADDRESS [PREFIX]        prints each message in a line, its parts parted by '|'; until it is told to end
+ *   zmq_peer req connect ADDRESS N WORD                    asks "WORD 1" to "WORD N", each until it is answered; prints how often it asked again
  */
 #include <errno.h>
 #include <signal.h>
@@ -74,12 +75,43 @@ static int print_all(void *socket)
 	return 0;
 }
 
+/* Until there is an answer, and never two questions at a time. */
+static int ask_all(void *socket, long n, const char *word)
+{
+	const int yes = 1;
+	long again = 0;
+
+	zmq_setsockopt(socket, ZMQ_REQ_RELAXED, &yes, sizeof(yes));
+	zmq_setsockopt(socket, ZMQ_REQ_CORRELATE, &yes, sizeof(yes));
+	for (long i = 1; i <= n;) {
+		zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
+		char text[64], answer[64];
+
+		if (zmq_send(socket, text, (size_t)snprintf(text, sizeof(text), "%s %ld", word, i), 0) < 0)
+			return complain("ask");
+		if (zmq_poll(&item, 1, 500) == 1) {
+			int length = zmq_recv(socket, answer, sizeof(answer), 0);
+
+			if (length != 2 || memcmp(answer, "ok", 2) != 0)
+				return complain("another answer than ok");
+			i++;
+		} else if (ended) {
+			return complain("told to end");
+		} else {
+			again++;
+		}
+	}
+	printf("%ld\n", again);
+	return 0;
+}
+
 static int type_of(const char *name)
 {
 	return !strcmp(name, "push") ? ZMQ_PUSH :
 	       !strcmp(name, "pull") ? ZMQ_PULL :
 	       !strcmp(name, "pub")  ? ZMQ_XPUB :
 	       !strcmp(name, "sub")  ? ZMQ_SUB :
+	       !strcmp(name, "req")  ? ZMQ_REQ :
 				       -1;
 }
 
@@ -91,6 +123,8 @@ static int talk(void *socket, int argc, char **argv)
 		return complain(argv[3]);
 	if (!strcmp(argv[1], "pull") || !strcmp(argv[1], "sub"))
 		return print_all(socket);
+	if (!strcmp(argv[1], "req"))
+		return argc < 6 ? 2 : ask_all(socket, atol(argv[4]), argv[5]);
 	if (!strcmp(argv[1], "pub") && wait_for_subscriber(socket))
 		return 1;
 	if (argc < 6 || send_all(socket, atol(argv[4]), argv[5], argc > 6 ? (size_t)atol(argv[6]) : 0))
@@ -110,7 +144,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc < 4 || type_of(argv[1]) < 0) {
-		fprintf(stderr, "usage: zmq_peer push|pub|pull|sub bind|connect ADDRESS ...\n");
+		fprintf(stderr, "usage: zmq_peer push|pub|pull|sub|req bind|connect ADDRESS ...\n");
 		return 2;
 	}
 	sigaction(SIGTERM, &action, NULL);

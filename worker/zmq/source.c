@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * source: zmq. Messages of others, over a PULL or a SUB socket.
+ * source: zmq. Messages of others, over a PULL, a SUB or a ROUTER socket.
  *
  *      peers ---> kernel ---> libzmq's thread: at most `queue` messages of each peer ---> parcel ---> item ---> commit
  *                                                                                           |
@@ -11,7 +11,8 @@
  * holds up the peer. A PUSH socket then sends to others, or waits; a PUB socket drops, for that is what it does.
  *
  * What libzmq has received lies in this process and nowhere else: it can't be looked at without being taken, nor kept where the next
- * worker would find it. So what is not committed dies with the worker, and nobody can tell the peer, whose socket has no ear for it.
+ * worker would find it. So what is not committed dies with the worker, and PUSH and PUB sockets have no ear for it. Who asks a ROUTER socket is
+ * told when his request is committed (answers.c); as long as he is not, he asks again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,10 +24,12 @@
 #include "common/base/error.h"
 #include "common/base/quantity.h"
 #include "worker/builtin.h"
+#include "worker/zmq/answers.h"
 #include "worker/zmq/messenger.h"
 #include "worker/zmq/parcel.h"
 
 #define BUDGET 64u
+#define LINGER_MS 1000 /* for the last answers */
 
 enum too_long { TOO_LONG_REJECT, TOO_LONG_CUT, TOO_LONG_FAIL };
 
@@ -38,6 +41,10 @@ struct zmq_source {
 	enum too_long too_long;
 	const char *name; /* of the stream, for reasons */
 	uint64_t number;  /* of messages that have come */
+
+	struct answers *answers; /* NULL: nobody waits for one; owned */
+	const char *word;        /* for the message that is held */
+	bool committed;          /* flush() has come behind the last produce() */
 };
 
 /* ---- opening ---- */
@@ -59,13 +66,28 @@ static int subscribe(struct zmq_source *source, const struct weir_context *conte
 	return 0;
 }
 
+/* A peer who comes again under his name before the end of his last connection was heard of takes it over. */
+static int make_answers(struct zmq_source *source)
+{
+	int r = messenger_set(&source->messenger, ZMQ_ROUTER_MANDATORY, 1);
+
+	source->answers = calloc(1, sizeof(*source->answers));
+	if (!source->answers)
+		return error_origin(-ENOMEM);
+	if (r == 0)
+		r = messenger_set(&source->messenger, ZMQ_ROUTER_HANDOVER, 1);
+	return r == 0 ? messenger_set(&source->messenger, ZMQ_LINGER, LINGER_MS) : r;
+}
+
 static int attach(struct zmq_source *source, struct weir_context *context)
 {
-	bool subscribes = type_is(context, "sub");
-	int r = messenger_open(&source->messenger, context, subscribes ? ZMQ_SUB : ZMQ_PULL);
+	bool subscribes = type_is(context, "sub"), answers = type_is(context, "router");
+	int r = messenger_open(&source->messenger, context, subscribes ? ZMQ_SUB : answers ? ZMQ_ROUTER : ZMQ_PULL);
 
 	if (r == 0 && subscribes)
 		r = subscribe(source, context);
+	if (r == 0 && answers)
+		r = make_answers(source);
 	return r == 0 ? messenger_attach(&source->messenger, context) : r;
 }
 
@@ -76,7 +98,11 @@ static void source_close(struct weir_context *context, void *data)
 	(void)context;
 	if (!source)
 		return;
+	/* What the last turn has committed is told before the connections go: nobody calls produce() any more. */
+	if (source->answers && source->committed)
+		(void)answers_send(source->answers, &source->messenger);
 	messenger_close(&source->messenger);
+	free(source->answers);
 	zmq_msg_close(&source->part);
 	parcel_deinit(&source->parcel);
 	free(source);
@@ -117,12 +143,24 @@ static int source_open(struct weir_context *context, void **ret_source)
 
 /* ---- messages ---- */
 
+static int take_request(struct zmq_source *source)
+{
+	int r = answers_take(source->answers, &source->messenger, &source->parcel, &source->part);
+
+	if (r == MESSENGER_E_EMPTY || r < 0)
+		return r;
+	source->word = r == 0 ? "ok" : NULL;
+	source->number++;
+	source->holds = true;
+	return 0;
+}
+
 /* A whole message: where its first part is, the others are. Returns 0, MESSENGER_E_EMPTY, -errno. */
 static int take(struct zmq_source *source)
 {
-	int r = messenger_receive(&source->messenger, &source->part);
+	int r = source->answers ? take_request(source) : messenger_receive(&source->messenger, &source->part);
 
-	if (r != 0)
+	if (r != 0 || source->answers)
 		return r;
 	parcel_begin(&source->parcel);
 	for (bool more = true; more && r == 0;) {
@@ -137,6 +175,13 @@ static int take(struct zmq_source *source)
 	return error_fold(r);
 }
 
+static int refuse(struct zmq_source *source, int r)
+{
+	if (source->word)
+		source->word = "refused";
+	return r;
+}
+
 static int refuse_too_large(struct zmq_source *source, struct weir_context *context, const void *bytes, size_t n)
 {
 	char size[QUANTITY_TEXT_SIZE], max[QUANTITY_TEXT_SIZE];
@@ -144,10 +189,11 @@ static int refuse_too_large(struct zmq_source *source, struct weir_context *cont
 	quantity_format_count(source->parcel.total_bytes, size);
 	quantity_format_count(source->parcel.size_max_bytes, max);
 	if (source->too_long == TOO_LONG_REJECT)
-		return weir_accept_rejected(context, bytes, n,
-					    "%s: message %" PRIu64 " has %s bytes and an item may have %s; "
-					    "give the stage behind this one a larger `lane:`",
-					    source->name, source->number, size, max);
+		return refuse(source,
+			      weir_accept_rejected(context, bytes, n,
+						   "%s: message %" PRIu64 " has %s bytes and an item may have %s; "
+						   "give the stage behind this one a larger `lane:`",
+						   source->name, source->number, size, max));
 	weir_fail(context, "%s: message %" PRIu64 " has %s bytes and an item may have %s", source->name, source->number,
 		  size, max);
 	return WEIR_FAILED;
@@ -162,35 +208,68 @@ static int hand_on(struct zmq_source *source, struct weir_context *context)
 	int r;
 
 	if (unfit)
-		return weir_accept_rejected(context, bytes, n, "%s: message %" PRIu64 " has %u parts: %s", source->name,
-					    source->number, source->parcel.n_parts, unfit);
+		return refuse(source,
+			      weir_accept_rejected(context, bytes, n, "%s: message %" PRIu64 " has %u parts: %s",
+						   source->name, source->number, source->parcel.n_parts, unfit));
+	if (source->answers && !source->word)
+		return weir_accept_rejected(context, bytes, n,
+					    "%s: message %" PRIu64 " has an envelope of more than %d bytes, "
+					    "or a part of it has more than 255: nobody can be answered",
+					    source->name, source->number, ANSWERS_ENVELOPE_MAX);
 	if (source->parcel.total_bytes > n && source->too_long != TOO_LONG_CUT)
 		return refuse_too_large(source, context, bytes, n);
 	weir_place(context, source->name, source->number);
 	r = weir_emit(context, WEIR_ALL_OUTPUTS, bytes, n);
-	return r == WEIR_REJECTED ? 0 : r;
+	return r == WEIR_REJECTED ? refuse(source, 0) : r;
+}
+
+/* It is an item, or a dead letter. */
+static void settle(struct zmq_source *source)
+{
+	source->holds = false;
+	if (source->answers && source->word)
+		answers_note(source->answers, source->word);
+}
+
+static int wait_for_more(struct zmq_source *source, struct weir_context *context)
+{
+	/* Answers wait for the commit alone, which is next. */
+	weir_watch(context, messenger_fd(&source->messenger), POLLIN, source->answers && source->answers->n ? 1 : 0);
+	return WEIR_WAIT;
 }
 
 static int source_produce(struct weir_context *context, void *data)
 {
 	struct zmq_source *source = data;
+	unsigned budget = source->answers ? ANSWERS_MAX : BUDGET;
+	int r = 0;
 
-	for (unsigned i = 0; i < BUDGET; i++) {
-		int r = source->holds ? 0 : take(source);
-
+	if (source->answers && source->committed)
+		r = answers_send(source->answers, &source->messenger);
+	source->committed = false;
+	for (unsigned i = source->answers ? source->answers->n : 0; i < budget && r == 0; i++) {
+		r = source->holds ? 0 : take(source);
 		if (r == MESSENGER_E_EMPTY) {
-			if (messenger_can(&source->messenger, ZMQ_POLLIN))
-				continue;
-			weir_watch(context, messenger_fd(&source->messenger), POLLIN, 0);
-			return WEIR_WAIT;
+			r = 0;
+			if (!messenger_can(&source->messenger, ZMQ_POLLIN))
+				return wait_for_more(source, context);
+			continue;
 		}
 		if (r == 0)
 			r = hand_on(source, context);
-		if (r != 0)
-			return r == WEIR_FULL ? WEIR_MORE : r;
-		source->holds = false;
+		if (r == 0)
+			settle(source);
 	}
-	return WEIR_MORE;
+	return r == 0 || r == WEIR_FULL ? WEIR_MORE : r;
+}
+
+static int source_flush(struct weir_context *context, void *data)
+{
+	struct zmq_source *source = data;
+
+	(void)context;
+	source->committed = true;
+	return 0;
 }
 
 static int source_check(struct weir_context *context)
@@ -216,6 +295,7 @@ static int source_check(struct weir_context *context)
 const struct weir_stage zmq_source_callbacks = {
 	.open = source_open,
 	.produce = source_produce,
+	.flush = source_flush,
 	.close = source_close,
 	.check = source_check,
 };
