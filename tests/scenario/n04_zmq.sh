@@ -71,7 +71,7 @@ weir run --json open.yaml 2>stderr &
 run=$!
 wait_until 30 running work
 for i in 1 2 3 4 5 6 7 8; do
-	{ printf 'GET /%d HTTP/1.1\r\nHost: somebody\r\nUser-Agent: %080d\r\n\r\n' "$i" 0 >"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null
+	(printf 'GET /%d HTTP/1.1\r\nHost: somebody\r\nUser-Agent: %080d\r\n\r\n' "$i" 0 >"/dev/tcp/127.0.0.1/$port") 2>/dev/null # hung up on, in the middle
 done
 exec 9<>"/dev/tcp/127.0.0.1/$port"
 sed 's/pipeline: work/pipeline: other/; s/path: kept2/path: other/' open.yaml >other.yaml
