@@ -31,6 +31,9 @@ assert_eq "$(grep -c '{"who":"root","user":{"user":"root","password":"x","uid":"
 (cd "$WEIR_SOURCE" && weir run configs/frame.yaml) >out 2>stderr || fail "exit code $? of frame: $(cat stderr)"
 assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; print s ": " length(s) }' | sort | sha256sum)" frame
 
+assert_exit 0 weir run "$WEIR_SOURCE/configs/cron.yaml" >out
+assert_eq "$(awk '$2 ~ /^....-..-..T..:..:..Z$/ { print $1 }' out | tr '\n' ' ')" "1 2 3 " "times of cron"
+
 # The service: runs until it is told to stop, and then says everything that it has started to say.
 weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
 wait_until 20 grep -q 'tick 2' out
