@@ -75,6 +75,8 @@ static void add_names(const struct plan *plan, const struct plan_edge *edge, str
 {
 	const char *name, *before = "";
 
+	if (plan->stages[edge->from].has_errors)
+		text_add(text, edge->names & WEIR_OUTPUT_ITEMS ? "items errors" : "errors");
 	for (uint32_t i = 0; i < 64 && (name = plan_output_name(&plan->stages[edge->from], i)); i++)
 		if (edge->names >> i & 1) {
 			text_printf(text, "%s%s", before, name);
@@ -97,7 +99,7 @@ static void add_admission(const struct plan *plan, const struct plan_stage *stag
 		if (edge->feedback)
 			text_printf(text, "%sback from %s, credit %u", text->length ? ", " : "",
 				    plan->stages[edge->from].name, edge->credit);
-		if (edge->names) {
+		if (edge->names && !(plan->stages[edge->from].has_errors && edge->names == WEIR_OUTPUT_ITEMS)) {
 			text_printf(text, "%sof %s: ", text->length ? ", " : "", plan->stages[edge->from].name);
 			add_names(plan, edge, text);
 		}

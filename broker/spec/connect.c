@@ -56,7 +56,6 @@ static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint3
 {
 	struct stage_reading *stage = &reading->stages[to];
 
-	reading->stages[from].consumed = true;
 	reading->stages[from].names_consumed |= names;
 	if (from == to) {
 		reading_error(reading, position, NULL, "stage '%s' reads from itself", name_of(reading, to));
@@ -81,12 +80,32 @@ static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint3
 	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, credit, names, position };
 }
 
+/* Of a stage with an output `errors`, or with none that has a name. Returns false, with a message. */
+static bool find_plain_output(struct reading *reading, uint32_t from, const char *output, struct spec_position position,
+			      uint64_t *ret_names)
+{
+	const struct stage_reading *stage = &reading->stages[from];
+	bool has_errors = reading->plan->stages[from].has_errors;
+
+	if (has_errors)
+		*ret_names = output ? WEIR_OUTPUT_ERRORS : WEIR_OUTPUT_ITEMS;
+	if (!output || (has_errors && strcmp(output, "errors") == 0))
+		return true;
+	if (has_errors)
+		reading_error(reading, position, NULL, "'%s' has no output '%s': it has '%s' and '%s.errors'",
+			      name_of(reading, from), output, name_of(reading, from), name_of(reading, from));
+	else if (stage->descriptor)
+		reading_error(reading, position, NULL, "the output of '%s' has no name: write '%s'",
+			      name_of(reading, from), name_of(reading, from));
+	return false;
+}
+
 /* Whether the stage's outputs have names goes with whether one is given. Returns false, with a message. */
 static bool find_output(struct reading *reading, uint32_t from, const char *output, struct spec_position position,
 			uint64_t *ret_names)
 {
 	_cleanup_(text_deinit) struct text list = TEXT_NULL;
-	bool has_names = reading->plan->stages[from].names_outputs;
+	bool has_names = reading->plan->stages[from].names_outputs, found = true;
 
 	*ret_names = 0;
 	if (has_names && output) {
@@ -96,12 +115,12 @@ static bool find_output(struct reading *reading, uint32_t from, const char *outp
 		reading_error(reading, position, NULL, "the outputs of '%s' have names: say which, of %s",
 			      name_of(reading, from), text_get(&list));
 		reading->stages[from].names_consumed = reading_output_all(reading, from);
-	} else if (output && reading->stages[from].descriptor) {
-		reading_error(reading, position, NULL, "the output of '%s' has no name: write '%s'",
-			      name_of(reading, from), name_of(reading, from));
+	} else {
+		found = find_plain_output(reading, from, output, position, ret_names);
 	}
-	reading->stages[from].consumed = true;
-	return has_names ? *ret_names : !output;
+	if (!found || !reading->plan->stages[from].has_errors || *ret_names & WEIR_OUTPUT_ITEMS)
+		reading->stages[from].consumed = true;
+	return has_names ? *ret_names : found;
 }
 
 /* "stage", or "stage.output", which is cut at the dot. Returns the stage, or -1; *ret_output points into the word; NULL: none. */

@@ -65,6 +65,7 @@ struct plan_stage {
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
 	bool names_outputs; /* WEIR_STAGE_NAMES_OUTPUTS */
+	bool has_errors;    /* WEIR_STAGE_ERRORS_OUTPUT */
 	bool forwards;      /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
 	uint32_t *origins;  /* stages whose lanes its items may refer to, each once */
 	uint32_t n_origins;

@@ -24,6 +24,11 @@ enum flow {
 	FLOW_UNKNOWN = FLOW_TEXT | FLOW_STRUCTURED
 };
 
+/* What each stage is given, and emits; by its number. */
+struct flows {
+	enum flow *in, *out;
+};
+
 /* The format that the stage says for `decode` or `encode`; NULL: none, or raw. */
 static const char *format_of(const struct plan_stage *stage, const char *name)
 {
@@ -85,35 +90,50 @@ static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum
 		return flow_out_of_frame(&reading->plan->stages[index], in);
 	if (stage->descriptor->role == WEIR_SOURCE || is_builtin(stage, "exec"))
 		return FLOW_TEXT;
+	if (is_builtin(stage, "parse"))
+		return in == FLOW_NONE ? FLOW_NONE : FLOW_STRUCTURED;
 	return flow_said_by(&reading->plan->stages[index], in);
 }
 
-static enum flow flow_into(const struct reading *reading, const enum flow *out, uint32_t index)
+/* What comes over one edge: an output `errors` hands on what its stage was given. */
+static enum flow flow_over(const struct reading *reading, const struct flows *flows, const struct reading_input *input)
+{
+	bool errors = reading->plan->stages[input->from].has_errors;
+	enum flow over = FLOW_NONE;
+
+	if (!errors || input->names & WEIR_OUTPUT_ITEMS)
+		over |= flows->out[input->from];
+	if (errors && input->names & WEIR_OUTPUT_ERRORS)
+		over |= flows->in[input->from];
+	return over;
+}
+
+static enum flow flow_into(const struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
 	enum flow in = stage->inputs_wrong ? FLOW_UNKNOWN : FLOW_NONE;
 
 	for (uint32_t i = 0; i < stage->n_inputs; i++)
-		in |= out[stage->inputs[i].from];
+		in |= flow_over(reading, flows, &stage->inputs[i]);
 	return in;
 }
 
-/* What each stage emits. Loops settle, for a flow is only ever added to. */
-static enum flow *find_flows(const struct reading *reading)
+/* Loops settle, for a flow is only ever added to. */
+static void find_flows(const struct reading *reading, struct flows *flows)
 {
-	enum flow *out = spec_alloc(reading->n_stages, sizeof(*out));
 	bool changed = true;
 
 	while (changed) {
 		changed = false;
 		for (uint32_t i = 0; i < reading->n_stages; i++) {
-			enum flow flow = out[i] | flow_out_of(reading, i, flow_into(reading, out, i));
+			enum flow in = flows->in[i] | flow_into(reading, flows, i);
+			enum flow out = flows->out[i] | flow_out_of(reading, i, in);
 
-			changed = changed || flow != out[i];
-			out[i] = flow;
+			changed = changed || in != flows->in[i] || out != flows->out[i];
+			flows->in[i] = in;
+			flows->out[i] = out;
 		}
 	}
-	return out;
 }
 
 static struct spec_position place(const struct stage_reading *stage, const struct plan_stage *planned, int key)
@@ -163,7 +183,7 @@ static void check_spools(struct reading *reading, const struct stage_reading *st
 }
 
 /* Who has made the items so, for messages: a source, or a stage that says so itself; the first that there is. */
-static const char *origin_of(const struct reading *reading, const enum flow *out, uint32_t index, enum flow flow)
+static const char *origin_of(const struct reading *reading, const struct flows *flows, uint32_t index, enum flow flow)
 {
 	for (uint32_t depth = 0; depth < reading->n_stages; depth++) {
 		const struct stage_reading *stage = &reading->stages[index];
@@ -172,7 +192,7 @@ static const char *origin_of(const struct reading *reading, const enum flow *out
 		if (emits_of(&reading->plan->stages[index]))
 			break;
 		for (uint32_t i = 0; i < stage->n_inputs && !found; i++) {
-			found = out[stage->inputs[i].from] & flow;
+			found = flow_over(reading, flows, &stage->inputs[i]) & flow;
 			if (found)
 				index = stage->inputs[i].from;
 		}
@@ -182,21 +202,19 @@ static const char *origin_of(const struct reading *reading, const enum flow *out
 	return reading->plan->stages[index].name ? reading->plan->stages[index].name : "?";
 }
 
-static struct spec_position place_of_items(const struct plan_stage *stage)
+static struct spec_position place_of(const struct heritage_option *option)
 {
-	const struct heritage_option *items = plan_option(stage, "items");
-
-	return (struct spec_position){ items->line, items->column };
+	return (struct spec_position){ option->line, option->column };
 }
 
 /* What was not said follows from what comes. */
-static void choose_items(const struct reading *reading, const enum flow *out, uint32_t index)
+static void choose_items(const struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	struct plan_stage *planned = &reading->plan->stages[index];
 	struct heritage_option items = { .type = HERITAGE_STRING };
 
 	if (!plan_is_frame(planned) || plan_option(planned, "items") ||
-	    flow_into(reading, out, index) != FLOW_STRUCTURED)
+	    flow_into(reading, flows, index) != FLOW_STRUCTURED)
 		return;
 	items.name = spec_strdup("items");
 	items.string = spec_strdup("values");
@@ -204,11 +222,11 @@ static void choose_items(const struct reading *reading, const enum flow *out, ui
 }
 
 /* Lines are all that these work on. */
-static void check_reader(struct reading *reading, const enum flow *out, uint32_t index)
+static void check_reader(struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
 	const struct plan_stage *planned = &reading->plan->stages[index];
-	enum flow in = flow_into(reading, out, index);
+	enum flow in = flow_into(reading, flows, index);
 	bool is_sink = stage->descriptor->role == WEIR_SINK;
 
 	if (stage->descriptor->role == WEIR_SOURCE || in == FLOW_NONE || in == FLOW_UNKNOWN ||
@@ -216,39 +234,52 @@ static void check_reader(struct reading *reading, const enum flow *out, uint32_t
 		return;
 	if (plan_is_frame(planned)) {
 		if (in == FLOW_TEXT && has_items(planned, "values"))
-			reading_error(reading, place_of_items(planned),
+			reading_error(reading, place_of(plan_option(planned, "items")),
 				      "say at the source what its records are, as in decode: json; or leave items out",
 				      "items: values wants structured items, and what comes from '%s' is text",
-				      origin_of(reading, out, index, FLOW_TEXT));
+				      origin_of(reading, flows, index, FLOW_TEXT));
 	} else if (is_sink && format_of(planned, "encode")) {
 		if (in == FLOW_TEXT)
 			reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
 				      "say at the source what its records are, as in decode: json; or leave encode out",
 				      "encode wants structured items, and what comes from '%s' is text",
-				      origin_of(reading, out, index, FLOW_TEXT));
+				      origin_of(reading, flows, index, FLOW_TEXT));
 	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && !is_sink && is_builtin(stage, "exec")) {
 		reading_error(reading, stage->kind_node->position,
 			      "leave decode out: the program is then given the text as it is",
 			      "a program reads lines, and what comes from '%s' is decoded",
-			      origin_of(reading, out, index, FLOW_STRUCTURED));
+			      origin_of(reading, flows, index, FLOW_STRUCTURED));
 	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
 		   !is_builtin(stage, "discard") && !is_builtin(stage, "table") && !is_builtin(stage, "sqlite") &&
 		   !is_builtin(stage, "postgres")) {
 		reading_error(reading, stage->kind_node->position, "say how they are written: encode: json",
 			      "'%s' writes lines, and what comes from '%s' is decoded",
-			      planned->name ? planned->name : "?", origin_of(reading, out, index, FLOW_STRUCTURED));
+			      planned->name ? planned->name : "?", origin_of(reading, flows, index, FLOW_STRUCTURED));
 	}
 }
 
+/* Text has no members. */
+static void check_member(struct reading *reading, const struct flows *flows, uint32_t index)
+{
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	const struct heritage_option *field =
+		is_builtin(&reading->stages[index], "parse") ? plan_option(planned, "field") : NULL;
+
+	if (field && flow_into(reading, flows, index) == FLOW_TEXT)
+		reading_error(reading, place_of(field), "leave field out: the text is the whole item",
+			      "field names a member of structured items, and what comes from '%s' is text",
+			      origin_of(reading, flows, index, FLOW_TEXT));
+}
+
 /* A key that is looked for in the bytes of msgpack is found, and means nothing. */
-static void check_key(struct reading *reading, const enum flow *out, uint32_t index)
+static void check_key(struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	const struct stage_reading *stage = &reading->stages[index];
 	const struct plan_stage *planned = &reading->plan->stages[index];
 	struct key_expression expression = KEY_EXPRESSION_NULL;
 
-	if (!planned->balance_key || flow_into(reading, out, index) != FLOW_STRUCTURED ||
+	if (!planned->balance_key || flow_into(reading, flows, index) != FLOW_STRUCTURED ||
 	    key_expression_parse(planned->balance_key, &expression, &why) != 0)
 		return;
 	if (expression.kind == KEY_KIND_FIELD || expression.kind == KEY_KIND_BYTES)
@@ -260,10 +291,10 @@ static void check_key(struct reading *reading, const enum flow *out, uint32_t in
 }
 
 /* The stage is told: weir_form(). A sink whose items are encoded is given text. */
-static void tell_form(struct reading *reading, const enum flow *out, uint32_t index)
+static void tell_form(struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	const struct plan_stage *planned = &reading->plan->stages[index];
-	enum flow in = format_of(planned, "encode") ? FLOW_TEXT : flow_into(reading, out, index);
+	enum flow in = format_of(planned, "encode") ? FLOW_TEXT : flow_into(reading, flows, index);
 	struct heritage_option form = { .type = HERITAGE_NUMBER,
 					.number = in == FLOW_UNKNOWN ? WEIR_FORM_UNKNOWN : (int64_t)in };
 
@@ -275,8 +306,11 @@ static void tell_form(struct reading *reading, const enum flow *out, uint32_t in
 
 void reading_record_rules(struct reading *reading)
 {
-	_cleanup_(free) enum flow *out = find_flows(reading);
+	_cleanup_(free) enum flow *in = spec_alloc(reading->n_stages, sizeof(*in));
+	_cleanup_(free) enum flow *out = spec_alloc(reading->n_stages, sizeof(*out));
+	struct flows flows = { in, out };
 
+	find_flows(reading, &flows);
 	for (uint32_t i = 0; i < reading->n_stages; i++) {
 		const struct stage_reading *stage = &reading->stages[i];
 		const struct plan_stage *planned = &reading->plan->stages[i];
@@ -286,9 +320,10 @@ void reading_record_rules(struct reading *reading)
 		check_role(reading, stage, planned);
 		check_exec(reading, stage, planned);
 		check_spools(reading, stage, planned);
-		check_reader(reading, out, i);
-		check_key(reading, out, i);
-		tell_form(reading, out, i);
-		choose_items(reading, out, i);
+		check_reader(reading, &flows, i);
+		check_member(reading, &flows, i);
+		check_key(reading, &flows, i);
+		tell_form(reading, &flows, i);
+		choose_items(reading, &flows, i);
 	}
 }

@@ -409,6 +409,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 			planned->state_bytes = (uint64_t)value_number(&stage->values[STAGE_KEY_STATE], INT64_MAX);
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		planned->names_outputs = stage->descriptor->flags & WEIR_STAGE_NAMES_OUTPUTS;
+		planned->has_errors = stage->descriptor->flags & WEIR_STAGE_ERRORS_OUTPUT;
 		if (stage->descriptor->flags & WEIR_STAGE_DEFERS && !stage->values[STAGE_KEY_IN_FLIGHT].key)
 			planned->in_flight = DEFERRED_IN_FLIGHT;
 		if (!stage->description)

@@ -178,13 +178,23 @@ static bool list_read(struct reading *reading, const struct weir_option *option,
 	return fine;
 }
 
+/* Names of outputs are part of what others say in `from`; those of other maps are theirs. */
+static bool pair_name_check(const struct weir_option *option, const char *name, struct text *why)
+{
+	if (strcmp(option->name, "routes") == 0)
+		return name_check(name, why);
+	if (!name[0])
+		text_add(why, "is no name");
+	return name[0];
+}
+
 static bool pair_check(struct reading *reading, const struct weir_option *option, const struct yaml_pair *pair)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 	if (pair->key->wrong || pair->value->wrong)
 		return false;
-	if (!name_check(pair->key->value, &why)) {
+	if (!pair_name_check(option, pair->key->value, &why)) {
 		reading_error(reading, pair->key->position, NULL, "'%s' in %s %s", pair->key->value, option->name,
 			      text_get(&why));
 		return false;

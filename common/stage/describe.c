@@ -53,6 +53,8 @@ static bool stage_is_fine(const struct weir_stage *stage)
 		return false;
 	if (stage->n_options && !stage->options)
 		return false;
+	if (stage->flags & WEIR_STAGE_NAMES_OUTPUTS && stage->flags & WEIR_STAGE_ERRORS_OUTPUT)
+		return false;
 	for (size_t i = 0; i < stage->n_options; i++)
 		if (!option_is_fine(&stage->options[i]))
 			return false;

@@ -78,9 +78,16 @@ struct weir_option {
 #define WEIR_STAGE_STATE_IF_GIVEN 16u
 /* It puts its items aside, weir_defer(): in_flight is 1000 unless the spec says how many. */
 #define WEIR_STAGE_DEFERS 32u
+/*
+ * Beside its output it has one for what it can do nothing with, unchanged: `from: stage.errors`. Nobody need read that; then the stage
+ * refuses such items, weir_reject(). Not together with WEIR_STAGE_NAMES_OUTPUTS.
+ */
+#define WEIR_STAGE_ERRORS_OUTPUT 64u
+/* A source with people at its door: while the pipeline drains its produce() is called, too, and weir_draining() says so. */
+#define WEIR_STAGE_ANSWERS 128u
 #define WEIR_STAGE_FLAGS                                                                         \
 	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS | \
-	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS)
+	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS | WEIR_STAGE_ERRORS_OUTPUT | WEIR_STAGE_ANSWERS)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */
@@ -180,8 +187,10 @@ const char *weir_input_name(const struct weir_context *context, uint32_t input);
 
 /*
  * WEIR_STAGE_NAMES_OUTPUTS: which names this output edge stands for: bit i for the i-th name in `routes`, the next one for `default` if
- * that is none of them. 0: the stage's outputs have no names.
+ * that is none of them. WEIR_STAGE_ERRORS_OUTPUT: WEIR_OUTPUT_ITEMS, WEIR_OUTPUT_ERRORS, or both. 0: the stage's outputs have no names.
  */
+#define WEIR_OUTPUT_ITEMS UINT64_C(1)
+#define WEIR_OUTPUT_ERRORS UINT64_C(2)
 uint64_t weir_output_names(const struct weir_context *context, uint32_t output);
 
 /* The stage's private cursor (cursor_size_bytes, 8-byte aligned): it is committed with the turn. Owned by the runtime. */

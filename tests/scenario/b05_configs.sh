@@ -33,6 +33,8 @@ assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; p
 
 assert_exit 0 weir run "$WEIR_SOURCE/configs/cron.yaml" >out
 assert_eq "$(awk '$2 ~ /^....-..-..T..:..:..Z$/ { print $1 }' out | tr '\n' ' ')" "1 2 3 " "times of cron"
+assert_exit 0 weir run "$WEIR_SOURCE/configs/fields.yaml" >out
+assert_eq "$(LC_ALL=C sort out | sed -n '1p;$p;5p' | tr '\n' ' ')" '-- restarted -- {"level":"info","msg":"it is 3","ms":13.5} {"ip":"10.0.0.4","at":"2026-11-22T05:00:04Z","method":"GET","path":"/4","status":200,"bytes":54} ' fields
 
 # The service: runs until it is told to stop, and then says everything that it has started to say.
 weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
