@@ -50,6 +50,10 @@ static void check_workers(struct reading *reading, const struct stage_reading *s
 		reading_error(reading, position, NULL,
 			      "sample counts in one worker, not %u: each would choose by numbers of its own",
 			      planned->workers);
+	else if (planned->workers > 1 && is_kind(stage, WEIR_OPERATOR, "merge"))
+		reading_error(reading, position, NULL,
+			      "merge has all inputs in one worker, not %u: each would merge its own share",
+			      planned->workers);
 	else if (planned->workers > 1 && stage->descriptor->role == WEIR_SOURCE)
 		reading_error(reading, position, NULL,
 			      "a source has one worker, not %u: start a second source stage instead", planned->workers);
@@ -101,6 +105,19 @@ static void check_order(struct reading *reading, const struct stage_reading *sta
 		reading_error(reading, position, NULL,
 			      "order: fifo has no order to keep: '%s' has %u workers and no 'order: fifo' itself",
 			      from->name ? from->name : "?", from->workers);
+}
+
+/* What several workers make at once is sorted by nothing. */
+static void check_merge(struct reading *reading, const struct stage_reading *stage)
+{
+	for (uint32_t i = 0; i < stage->n_inputs; i++) {
+		const struct plan_stage *from = &reading->plan->stages[stage->inputs[i].from];
+
+		if (from->workers > 1 && !is_ordered(from))
+			reading_error(reading, stage->inputs[i].position, "give it order: fifo, or workers: 1",
+				      "merge wants inputs that are sorted, and '%s' has %u workers and no order",
+				      from->name, from->workers);
+	}
 }
 
 /* Two options that say the same in two ways, of which one is needed. A wrong value is somebody else's error. */
@@ -263,6 +280,8 @@ void reading_rules(struct reading *reading)
 			check_batch(reading, stage);
 		if (planned->names_outputs)
 			check_default_name(reading, planned);
+		if (is_kind(stage, WEIR_OPERATOR, "merge"))
+			check_merge(reading, stage);
 		if (is_kind(stage, WEIR_OPERATOR, "lua"))
 			check_one_of(reading, stage, "script", "file");
 		if (is_exec(stage)) {

@@ -70,7 +70,7 @@ void reading_state_rules(struct reading *reading, uint32_t index)
 			      "'state' says how much a stage may remember, and %s remembers nothing: drop it",
 			      planned->kind);
 	if (reading_keeps_state(stage) && planned->workers > 1 && planned->balance != HERITAGE_BALANCE_KEY &&
-	    !stage->values[STAGE_KEY_BALANCE].wrong)
+	    !stage->values[STAGE_KEY_BALANCE].wrong && !is_kind(stage, "merge")) /* which is never for several */
 		reading_error(
 			reading, value_position(&stage->values[STAGE_KEY_WORKERS], planned->position),
 			"which part of an item is the key? balance: key(.customer)",

@@ -36,6 +36,9 @@ assert_eq "$(awk '$2 ~ /^....-..-..T..:..:..Z$/ { print $1 }' out | tr '\n' ' ')
 assert_exit 0 weir run "$WEIR_SOURCE/configs/fields.yaml" >out
 assert_eq "$(LC_ALL=C sort out | sed -n '1p;$p;5p' | tr '\n' ' ')" '-- restarted -- {"level":"info","msg":"it is 3","ms":13.5} {"ip":"10.0.0.4","at":"2026-11-22T05:00:04Z","method":"GET","path":"/4","status":200,"bytes":54} ' fields
 
+assert_exit 0 weir run "$WEIR_SOURCE/configs/merge.yaml" >out
+assert_eq "$(tr -cd '0-9\n' <out | tr '\n' ' ')" '1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 10 10 10 11 11 12 12 ' merge
+
 # The service: runs until it is told to stop, and then says everything that it has started to say.
 weir run "$WEIR_SOURCE/configs/clock.yaml" >out 2>stderr &
 wait_until 20 grep -q 'tick 2' out

@@ -76,8 +76,9 @@ stages:
     pattern: '(*NO_START_OPT)(?i)^(?:(?<long>(?:.{60000}){20}).*?\k<long>;|.*.*.*(?<a>\w)=(?<b>\w))'
   - {name: show, sink: stdout, encode: json}
 YAML
-assert_exit 3 timeout 100 weir run --json --progress=never slow.yaml >out 2>log
+assert_exit 3 timeout 100 weir run --json --progress=never slow.yaml >out
 assert_eq "$(tr '\n' ' ' <out)" '{"a":"a","b":"b"} {"a":"c","b":"d"} ' "what came behind it"
 weir dlq ls slow >letters
 assert_eq "$(grep -c "the pattern was still at work when the stage's deadline was over\$" letters)" 1 "$(cat letters)"
 assert_eq "$(grep -c "the pattern was still at work when the stage's deadline was over, in a function that can't be stopped" letters)" 1 "$(cat letters)"
+assert_eq "$(restarts stderr)" 1 "workers that it has cost"
