@@ -34,7 +34,7 @@ assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; p
 assert_exit 0 weir run "$WEIR_SOURCE/configs/cron.yaml" >out
 assert_eq "$(awk '$2 ~ /^....-..-..T..:..:..Z$/ { print $1 }' out | tr '\n' ' ')" "1 2 3 " "times of cron"
 assert_exit 0 weir run "$WEIR_SOURCE/configs/fields.yaml" >out
-assert_eq "$(LC_ALL=C sort out | sed -n '1p;$p;5p' | tr '\n' ' ')" '-- restarted -- {"level":"info","msg":"it is 3","ms":13.5} {"ip":"10.0.0.4","at":"2026-11-22T05:00:04Z","method":"GET","path":"/4","status":200,"bytes":54} ' fields
+assert_eq "$(LC_ALL=C sort out | sed -n '1p;$p;5p' | tr '\n' ' ')" '-- restarted -- {"ip":"10.0.0.4","at":"2026-11-22T05:00:04Z","method":"GET","path":"/4","status":200,"bytes":54} {"level":"info","msg":"it is 3","ms":13.5} ' fields
 
 assert_exit 0 weir run "$WEIR_SOURCE/configs/merge.yaml" >out
 assert_eq "$(tr -cd '0-9\n' <out | tr '\n' ' ')" '1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 10 10 10 11 11 12 12 ' merge
