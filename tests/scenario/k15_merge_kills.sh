@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # merge while everybody is killed: each item once, in its place, none of those past the snapshot, whatever was held at the time.
 # seconds: 300
-rows=$(rounds 15000 400000)
-kills=$(rounds 12 500)
+rows=$(rounds 60000 400000)
+kills=$(rounds 30 500)
 for name in a b c d; do
 	awk -v name=$name -v rows="$rows" -v seed=$RANDOM 'BEGIN { srand(seed); for (i = 0; i < rows; i++) { k += int(rand() * 4); printf "{\"k\":%d,\"of\":\"%s\",\"i\":%d}\n", k, name, i } }' >in.$name
 done
