@@ -36,15 +36,15 @@
 #include "worker/retire.h"
 #include "worker/wait.h"
 
-/* Where the complete items end: behind it lies only what the item in hand has built. */
-static uint64_t complete_end(const struct worker *worker, const struct output_lane *lane)
+uint64_t admission_complete_end(const struct worker *worker, const struct output_lane *lane)
 {
 	return lane->mark_item == worker->item_number ? lane->mark : lane->lane.built;
 }
 
 bool admission_lane_empty(const struct worker *worker, const struct output_lane *lane)
 {
-	return load_acquire(&lane->lane.peer->done) == complete_end(worker, lane); /* [L4] mate: commit_store */
+	return load_acquire(&lane->lane.peer->done) ==
+	       admission_complete_end(worker, lane); /* [L4] mate: commit_store */
 }
 
 int admission_reserve(const struct worker *worker, const struct output_edge *edge, uint32_t lane, size_t size_bytes,
@@ -71,7 +71,7 @@ int admission_drop_old(const struct worker *worker, const struct output_edge *ed
 		       void **ret_payload)
 {
 	struct output_lane *output = &edge->lanes[lane];
-	int r = complete_end(worker, output) == output->lane.tail ?
+	int r = admission_complete_end(worker, output) == output->lane.tail ?
 			lane_out_drop(&output->lane, baggage_size(worker) + size_bytes) :
 			LANE_E_FULL;
 
@@ -111,7 +111,7 @@ bool admission_gives_up(const struct worker *worker, const struct output_edge *e
 	    (worker->phase != PHASE_RUN || worker->stage.role != WEIR_SOURCE))
 		return true;
 	for (uint32_t i = 0; i < edge->n_lanes; i++)
-		if (complete_end(worker, &edge->lanes[i]) != edge->lanes[i].lane.tail)
+		if (admission_complete_end(worker, &edge->lanes[i]) != edge->lanes[i].lane.tail)
 			return false;
 	return true;
 }

@@ -50,6 +50,9 @@ static inline bool admission_never_waits(const struct output_edge *edge)
 	return edge->heritage->full != HERITAGE_FULL_BLOCK;
 }
 
+/* Where the complete items end: behind it lies only what the item in hand has built. */
+uint64_t admission_complete_end(const struct worker *worker, const struct output_lane *lane);
+
 /* True if the lane has nothing in it that its reader has not done, but for what the item in hand has put there. */
 bool admission_lane_empty(const struct worker *worker, const struct output_lane *lane);
 

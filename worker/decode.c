@@ -27,6 +27,7 @@
 #include "common/record/json.h"
 #include "common/record/msgpack_format.h"
 #include "common/record/text_format.h"
+#include "worker/group.h"
 #include "worker/header_log.h"
 #include "worker/output.h"
 #include "worker/record_option.h"
@@ -164,7 +165,8 @@ static int drop(struct worker *worker)
 	worker->cursor.ledger[LEDGER_FILTERED]++;
 	worker->step.n_complete++; /* else a loop that only drops would never commit */
 	worker->changed = true;
-	return WEIR_REJECTED;
+	return worker->group.is_open ? DECODE_E_NONE :
+				       WEIR_REJECTED; /* the others of a group are what is asked about */
 }
 
 static int refuse(struct worker *worker, const void *text, size_t size_bytes, const char *why)
@@ -179,6 +181,8 @@ static int refuse(struct worker *worker, const void *text, size_t size_bytes, co
 			 why);
 	if (decode->bad == DECODE_DROP)
 		return drop(worker);
+	if (decode->bad == DECODE_REJECT && worker->group.is_open)
+		return group_refuse(worker, reason);
 	if (decode->bad == DECODE_REJECT)
 		return worker->context.host->accept_rejected(&worker->context, text, size_bytes, reason) == 0 ?
 			       WEIR_REJECTED :

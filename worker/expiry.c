@@ -90,7 +90,8 @@ bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 /* Which item waits is told by the number that it would get. */
 void expiry_begin_wait(struct worker *worker)
 {
-	uint64_t sequence = worker->cursor.sequence + worker->item_emitted;
+	/* A group waits as a whole, whichever item of it finds no room. */
+	uint64_t sequence = worker->cursor.sequence + (worker->group.is_open ? 0 : worker->item_emitted);
 
 	if (!worker->heritage.admission_ns || worker->stage.role != WEIR_SOURCE ||
 	    (worker->door.since_ns && worker->door.sequence == sequence))

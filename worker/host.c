@@ -15,6 +15,7 @@
 #include "worker/decode.h"
 #include "worker/encode.h"
 #include "worker/expiry.h"
+#include "worker/group.h"
 #include "worker/in_flight.h"
 #include "worker/item_key.h"
 #include "worker/keyed.h"
@@ -37,8 +38,10 @@ static int host_produced(struct worker *worker, uint32_t output)
 	worker->produced = true;
 	if (worker->stage.role == WEIR_SOURCE)
 		worker->cursor.ledger[LEDGER_ACCEPTED]++;
-	output_item_end(worker);
-	window_open(worker);
+	if (!worker->group.is_open) {
+		output_item_end(worker);
+		window_open(worker);
+	}
 	return refused ? WEIR_REJECTED : WEIR_OK;
 }
 
@@ -73,7 +76,7 @@ static int host_place(struct worker *worker, const struct emission *emission)
 {
 	window_shut(worker);
 	/* What never fits is told at once: no room would be enough to wait for. */
-	if (worker->phase == PHASE_PRODUCE && output_turn_full(worker) &&
+	if (worker->phase == PHASE_PRODUCE && !worker->group.is_open && output_turn_full(worker) &&
 	    emission->size_bytes + baggage_size(worker) <= output_payload_max(worker)) {
 		expiry_begin_wait(worker);
 		worker->full = true;
@@ -87,6 +90,8 @@ static int host_place(struct worker *worker, const struct emission *emission)
 
 		if (code == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE && expiry_at_door(worker))
 			return WEIR_REJECTED;
+		if (code == OUTPUT_E_FULL && worker->group.is_open)
+			return group_no_room(worker);
 		worker->full = worker->full || (code == OUTPUT_E_FULL && worker->phase == PHASE_PRODUCE);
 		if (code != OUTPUT_E_FULL || worker->phase == PHASE_PRODUCE)
 			return output_status(code);
@@ -192,6 +197,8 @@ static int host_send(struct worker *worker, const struct emission *emission)
 	int r;
 
 	worker->asked = true;
+	if (worker->resting)
+		return WEIR_CLOSED;
 	if (!host_may_emit(worker, emission->output))
 		return host_refuse_output(worker);
 	if (worker->phase == PHASE_RUN)
@@ -207,7 +214,7 @@ static int host_send(struct worker *worker, const struct emission *emission)
 		return WEIR_OK;
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, emission->output);
-	return host_refuse(worker, r);
+	return group_note(worker, host_refuse(worker, r));
 }
 
 static int host_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
@@ -231,6 +238,8 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 	int r;
 
 	worker->asked = true;
+	if (worker->resting)
+		return WEIR_CLOSED;
 	if (output == WEIR_ALL_OUTPUTS && worker->n_outputs == 1)
 		emission.output = 0;
 	if (emission.output >= worker->n_outputs)
@@ -244,7 +253,7 @@ static int host_reserve(struct weir_context *context, uint32_t output, size_t si
 		return r;
 	if (r == 0)
 		r = host_place_stamped(worker, &emission);
-	return host_refuse(worker, r);
+	return group_note(worker, host_refuse(worker, r));
 }
 
 /* What was built in the decoder's memory is emitted from there. */
@@ -279,7 +288,7 @@ static int host_push(struct weir_context *context, uint32_t output, size_t size_
 		r = stamp_push(worker, output, size_bytes);
 	if (r == 0 && worker->phase == PHASE_PRODUCE)
 		r = host_produced(worker, output);
-	return host_refuse(worker, r);
+	return group_note(worker, host_refuse(worker, r));
 }
 
 static uint32_t host_outputs(const struct weir_context *context)
@@ -464,6 +473,11 @@ static int host_complete(struct weir_context *context, uint64_t token, int statu
 	return in_flight_complete(worker_of(context), token, status);
 }
 
+static bool host_draining(const struct weir_context *context)
+{
+	return worker_of(context)->resting;
+}
+
 static bool host_cancelled(const struct weir_context *context)
 {
 	return worker_cancelled(worker_of(context));
@@ -519,6 +533,10 @@ const struct weir_host worker_host = {
 	.reserve = host_reserve,
 	.push = host_push,
 	.forward = host_forward,
+	.group_begin = group_begin,
+	.group_end = group_end,
+	.group_drop = group_drop,
+	.group_fault = group_fault,
 	.outputs = host_outputs,
 	.item_size_max = host_item_size_max,
 	.input_name = host_input_name,
@@ -542,6 +560,7 @@ const struct weir_host worker_host = {
 	.resume = host_resume,
 	.complete = host_complete,
 	.cancelled = host_cancelled,
+	.draining = host_draining,
 	.now_ns = host_now_ns,
 	.stage_name = host_stage_name,
 	.worker_index = host_worker_index,

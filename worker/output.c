@@ -495,9 +495,10 @@ bool output_possible(const struct worker *worker, uint64_t need_bytes)
 		for (uint32_t j = 0; !possible && j < edge->n_lanes; j++) {
 			const struct lane_out *lane = &edge->lanes[j].lane;
 
-			possible =
-				(only == NO_LANE || only == j) &&
-				lane->capacity_bytes - (lane->built - lane->tail) >= need_bytes + lane->reserve_bytes;
+			possible = (only == NO_LANE || only == j) &&
+				   lane->capacity_bytes -
+						   (lane->built - admission_complete_end(worker, &edge->lanes[j])) >=
+					   need_bytes + lane->reserve_bytes;
 		}
 		possible = possible && (!output_is_needed(worker, i) || credit_possible(edge, edge->item_records + 1));
 		if (!possible)

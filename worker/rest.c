@@ -9,10 +9,14 @@
  *
  * The drain takes no longer for it: readers see the end behind the last item either way. Runs are ended first, so that nobody waits for
  * the rest of one. Once it has made up its mind to end it acknowledges no order to run any more (worker->parted).
+ *
+ * One that has people at its door (WEIR_STAGE_ANSWERS) is called meanwhile, to tell them: at the beginning, and when what it watches is
+ * ready. What it emits then goes nowhere.
  */
 #include "worker/rest.h"
 
 #include "common/base/clock.h"
+#include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/retire.h"
 #include "worker/turn.h"
@@ -59,10 +63,34 @@ bool rest_goes_on(struct rest *rest, uint64_t now_ns, uint64_t left_bytes)
 	return left_bytes && now_ns < rest->until_ns && now_ns - rest->moved_ns < rest->patience_ns;
 }
 
+/* Returns 0, WEIR_FAILED, -errno. */
+static int answer(struct worker *worker)
+{
+	int r;
+
+	if (!(worker->stage.flags & WEIR_STAGE_ANSWERS))
+		return 0;
+	worker->watch = (struct watch){ .fd = -1 };
+	worker->now_ns = 0;
+	worker->resting = true;
+	worker->phase = PHASE_PRODUCE;
+	r = worker->stage.produce(&worker->context, worker->state);
+	worker->resting = false;
+	r = outcome_check(worker, "produce",
+			  OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED), r);
+	return r == WEIR_FAILED || r < 0 ? r : 0;
+}
+
 static int rest_once(struct worker *worker, uint64_t now_ns)
 {
+	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
 	const struct wait_request request = {
-		.events = ARM_SPACE, .need_bytes = UINT64_MAX, .is_over = is_taken, .wake_ns = now_ns + REST_LOOK_NS
+		.events = ARM_SPACE,
+		.need_bytes = UINT64_MAX,
+		.is_over = is_taken,
+		.fds = &watch,
+		.n_fds = watch.fd >= 0 && worker->stage.flags & WEIR_STAGE_ANSWERS,
+		.wake_ns = now_ns + REST_LOOK_NS,
 	};
 	int r;
 
@@ -71,6 +99,8 @@ static int rest_once(struct worker *worker, uint64_t now_ns)
 	worker->lingering = false;
 	if (r == 0)
 		r = retire_check(worker);
+	if (r == 0 && (watch.revents || (worker->watch.wake_ns && clock_now_ns() >= worker->watch.wake_ns)))
+		r = answer(worker);
 	return r == 0 ? wait_check_order(worker) : r;
 }
 
@@ -86,6 +116,8 @@ int rest_for(struct worker *worker, uint64_t patience_ns)
 		worker->changed = true;
 		r = turn_commit(worker);
 	}
+	if (r == 0)
+		r = answer(worker);
 	while (r == 0 && worker->order_seen == BOARD_DRAIN && rest_goes_on(&rest, now_ns, left)) {
 		r = rest_once(worker, now_ns);
 		now_ns = clock_now_ns();

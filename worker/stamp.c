@@ -26,6 +26,7 @@
 #include "common/base/must.h"
 #include "common/stage/expiry_rule.h"
 #include "worker/admission.h"
+#include "worker/group.h"
 #include "worker/key.h"
 #include "worker/output.h"
 
@@ -114,6 +115,8 @@ static int refuse(struct worker *worker, const void *data, size_t size_bytes, co
 		 "what it says of its deadline, '%.*s%s' (expires: %.60s), is no time: expected %s",
 		 length < 40 ? (int)length : 40, value, length < 40 ? "" : "...", worker->heritage.expires,
 		 expiry_rule_expected(&stamp->rule));
+	if (worker->group.is_open)
+		return group_refuse(worker, reason);
 	return worker->context.host->accept_rejected(&worker->context, data, size_bytes, reason) == 0 ? WEIR_REJECTED :
 													WEIR_FAILED;
 }

@@ -21,6 +21,7 @@
 #include "worker/burial.h"
 #include "worker/cancelled.h"
 #include "worker/expiry.h"
+#include "worker/group.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
 #include "worker/keyed.h"
@@ -414,6 +415,7 @@ static int turn_produce(struct worker *worker)
 	window_open(worker);
 	worker->phase = PHASE_PRODUCE;
 	r = worker->stage.produce(&worker->context, worker->state);
+	group_drop(&worker->context);
 	r = outcome_check(worker, "produce", outcomes, in_flight_after_produce(worker, r));
 	baggage_end(worker);
 	if (r == WEIR_OK) /* after a failure it is still to be gone on with */
@@ -430,7 +432,7 @@ static int turn_produce(struct worker *worker)
 	if (r == WEIR_MORE && worker->full)
 		return wait_sleep(worker, ARM_SPACE, worker->need_bytes);
 	if (r == WEIR_WAIT)
-		return wait_sleep(worker, 0, 0);
+		return worker->full ? wait_watching(worker, worker->need_bytes) : wait_sleep(worker, 0, 0);
 	return r == WEIR_CLOSED ? WEIR_CLOSED : 0;
 }
 

@@ -400,7 +400,8 @@ static void wait_watch_fired(struct worker *worker)
 	worker->produce_wanted = worker->stage.produce != NULL;
 }
 
-int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
+/* watches: for what the stage watches, too. */
+static int sleep_for(struct worker *worker, uint32_t events, uint64_t need_bytes, bool watches)
 {
 	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
 	/* Inside a callback nobody could end a run: waking up for it would be a busy loop. */
@@ -411,18 +412,29 @@ int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
 		.is_over = turn_may_go_on,
 		.data = &request,
 		.fds = &watch,
-		.n_fds = watch.fd >= 0 && !(events & ARM_SPACE),
-		.wake_ns = deadline_earlier(events & ARM_SPACE ? expiry_of_wait_ns(worker) : worker->watch.wake_ns,
-					    due_ns),
+		.n_fds = watch.fd >= 0 && watches,
+		.wake_ns = deadline_earlier(watches ? worker->watch.wake_ns : 0, due_ns),
 	};
 	int r;
 
+	if (events & ARM_SPACE)
+		request.wake_ns = deadline_earlier(request.wake_ns, expiry_of_wait_ns(worker));
 	if (!(events & ARM_SPACE))
 		request.wake_ns = deadline_earlier(request.wake_ns, worker->postponed.until_ns);
 	r = wait_for_request(worker, &request);
 	if (watch.revents)
 		wait_watch_fired(worker);
 	return r;
+}
+
+int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes)
+{
+	return sleep_for(worker, events, need_bytes, !(events & ARM_SPACE));
+}
+
+int wait_watching(struct worker *worker, uint64_t need_bytes)
+{
+	return sleep_for(worker, ARM_SPACE, need_bytes, true);
 }
 
 int wait_look(struct worker *worker)

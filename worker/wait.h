@@ -14,6 +14,9 @@
  */
 int wait_sleep(struct worker *worker, uint32_t events, uint64_t need_bytes);
 
+/* The same for room, or for what the stage watches. */
+int wait_watching(struct worker *worker, uint64_t need_bytes);
+
 enum {
 	WAIT_E_NOTHING = 201, /* the next wait_sleep() for data need not look first */
 	WAIT_E_OTHER = 202,   /* something else to see to */

@@ -164,6 +164,15 @@ struct step {
 };
 struct loop;
 
+/* worker/group.h */
+struct group {
+	bool is_open;
+	int status;         /* the first that an emit said and that was not 0 */
+	uint64_t bytes_out; /* as the counter was, and the ledger, when it began */
+	uint64_t ledger[LEDGER_MAX];
+	char fault[256]; /* of the last record that can't be decoded; "": none */
+};
+
 /* worker/postpone.h */
 struct postponed {
 	uint64_t asked_ns; /* by the callback at work, of the item in hand; 0: it has not asked */
@@ -268,6 +277,8 @@ struct worker {
 	uint32_t attempt; /* of the item in hand */
 	struct attempt attempt_in_hand;
 	struct postponed postponed;
+	struct group group;
+	bool resting; /* a source in produce() while the pipeline drains: it gives nothing */
 	struct {
 		uint64_t sequence, since_ns; /* since_ns 0: nothing waits */
 	} door;                              /* a source's next item, which finds no room: worker/expiry.c */

@@ -109,6 +109,26 @@ API int weir_forward(struct weir_context *context, uint32_t output, const struct
 	return context->host->forward(context, output, item);
 }
 
+API int weir_group_begin(struct weir_context *context)
+{
+	return context->host->group_begin(context);
+}
+
+API int weir_group_end(struct weir_context *context)
+{
+	return context->host->group_end(context);
+}
+
+API void weir_group_drop(struct weir_context *context)
+{
+	context->host->group_drop(context);
+}
+
+API const char *weir_group_fault(const struct weir_context *context)
+{
+	return context->host->group_fault(context);
+}
+
 API bool weir_decodes(const struct weir_context *context)
 {
 	return context->host->decodes(context);
@@ -300,6 +320,11 @@ API int weir_complete(struct weir_context *context, uint64_t token, int status)
 API bool weir_cancelled(const struct weir_context *context)
 {
 	return context->host->cancelled(context);
+}
+
+API bool weir_draining(const struct weir_context *context)
+{
+	return context->host->draining(context);
 }
 
 API uint64_t weir_now_ns(const struct weir_context *context)

@@ -27,6 +27,10 @@ struct weir_host {
 	int (*reserve)(struct weir_context *context, uint32_t output, size_t size_bytes, void **ret_payload);
 	int (*push)(struct weir_context *context, uint32_t output, size_t size_bytes);
 	int (*forward)(struct weir_context *context, uint32_t output, const struct weir_item *item);
+	int (*group_begin)(struct weir_context *context);
+	int (*group_end)(struct weir_context *context);
+	void (*group_drop)(struct weir_context *context);
+	const char *(*group_fault)(const struct weir_context *context);
 	uint32_t (*outputs)(const struct weir_context *context);
 	size_t (*item_size_max)(const struct weir_context *context);
 	const char *(*input_name)(const struct weir_context *context, uint32_t input);
@@ -52,6 +56,7 @@ struct weir_host {
 	int (*resume)(struct weir_context *context, uint64_t token, const struct weir_item **ret_item);
 	int (*complete)(struct weir_context *context, uint64_t token, int status);
 	bool (*cancelled)(const struct weir_context *context);
+	bool (*draining)(const struct weir_context *context);
 	uint64_t (*now_ns)(const struct weir_context *context);
 	const char *(*stage_name)(const struct weir_context *context);
 	uint32_t (*worker_index)(const struct weir_context *context);

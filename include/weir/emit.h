@@ -190,6 +190,25 @@ static inline void weir_accepted_at(struct weir_context *context, uint64_t accep
  */
 int weir_forward(struct weir_context *context, uint32_t output, const struct weir_item *item);
 
+/*
+ * A source, in produce(): several items that somebody has handed over as one, and is told one answer for.
+ *
+ *      weir_group_begin()   weir_emit()   weir_emit()  ...   weir_group_end()     all of them take effect with one commit
+ *                                            |
+ *                               WEIR_FULL, WEIR_REJECTED ... weir_group_drop()    nothing has happened, and nothing was counted
+ *
+ * They must find room in the lanes at once: an emit says WEIR_TOO_LARGE when no room would ever be enough, WEIR_FULL when there is too
+ * little now (drop the group, and return WEIR_WAIT or WEIR_MORE). A record that can't be decoded makes no dead letter: weir_emit() says
+ * WEIR_REJECTED, and weir_group_fault() what is wrong with it. begin returns 0; -EPERM: not here, or in a group already. end returns 0;
+ * what an emit of the group said that was not 0: the group has been dropped; -EPERM: there is none. A group that is open when produce()
+ * returns is dropped.
+ */
+int weir_group_begin(struct weir_context *context);
+int weir_group_end(struct weir_context *context);
+void weir_group_drop(struct weir_context *context);
+/* Why the last emit of the group said WEIR_REJECTED, until the group ends. NULL: not for the item's sake; it may not wait for room. */
+const char *weir_group_fault(const struct weir_context *context);
+
 #ifdef __cplusplus
 }
 #endif

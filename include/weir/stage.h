@@ -120,7 +120,8 @@ struct weir_stage {
 
 	/*
 	 * Sources, and operators that have answered WEIR_MORE: emit some, each time moving the cursor along; when weir_emit
-	 * says WEIR_FULL return WEIR_MORE at once, with the cursor behind the last item that was emitted.
+	 * says WEIR_FULL return WEIR_MORE at once, with the cursor behind the last item that was emitted. Sources that have others to
+	 * look after meanwhile return WEIR_WAIT: they are called again when there is room, or what they watch is ready.
 	 * Returns WEIR_MORE (call me again), 0 (operators: done, next item please), WEIR_WAIT (sources), WEIR_CLOSED (sources:
 	 * end of stream), WEIR_CANCELLED, WEIR_FAILED, negative errno. Never waits by itself except in weir_wait().
 	 */
@@ -309,6 +310,13 @@ int weir_complete(struct weir_context *context, uint64_t token, int status);
 
 /* True once the stage should stop: one load. While draining, sources are simply not called any more. */
 bool weir_cancelled(const struct weir_context *context);
+
+/*
+ * produce() of a source with WEIR_STAGE_ANSWERS: nothing is taken in any more, and weir_emit() says WEIR_CLOSED. It is called at the
+ * beginning of a drain, and when what it watches is ready, until what it gave has been taken; so that it can tell those who come. False
+ * again after `weir resume`. Without the flag produce() is not called meanwhile.
+ */
+bool weir_draining(const struct weir_context *context);
 
 /* CLOCK_MONOTONIC, looked at when it is first asked for in a turn, and after each sleep; without a system call. */
 uint64_t weir_now_ns(const struct weir_context *context);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -280,6 +281,46 @@ static void test_what_waits_for_a_retired_reader_is_moved_and_waited_for(void **
 	end();
 }
 
+/* ---- somebody at the door ---- */
+
+static int door = -1;
+static unsigned n_answered;
+
+static int answers(struct weir_context *context, void *state)
+{
+	eventfd_t value;
+
+	(void)state;
+	assert_true(weir_draining(context));
+	assert_int_equal(weir_emit(context, WEIR_ALL_OUTPUTS, "never", 5), WEIR_CLOSED);
+	if (n_answered++ == 0)
+		eventfd_write(door, 1);
+	else
+		assert_int_equal(eventfd_read(door, &value), 0);
+	weir_watch(context, door, POLLIN, 0);
+	return WEIR_WAIT;
+}
+
+static void test_who_comes_meanwhile_is_answered(void **state)
+{
+	(void)state;
+	for (unsigned flags = 0; flags <= WEIR_STAGE_ANSWERS; flags += WEIR_STAGE_ANSWERS) {
+		begin(1, HERITAGE_ORDER_NONE, 3, LONG_NS);
+		door = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		n_answered = 0;
+		source->stage.produce = answers;
+		source->stage.flags = flags;
+		source->watch.fd = -1;
+		begin_meanwhile(0, 3, 50000, BOARD_HOLD);
+		assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
+		assert_int_equal(n_answered, flags ? 2 : 0);
+		assert_false(weir_draining(&source->context));
+		end_meanwhile();
+		close(door);
+		end();
+	}
+}
+
 #define REST_TEST(test_) cmocka_unit_test_teardown(test_, clear_away)
 
 int main(void)
@@ -295,6 +336,7 @@ int main(void)
 		REST_TEST(test_it_goes_on_when_the_drain_is_taken_back),
 		REST_TEST(test_a_cancel_ends_it),
 		REST_TEST(test_runs_are_ended_first),
+		REST_TEST(test_who_comes_meanwhile_is_answered),
 		REST_TEST(test_what_waits_for_a_retired_reader_is_moved_and_waited_for),
 	};
 
