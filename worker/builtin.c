@@ -19,6 +19,7 @@ static const struct {
 	{ WEIR_SOURCE, "unix", &sockets_source_callbacks },
 	{ WEIR_SOURCE, "zmq", &zmq_source_callbacks },
 	{ WEIR_SOURCE, "cron", &cron_source_callbacks },
+	{ WEIR_SOURCE, "http", &http_source_callbacks },
 	{ WEIR_OPERATOR, "exec", &exec_operator_callbacks },
 	{ WEIR_OPERATOR, "take", &take_operator_callbacks },
 	{ WEIR_OPERATOR, "throttle", &throttle_operator_callbacks },

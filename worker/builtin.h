@@ -14,6 +14,7 @@ extern const struct weir_stage exec_source_callbacks;
 extern const struct weir_stage sockets_source_callbacks;
 extern const struct weir_stage zmq_source_callbacks;
 extern const struct weir_stage cron_source_callbacks;
+extern const struct weir_stage http_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
 extern const struct weir_stage exec_frame_callbacks;
 extern const struct weir_stage take_operator_callbacks;

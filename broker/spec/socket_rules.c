@@ -108,6 +108,10 @@ void reading_socket_rules(struct reading *reading, uint32_t index)
 	} else if (is_kind(stage, "unix")) {
 		check_path(reading, planned);
 		check_shared(reading, index, "path");
+	} else if (is_kind(stage, "http")) { /* each request is a stream of its own, with its own header */
+		check_listen(reading, planned);
+		check_shared(reading, index, "listen");
+		return;
 	} else {
 		if (is_kind(stage, "zmq"))
 			check_header(reading, planned);

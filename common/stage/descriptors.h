@@ -12,6 +12,7 @@ extern const struct weir_stage descriptor_source_tcp;
 extern const struct weir_stage descriptor_source_unix;
 extern const struct weir_stage descriptor_source_zmq;
 extern const struct weir_stage descriptor_source_cron;
+extern const struct weir_stage descriptor_source_http;
 extern const struct weir_stage descriptor_operator_exec;
 extern const struct weir_stage descriptor_operator_take;
 extern const struct weir_stage descriptor_operator_throttle;

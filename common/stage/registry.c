@@ -6,17 +6,18 @@
 #include "common/stage/registry.h"
 
 const struct weir_stage *const stage_descriptors[] = {
-	&descriptor_source_file,     &descriptor_source_stdin,      &descriptor_source_generate,
-	&descriptor_source_exec,     &descriptor_source_tcp,        &descriptor_source_unix,
-	&descriptor_source_zmq,      &descriptor_source_cron,       &descriptor_operator_exec,
-	&descriptor_operator_take,   &descriptor_operator_throttle, &descriptor_operator_sample,
-	&descriptor_operator_delay,  &descriptor_operator_filter,   &descriptor_operator_map,
-	&descriptor_operator_lua,    &descriptor_operator_route,    &descriptor_operator_dedupe,
-	&descriptor_operator_window, &descriptor_operator_batch,    &descriptor_operator_scatter,
-	&descriptor_operator_gather, &descriptor_operator_lookup,   &descriptor_operator_parse,
-	&descriptor_operator_merge,  &descriptor_sink_file,         &descriptor_sink_stdout,
-	&descriptor_sink_discard,    &descriptor_sink_table,        &descriptor_sink_exec,
-	&descriptor_sink_zmq,        &descriptor_sink_sqlite,       &descriptor_sink_postgres,
+	&descriptor_source_file,      &descriptor_source_stdin,    &descriptor_source_generate,
+	&descriptor_source_exec,      &descriptor_source_tcp,      &descriptor_source_unix,
+	&descriptor_source_zmq,       &descriptor_source_cron,     &descriptor_source_http,
+	&descriptor_operator_exec,    &descriptor_operator_take,   &descriptor_operator_throttle,
+	&descriptor_operator_sample,  &descriptor_operator_delay,  &descriptor_operator_filter,
+	&descriptor_operator_map,     &descriptor_operator_lua,    &descriptor_operator_route,
+	&descriptor_operator_dedupe,  &descriptor_operator_window, &descriptor_operator_batch,
+	&descriptor_operator_scatter, &descriptor_operator_gather, &descriptor_operator_lookup,
+	&descriptor_operator_parse,   &descriptor_operator_merge,  &descriptor_sink_file,
+	&descriptor_sink_stdout,      &descriptor_sink_discard,    &descriptor_sink_table,
+	&descriptor_sink_exec,        &descriptor_sink_zmq,        &descriptor_sink_sqlite,
+	&descriptor_sink_postgres,
 };
 const size_t n_stage_descriptors = sizeof(stage_descriptors) / sizeof(stage_descriptors[0]);
 

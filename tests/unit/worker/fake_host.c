@@ -125,8 +125,18 @@ static int fake_emit(struct weir_context *context, uint32_t output, const void *
 		return WEIR_TOO_LARGE;
 	must(output == WEIR_ALL_OUTPUTS || output < host->n_outputs);
 	host->last_output = output;
+	if (host->draining)
+		return WEIR_CLOSED;
+	if (host->in_group && host->bad_record && strlen(host->bad_record) == size_bytes &&
+	    !memcmp(host->bad_record, data, size_bytes)) {
+		snprintf(host->fault, sizeof(host->fault), "body:%llu: it is bad", (unsigned long long)host->place);
+		return WEIR_REJECTED;
+	}
+	if (host->admits_not)
+		return WEIR_REJECTED;
 	if (host->producing && host->room == 0)
-		return WEIR_FULL;
+		return host->in_group && host->group_room == host->full_after && host->full_after ? WEIR_TOO_LARGE :
+												    WEIR_FULL;
 	if (host->producing && host->room != UINT64_MAX)
 		host->room--;
 	must(sizeof(*host->shared) + host->tail + 8 + size_bytes <= FAKE_ARENA_SIZE);
@@ -138,6 +148,50 @@ static int fake_emit(struct weir_context *context, uint32_t output, const void *
 	host->tail += 8 + ((size + 7) & ~UINT64_C(7));
 	host->n_items++;
 	return 0;
+}
+
+static int fake_group_begin(struct weir_context *context)
+{
+	struct fake_host *host = host_of(context);
+
+	must(host->producing && !host->in_group);
+	host->in_group = true;
+	host->fault[0] = '\0';
+	host->group_tail = host->tail;
+	host->group_items = host->n_items;
+	host->group_room = host->room;
+	return 0;
+}
+
+static int fake_group_end(struct weir_context *context)
+{
+	must(host_of(context)->in_group);
+	host_of(context)->in_group = false;
+	return 0;
+}
+
+static void fake_group_drop(struct weir_context *context)
+{
+	struct fake_host *host = host_of(context);
+
+	if (!host->in_group)
+		return;
+	host->in_group = false;
+	host->tail = host->group_tail;
+	host->n_items = host->group_items;
+	host->room = host->group_room;
+}
+
+static const char *fake_group_fault(const struct weir_context *context)
+{
+	const struct fake_host *host = host_of(context);
+
+	return host->in_group && host->fault[0] ? host->fault : NULL;
+}
+
+static bool fake_draining(const struct weir_context *context)
+{
+	return host_of(context)->draining;
 }
 
 static uint32_t fake_outputs(const struct weir_context *context)
@@ -326,6 +380,11 @@ static bool fake_has_run(const struct weir_context *context)
 static const struct weir_host fake_table = {
 	.emit = fake_emit,
 	.forward = fake_forward,
+	.group_begin = fake_group_begin,
+	.group_end = fake_group_end,
+	.group_drop = fake_group_drop,
+	.group_fault = fake_group_fault,
+	.draining = fake_draining,
 	.outputs = fake_outputs,
 	.item_size_max = fake_item_size_max,
 	.input_name = fake_input_name,

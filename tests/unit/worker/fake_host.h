@@ -33,11 +33,14 @@ struct fake_host {
 	uint64_t room;        /* items that can be emitted before WEIR_FULL; UINT64_MAX: no end */
 	uint64_t full_after;  /* room again after each commit; 0: knob not used */
 	bool cancelled;
-	bool sleepless;       /* weir_wait without descriptors moves now_ns on instead of sleeping */
-	uint64_t patience_ns; /* a weir_wait without a deadline that lasts so long is cancelled; 0: none is */
-	uint64_t now_ns;      /* 0: the real clock */
-	uint64_t budget_ns;   /* what weir_budget_of() says; 0: there is none */
-	uint64_t accepted_ns; /* of the items given; 0: now */
+	bool sleepless;         /* weir_wait without descriptors moves now_ns on instead of sleeping */
+	uint64_t patience_ns;   /* a weir_wait without a deadline that lasts so long is cancelled; 0: none is */
+	uint64_t now_ns;        /* 0: the real clock */
+	uint64_t budget_ns;     /* what weir_budget_of() says; 0: there is none */
+	uint64_t accepted_ns;   /* of the items given; 0: now */
+	bool draining;          /* what weir_draining() says; then nothing can be emitted */
+	bool admits_not;        /* no room, and it may not be waited for: WEIR_REJECTED */
+	const char *bad_record; /* in a group an item that is this can't be decoded */
 	uint32_t worker_index, generation;
 	uint64_t run;                      /* 1 */
 	uint32_t producer;                 /* of the items given: weir_identify() */
@@ -73,6 +76,9 @@ struct fake_host {
 	uint32_t last_output; /* of the last weir_emit */
 	uint64_t place;       /* line of the last weir_place ... */
 	uint64_t places[64];  /* ... before each of the first items */
+	bool in_group;
+	char fault[64];
+	uint64_t group_tail, group_items, group_room;
 
 	/* the host's own */
 	const struct weir_stage *stage;
