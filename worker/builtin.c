@@ -36,6 +36,8 @@ static const struct {
 	{ WEIR_OPERATOR, "window", &window_operator_callbacks },
 	{ WEIR_OPERATOR, "parse", &parse_operator_callbacks },
 	{ WEIR_OPERATOR, "merge", &merge_operator_callbacks },
+	{ WEIR_OPERATOR, "breaker", &calls_operator_callbacks },
+	{ WEIR_OPERATOR, "retry", &calls_operator_callbacks },
 	{ WEIR_SINK, "file", &file_sink_callbacks },
 	{ WEIR_SINK, "stdout", &stdout_sink_callbacks },
 	{ WEIR_SINK, "discard", &discard_sink_callbacks },

@@ -32,6 +32,7 @@ extern const struct weir_stage batch_operator_callbacks;
 extern const struct weir_stage window_operator_callbacks;
 extern const struct weir_stage parse_operator_callbacks;
 extern const struct weir_stage merge_operator_callbacks;
+extern const struct weir_stage calls_operator_callbacks;
 extern const struct weir_stage exec_sink_callbacks;
 extern const struct weir_stage file_sink_callbacks;
 extern const struct weir_stage lookup_operator_callbacks;

@@ -135,6 +135,12 @@ static bool is_quiet(const struct worker *worker)
 	       load_acquire(&worker->board->retirements) == retirements; /* [B2] mate: seat_retire */
 }
 
+/* The head itself keeps items, and will see to them at a time that it has said: it is not at its end before that. */
+static bool has_plans(const struct worker *worker)
+{
+	return worker->cursor.ledger[LEDGER_HELD] && worker->watch.wake_ns;
+}
+
 /* ---- the gate ---- */
 
 static bool fits(const struct loop *loop, uint64_t record_bytes)
@@ -199,7 +205,7 @@ int loop_next(struct worker *worker, struct input *ret_input)
 	if (r != INPUT_E_CLOSED && r != INPUT_E_LOST)
 		return r;
 	/* While the head spins, its looks would take the very lines that the others write. The last look before a sleep is enough. */
-	if (!loop->quiet && load_relaxed(&worker->segment.armed->word))
+	if (!loop->quiet && !has_plans(worker) && load_relaxed(&worker->segment.armed->word))
 		loop->quiet = is_quiet(worker);
 	loop->waits = !loop->quiet;
 	return loop->quiet ? r : INPUT_E_EMPTY;

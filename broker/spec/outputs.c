@@ -15,11 +15,26 @@
 
 #define NAMES_MAX 64u
 
+/* From "done|failed". */
+void reading_outputs(struct plan_stage *planned, const char *words)
+{
+	planned->output_names = spec_alloc(NAMES_MAX, sizeof(*planned->output_names));
+	while (*words && planned->n_output_names < NAMES_MAX) {
+		size_t n = strcspn(words, "|");
+
+		planned->output_names[planned->n_output_names++] = strndup(words, n);
+		must(planned->output_names[planned->n_output_names - 1]);
+		words += n + (words[n] == '|');
+	}
+}
+
 const char *plan_output_name(const struct plan_stage *stage, uint32_t i)
 {
 	const struct heritage_option *routes = plan_option(stage, "routes"), *other = plan_option(stage, "default");
 	uint32_t n = routes ? routes->n_list / 2 : 0;
 
+	if (stage->output_names)
+		return i < stage->n_output_names ? stage->output_names[i] : NULL;
 	if (i < n)
 		return routes->list[(size_t)2 * i];
 	for (uint32_t j = 0; other && j < n; j++)

@@ -19,6 +19,9 @@ static void stage_deinit(struct plan_stage *stage)
 	free(stage->name);
 	free(stage->kind);
 	free(stage->plugin);
+	for (uint32_t i = 0; i < stage->n_output_names; i++)
+		free(stage->output_names[i]);
+	free(stage->output_names);
 	free(stage->balance_key);
 	free(stage->expires);
 	free(stage->dead_letter_path);

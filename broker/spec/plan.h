@@ -64,10 +64,12 @@ struct plan_stage {
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
-	bool names_outputs; /* WEIR_STAGE_NAMES_OUTPUTS */
-	bool has_errors;    /* WEIR_STAGE_ERRORS_OUTPUT */
-	bool forwards;      /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
-	uint32_t *origins;  /* stages whose lanes its items may refer to, each once */
+	bool names_outputs;  /* WEIR_STAGE_NAMES_OUTPUTS */
+	char **output_names; /* their names, where the stage's kind says them; NULL: its options do */
+	uint32_t n_output_names;
+	bool has_errors;   /* WEIR_STAGE_ERRORS_OUTPUT */
+	bool forwards;     /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
+	uint32_t *origins; /* stages whose lanes its items may refer to, each once */
 	uint32_t n_origins;
 	struct spec_position position; /* of the stage's name */
 	struct spec_position kind_position;
@@ -125,7 +127,7 @@ void plan_free(struct plan *plan);
 
 /*
  * Names of the stage's outputs (WEIR_STAGE_NAMES_OUTPUTS): the i-th, as in enum of bits above; NULL: there are no more. Reads the options
- * `routes` and `default`.
+ * `routes` and `default`, unless the stage's kind says the names.
  */
 const char *plan_output_name(const struct plan_stage *stage, uint32_t i);
 

@@ -96,6 +96,8 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* record_rules.c: who may decode and encode, and who would read items that are not for it. After the edges are known. */
 void reading_record_rules(struct reading *reading);
+/* outputs.c: the names that the stage's kind says, into the plan. */
+void reading_outputs(struct plan_stage *planned, const char *words);
 /* outputs.c: outputs with names. Which one a word behind the dot means: its bit; 0 and a message: none. */
 uint64_t reading_output_named(struct reading *reading, uint32_t from, const char *name, struct spec_position position);
 /* All that the stage has. */
@@ -122,8 +124,8 @@ void reading_deadline_rules(struct reading *reading, uint32_t index);
 void reading_state_rules(struct reading *reading, uint32_t index);
 /* Whether it has keyed state. The stage has a descriptor. */
 bool reading_keeps_state(const struct stage_reading *stage);
-/* gather_rules.c: where what a gather joins comes from. */
-void reading_gather_rules(struct reading *reading, uint32_t index);
+/* mark_rules.c: where what a gather joins, or a breaker hears, comes from. */
+void reading_mark_rules(struct reading *reading, uint32_t index);
 /* question.c: what the stage itself says of its options. Asks a child; 15 s at most. */
 void reading_ask_stage(struct reading *reading, uint32_t index);
 /* table_rules.c: who may write a table. */

@@ -263,7 +263,7 @@ void reading_rules(struct reading *reading)
 		reading_admission_rules(reading, i);
 		reading_deadline_rules(reading, i);
 		reading_state_rules(reading, i);
-		reading_gather_rules(reading, i);
+		reading_mark_rules(reading, i);
 		reading_file_rules(reading, i);
 		reading_socket_rules(reading, i);
 		reading_table_rules(reading, i);

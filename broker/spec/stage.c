@@ -412,6 +412,8 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->has_errors = stage->descriptor->flags & WEIR_STAGE_ERRORS_OUTPUT;
 		if (stage->descriptor->flags & WEIR_STAGE_DEFERS && !stage->values[STAGE_KEY_IN_FLIGHT].key)
 			planned->in_flight = DEFERRED_IN_FLIGHT;
+		if (planned->names_outputs && stage->descriptor->outputs)
+			reading_outputs(planned, stage->descriptor->outputs);
 		if (!stage->description)
 			bound_spool(planned);
 	}

@@ -2,7 +2,7 @@
 /*
  * One msgpack array:
  *
- *   [ version, abi, role, cursor size, spools, flags, name, summary, description, [ option, ... ] ]
+ *   [ version, abi, role, cursor size, spools, flags, name, summary, description, outputs, [ option, ... ] ]
  *   option: [ name, type, required, fallback, choices, minimum, maximum, summary, example ]
  *
  * Read from front to back with common/wire/reader, for the bytes come from a process with foreign code in it. One allocation holds all
@@ -20,9 +20,9 @@
 #include "common/stage/registry.h"
 #include "common/wire/reader.h"
 
-#define DESCRIPTION_VERSION 2u
+#define DESCRIPTION_VERSION 3u
 #define OPTIONS_MAX 256u
-#define STAGE_FIELDS 10u
+#define STAGE_FIELDS 11u
 #define OPTION_FIELDS 9u
 
 static bool name_is_fine(const char *name)
@@ -54,6 +54,9 @@ static bool stage_is_fine(const struct weir_stage *stage)
 	if (stage->n_options && !stage->options)
 		return false;
 	if (stage->flags & WEIR_STAGE_NAMES_OUTPUTS && stage->flags & WEIR_STAGE_ERRORS_OUTPUT)
+		return false;
+	if (stage->outputs &&
+	    strspn(stage->outputs, "abcdefghijklmnopqrstuvwxyz0123456789_-|") != strlen(stage->outputs))
 		return false;
 	for (size_t i = 0; i < stage->n_options; i++)
 		if (!option_is_fine(&stage->options[i]))
@@ -102,6 +105,7 @@ int stage_description_write(const struct weir_stage *stage, char **ret_bytes, si
 	pack_string(&packer, stage->name);
 	pack_string(&packer, stage->summary);
 	pack_string(&packer, stage->description);
+	pack_string(&packer, stage->outputs);
 	msgpack_pack_array(&packer, stage->n_options);
 	for (size_t i = 0; i < stage->n_options; i++)
 		pack_option(&packer, &stage->options[i]);
@@ -204,6 +208,7 @@ static bool read_stage(struct taking *taking, struct stage_description *descript
 	stage->name = take_string(taking);
 	stage->summary = or_empty(take_string(taking));
 	stage->description = or_empty(take_string(taking));
+	stage->outputs = take_string(taking);
 	n = take_array(taking, OPTIONS_MAX);
 	for (uint32_t i = 0; i < n && !taking->bad; i++)
 		read_option(taking, &description->options[i]);

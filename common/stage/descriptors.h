@@ -29,6 +29,8 @@ extern const struct weir_stage descriptor_operator_batch;
 extern const struct weir_stage descriptor_operator_window;
 extern const struct weir_stage descriptor_operator_parse;
 extern const struct weir_stage descriptor_operator_merge;
+extern const struct weir_stage descriptor_operator_breaker;
+extern const struct weir_stage descriptor_operator_retry;
 extern const struct weir_stage descriptor_sink_file;
 extern const struct weir_stage descriptor_sink_stdout;
 extern const struct weir_stage descriptor_sink_discard;

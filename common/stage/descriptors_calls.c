@@ -87,3 +87,151 @@ const struct weir_stage descriptor_operator_gather = {
 	.options = gather_options,
 	.n_options = COUNT(gather_options),
 };
+
+#define OPTION_TIMEOUT                                                                                         \
+	{                                                                                                      \
+		.name = "timeout", .type = WEIR_TYPE_DURATION, .required = true, .minimum = 1000000,           \
+		.maximum = INT64_C(86400000000000),                                                            \
+		.summary = "how long an answer is waited for; then the attempt has failed", .example = "150ms" \
+	}
+#define OPTION_FAILED                                                                                                \
+	{                                                                                                            \
+		.name = "failed", .type = WEIR_TYPE_KEY,                                                             \
+		.summary = "part of an answer that says that it is a failure, if it is there and not null or false", \
+		.example = ".error"                                                                                  \
+	}
+#define OPTION_OPEN                                                                                              \
+	{                                                                                                        \
+		.name = "open", .type = WEIR_TYPE_INTEGER, .fallback = "10k", .minimum = 1, .maximum = 10000000, \
+		.summary = "items that may be under way at a time; more wait in their lane", .example = "1000"   \
+	}
+
+static const struct weir_option breaker_options[] = {
+	{ .name = "target",
+	  .type = WEIR_TYPE_KEY,
+	  .summary =
+		  "part of an item that names whom the call goes to: each has a switch of its own; without it, one for all",
+	  .example = ".channel" },
+	OPTION_TIMEOUT,
+	OPTION_FAILED,
+	{ .name = "share",
+	  .type = WEIR_TYPE_SHARE,
+	  .fallback = "50%",
+	  .minimum = 1000,
+	  .maximum = 1000000000,
+	  .summary = "a target is called no more when more than so many of its calls in the window have failed",
+	  .example = "15%" },
+	{ .name = "window",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "10s",
+	  .minimum = 100000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "the time that they are counted in",
+	  .example = "30s" },
+	{ .name = "at_least",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "20",
+	  .minimum = 1,
+	  .maximum = 1000000000,
+	  .summary = "calls that must have ended in the window for their share to count",
+	  .example = "100" },
+	{ .name = "open_for",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "5s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "how long it is left in peace, before probes are sent",
+	  .example = "30s" },
+	{ .name = "probes",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "3",
+	  .minimum = 1,
+	  .maximum = 1000000,
+	  .summary =
+		  "calls that must go well for all to be let through again; one that fails, and it is left in peace anew",
+	  .example = "10" },
+	OPTION_OPEN,
+};
+
+const struct weir_stage descriptor_operator_breaker = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = 6 * sizeof(uint64_t),
+	.flags = WEIR_STAGE_STATE | WEIR_STAGE_NAMES_OUTPUTS,
+	.outputs = "call|done|fallback",
+	.name = "breaker",
+	.summary = "a stage that fails too often is not called for a while",
+	.description =
+		"Head of a loop around a stage: an item goes to `call`, what that stage makes of it comes back and leaves by `done`. An item whose "
+		"answer does not come within `timeout`, or is a failure, leaves by `fallback`, unchanged; so do all items of a target of which too many "
+		"calls have failed, until its probes go well again. Each change of a target's switch is in the log. Each item leaves once, by one of "
+		"the two, through kills too. from: [orders, {stage: pay, credit: 1000}], and pay reads from: guard.call.",
+	.options = breaker_options,
+	.n_options = COUNT(breaker_options),
+};
+
+static const struct weir_option retry_options[] = {
+	OPTION_TIMEOUT,
+	OPTION_FAILED,
+	{ .name = "attempts",
+	  .type = WEIR_TYPE_INTEGER,
+	  .fallback = "3",
+	  .minimum = 1,
+	  .maximum = 1000,
+	  .summary = "how often an item is tried at most",
+	  .example = "5" },
+	{ .name = "backoff",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "100ms",
+	  .minimum = 0,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "wait before the second attempt; doubled with each further one",
+	  .example = "1s" },
+	{ .name = "backoff_max",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "10s",
+	  .minimum = 0,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "longest wait before an attempt",
+	  .example = "1m" },
+	{ .name = "jitter",
+	  .type = WEIR_TYPE_SHARE,
+	  .fallback = "50%",
+	  .minimum = 0,
+	  .maximum = 1000000000,
+	  .summary = "how much of a wait is left to the lot, so that not all come at once",
+	  .example = "10%" },
+	{ .name = "budget",
+	  .type = WEIR_TYPE_SHARE,
+	  .fallback = "20%",
+	  .minimum = 0,
+	  .maximum = 1000000000,
+	  .summary = "further attempts, as a share of the items: when everything fails, not all is asked several times",
+	  .example = "100%" },
+	{ .name = "within",
+	  .type = WEIR_TYPE_DURATION,
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "no attempt begins so long after the first",
+	  .example = "5s" },
+	OPTION_OPEN,
+};
+
+const struct weir_stage descriptor_operator_retry = {
+	.abi = WEIR_STAGE_ABI,
+	.size_bytes = sizeof(struct weir_stage),
+	.role = WEIR_OPERATOR,
+	.cursor_size_bytes = 6 * sizeof(uint64_t),
+	.flags = WEIR_STAGE_STATE | WEIR_STAGE_NAMES_OUTPUTS,
+	.outputs = "call|done|failed",
+	.name = "retry",
+	.summary = "a stage that fails is asked again",
+	.description =
+		"Head of a loop around a stage: an item goes to `call`, what that stage makes of it comes back and leaves by `done`. An item whose "
+		"answer does not come within `timeout`, or is a failure, goes there again after a back-off that doubles, `attempts` times at most, "
+		"while the budget lasts (ten in stock, and a share of the items that come), and then leaves by `failed`, unchanged. Each item leaves once, "
+		"by one of the two, through kills too. from: [orders, {stage: pay, credit: 1000}], and pay reads from: again.call.",
+	.options = retry_options,
+	.n_options = COUNT(retry_options),
+};

@@ -14,10 +14,10 @@ const struct weir_stage *const stage_descriptors[] = {
 	&descriptor_operator_map,     &descriptor_operator_lua,    &descriptor_operator_route,
 	&descriptor_operator_dedupe,  &descriptor_operator_window, &descriptor_operator_batch,
 	&descriptor_operator_scatter, &descriptor_operator_gather, &descriptor_operator_lookup,
-	&descriptor_operator_parse,   &descriptor_operator_merge,  &descriptor_sink_file,
-	&descriptor_sink_stdout,      &descriptor_sink_discard,    &descriptor_sink_table,
-	&descriptor_sink_exec,        &descriptor_sink_zmq,        &descriptor_sink_sqlite,
-	&descriptor_sink_postgres,
+	&descriptor_operator_parse,   &descriptor_operator_merge,  &descriptor_operator_breaker,
+	&descriptor_operator_retry,   &descriptor_sink_file,       &descriptor_sink_stdout,
+	&descriptor_sink_discard,     &descriptor_sink_table,      &descriptor_sink_exec,
+	&descriptor_sink_zmq,         &descriptor_sink_sqlite,     &descriptor_sink_postgres,
 };
 const size_t n_stage_descriptors = sizeof(stage_descriptors) / sizeof(stage_descriptors[0]);
 

@@ -71,7 +71,7 @@ struct weir_option {
 #define WEIR_STAGE_CHECKS 4u
 /*
  * Its outputs have names, at most 64, and whoever reads from it says which: `from: stage.name`. They are the names in its option `routes`
- * (WEIR_TYPE_MAP), and the word of its option `default`.
+ * (WEIR_TYPE_MAP), and the word of its option `default`; or, always the same, the words of `outputs`.
  */
 #define WEIR_STAGE_NAMES_OUTPUTS 8u
 /* The stage has keyed state where the spec gives it some (`state: 64MiB`), and none where it does not. */
@@ -163,6 +163,9 @@ struct weir_stage {
 	 * weir_option_*() and weir_complain() and nothing else. Returns 0: nothing; WEIR_FAILED after weir_complain(); negative errno.
 	 */
 	int (*check)(struct weir_context *context);
+
+	/* With WEIR_STAGE_NAMES_OUTPUTS: the names, parted by '|', e.g. "done|failed"; NULL: options say them. */
+	const char *outputs;
 };
 
 /* What a plugin exports, once: WEIR_STAGE_EXPORT(my_stage) */
@@ -188,7 +191,8 @@ const char *weir_input_name(const struct weir_context *context, uint32_t input);
 
 /*
  * WEIR_STAGE_NAMES_OUTPUTS: which names this output edge stands for: bit i for the i-th name in `routes`, the next one for `default` if
- * that is none of them. WEIR_STAGE_ERRORS_OUTPUT: WEIR_OUTPUT_ITEMS, WEIR_OUTPUT_ERRORS, or both. 0: the stage's outputs have no names.
+ * that is none of them, or for the i-th word of `outputs`. WEIR_STAGE_ERRORS_OUTPUT: WEIR_OUTPUT_ITEMS, WEIR_OUTPUT_ERRORS, or both.
+ * 0: the stage's outputs have no names.
  */
 #define WEIR_OUTPUT_ITEMS UINT64_C(1)
 #define WEIR_OUTPUT_ERRORS UINT64_C(2)

@@ -143,6 +143,8 @@ static int fake_emit(struct weir_context *context, uint32_t output, const void *
 	memcpy(host->shared->arena + host->tail, &size, 8);
 	if (host->n_items < sizeof(host->places) / sizeof(host->places[0]))
 		host->places[host->n_items] = host->place;
+	if (host->n_items < sizeof(host->outputs) / sizeof(host->outputs[0]))
+		host->outputs[host->n_items] = output;
 	if (size_bytes)
 		memcpy(host->shared->arena + host->tail + 8, data, size_bytes);
 	host->tail += 8 + ((size + 7) & ~UINT64_C(7));

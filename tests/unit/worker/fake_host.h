@@ -73,9 +73,10 @@ struct fake_host {
 	uint64_t postponed_ns; /* weir_postpone() */
 	bool left;             /* weir_leave(); a kill does not take it back */
 	uint64_t n_waits;
-	uint32_t last_output; /* of the last weir_emit */
-	uint64_t place;       /* line of the last weir_place ... */
-	uint64_t places[64];  /* ... before each of the first items */
+	uint32_t last_output;   /* of the last weir_emit ... */
+	uint32_t outputs[1024]; /* ... and of the first items */
+	uint64_t place;         /* line of the last weir_place ... */
+	uint64_t places[64];    /* ... before each of the first items */
 	bool in_group;
 	char fault[64];
 	uint64_t group_tail, group_items, group_room;

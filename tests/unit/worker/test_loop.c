@@ -112,7 +112,13 @@ static void test_the_end_needs_closed_sources_and_an_empty_loop(void **state)
 	rig_commit(head);
 	assert_string_equal(rig_take(head), "-"); /* it looks round only when it is about to sleep */
 	store_relaxed(&head->segment.armed->word, 1);
+	head->cursor.ledger[LEDGER_HELD] = 1; /* it keeps an item itself, and has said until when */
+	head->watch.wake_ns = 1;
+	assert_string_equal(rig_take(head), "-");
+	assert_int_not_equal(loop_look_ns(head, 0), 0);
+	head->watch.wake_ns = 0; /* until its end, which is that of those who only finish() */
 	assert_string_equal(rig_take(head), ".");
+	head->cursor.ledger[LEDGER_HELD] = 0;
 	store_relaxed(&head->segment.armed->word, 0);
 	assert_string_equal(rig_take(head), "."); /* once empty, always empty */
 	assert_int_equal(loop_look_ns(head, 0), 0);

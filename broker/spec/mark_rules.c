@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A gather joins what the branches behind one scatter have made of its items: so each of its inputs leads back to that scatter, and to it
- * alone, through stages that make what they emit of one item each.
+ * alone, through stages that make what they emit of one item each. So does the way back to a breaker or a retry.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +76,13 @@ static uint32_t find_stranger(const struct reading *reading, uint32_t index, uin
 	return reading->n_stages;
 }
 
+static void say_mixed(struct reading *reading, struct spec_position position, uint32_t stage)
+{
+	reading_error(reading, position, "give it mode: line or mode: frame",
+		      "what '%s' makes of its items can't be told apart: in block mode it is given many at once",
+		      name_of(reading, stage));
+}
+
 static void check_inputs(struct reading *reading, const struct stage_reading *stage, uint32_t scatter)
 {
 	bool direct = false;
@@ -89,10 +96,7 @@ static void check_inputs(struct reading *reading, const struct stage_reading *st
 		if (found == reading->n_stages)
 			continue;
 		if (mixes_items(reading, found))
-			reading_error(
-				reading, stage->inputs[i].position, "give it mode: line or mode: frame",
-				"what '%s' makes of its items can't be told apart: in block mode it is given many at once",
-				name_of(reading, found));
+			say_mixed(reading, stage->inputs[i].position, found);
 		else
 			reading_error(
 				reading, stage->inputs[i].position, NULL,
@@ -127,14 +131,34 @@ static void check_require(struct reading *reading, const struct stage_reading *s
 	}
 }
 
-void reading_gather_rules(struct reading *reading, uint32_t index)
+/* What it hears of its calls: all of it was made of what it has called with. */
+static void check_way_back(struct reading *reading, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < stage->n_inputs; i++) {
+		bool *seen = spec_alloc(reading->n_stages, sizeof(*seen));
+		uint32_t found = stage->inputs[i].credit ? find_stranger(reading, stage->inputs[i].from, index, seen) :
+							   reading->n_stages;
+
+		free(seen);
+		n += stage->inputs[i].credit != 0;
+		if (found != reading->n_stages && mixes_items(reading, found))
+			say_mixed(reading, stage->inputs[i].position, found);
+	}
+	if (!n)
+		reading_error(reading, stage->kind_node->position, "from: [orders, {stage: pay, credit: 1000}]",
+			      "nothing comes back to %s: it would take each call for one that was not answered",
+			      stage->descriptor->name);
+}
+
+static void check_gather(struct reading *reading, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
 	const struct plan_stage *planned = &reading->plan->stages[index];
 	uint32_t scatter;
 
-	if (!is_kind(stage, "gather") || stage->options_wrong || stage->inputs_wrong)
-		return;
 	scatter = find_scatter(reading, planned);
 	if (stage->n_inputs < 2)
 		reading_error(reading, stage->kind_node->position, NULL,
@@ -142,4 +166,16 @@ void reading_gather_rules(struct reading *reading, uint32_t index)
 	else if (scatter != reading->n_stages)
 		check_inputs(reading, stage, scatter);
 	check_require(reading, stage, planned);
+}
+
+void reading_mark_rules(struct reading *reading, uint32_t index)
+{
+	const struct stage_reading *stage = &reading->stages[index];
+
+	if (stage->options_wrong || stage->inputs_wrong)
+		return;
+	if (is_kind(stage, "gather"))
+		check_gather(reading, index);
+	else if (is_kind(stage, "breaker") || is_kind(stage, "retry"))
+		check_way_back(reading, index);
 }
