@@ -37,6 +37,7 @@ static void test_round_trip(void **state)
 		assert_int_equal(description->stage.flags, stage->flags);
 		assert_same(description->stage.name, stage->name);
 		assert_same(description->stage.description, stage->description);
+		assert_same(description->stage.outputs, stage->outputs);
 		assert_int_equal(description->stage.n_options, stage->n_options);
 		for (size_t j = 0; j < stage->n_options; j++) {
 			const struct weir_option *a = &stage->options[j], *b = &description->stage.options[j];
@@ -124,6 +125,7 @@ static void test_senseless(void **state)
 	REFUSED(bad.n_spools = WEIR_SPOOLS_MAX + 1);
 	REFUSED(bad.flags = WEIR_STAGE_FLAGS + 1);
 	REFUSED(bad.flags = WEIR_STAGE_NAMES_OUTPUTS | WEIR_STAGE_ERRORS_OUTPUT);
+	REFUSED(bad.outputs = "done|Not done");
 	REFUSED(bad.options = NULL);
 	REFUSED(bad.n_options = 100000);
 	option.type = (enum weir_option_type)(WEIR_TYPE_KEY + 1);
