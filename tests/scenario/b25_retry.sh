@@ -50,13 +50,13 @@ assert_eq "$(wc -l <bad) $(wc -l <good)" "400 0" "all have failed"
 
 # Killed.
 rm -f ended
-spec 2000 '' 'timeout: 300ms, attempts: 20, backoff: 5ms, budget: 100%, open: 200'
-sed -i 's/count: 2000/&, rate: 700\/s/' spec.yaml
+spec 1000 '' 'timeout: 300ms, attempts: 20, backoff: 5ms, backoff_max: 20ms, budget: 100%, open: 200'
+sed -i 's/count: 1000/&, rate: 700\/s/' spec.yaml
 weir run --json spec.yaml 2>stderr &
 pipeline=$!
 kill_some() {
 	local n=0 pids
-	while [ ! -e ended ] && [ "$n" -lt "$(rounds 40 500)" ]; do
+	while [ ! -e ended ] && [ "$n" -lt "$(rounds 15 500)" ]; do
 		{ read -r -a pids <"/proc/$pipeline/task/$pipeline/children"; } 2>/dev/null
 		[ "${#pids[@]}" -lt 4 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
 		sleep 0.03
@@ -68,7 +68,7 @@ killer=$!
 wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?, killed"; }
 touch ended
 wait "$killer"
-assert_file_equal <(numbers good bad) <(seq 1 2000) "each once, killed"
+assert_file_equal <(numbers good bad) <(seq 1 1000) "each once, killed"
 assert_eq "$(final stderr balanced) $(final stderr in_flight)" "true 0" "ledger, killed"
 echo "$(cat kills) kills, $(restarts stderr) restarts"
 [ "$(restarts stderr)" -ge 5 ] || fail "only $(restarts stderr) deaths"

@@ -164,10 +164,10 @@ static void test_switch(void **state)
 
 	(void)state;
 	begin_breaker(&host);
-	assert_int_equal(call(&host, "a", false), GIVEN_UP);
-	assert_int_equal(call(&host, "a", false), GIVEN_UP);
 	assert_int_equal(call(&host, "a", true), DONE);
-	assert_int_equal(call(&host, "a", true), DONE); /* half of four are not more than half */
+	assert_int_equal(call(&host, "a", true), DONE);
+	assert_int_equal(call(&host, "a", false), GIVEN_UP);
+	assert_int_equal(call(&host, "a", false), GIVEN_UP); /* half of four are not more than half */
 	pass_time(&host, 900);
 	assert_int_equal(call(&host, "a", false), GIVEN_UP); /* 3 of 5 */
 	n = fake_host_items(&host);
@@ -226,7 +226,9 @@ static void test_attempts(void **state)
 	assert_int_equal(answer(&host, &first, "{\"error\":1}"), WEIR_OK); /* to an attempt that has failed */
 	pass_time(&host, 99);
 	assert_int_equal(fake_host_items(&host), 2);
-	pass_time(&host, 1 + 60); /* no answer; and not 80 ms, but backoff_max */
+	pass_time(&host, 1 + 59); /* no answer; and twice 40 ms is more than backoff_max */
+	assert_int_equal(fake_host_items(&host), 2);
+	pass_time(&host, 1);
 	assert_last(&host, 3, CALL, "x");
 	pass_time(&host, 100);
 	assert_last(&host, 4, GIVEN_UP, "x");
