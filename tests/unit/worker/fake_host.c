@@ -89,10 +89,8 @@ static int fake_baggage_set(struct weir_context *context, const char *key, const
 {
 	struct fake_host *host = host_of(context);
 
-	if (!value)
-		return 0;
-	if (size_bytes > sizeof(host->set))
-		return WEIR_TOO_LARGE;
+	if (!value || size_bytes > sizeof(host->set))
+		return value ? WEIR_TOO_LARGE : 0;
 	snprintf(host->set_key, sizeof(host->set_key), "%s", key);
 	memcpy(host->set, value, size_bytes);
 	host->set_bytes = size_bytes;
@@ -203,9 +201,7 @@ static uint32_t fake_outputs(const struct weir_context *context)
 
 static const char *fake_input_name(const struct weir_context *context, uint32_t input)
 {
-	const struct fake_host *host = host_of(context);
-
-	return input < sizeof(host->input_names) / sizeof(host->input_names[0]) ? host->input_names[input] : NULL;
+	return input < FAKE_INPUTS_MAX ? host_of(context)->input_names[input] : NULL;
 }
 
 static uint64_t fake_output_names(const struct weir_context *context, uint32_t output)

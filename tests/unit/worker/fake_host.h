@@ -19,6 +19,7 @@
 #include "tests/unit/worker/fake_map.h"
 
 #define FAKE_OPTIONS_MAX 16u
+#define FAKE_INPUTS_MAX 8u
 #define FAKE_SPOOL_COUNT 2u
 
 struct fake_shared;
@@ -42,16 +43,16 @@ struct fake_host {
 	bool admits_not;        /* no room, and it may not be waited for: WEIR_REJECTED */
 	const char *bad_record; /* in a group an item that is this can't be decoded */
 	uint32_t worker_index, generation;
-	uint64_t run;                      /* 1 */
-	uint32_t producer;                 /* of the items given: weir_identify() */
-	uint32_t attempt;                  /* of the items given */
-	uint64_t state_bytes;              /* of keyed state; 1 MiB */
-	enum record_format decode, encode; /* how records end; nothing is decoded or encoded here */
-	char baggage[16];                  /* of the item in hand; "": none */
-	bool shows_baggage;                /* what is emitted becomes "BAGGAGE:DATA" */
-	const char *input_names[8];        /* of the stages that items come from; NULL: no more */
-	uint32_t input;                    /* of the items given */
-	const char *pair_key;              /* a pair of the baggage of the item in hand; NULL: none */
+	uint64_t run;                             /* 1 */
+	uint32_t producer;                        /* of the items given: weir_identify() */
+	uint32_t attempt;                         /* of the items given */
+	uint64_t state_bytes;                     /* of keyed state; 1 MiB */
+	enum record_format decode, encode;        /* how records end; nothing is decoded or encoded here */
+	char baggage[16];                         /* of the item in hand; "": none */
+	bool shows_baggage;                       /* what is emitted becomes "BAGGAGE:DATA" */
+	const char *input_names[FAKE_INPUTS_MAX]; /* of the stages that items come from; NULL: no more */
+	uint32_t input;                           /* of the items given */
+	const char *pair_key;                     /* a pair of the baggage of the item in hand; NULL: none */
 	unsigned char pair[64];
 	size_t pair_bytes;
 	bool never_ran;                                      /* the pipeline does not get so far */
