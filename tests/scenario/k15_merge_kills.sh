@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # merge while everybody is killed: each item once, in its place, none of those past the snapshot, whatever was held at the time.
 # seconds: 300
-rows=$(rounds 60000 400000)
-kills=$(rounds 30 500)
+rows=$(rounds 150000 400000)
+kills=$(rounds 40 500)
 for name in a b c d; do
 	awk -v name=$name -v rows="$rows" -v seed=$RANDOM 'BEGIN { srand(seed); for (i = 0; i < rows; i++) { k += int(rand() * 4); printf "{\"k\":%d,\"of\":\"%s\",\"i\":%d}\n", k, name, i } }' >in.$name
 done
@@ -21,9 +21,11 @@ YAML
 cat in.? | sed 's/^{"k":\([^,]*\),.*/\1 &/' | awk -v until="$rows" '$1 <= until' | LC_ALL=C sort -s -n -k 1,1 | cut -d ' ' -f 2- >expected
 { weir run --json --progress=never spec.yaml 2>log; echo $? >code; } &
 wait_until 60 test -s log -o -e code
-kill_randomly merge-kills 40 "$kills" >/dev/null
+kill_randomly merge-kills 25 "$kills" >/dev/null
 wait
 assert_eq "$(cat code)" 0 "exit code: $(tail -n 3 log)"
 assert_file_equal out expected "$(restarts log) kills"
 assert_eq "$(final log balanced) $(final log in_flight) $(final log rejected)" "true 0 0" ledger
 [ "$(restarts log)" -ge "$(rounds 3 300)" ] || fail "only $(restarts log) kills: the run is too short to mean anything"
+killed=$(grep -o "\"name\":\"one\".*" log | grep -o "\"restarts\":[0-9]*" | head -n 1 | sed "s/.*://")
+[ "$killed" -ge 1 ] || fail "the merge itself was never killed"
