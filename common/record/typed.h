@@ -40,8 +40,8 @@ static inline size_t typed_bound(const struct typed *typed, size_t size_bytes)
 }
 
 /*
- * A map whose names stand in it once, of strings and whatever has no type here, into `room`, typed_bound() bytes large. Wait-free but for the
- * scratch growing. Returns 0 and its size; RECORD_E_BAD and why: a string is no such thing.
+ * A map whose names stand in it once, of strings and whatever has no type here, into `room`, typed_bound() bytes large. Wait-free but for
+ * the scratch growing. Returns 0 and its size; RECORD_E_BAD and why: a string is no such thing.
  */
 int typed_write(struct typed *typed, const void *map, size_t size_bytes, void *room, size_t *ret_size_bytes,
 		struct record_fault *fault);
