@@ -7,8 +7,8 @@
  *      c   3 8  | until 8: what is past it is left out, and the input with it
  *
  * Nothing goes out before each input has a head, or has ended, or has said nothing for `idle` while others waited. The item in hand goes
- * straight out if it is the least; else it is held, in the keyed state, until its turn: one item of each input at most. All else waits in the
- * lanes, so an input that is ahead waits for room, and a kill loses nothing.
+ * straight out if it is the least; else it is held, in the keyed state, until its turn: one item of each input at most. All else waits in
+ * the lanes, so an input that is ahead waits for room, and a kill loses nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
