@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A pattern that backtracks can take for ever over a text of a hundred bytes. PCRE2 counts its steps and gives up at a limit, and the time
- * that a step takes is not known before: of compiled code (JIT) one may be a search through the whole text. So a match begins with few steps,
- * which is enough for all but a few texts; who needs more begins again with as many as the time that is left is good for, by what the last
- * ones took:
+ * that a step takes is not known before: of compiled code (JIT) one may be a search through the whole text. So a match begins with few
+ * steps, which is enough for all but a few texts; who needs more begins again with as many as the time that is left is good for, by what
+ * the last ones took:
  *
  *      20,000 steps --limit--> 8 times as many, or what is left of the time --limit--> ... --> n_steps_max, or the deadline
  *
