@@ -22,7 +22,7 @@ static inline int group_note(struct worker *worker, int status)
 int group_refuse(struct worker *worker, const char *reason);
 
 /*
- * An emit of the group in hand has found no room. Returns WEIR_FULL, and what the group takes up already is waited for, too; WEIR_TOO_LARGE:
- * room for all of it there will never be.
+ * An emit of the group in hand has found no room. Returns WEIR_FULL, and what the group takes up already is waited for, too;
+ * WEIR_TOO_LARGE: room for all of it there will never be.
  */
 int group_no_room(struct worker *worker);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir table: looks into a table as a lookup stage does, as it was at one moment, whoever writes it meanwhile. A dump whose reader does not read
- * holds up nobody, but keeps the writer from using pages again: `stat` names whoever does.
+ * weir table: looks into a table as a lookup stage does, as it was at one moment, whoever writes it meanwhile. A dump whose reader does not
+ * read holds up nobody, but keeps the writer from using pages again: `stat` names whoever does.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -17,8 +17,8 @@
  * One process writes: it has a lock on a file beside the table (`holder`), which goes with it however it dies. So LMDB's mutex is never
  * waited for, and whose turn it is can be asked.
  *
- * How full it is, is counted here: key, value and 16 bytes for each entry; LMDB's own bound counts pages, and nobody could say what fits. The
- * map has room for eight times that, for half empty pages and for those that views keep.
+ * How full it is, is counted here: key, value and 16 bytes for each entry; LMDB's own bound counts pages, and nobody could say what fits.
+ * The map has room for eight times that, for half empty pages and for those that views keep.
  *
  * The lock file is written through a mapping: its blocks are taken beforehand, or a full disk would be SIGBUS.
  */

@@ -80,8 +80,8 @@ int table_store_usage(struct table_store *store, struct table_usage *ret_usage);
 struct table_mark table_store_mark(const struct table_store *store);
 
 /*
- * Seen by nobody before table_store_commit(). Returns 0; TABLE_STORE_E_FULL, of a key to remove NONE: nothing has changed; after HELD, DAMAGED,
- * -errno all that was not committed is gone.
+ * Seen by nobody before table_store_commit(). Returns 0; TABLE_STORE_E_FULL, of a key to remove NONE: nothing has changed; after HELD,
+ * DAMAGED, -errno all that was not committed is gone.
  */
 int table_store_put(struct table_store *store, struct table_bytes key, struct table_bytes value);
 int table_store_remove(struct table_store *store, struct table_bytes key);
@@ -105,8 +105,8 @@ struct table_reader {
 };
 
 /*
- * Each process that has a view. The dead ones are released first: what they kept is free. Reads /proc; a few system calls for each. A return
- * value of visit that is not 0 ends it, and is passed on. Returns 0 or -errno.
+ * Each process that has a view. The dead ones are released first: what they kept is free. Reads /proc; a few system calls for each. A
+ * return value of visit that is not 0 ends it, and is passed on. Returns 0 or -errno.
  */
 typedef int table_visit(void *data, const struct table_reader *reader);
 int table_store_readers(struct table_store *store, table_visit *visit, void *data);

@@ -40,8 +40,8 @@ struct weir_context;
 
 /*
  * The value of a key, in place, until the next call that changes something or the callback's end; not aligned. Returns WEIR_OK; -ENOENT:
- * there is none; -EINVAL: no such key can be; -EPERM: the stage has none (WEIR_STAGE_STATE, WEIR_STAGE_STATE_IF_GIVEN); WEIR_FAILED: the state can't be
- * read, return it.
+ * there is none; -EINVAL: no such key can be; -EPERM: the stage has none (WEIR_STAGE_STATE, WEIR_STAGE_STATE_IF_GIVEN); WEIR_FAILED: the
+ * state can't be read, return it.
  */
 int weir_state_get(struct weir_context *context, const void *key, size_t key_size_bytes, const void **ret_value,
 		   size_t *ret_size_bytes);

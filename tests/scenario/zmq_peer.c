@@ -3,8 +3,8 @@
  * Somebody else's program that speaks ZeroMQ, for scenarios: plain libzmq, nothing of weir's.
  *
  *   zmq_peer push|pub bind|connect ADDRESS N WORD [SIZE]   sends "WORD 1" to "WORD N", each padded to SIZE; pub: not before somebody subscribes.
- *                                                          push: stays until it is told to end, for libzmq gives up what it has not read of a
- *                                                          connection that has ended
+ *                                                          push: stays until it is told to end, for libzmq gives up what it has not read of
+ *                                                          a connection that has ended
  *   zmq_peer pull|sub bind|connect ADDRESS [PREFIX]        prints each message in a line, its parts parted by '|'; until it is told to end
  *   zmq_peer req connect ADDRESS N WORD                    asks "WORD 1" to "WORD N", each until it is answered; prints how often it asked again
  */

@@ -207,7 +207,10 @@ static void check_ladder_of_one(struct world *world, const struct action *action
 			    NAME_OF(world, action->seat));
 }
 
-/* The lifecycle will hear next that nobody could be forked; an order that it gives before reaches nobody, and the next spawn takes it back. */
+/*
+ * The lifecycle will hear next that nobody could be forked; an order that it gives before reaches nobody, and the next spawn takes it
+ * back.
+ */
 static bool fork_has_failed(const struct world *world, uint32_t seat)
 {
 	for (uint32_t i = 0; i < world->n_answers; i++)

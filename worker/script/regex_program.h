@@ -42,8 +42,8 @@ enum {
 
 /*
  * Looks for the first match in the text, and writes a map from the names to what their groups have matched, without those that took no
- * part, to the end of `ret`. The guard, which has begun with the item in hand, is looked at now and then. Allocates nothing once the buffers
- * have grown. Returns 0 or REGEX_E_*; -ENOMEM.
+ * part, to the end of `ret`. The guard, which has begun with the item in hand, is looked at now and then. Allocates nothing once the
+ * buffers have grown. Returns 0 or REGEX_E_*; -ENOMEM.
  */
 int regex_program_match(struct regex_program *program, struct weir_context *context, struct guard *guard,
 			const char *text, size_t size_bytes, msgpack_sbuffer *ret);

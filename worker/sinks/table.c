@@ -9,8 +9,8 @@
  *      the table                    the log                    cursor
  *      all up to `mark`             base ... end               base, end, how many items
  *
- * At each instruction table + log are what the last commit left. Killed before the table's commit: mark is base, and the next worker puts the
- * log into a transaction of its own. Killed behind it: mark is end, and the next worker forgets the log. Any other mark is of
+ * At each instruction table + log are what the last commit left. Killed before the table's commit: mark is base, and the next worker puts
+ * the log into a transaction of its own. Killed behind it: mark is end, and the next worker forgets the log. Any other mark is of
  * somebody else, who has written meanwhile. So an item takes effect once, and is delivered when the table has it.
  *
  * Should LMDB fail (no page is free because somebody reads an old state; the disk is full), its transaction is gone and the log has all of

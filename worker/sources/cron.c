@@ -8,9 +8,9 @@
  * and no time twice. A time whose item is more than `late` behind is missed, and `missed` says what becomes of it; how late it is
  * counts when there is room for its item, whatever the reason was.
  *
- * It sleeps on a timer of the wall clock: that goes off at once when the clock is set, and behind the host's sleep, which the other clock knows
- * nothing of. A clock that is set back repeats nothing: it has to reach the last time again first. If that would take long it was wrong before,
- * and the schedule begins anew at what it shows now.
+ * It sleeps on a timer of the wall clock: that goes off at once when the clock is set, and behind the host's sleep, which the other clock
+ * knows nothing of. A clock that is set back repeats nothing: it has to reach the last time again first. If that would take long it was
+ * wrong before, and the schedule begins anew at what it shows now.
  */
 #include <assert.h>
 #include <errno.h>

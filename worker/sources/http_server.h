@@ -62,7 +62,8 @@ struct http_server {
 };
 
 /*
- * Listens, as the options say. Returns 0; WEIR_FAILED after weir_fail(); -errno. May block on the look-up of a name. On failure close it, too.
+ * Listens, as the options say. Returns 0; WEIR_FAILED after weir_fail(); -errno. May block on the look-up of a name. On failure close it,
+ * too.
  */
 int http_server_open(struct http_server *server, struct weir_context *context);
 /* Those who wait for an answer hear that there is none now, within a fifth of a second; then all connections are closed. */

@@ -20,7 +20,10 @@ struct schedule {
 /* Reads it. Returns 0; -EINVAL and what is wrong, for people. Pure. */
 int schedule_parse(const char *text, struct schedule *ret, char ret_why[SCHEDULE_WHY_SIZE]);
 
-/* The first time behind after_ns (CLOCK_REALTIME), in the time zone of the process; SCHEDULE_NEVER: there is none in ten years. Pure but for that. */
+/*
+ * The first time behind after_ns (CLOCK_REALTIME), in the time zone of the process; SCHEDULE_NEVER: there is none in ten years. Pure but
+ * for that.
+ */
 uint64_t schedule_next(const struct schedule *schedule, uint64_t after_ns);
 
 /*

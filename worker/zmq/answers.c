@@ -6,8 +6,8 @@
  *      | who | body ... |                 a DEALER
  *      '- envelope ----'                  goes back as it came, with one word behind it
  *
- * So the envelope ends with the first empty part that has another behind it, or with the first part. A DEALER whose bodies have empty parts has to
- * put one before them.
+ * So the envelope ends with the first empty part that has another behind it, or with the first part. A DEALER whose bodies have empty parts
+ * has to put one before them.
  *
  * An answer for a peer who is gone, or takes none, is dropped: he has to ask again in any case, as after a kill.
  */

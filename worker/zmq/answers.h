@@ -23,8 +23,8 @@ struct answers {
 };
 
 /*
- * Takes a request: its envelope becomes that of at[n], the rest goes into the parcel. `part` is used on the way. There must be room. Returns 0;
- * MESSENGER_E_EMPTY: there is none; ANSWERS_E_ENVELOPE: it was taken, but has no place for its envelope; -errno.
+ * Takes a request: its envelope becomes that of at[n], the rest goes into the parcel. `part` is used on the way. There must be room.
+ * Returns 0; MESSENGER_E_EMPTY: there is none; ANSWERS_E_ENVELOPE: it was taken, but has no place for its envelope; -errno.
  */
 enum { ANSWERS_E_ENVELOPE = 340 };
 int answers_take(struct answers *answers, const struct messenger *messenger, struct parcel *parcel, zmq_msg_t *part);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * zmq_send() takes a message into a queue in this process, where a SIGKILL ends it. Nothing in ZeroMQ says when it has left. But libzmq gives back
- * memory that is not its own when it is done with it: when the message has been written into what goes to the peer's socket next.
+ * zmq_send() takes a message into a queue in this process, where a SIGKILL ends it. Nothing in ZeroMQ says when it has left. But libzmq
+ * gives back memory that is not its own when it is done with it: when the message has been written into what goes to the peer's socket
+ * next.
  *
  *      room:  | message | message | message |         |         main thread: copies, counts up
  *                 ^         ^                                    libzmq's thread: counts down

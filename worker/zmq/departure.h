@@ -30,7 +30,7 @@ enum { DEPARTURE_E_FULL = 330 };
 int departure_message(struct departure *departure, const void *bytes, size_t n, zmq_msg_t *ret_message);
 
 /*
- * True: libzmq has none of the messages any more, and there is all the room again. False: wait until `fd` is readable (or something happens at
- * the socket, which libzmq has to be asked about), then ask again; meanwhile no message may be made.
+ * True: libzmq has none of the messages any more, and there is all the room again. False: wait until `fd` is readable (or something happens
+ * at the socket, which libzmq has to be asked about), then ask again; meanwhile no message may be made.
  */
 bool departure_is_over(struct departure *departure);

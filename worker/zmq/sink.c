@@ -5,9 +5,9 @@
  *      PUSH    item ---> libzmq ---> kernel ---> one of the peers       the turn is committed when libzmq has nothing of it any more
  *      PUB     item ---> libzmq ---> kernel ---> each that subscribes   committed at once: who is not there, or slow, misses it
  *
- * Before the commit a PUSH sink waits until all messages of the turn have left libzmq's queues (departure.c): who is killed before that does
- * the turn again, so what was sent of it comes twice; who is killed afterwards has left nothing behind but what libzmq has put together
- * for the next write, 8 KiB of each connection, if the peer is so slow that the kernel takes no more. A peer says nothing back, so
+ * Before the commit a PUSH sink waits until all messages of the turn have left libzmq's queues (departure.c): who is killed before that
+ * does the turn again, so what was sent of it comes twice; who is killed afterwards has left nothing behind but what libzmq has put
+ * together for the next write, 8 KiB of each connection, if the peer is so slow that the kernel takes no more. A peer says nothing back, so
  * that he has got anything, nobody here can know.
  *
  * Only connections that stand get messages, or those for a peer that does not come would wait for it alone. Without a peer, or with slow
@@ -139,8 +139,8 @@ static int make_message(struct zmq_sink *sink, struct weir_context *context, con
 }
 
 /*
- * Takes the message, whatever it returns: 0, WEIR_CANCELLED, -errno. A PUB socket always says that it can be sent to, so the only question is
- * the message itself: it is asked again after each look, and before each sleep.
+ * Takes the message, whatever it returns: 0, WEIR_CANCELLED, -errno. A PUB socket always says that it can be sent to, so the only question
+ * is the message itself: it is asked again after each look, and before each sleep.
  */
 static int send_part(struct zmq_sink *sink, struct weir_context *context, zmq_msg_t *message, bool more)
 {

@@ -6,13 +6,13 @@
  *                                                                                           |
  *                                                                  the one that has no room in its lane stays here
  *
- * The worker sleeps in the runtime on libzmq's descriptor, and only after libzmq has said that it has nothing: a descriptor that was swallowed
- * by a call is not waited for. While the lane is full nobody receives; libzmq's queue fills up, it stops reading, and the kernel
+ * The worker sleeps in the runtime on libzmq's descriptor, and only after libzmq has said that it has nothing: a descriptor that was
+ * swallowed by a call is not waited for. While the lane is full nobody receives; libzmq's queue fills up, it stops reading, and the kernel
  * holds up the peer. A PUSH socket then sends to others, or waits; a PUB socket drops, for that is what it does.
  *
  * What libzmq has received lies in this process and nowhere else: it can't be looked at without being taken, nor kept where the next
- * worker would find it. So what is not committed dies with the worker, and PUSH and PUB sockets have no ear for it. Who asks a ROUTER socket is
- * told when his request is committed (answers.c); as long as he is not, he asks again.
+ * worker would find it. So what is not committed dies with the worker, and PUSH and PUB sockets have no ear for it. Who asks a ROUTER
+ * socket is told when his request is committed (answers.c); as long as he is not, he asks again.
  */
 #include <errno.h>
 #include <inttypes.h>

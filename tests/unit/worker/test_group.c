@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items of a source that are one: all of them with one commit, or none and nothing counted; and a source that watches while it waits for room. */
+/*
+ * Items of a source that are one: all of them with one commit, or none and nothing counted; and a source that watches while it waits for
+ * room.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

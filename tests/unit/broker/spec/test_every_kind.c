@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/spec/every-kind.yaml has a stage of each kind of the registry, a line each, and is fine. Then one slip in each of its stages at once, in the word
- * that names the kind, and option by option: each slip is named, in its line. A kind without a line there fails this test.
+ * tests/spec/every-kind.yaml has a stage of each kind of the registry, a line each, and is fine. Then one slip in each of its stages at
+ * once, in the word that names the kind, and option by option: each slip is named, in its line. A kind without a line there fails this
+ * test.
  */
 #include <ctype.h>
 #include <setjmp.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one run leaves to the next: cursor and spool, only after an end in which all has arrived, and nothing of a file that is not whole. */
+/*
+ * What one run leaves to the next: cursor and spool, only after an end in which all has arrived, and nothing of a file that is not whole.
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

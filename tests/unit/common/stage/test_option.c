@@ -114,7 +114,7 @@ static void test_words(void **state)
 static void test_descriptors(void **state)
 {
 	(void)state;
-	assert_int_equal(n_stage_descriptors, 27);
+	assert_true(n_stage_descriptors >= 36);
 	for (size_t i = 0; i < n_stage_descriptors; i++) {
 		const struct weir_stage *stage = stage_descriptors[i];
 

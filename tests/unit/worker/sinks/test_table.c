@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table's sink: what becomes of items, and that each takes effect once. A stage runs in a process of its own, which is killed between any two of
- * the runtime's calls; this process looks into the table with another.
+ * A table's sink: what becomes of items, and that each takes effect once. A stage runs in a process of its own, which is killed between any
+ * two of the runtime's calls; this process looks into the table with another.
  */
 #include <errno.h>
 #include <signal.h>

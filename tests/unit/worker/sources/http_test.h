@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients of the http source: what they send, and what they are answered, with turns of the stage meanwhile. Over sockets of socket_test.h. */
+/*
+ * Clients of the http source: what they send, and what they are answered, with turns of the stage meanwhile. Over sockets of
+ * socket_test.h.
+ */
 #pragma once
 
 #include "tests/unit/worker/sources/socket_test.h"

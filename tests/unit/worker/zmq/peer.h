@@ -14,7 +14,9 @@ void zmq_sink_init(struct fake_host *host, const char *type, const char *bind, c
 /* The ipc address of that name in the folder of stage_test.h; static, good for the next three calls. */
 const char *peer_address(const char *name);
 
-/* A peer's socket, bound or connected; type: ZMQ_PUSH ... peer_deinit() closes all of them. Waits at most some seconds wherever it waits. */
+/*
+ * A peer's socket, bound or connected; type: ZMQ_PUSH ... peer_deinit() closes all of them. Waits at most some seconds wherever it waits.
+ */
 void *peer_bind(int type, const char *address);
 /* One that keeps one message, and takes no more. */
 void *peer_bind_slow(int type, const char *address);
