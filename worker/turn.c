@@ -395,13 +395,6 @@ static int turn_take(struct worker *worker)
 	return r == 0 || r == TURN_IDLE || r == WEIR_CLOSED ? (committed ? committed : r) : r;
 }
 
-/* What a source emits is accepted now; what an operator makes of items that it held is as old as the last of them. */
-static uint64_t source_time(struct worker *worker)
-{
-	return worker->stage.role == WEIR_SOURCE || !worker->context.accepted_ns ? worker_now_ns(worker) :
-										   worker->context.accepted_ns;
-}
-
 static int turn_produce(struct worker *worker)
 {
 	uint32_t outcomes = OUTCOMES_ENDING | OUTCOME(WEIR_MORE);
@@ -410,7 +403,7 @@ static int turn_produce(struct worker *worker)
 	if (worker->stage.role == WEIR_SOURCE)
 		outcomes |= OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED);
 	worker->full = worker->produced = false;
-	worker->context.accepted_ns = source_time(worker);
+	worker->context.accepted_ns = worker_produced_ns(worker);
 	baggage_take_up(worker);
 	window_open(worker);
 	worker->phase = PHASE_PRODUCE;

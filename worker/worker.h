@@ -309,6 +309,13 @@ static inline uint64_t worker_now_ns(struct worker *worker)
 	return worker->now_ns;
 }
 
+/* What a source emits is accepted now; what an operator makes of items that it held is as old as the last of them. */
+static inline uint64_t worker_produced_ns(struct worker *worker)
+{
+	return worker->stage.role == WEIR_SOURCE || !worker->context.accepted_ns ? worker_now_ns(worker) :
+										   worker->context.accepted_ns;
+}
+
 static inline bool worker_cancelled(const struct worker *worker)
 {
 	return board_order_of(worker->board, worker->heritage.slot) >= BOARD_CANCEL;

@@ -202,7 +202,7 @@ static const char *origin_of(const struct reading *reading, const struct flows *
 	return reading->plan->stages[index].name ? reading->plan->stages[index].name : "?";
 }
 
-static struct spec_position place_of(const struct heritage_option *option)
+static struct spec_position place_beside(const struct heritage_option *option)
 {
 	return (struct spec_position){ option->line, option->column };
 }
@@ -234,7 +234,7 @@ static void check_reader(struct reading *reading, const struct flows *flows, uin
 		return;
 	if (plan_is_frame(planned)) {
 		if (in == FLOW_TEXT && has_items(planned, "values"))
-			reading_error(reading, place_of(plan_option(planned, "items")),
+			reading_error(reading, place_beside(plan_option(planned, "items")),
 				      "say at the source what its records are, as in decode: json; or leave items out",
 				      "items: values wants structured items, and what comes from '%s' is text",
 				      origin_of(reading, flows, index, FLOW_TEXT));
@@ -266,7 +266,7 @@ static void check_member(struct reading *reading, const struct flows *flows, uin
 		is_builtin(&reading->stages[index], "parse") ? plan_option(planned, "field") : NULL;
 
 	if (field && flow_into(reading, flows, index) == FLOW_TEXT)
-		reading_error(reading, place_of(field), "leave field out: the text is the whole item",
+		reading_error(reading, place_beside(field), "leave field out: the text is the whole item",
 			      "field names a member of structured items, and what comes from '%s' is text",
 			      origin_of(reading, flows, index, FLOW_TEXT));
 }

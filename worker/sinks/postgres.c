@@ -55,8 +55,8 @@ static int make_table(struct postgres_sink *state)
 	postgres_add_table(&name, weir_option_string(state->context, "table"));
 	parameters[0] = text_get(&name);
 	r = postgres_base_run(&state->base, "SELECT to_regclass($1) IS NOT NULL", 1, parameters, &result);
-	there = r == 0 && !strcmp(PQgetvalue(result, 0, 0), "t");
-	PQclear(result);
+	there = r == 0 && !strcmp(pq.getvalue(result, 0, 0), "t");
+	pq.clear(result);
 	return r == 0 && !there ? postgres_base_run(&state->base, create, 0, NULL, NULL) : r;
 }
 

@@ -24,10 +24,10 @@
 const char *postgres_base_message(const struct postgres_base *base, const PGresult *result)
 {
 	static char line[500];
-	const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *message = result ? pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
 	if (!message)
-		message = PQerrorMessage(base->connection);
+		message = pq.errorMessage(base->connection);
 	snprintf(line, sizeof(line), "%.*s", (int)strcspn(message, "\n"), message);
 	return line[0] ? line : "it has closed the connection";
 }
@@ -42,7 +42,7 @@ static void hear_notice(void *data, const char *message)
 
 static void name_server(struct postgres_base *base)
 {
-	const char *host = PQhost(base->connection), *port = PQport(base->connection), *db = PQdb(base->connection);
+	const char *host = pq.host(base->connection), *port = pq.port(base->connection), *db = pq.db(base->connection);
 
 	snprintf(base->server_text, sizeof(base->server_text), "PostgreSQL at %s%s%s (database %s)",
 		 host && *host ? host : "its usual socket", port && *port ? ", port " : "", port ? port : "",
@@ -52,13 +52,13 @@ static void name_server(struct postgres_base *base)
 
 static uint64_t connect_timeout_ns(const struct postgres_base *base)
 {
-	PQconninfoOption *options = PQconninfo(base->connection);
+	PQconninfoOption *options = pq.conninfo(base->connection);
 	long seconds = atol(CONNECT_S);
 
 	for (const PQconninfoOption *option = options; option && option->keyword; option++)
 		if (!strcmp(option->keyword, "connect_timeout") && option->val && atol(option->val) > 0)
 			seconds = atol(option->val);
-	PQconninfoFree(options);
+	pq.conninfoFree(options);
 	return (uint64_t)seconds * NS_PER_S;
 }
 
@@ -69,14 +69,14 @@ static int poll_connection(struct postgres_base *base, bool *ret_timed_out)
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
 	while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
-		struct pollfd ready = { .fd = PQsocket(base->connection),
+		struct pollfd ready = { .fd = pq.socket(base->connection),
 					.events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT };
 		int r = weir_wait(base->context, &ready, 1, deadline_ns);
 
 		*ret_timed_out = r == WEIR_EXPIRED;
 		if (r != WEIR_OK)
 			return r == WEIR_EXPIRED ? 0 : r;
-		status = PQconnectPoll(base->connection);
+		status = pq.connectPoll(base->connection);
 	}
 	return 0;
 }
@@ -88,21 +88,26 @@ int postgres_base_connect(struct postgres_base *base, struct weir_context *conte
 				      NULL };
 	const char *const values[] = { name, "30", CONNECT_S, weir_option_string(context, "connect"), NULL };
 	bool timed_out = false;
+	const char *reason;
 	int r = 0;
 
 	base->context = context;
+	if (postgres_library_load(&reason) != 0) {
+		weir_fail(context, "libpq can't be loaded (%s): install the package libpq5", reason);
+		return WEIR_FAILED;
+	}
 	snprintf(name, sizeof(name), "weir %s %s", weir_pipeline_name(context), weir_stage_name(context));
-	base->connection = PQconnectStartParams(words, values, 1);
+	base->connection = pq.connectStartParams(words, values, 1);
 	if (!base->connection)
 		return error_origin(-ENOMEM);
 	name_server(base);
-	PQsetNoticeProcessor(base->connection, hear_notice, NULL);
-	if (PQstatus(base->connection) != CONNECTION_BAD)
+	pq.setNoticeProcessor(base->connection, hear_notice, NULL);
+	if (pq.status(base->connection) != CONNECTION_BAD)
 		r = poll_connection(base, &timed_out);
 	if (r != 0)
 		return r;
-	if (PQstatus(base->connection) == CONNECTION_OK)
-		return PQsetnonblocking(base->connection, 1) ? POSTGRES_E_AWAY : 0;
+	if (pq.status(base->connection) == CONNECTION_OK)
+		return pq.setnonblocking(base->connection, 1) ? POSTGRES_E_AWAY : 0;
 	snprintf(why, why_size, "%s", timed_out ? "it does not answer" : postgres_base_message(base, NULL));
 	return POSTGRES_E_AWAY;
 }
@@ -110,7 +115,7 @@ int postgres_base_connect(struct postgres_base *base, struct weir_context *conte
 void postgres_base_close(struct postgres_base *base)
 {
 	if (base->connection)
-		PQfinish(base->connection);
+		pq.finish(base->connection);
 	base->connection = NULL;
 }
 
@@ -140,18 +145,18 @@ void postgres_base_works(struct postgres_base *base)
 int postgres_base_ready(struct postgres_base *base)
 {
 	for (;;) {
-		int unsent = PQflush(base->connection), r;
-		struct pollfd ready = { .fd = PQsocket(base->connection),
+		int unsent = pq.flush(base->connection), r;
+		struct pollfd ready = { .fd = pq.socket(base->connection),
 					.events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)) };
 
 		if (unsent < 0 || ready.fd < 0)
 			return POSTGRES_E_AWAY;
-		if (unsent == 0 && !PQisBusy(base->connection))
+		if (unsent == 0 && !pq.isBusy(base->connection))
 			return 0;
 		r = weir_wait(base->context, &ready, 1, 0);
 		if (r != WEIR_OK)
 			return r;
-		if (ready.revents & ~POLLOUT && !PQconsumeInput(base->connection))
+		if (ready.revents & ~POLLOUT && !pq.consumeInput(base->connection))
 			return POSTGRES_E_AWAY;
 	}
 }
@@ -160,7 +165,7 @@ int postgres_base_result(struct postgres_base *base, PGresult **ret_result)
 {
 	int r = postgres_base_ready(base);
 
-	*ret_result = r == 0 ? PQgetResult(base->connection) : NULL;
+	*ret_result = r == 0 ? pq.getResult(base->connection) : NULL;
 	return r;
 }
 
@@ -168,10 +173,10 @@ int postgres_base_run(struct postgres_base *base, const char *sql, int n, const 
 		      PGresult **ret_result)
 {
 	PGresult *result = NULL, *next;
-	int r = PQsendQueryParams(base->connection, sql, n, NULL, parameters, NULL, NULL, 0) ? 0 : POSTGRES_E_AWAY;
+	int r = pq.sendQueryParams(base->connection, sql, n, NULL, parameters, NULL, NULL, 0) ? 0 : POSTGRES_E_AWAY;
 
 	while (r == 0 && (r = postgres_base_result(base, &next)) == 0 && next) {
-		PQclear(result);
+		pq.clear(result);
 		result = next;
 	}
 	if (r == 0)
@@ -179,7 +184,7 @@ int postgres_base_run(struct postgres_base *base, const char *sql, int n, const 
 	if (ret_result)
 		*ret_result = result;
 	else
-		PQclear(result);
+		pq.clear(result);
 	return r;
 }
 
@@ -201,13 +206,13 @@ int postgres_base_judge(struct postgres_base *base, const PGresult *result)
 	static const char *const of_row[] = { "22", "23", "P0001", "44000", "54", "21", NULL };
 	/* 25006: a server that only reads, as one that is about to take over does. 25P02 follows another error. */
 	static const char *const passing[] = { "08", "40", "53", "55", "57", "58", "25", NULL };
-	ExecStatusType status = PQresultStatus(result);
+	ExecStatusType status = pq.resultStatus(result);
 	const char *state;
 
 	if (result && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_COPY_IN))
 		return 0;
-	state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-	if (!state || PQstatus(base->connection) == CONNECTION_BAD || is_one_of(state, passing))
+	state = result ? pq.resultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	if (!state || pq.status(base->connection) == CONNECTION_BAD || is_one_of(state, passing))
 		return POSTGRES_E_AWAY;
 	if (is_one_of(state, of_row))
 		return POSTGRES_E_ROW;

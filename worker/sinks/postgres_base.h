@@ -2,7 +2,7 @@
 /* One connection to a PostgreSQL server. Nothing here waits but in weir_wait(), so the worker always hears its orders. */
 #pragma once
 
-#include <libpq-fe.h>
+#include "worker/sinks/postgres_library.h"
 #include <stdbool.h>
 #include <weir/stage.h>
 

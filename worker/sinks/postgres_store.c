@@ -47,15 +47,15 @@ static void write_statements(struct postgres_store *store, const struct weir_con
 static int prepare(struct postgres_base *base, const char *name, const char *sql)
 {
 	PGresult *result = NULL, *next;
-	int r = PQsendPrepare(base->connection, name, sql, 0, NULL) ? 0 : POSTGRES_E_AWAY;
+	int r = pq.sendPrepare(base->connection, name, sql, 0, NULL) ? 0 : POSTGRES_E_AWAY;
 
 	while (r == 0 && (r = postgres_base_result(base, &next)) == 0 && next) {
-		PQclear(result);
+		pq.clear(result);
 		result = next;
 	}
 	if (r == 0)
 		r = postgres_base_judge(base, result);
-	PQclear(result);
+	pq.clear(result);
 	return r;
 }
 
@@ -99,7 +99,7 @@ static int run(struct postgres_store *store, struct postgres_base *base, const c
 
 	if (r != 0)
 		snprintf(store->why, sizeof(store->why), "%s", postgres_base_message(base, result));
-	PQclear(result);
+	pq.clear(result);
 	return r;
 }
 
@@ -113,16 +113,16 @@ static bool is_to_store(const struct postgres_row *row)
 static bool send_all(struct postgres_store *store, struct postgres_base *base, struct postgres_rows *rows)
 {
 	PGconn *connection = base->connection;
-	bool sent = PQsendQueryParams(connection, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
+	bool sent = pq.sendQueryParams(connection, "BEGIN", 0, NULL, NULL, NULL, NULL, 0);
 
 	for (uint32_t i = 0; sent && i < rows->n; i++)
 		if (is_to_store(&rows->rows[i]))
-			sent = PQsendQueryPrepared(connection, ROW_NAME, (int)rows->n_columns,
-						   postgres_rows_cells(rows, i), NULL, NULL, 0);
-	return sent && PQsendQueryParams(connection, check_sql, 0, NULL, NULL, NULL, NULL, 0) &&
-	       PQsendQueryParams(connection, text_get(&store->write_sql), POSTGRES_TURN_PARAMETERS, NULL,
-				 store->turn.parameters, NULL, NULL, 0) &&
-	       PQpipelineSync(connection);
+			sent = pq.sendQueryPrepared(connection, ROW_NAME, (int)rows->n_columns,
+						    postgres_rows_cells(rows, i), NULL, NULL, 0);
+	return sent && pq.sendQueryParams(connection, check_sql, 0, NULL, NULL, NULL, NULL, 0) &&
+	       pq.sendQueryParams(connection, text_get(&store->write_sql), POSTGRES_TURN_PARAMETERS, NULL,
+				  store->turn.parameters, NULL, NULL, 0) &&
+	       pq.pipelineSync(connection);
 }
 
 /* Each statement's result, and a NULL behind it, up to the end of the pipeline. The first error counts. */
@@ -137,18 +137,18 @@ static int read_all(struct postgres_store *store, struct postgres_base *base, bo
 
 		if (r != 0)
 			return away(store, base, r);
-		if (!result && PQstatus(base->connection) == CONNECTION_BAD)
+		if (!result && pq.status(base->connection) == CONNECTION_BAD)
 			return away(store, base, POSTGRES_E_AWAY);
-		status = PQresultStatus(result);
+		status = pq.resultStatus(result);
 		if (result && status == PGRES_PIPELINE_SYNC) {
-			PQclear(result);
+			pq.clear(result);
 			return first;
 		}
 		if (result && status != PGRES_PIPELINE_ABORTED && first == 0)
 			first = judge(store, base, result);
 		if (result && status == PGRES_COMMAND_OK)
-			*ret_changed = !strcmp(PQcmdStatus((PGresult *)result), "UPDATE 1");
-		PQclear(result);
+			*ret_changed = !strcmp(pq.cmdStatus((PGresult *)result), "UPDATE 1");
+		pq.clear(result);
 	}
 }
 
@@ -157,12 +157,12 @@ static int store_in_pipeline(struct postgres_store *store, struct postgres_base 
 {
 	int r;
 
-	if (!PQenterPipelineMode(base->connection) || !send_all(store, base, rows))
+	if (!pq.enterPipelineMode(base->connection) || !send_all(store, base, rows))
 		return away(store, base, POSTGRES_E_AWAY);
 	r = read_all(store, base, ret_changed);
 	if (r != 0 && r != POSTGRES_E_ROW)
 		return r;
-	return PQexitPipelineMode(base->connection) ? r : away(store, base, POSTGRES_E_AWAY);
+	return pq.exitPipelineMode(base->connection) ? r : away(store, base, POSTGRES_E_AWAY);
 }
 
 static int write_turn(struct postgres_store *store, struct postgres_base *base, bool *ret_changed)
@@ -171,10 +171,10 @@ static int write_turn(struct postgres_store *store, struct postgres_base *base, 
 	int r = postgres_base_run(base, text_get(&store->write_sql), POSTGRES_TURN_PARAMETERS, store->turn.parameters,
 				  &result);
 
-	*ret_changed = r == 0 && !strcmp(PQcmdStatus(result), "UPDATE 1");
+	*ret_changed = r == 0 && !strcmp(pq.cmdStatus(result), "UPDATE 1");
 	if (r != 0)
 		snprintf(store->why, sizeof(store->why), "%s", postgres_base_message(base, result));
-	PQclear(result);
+	pq.clear(result);
 	return r;
 }
 
@@ -183,13 +183,13 @@ static int put(struct postgres_base *base, const struct text *data)
 {
 	int done;
 
-	while ((done = PQputCopyData(base->connection, data->data, (int)data->length)) == 0) {
+	while ((done = pq.putCopyData(base->connection, data->data, (int)data->length)) == 0) {
 		int r = postgres_base_ready(base);
 
 		if (r != 0)
 			return r;
 	}
-	while (done > 0 && (done = PQputCopyEnd(base->connection, NULL)) == 0) {
+	while (done > 0 && (done = pq.putCopyEnd(base->connection, NULL)) == 0) {
 		int r = postgres_base_ready(base);
 
 		if (r != 0)
@@ -206,7 +206,7 @@ static int end_copy(struct postgres_store *store, struct postgres_base *base)
 
 	while ((r = postgres_base_result(base, &result)) == 0 && result) {
 		judged = judged ? judged : judge(store, base, result);
-		PQclear(result);
+		pq.clear(result);
 	}
 	return r ? away(store, base, r) : judged;
 }
@@ -222,13 +222,13 @@ static int store_by_copy(struct postgres_store *store, struct postgres_base *bas
 		if (is_to_store(&rows->rows[i]))
 			postgres_rows_copy(rows, i, &store->copied);
 	if (r == 0 && store->copied.length) {
-		if (!PQsendQueryParams(base->connection, text_get(&store->copy_sql), 0, NULL, NULL, NULL, NULL, 0))
+		if (!pq.sendQueryParams(base->connection, text_get(&store->copy_sql), 0, NULL, NULL, NULL, NULL, 0))
 			return away(store, base, POSTGRES_E_AWAY);
 		r = postgres_base_result(base, &result);
 		if (r != 0)
 			return away(store, base, r);
 		r = judge(store, base, result);
-		PQclear(result);
+		pq.clear(result);
 		if (r == 0)
 			r = away(store, base, put(base, &store->copied));
 		if (r == 0 || r == POSTGRES_E_ROW) {
@@ -255,7 +255,7 @@ static int store_row(struct postgres_store *store, struct postgres_base *base, s
 				      postgres_rows_cells(rows, i), &result);
 	snprintf(why, sizeof(why), "%s: %s", weir_option_string(base->context, "table"),
 		 r ? postgres_base_message(base, result) : "");
-	PQclear(result);
+	pq.clear(result);
 	if (r != 0 && r != POSTGRES_E_ROW) {
 		snprintf(store->why, sizeof(store->why), "%s", postgres_base_message(base, NULL));
 		return r;
@@ -310,11 +310,11 @@ static int commit(struct postgres_store *store, struct postgres_base *base, stru
 {
 	PGresult *result = NULL;
 	int r = postgres_base_run(base, "COMMIT", 0, NULL, &result);
-	bool committed = r == 0 && !strcmp(PQcmdStatus(result), "COMMIT");
+	bool committed = r == 0 && !strcmp(pq.cmdStatus(result), "COMMIT");
 
 	if (r != 0)
 		snprintf(store->why, sizeof(store->why), "%s", postgres_base_message(base, result));
-	PQclear(result);
+	pq.clear(result);
 	if (r != 0)
 		return r == POSTGRES_E_ROW ? POSTGRES_E_AWAY : r;
 	if (!committed) {

@@ -90,8 +90,8 @@ int postgres_turns_make(struct postgres_base *base)
 	postgres_add_table(&name, weir_option_string(base->context, "turns"));
 	parameters[0] = text_get(&name);
 	r = postgres_base_run(base, find_sql, 1, parameters, &result);
-	there = r == 0 && !strcmp(PQgetvalue(result, 0, 0), "t");
-	PQclear(result);
+	there = r == 0 && !strcmp(pq.getvalue(result, 0, 0), "t");
+	pq.clear(result);
 	if (r != 0 || there)
 		return r;
 	write_statement(base->context, make_sql, &sql);
@@ -101,10 +101,10 @@ int postgres_turns_make(struct postgres_base *base)
 /* A row of the result; bytea is written as hex. frees: what to free() afterwards. */
 static struct stored_row row_of(const PGresult *result, int i, unsigned char *frees[2])
 {
-	struct stored_row row = { .turn = strtoull(PQgetvalue(result, i, 0), NULL, 10) };
+	struct stored_row row = { .turn = strtoull(pq.getvalue(result, i, 0), NULL, 10) };
 
-	frees[0] = PQunescapeBytea((const unsigned char *)PQgetvalue(result, i, 1), &row.items_bytes);
-	frees[1] = PQunescapeBytea((const unsigned char *)PQgetvalue(result, i, 2), &row.awaited_bytes);
+	frees[0] = pq.unescapeBytea((const unsigned char *)pq.getvalue(result, i, 1), &row.items_bytes);
+	frees[1] = pq.unescapeBytea((const unsigned char *)pq.getvalue(result, i, 2), &row.awaited_bytes);
 	row.items = frees[0];
 	row.awaited = frees[1];
 	return row;
@@ -120,10 +120,10 @@ static int read_own(struct postgres_base *base, struct stored *stored, uint64_t 
 		const struct stored_row row = row_of(result, 0, frees);
 
 		r = stored_begin(stored, base->context, base->server, &row, committed);
-		PQfreemem(frees[0]);
-		PQfreemem(frees[1]);
+		pq.freemem(frees[0]);
+		pq.freemem(frees[1]);
 	}
-	PQclear(result);
+	pq.clear(result);
 	return r;
 }
 
@@ -133,15 +133,15 @@ static int read_others(struct postgres_base *base, struct stored *stored)
 	int r = run(base, others_sql, 4, &result);
 
 	item_set_clear(&stored->others);
-	for (int i = 0; r == 0 && i < PQntuples(result); i++) {
+	for (int i = 0; r == 0 && i < pq.ntuples(result); i++) {
 		unsigned char *frees[2];
 		const struct stored_row row = row_of(result, i, frees);
 
 		r = stored_add_other(stored, base->context, base->server, &row);
-		PQfreemem(frees[0]);
-		PQfreemem(frees[1]);
+		pq.freemem(frees[0]);
+		pq.freemem(frees[1]);
 	}
-	PQclear(result);
+	pq.clear(result);
 	return r;
 }
 

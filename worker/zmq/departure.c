@@ -14,6 +14,7 @@
 #include "worker/zmq/departure.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -98,7 +99,7 @@ bool departure_is_over(struct departure *departure)
 		departure->waits = true;
 		if (atomic_fetch_sub_explicit(&departure->n_left, 1, memory_order_acq_rel) > 1)
 			return false;
-	} else if (load_acquire(&departure->n_left) > 0) {
+	} else if (atomic_load_explicit(&departure->n_left, memory_order_acquire) > 0) {
 		return false;
 	} else {
 		/* Whoever took the last one rings, and may not have done so yet. */
@@ -107,6 +108,6 @@ bool departure_is_over(struct departure *departure)
 	}
 	departure->waits = false;
 	departure->used_bytes = 0;
-	store_relaxed(&departure->n_left, 1);
+	atomic_store_explicit(&departure->n_left, 1, memory_order_relaxed);
 	return true;
 }

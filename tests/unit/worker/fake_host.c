@@ -16,6 +16,8 @@
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
 #include "common/base/must.h"
+#include "tests/unit/worker/fake_baggage.h"
+#include "tests/unit/worker/fake_group.h"
 #include "tests/unit/worker/fake_host.h"
 #include "tests/unit/worker/fake_identity.h"
 #include "tests/unit/worker/fake_record.h"
@@ -60,55 +62,6 @@ static const char *with_baggage(const struct fake_host *host, const void *data, 
 	return shown;
 }
 
-static size_t fake_baggage_pack(const struct weir_context *context, void *packed)
-{
-	const struct fake_host *host = host_of(context);
-
-	if (!host->baggage[0])
-		return 0;
-	memcpy(packed, host->baggage, sizeof(host->baggage));
-	return sizeof(host->baggage);
-}
-
-static int fake_baggage_unpack(struct weir_context *context, const void *packed, size_t size_bytes)
-{
-	struct fake_host *host = host_of(context);
-
-	must(size_bytes == sizeof(host->unpacked));
-	memcpy(host->unpacked, packed, size_bytes);
-	return 0;
-}
-
-static int fake_baggage_clear(struct weir_context *context)
-{
-	host_of(context)->unpacked[0] = '\0';
-	return 0;
-}
-
-static int fake_baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes)
-{
-	struct fake_host *host = host_of(context);
-
-	if (!value || size_bytes > sizeof(host->set))
-		return value ? WEIR_TOO_LARGE : 0;
-	snprintf(host->set_key, sizeof(host->set_key), "%s", key);
-	memcpy(host->set, value, size_bytes);
-	host->set_bytes = size_bytes;
-	return 0;
-}
-
-static int fake_baggage_get(const struct weir_context *context, const char *key, const void **ret_value,
-			    size_t *ret_size_bytes)
-{
-	const struct fake_host *host = host_of(context);
-
-	if (!host->pair_key || strcmp(key, host->pair_key) != 0)
-		return -ENOENT;
-	*ret_value = host->pair;
-	*ret_size_bytes = host->pair_bytes;
-	return 0;
-}
-
 static int fake_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
 	struct fake_host *host = host_of(context);
@@ -148,45 +101,6 @@ static int fake_emit(struct weir_context *context, uint32_t output, const void *
 	host->tail += 8 + ((size + 7) & ~UINT64_C(7));
 	host->n_items++;
 	return 0;
-}
-
-static int fake_group_begin(struct weir_context *context)
-{
-	struct fake_host *host = host_of(context);
-
-	must(host->producing && !host->in_group);
-	host->in_group = true;
-	host->fault[0] = '\0';
-	host->group_tail = host->tail;
-	host->group_items = host->n_items;
-	host->group_room = host->room;
-	return 0;
-}
-
-static int fake_group_end(struct weir_context *context)
-{
-	must(host_of(context)->in_group);
-	host_of(context)->in_group = false;
-	return 0;
-}
-
-static void fake_group_drop(struct weir_context *context)
-{
-	struct fake_host *host = host_of(context);
-
-	if (!host->in_group)
-		return;
-	host->in_group = false;
-	host->tail = host->group_tail;
-	host->n_items = host->group_items;
-	host->room = host->group_room;
-}
-
-static const char *fake_group_fault(const struct weir_context *context)
-{
-	const struct fake_host *host = host_of(context);
-
-	return host->in_group && host->fault[0] ? host->fault : NULL;
 }
 
 static bool fake_draining(const struct weir_context *context)
