@@ -51,7 +51,8 @@ killed() {
 	seq "$2" | cmp - rows || fail "$1: not each item once: $(sort rows | uniq -d | wc -l) twice, $(wc -l <rows) rows"
 	assert_eq "$(sqlite3 out.db "SELECT count(*) FROM t WHERE doc <> '{\"id\":' || id || ',\"name\":\"n' || id || '\"}'")" 0 "$1: contents"
 	assert_eq "$(final stderr delivered) $(final stderr in_flight) $(final stderr balanced)" "$2 0 true" "$1: ledger"
-	assert_eq "$(sqlite3 out.db "SELECT min(ended), count(*) FROM weir_turns")" "${5-1|1}" "$1: weir's own rows"
+	seats=$(sqlite3 out.db "SELECT min(ended), count(*) FROM weir_turns")
+	[[ " ${5-1|1} " = *" $seats "* ]] || fail "$1: weir's own rows: '$seats', expected one of '${5-1|1}'"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(sqlite3 out.db 'SELECT sum(turn) FROM weir_turns') transactions"
 	total=$((total + $(restarts stderr)))
 }
@@ -60,6 +61,6 @@ killed "four workers" "$(rounds 12000 600000)" "workers: 4" "" "1|4"
 # Deaths without progress in between count against it: so they come fast.
 kills=40
 pause=10
-killed "one of three is given up" "$(rounds 12000 60000)" 'workers: 3; on_failure: degrade; restart: {intensity: 1, period: 60s, backoff: 1ms, backoff_max: 1ms}' 0 "0|3"
+killed "one of three is given up" "$(rounds 12000 60000)" 'workers: 3; on_failure: degrade; restart: {intensity: 1, period: 60s, backoff: 1ms, backoff_max: 1ms}' 0 "0|3 1|2" # 1|2: it never came to store anything
 grep -q "is retired" stderr || fail "nobody was retired"
 [ "$total" -ge 8 ] || fail "only $total deaths: the runs are too short to mean anything"
