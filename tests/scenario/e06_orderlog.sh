@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# examples/orderlog stores each order of a log once, and the sums that an awk finds, while the log is rotated and workers are killed.
+# seconds: 240
+example=$WEIR_SOURCE/examples/orderlog
+lines=$(rounds 8000 16000)
+cp "$example/mask.lua" .
+{ cat "$example/orderlog.yaml"; echo "restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}"; } >spec.yaml
+stored() { [ "$(sqlite3 orders.db 'SELECT count(*) FROM orders' 2>/dev/null)" = $((lines - lines / 50)) ]; }
+
+for pace in calm killed; do
+	rm -f orders.log* no-orders.log ./*.db ./*.db-journal
+	weir run --json --progress=never spec.yaml 2>log &
+	pipeline=$!
+	wait_until 60 running orderlog
+	[ "$pace" = calm ] || { kill_randomly orderlog 60 "$(rounds 12 300)" >kills & killer=$!; }
+	"$example/make" "$lines" "$(rounds 700 5000)"
+	wait_until 100 stored
+	[ "$pace" = calm ] || wait "$killer"
+	assert_exit 0 weir drain orderlog >out
+	wait "$pipeline" || fail "$pace: exit code $?: $(tail -n 3 log | cut -c 1-300)"
+	assert_eq "$(final log balanced) $(final log in_flight)" "true 0" "$pace: ledger"
+	for table in orders minutes; do
+		file=orders.db
+		[ "$table" = orders ] || file=sums.db
+		sqlite3 "$file" "SELECT * FROM $table" | LC_ALL=C sort >got
+		cat orders.log* | awk -v table="$table" -f "$example/expected.awk" | LC_ALL=C sort >expected
+		assert_file_equal got expected "$pace: $table"
+	done
+done
+[ "$(restarts log)" -ge 3 ] || fail "only $(restarts log) kills: the run is too short to mean anything"
