@@ -96,8 +96,8 @@ static int next_entry(lua_State *L)
 {
 	struct lua_keyed *keyed = keyed_of(L);
 	struct weir_state_entry *entry = lua_touserdata(L, lua_upvalueindex(2));
-	int r = lua_isnil(L, 2) ? weir_state_first(keyed->context, NULL, 0, entry) :
-				  weir_state_next(keyed->context, NULL, 0, entry);
+	int r = lua_isnil(L, 2) ? weir_state_first(keyed->context, "", 0, entry) :
+				  weir_state_next(keyed->context, "", 0, entry);
 
 	if (judge(L, keyed, r) != WEIR_OK)
 		return 0;

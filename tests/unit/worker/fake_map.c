@@ -14,7 +14,7 @@
 static int compare(const struct fake_entry *entry, const void *key, size_t key_size_bytes)
 {
 	size_t n = entry->key_size_bytes < key_size_bytes ? entry->key_size_bytes : key_size_bytes;
-	int r = memcmp(entry->key, key, n);
+	int r = n ? memcmp(entry->key, key, n) : 0; /* a prefix of no bytes may be no pointer */
 
 	return r ? r : (entry->key_size_bytes > key_size_bytes) - (entry->key_size_bytes < key_size_bytes);
 }
