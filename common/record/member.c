@@ -47,7 +47,7 @@ int member_text(const void *item, size_t size_bytes, const char *name, const cha
 {
 	struct value_reader reader, found = { NULL, NULL };
 	struct value value;
-	uint32_t n;
+	uint32_t n = 0;
 	int r = begin(&reader, item, size_bytes, &n, fault);
 
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
@@ -76,7 +76,7 @@ static int add(struct joining *joining, const void *item, size_t size_bytes, con
 {
 	struct value_reader reader;
 	struct value name;
-	uint32_t n;
+	uint32_t n = 0;
 	int r = begin(&reader, item, size_bytes, &n, fault);
 
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
