@@ -13,7 +13,7 @@ pipeline: gather
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
   - {name: read, source: file, path: in, decode: $1}
-  - {name: gather, operator: batch, $2}
+  - {name: gather, operator: batch, dead_letter: {attempts: 100}, $2}
   - {name: write, sink: file, path: out, encode: $1}
 YAML
 }

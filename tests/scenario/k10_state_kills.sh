@@ -28,7 +28,7 @@ pipeline: tally
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
   - {name: read, source: file, path: in}
-  - {name: count, $count, dead_letter: {path: refused}, $2}
+  - {name: count, $count, dead_letter: {path: refused, attempts: 100}, $2}
   - {name: write, sink: file, path: out}
 YAML
 }

@@ -12,6 +12,7 @@ stages:
   - {name: read, source: file, path: in, decode: json}
   - name: windows
     operator: window
+    dead_letter: {attempts: 100}   # whoever is killed thrice with the same item in hand is not its victim
     key: .k
     time: .t
     lateness: 30s

@@ -57,7 +57,7 @@ killed "each turn, of a few items" "every: 0s, batch: 8"
 [ "$(weir table stat kills.table --json | grep -o '"readers":.*')" = '"readers":[]}' ] || fail "a dead reader is still there"
 
 # The next run begins where its source does; what was there and has no item stays, or goes.
-head -n 1 in >few
+grep -v gone in | head -n 1 >few # none that takes its key out
 sed -i 's/path: in/path: few/' spec.yaml
 assert_exit 0 weir run spec.yaml
 [ "$(weir table dump kills.table | wc -l)" -ge "$(wc -l <expected)" ] || fail "update has removed something"

@@ -20,6 +20,7 @@
 static void prepare(struct fake_host *host, const char *script, enum weir_form form)
 {
 	fake_host_init(host, &lua_operator_callbacks);
+	host->state_bytes = 64 << 10;
 	fake_host_option_string(host, "script", script);
 	fake_host_option_string(host, "emits", "same");
 	fake_host_option_number(host, "memory", 64 << 20);
