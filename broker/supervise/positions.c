@@ -26,7 +26,7 @@
 #include "common/base/text.h"
 #include "common/flow/commit.h"
 
-#define MAGIC UINT64_C(0x77656972706f7331) /* "weirpos1": also the layout's version */
+#define MAGIC UINT64_C(0x77656972706f7332) /* "weirpos2": also the layout's version */
 #define SPOOL_BYTES_MAX (UINT64_C(64) << 20)
 #define MODE 0600
 #define FOLDER_MODE 0700
@@ -123,7 +123,7 @@ static int seat_load(struct seat *seat)
 			seat->supervisor, WEIR_LOG_WARNING,
 			"what '%s' has read in earlier runs is not known: %s/%s: %s; it begins as in a first run",
 			seat->stage->name, seat->supervisor->positions, seat->stage->name,
-			r == -EBADMSG ? "it is damaged" : strerror(-r));
+			r == -EBADMSG ? "it is damaged, or another version of weir has written it" : strerror(-r));
 		return 0;
 	}
 	return error_trace(give_to_seat(seat, &head, spool));

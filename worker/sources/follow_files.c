@@ -3,9 +3,9 @@
  * The files that are known: which are open, whether each is what it was, when it has ended, and what inotify says of it. Which there
  * are, and under what names, is found out by follow_scan.c.
  *
- * A file is its device, its inode and its first bytes, as far as they were read: an inode is given again, often at once, to the next file.
- * So before items are made of bytes, but after these were read, the first bytes are hashed again: what was truncated and
- * written anew, or is another file altogether, is read from its beginning.
+ * A file is its device, its inode and its time of birth, and its first bytes, as far as they were read: an inode is given again, often at
+ * once, to the next file, and not every file system knows births. So before items are made of bytes, but after these were
+ * read, the first bytes are hashed again: what was truncated and written anew, or is another file altogether, is read from its beginning.
  */
 #include "worker/sources/follow_files.h"
 
@@ -156,11 +156,13 @@ static void make_room(struct follow_files *files, uint32_t but)
 	}
 }
 
-bool follow_files_is(const struct follow_files *files, uint32_t file, const struct stat *st)
+bool follow_files_is(const struct follow_files *files, uint32_t file, const struct follow_look *look)
 {
 	const struct follow_entry *entry = &files->table.entries[file];
+	bool known = look->born_ns && entry->born_ns;
 
-	return st->st_ino == entry->inode && st->st_dev == entry->device;
+	return look->inode == entry->inode && look->device == entry->device &&
+	       (!known || look->born_ns == entry->born_ns);
 }
 
 static void scan_soon(struct follow_files *files)
@@ -174,7 +176,7 @@ static void scan_soon(struct follow_files *files)
 int follow_files_take(struct follow_files *files, uint32_t file)
 {
 	struct followed *followed = &files->files[file];
-	struct stat st;
+	struct follow_look look;
 	int fd;
 
 	if (followed->fd >= 0)
@@ -190,7 +192,7 @@ int follow_files_take(struct follow_files *files, uint32_t file)
 		scan_soon(files);
 		return 1;
 	}
-	if (fstat(fd, &st) || !follow_files_is(files, file, &st)) { /* it has lost its name just now */
+	if (follow_look(fd, &look) != 0 || !follow_files_is(files, file, &look)) { /* it has lost its name just now */
 		fd_close(fd);
 		scan_soon(files);
 		return 1;
@@ -234,9 +236,9 @@ bool follow_files_is_print(int fd, const struct follow_spot *spot)
 
 int follow_files_ask_same(struct follow_files *files, uint32_t file, uint64_t read_to)
 {
-	struct stat st;
+	struct follow_look look;
 
-	if (fstat(files->files[file].fd, &st) || (uint64_t)st.st_size < read_to)
+	if (follow_look(files->files[file].fd, &look) != 0 || look.size_bytes < read_to)
 		return LINE_FEED_CHANGED;
 	return follow_files_is_print(files->files[file].fd, follow_table_spot(&files->table, file)) ? 0 :
 												      LINE_FEED_CHANGED;
@@ -259,47 +261,42 @@ void follow_files_move(struct follow_files *files, uint32_t file, const struct l
 	files->moved = true;
 }
 
-uint64_t follow_files_changed_ns(const struct stat *st)
+static void file_see(struct follow_files *files, uint32_t file, const struct follow_look *look)
 {
-	return (uint64_t)st->st_mtim.tv_sec * NS_PER_S + (uint64_t)st->st_mtim.tv_nsec;
-}
-
-static void file_see(struct follow_files *files, uint32_t file, const struct stat *st)
-{
-	files->table.entries[file].seen_bytes = (uint64_t)st->st_size;
-	files->table.entries[file].seen_ns = follow_files_changed_ns(st);
+	files->table.entries[file].seen_bytes = look->size_bytes;
+	files->table.entries[file].seen_ns = look->changed_ns;
 }
 
 void follow_files_see(struct follow_files *files, uint32_t file)
 {
-	struct stat st;
+	struct follow_look look;
 
-	if (fstat(files->files[file].fd, &st) == 0)
-		file_see(files, file, &st);
+	if (follow_look(files->files[file].fd, &look) == 0)
+		file_see(files, file, &look);
 }
 
 void follow_files_rest(struct follow_files *files, uint32_t file, uint64_t read_to)
 {
 	struct followed *followed = &files->files[file];
-	struct stat st;
+	struct follow_look look;
 
-	if (followed->fd < 0 || fstat(followed->fd, &st))
+	if (followed->fd < 0 || follow_look(followed->fd, &look) != 0)
 		return;
-	if (followed->leaves_ns && (uint64_t)st.st_size != files->table.entries[file].seen_bytes)
+	if (followed->leaves_ns && look.size_bytes != files->table.entries[file].seen_bytes)
 		follow_files_leaves(files, file);
-	if ((uint64_t)st.st_size != read_to)
+	if (look.size_bytes != read_to)
 		follow_files_queue(files, file);
 	else
-		file_see(files, file, &st);
+		file_see(files, file, &look);
 }
 
 bool follow_files_is_read(const struct follow_files *files, uint32_t file)
 {
 	const struct followed *followed = &files->files[file];
-	struct stat st;
+	struct follow_look look;
 
-	return !followed->queued && (followed->fd < 0 || fstat(followed->fd, &st) ||
-				     (uint64_t)st.st_size == files->table.entries[file].seen_bytes);
+	return !followed->queued && (followed->fd < 0 || follow_look(followed->fd, &look) != 0 ||
+				     look.size_bytes == files->table.entries[file].seen_bytes);
 }
 
 void follow_files_retry(struct follow_files *files, uint32_t file)

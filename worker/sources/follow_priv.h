@@ -2,10 +2,9 @@
 /* What follow_files.c and follow_scan.c have in common. */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "common/base/hash.h"
 #include "worker/sources/follow_files.h"
+#include "worker/sources/follow_look.h"
 
 static inline uint64_t hash_inode(uint64_t device, uint64_t inode)
 {
@@ -24,8 +23,8 @@ void follow_files_forget(struct follow_files *files, uint32_t file);
 /* It has lost its name: it ends when nothing has come for a while. */
 void follow_files_leaves(struct follow_files *files, uint32_t file);
 
-bool follow_files_is(const struct follow_files *files, uint32_t file, const struct stat *st); /* by device and inode */
-bool follow_files_is_print(int fd, const struct follow_spot *spot);                           /* by its first bytes */
-uint64_t follow_files_changed_ns(const struct stat *st);
+/* By device, inode and time of birth. */
+bool follow_files_is(const struct follow_files *files, uint32_t file, const struct follow_look *look);
+bool follow_files_is_print(int fd, const struct follow_spot *spot); /* by its first bytes */
 /* The file that has this name, or had it at the last scan; FOLLOW_NO_FILE. */
 uint32_t follow_files_named(const struct follow_files *files, const char *name);

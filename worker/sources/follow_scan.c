@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -78,12 +79,12 @@ static uint64_t end_of_lines(int fd, uint64_t size_bytes)
 	return 0;
 }
 
-static int file_new(struct follow_files *files, const char *name, const struct stat *st, uint32_t *ret_file)
+static int file_new(struct follow_files *files, const char *name, const struct follow_look *look, uint32_t *ret_file)
 {
-	int r = follow_table_add(&files->table, st->st_dev, st->st_ino, hash_name(name), ret_file);
+	int r = follow_table_add(&files->table, look, hash_name(name), ret_file);
 
 	if (r == -ENOSPC && forget_one(files))
-		r = follow_table_add(&files->table, st->st_dev, st->st_ino, hash_name(name), ret_file);
+		r = follow_table_add(&files->table, look, hash_name(name), ret_file);
 	if (r == -ENOSPC) {
 		follow_files_say(
 			files,
@@ -100,13 +101,13 @@ static int file_new(struct follow_files *files, const char *name, const struct s
 }
 
 /* The very first scan, where only what comes from now on is wanted. */
-static void file_skip(struct follow_files *files, uint32_t file, const struct stat *st)
+static void file_skip(struct follow_files *files, uint32_t file, const struct follow_look *look)
 {
 	struct line_position position = { 0 };
 
 	if (follow_files_take(files, file) != 0)
 		return;
-	position.offset = end_of_lines(files->files[file].fd, (uint64_t)st->st_size);
+	position.offset = end_of_lines(files->files[file].fd, look->size_bytes);
 	if (position.offset)
 		follow_files_move(files, file, &position, false);
 }
@@ -131,44 +132,75 @@ static int file_name(struct follow_files *files, uint32_t file, const char *name
 }
 
 /* What an earlier worker has seen of it may be more than what it lived to commit: so at first each may have something to read. */
-static void file_look(struct follow_files *files, uint32_t file, const struct stat *st, bool first)
+static void queue_changed(struct follow_files *files, uint32_t file, const struct follow_look *look, bool first)
 {
 	const struct follow_entry *entry = &files->table.entries[file];
 
-	if (first || (uint64_t)st->st_size != entry->seen_bytes || entry->seen_ns != follow_files_changed_ns(st))
+	if (first || look->size_bytes != entry->seen_bytes || entry->seen_ns != look->changed_ns)
 		follow_files_queue(files, file);
 }
 
-static bool is_there(struct follow_files *files, const char *name, struct stat *st)
+static bool is_there(struct follow_files *files, const char *name, struct follow_look *look)
 {
-	if (stat(name, st)) {
-		if (errno == ENOENT || errno == ENOTDIR)
+	int r = follow_look_at(AT_FDCWD, name, look);
+
+	if (r != 0) {
+		if (r == -ENOENT || r == -ENOTDIR)
 			return false;
 		files->unsure = true;
-		follow_files_say(files, "cannot look at %s: %s; it is tried again", name, strerror(errno));
+		follow_files_say(files, "cannot look at %s: %s; it is tried again", name, strerror(-r));
 		return false;
 	}
-	if (S_ISREG(st->st_mode))
+	if (S_ISREG(look->mode))
 		return true;
 	follow_files_say(files, "%s is %s, and is not followed", name,
-			 S_ISDIR(st->st_mode)  ? "a folder" :
-			 S_ISFIFO(st->st_mode) ? "a FIFO" :
-						 "no regular file");
+			 S_ISDIR(look->mode)  ? "a folder" :
+			 S_ISFIFO(look->mode) ? "a FIFO" :
+						"no regular file");
 	return false;
 }
 
-static int scan_name(struct follow_files *files, const char *name, const struct stat *st, bool first)
+/* It has gone while nobody had it open. */
+static void file_lose(struct follow_files *files, uint32_t file)
+{
+	const struct follow_entry *entry = &files->table.entries[file];
+	uint64_t offset = follow_table_spot(&files->table, file)->position.offset;
+
+	if (files->files[file].lost)
+		return;
+	files->files[file].lost = true;
+	if (entry->seen_bytes > offset)
+		weir_log(
+			WEIR_LOG_WARNING,
+			"%s has gone while no worker had it open: of its %llu bytes, %llu had been read; what was behind them is not read",
+			files->files[file].name ? files->files[file].name : "a followed file",
+			(unsigned long long)entry->seen_bytes, (unsigned long long)offset);
+}
+
+/* Of a file that has gone, while nobody had it open, the inode may be another one's now. */
+static uint32_t file_known(struct follow_files *files, const struct follow_look *look)
+{
+	uint32_t file = file_find(files, look->device, look->inode);
+
+	if (file == FOLLOW_NO_FILE || follow_files_is(files, file, look))
+		return file;
+	file_lose(files, file);
+	follow_files_forget(files, file);
+	return FOLLOW_NO_FILE;
+}
+
+static int scan_name(struct follow_files *files, const char *name, const struct follow_look *look, bool first)
 {
 	struct stat link;
-	uint32_t file = file_find(files, st->st_dev, st->st_ino);
+	uint32_t file = file_known(files, look);
 	bool fresh = file == FOLLOW_NO_FILE;
 	int r = 0;
 
 	if (fresh) {
-		r = file_new(files, name, st, &file);
+		r = file_new(files, name, look, &file);
 		if (r != 0)
 			return r < 0 ? r : 0;
-		follow_index_add(&files->by_inode, hash_inode(st->st_dev, st->st_ino), file);
+		follow_index_add(&files->by_inode, hash_inode(look->device, look->inode), file);
 	}
 	if (files->files[file].found) /* under another name */
 		return 0;
@@ -181,8 +213,8 @@ static int scan_name(struct follow_files *files, const char *name, const struct 
 	if (lstat(name, &link) == 0 && S_ISLNK(link.st_mode))
 		follow_watch_target(&files->watch, name);
 	if (fresh && first && files->at_end)
-		file_skip(files, file, st);
-	file_look(files, file, st, first);
+		file_skip(files, file, look);
+	queue_changed(files, file, look, first);
 	return 0;
 }
 
@@ -192,10 +224,10 @@ static void adopt(struct follow_files *files, uint32_t file, int folder, const c
 	struct followed *followed = &files->files[file];
 	_cleanup_(close) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char full[4096 + NAME_MAX + 1];
-	struct stat st;
+	struct follow_look look;
 
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || !follow_files_is(files, file, &st) ||
-	    (uint64_t)st.st_size < follow_table_spot(&files->table, file)->position.offset ||
+	if (fd < 0 || follow_look(fd, &look) != 0 || !S_ISREG(look.mode) || !follow_files_is(files, file, &look) ||
+	    look.size_bytes < follow_table_spot(&files->table, file)->position.offset ||
 	    !follow_files_is_print(fd, follow_table_spot(&files->table, file)))
 		return;
 	snprintf(full, sizeof(full), "%s%s", path, name);
@@ -232,23 +264,6 @@ static void search_folder(struct follow_files *files, const struct follow_folder
 			adopt(files, file, dirfd(folder), at->path, entry->d_name);
 	}
 	closedir(folder);
-}
-
-/* It has gone while nobody had it open. */
-static void file_lose(struct follow_files *files, uint32_t file)
-{
-	const struct follow_entry *entry = &files->table.entries[file];
-	uint64_t offset = follow_table_spot(&files->table, file)->position.offset;
-
-	if (files->files[file].lost)
-		return;
-	files->files[file].lost = true;
-	if (entry->seen_bytes > offset)
-		weir_log(
-			WEIR_LOG_WARNING,
-			"%s has gone while no worker had it open: of its %llu bytes, %llu had been read; what was behind them is not read",
-			files->files[file].name ? files->files[file].name : "a followed file",
-			(unsigned long long)entry->seen_bytes, (unsigned long long)offset);
 }
 
 static void scan_missing(struct follow_files *files)
@@ -308,14 +323,14 @@ static int index_files(struct follow_files *files, struct follow_index *index, b
 
 struct sight {
 	const char *name;
-	struct stat st;
+	struct follow_look look;
 };
 
 /* Of several that nobody has read yet, the one that was written to first comes first, as logs that were rotated do. */
 static int compare_sights(const void *a_, const void *b_)
 {
 	const struct sight *a = a_, *b = b_;
-	uint64_t a_ns = follow_files_changed_ns(&a->st), b_ns = follow_files_changed_ns(&b->st);
+	uint64_t a_ns = a->look.changed_ns, b_ns = b->look.changed_ns;
 
 	return a_ns < b_ns ? -1 : a_ns > b_ns ? 1 : strcmp(a->name, b->name);
 }
@@ -328,12 +343,12 @@ static int scan_list(struct follow_files *files, const struct file_list *list, b
 
 	for (size_t i = 0; r == 0 && i < list->n_names; i++) {
 		sights[n].name = list->names[i];
-		n += is_there(files, list->names[i], &sights[n].st);
+		n += is_there(files, list->names[i], &sights[n].look);
 	}
 	if (n)
 		qsort(sights, n, sizeof(*sights), compare_sights);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = scan_name(files, sights[i].name, &sights[i].st, first);
+		r = scan_name(files, sights[i].name, &sights[i].look, first);
 	free(sights);
 	return r;
 }

@@ -26,7 +26,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 
-#define MAGIC UINT64_C(0x7765697266736c31) /* "weirfsl1": also the layout's version */
+#define MAGIC UINT64_C(0x7765697266736c32) /* "weirfsl2": also the layout's version */
 #define ENTRIES_MIN 256u
 
 /*
@@ -46,7 +46,7 @@ struct follow_table_head {
 
 static_assert(sizeof(struct follow_table_head) == 64 && sizeof(struct follow_spot) == 56,
 	      "this is the layout in the spool");
-static_assert(sizeof(struct follow_entry) == 160, "this is the layout in the spool");
+static_assert(sizeof(struct follow_entry) == 168, "this is the layout in the spool");
 
 static size_t table_size(uint32_t capacity)
 {
@@ -140,8 +140,7 @@ static int table_room(struct follow_table *table, uint32_t *ret_file)
 	return 0;
 }
 
-int follow_table_add(struct follow_table *table, uint64_t device, uint64_t inode, uint64_t path_hash,
-		     uint32_t *ret_file)
+int follow_table_add(struct follow_table *table, const struct follow_look *look, uint64_t path_hash, uint32_t *ret_file)
 {
 	struct follow_entry *entry;
 	int r = table_room(table, ret_file);
@@ -150,8 +149,9 @@ int follow_table_add(struct follow_table *table, uint64_t device, uint64_t inode
 		return r;
 	entry = &table->entries[*ret_file];
 	memset(entry, 0, sizeof(*entry));
-	entry->device = device;
-	entry->inode = inode;
+	entry->device = look->device;
+	entry->inode = look->inode;
+	entry->born_ns = look->born_ns;
 	entry->path_hash = path_hash;
 	in_this_order(); /* whoever finds it after a kill finds it whole */
 	store_relaxed(&entry->used, 1);

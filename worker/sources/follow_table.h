@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/atomic.h"
+#include "worker/sources/follow_look.h"
 #include "worker/sources/line_feed.h"
 
 #define FOLLOW_FILES_MAX 65536u /* files that are known at a time */
@@ -29,6 +30,7 @@ struct follow_spot {
 struct follow_entry {
 	atomic_u64 used; /* 1: what follows is set; stored last, and taken back first */
 	uint64_t device, inode;
+	uint64_t born_ns;    /* 0: the file system does not say */
 	uint64_t path_hash;  /* of the name it was found under */
 	uint64_t seen_bytes; /* its size ... */
 	uint64_t seen_ns;    /* ... and time of change, when it was last looked at */
@@ -58,7 +60,7 @@ void follow_table_close(struct follow_table *table); /* unmaps; fine on zeroes *
 void follow_table_turn(struct follow_table *table, uint64_t turn);
 
 /* Another file, at its beginning. Returns 0 and its number; -ENOSPC: there are FOLLOW_FILES_MAX; -errno: no memory. */
-int follow_table_add(struct follow_table *table, uint64_t device, uint64_t inode, uint64_t path_hash,
+int follow_table_add(struct follow_table *table, const struct follow_look *look, uint64_t path_hash,
 		     uint32_t *ret_file);
 /* Forgets a file, at once and for good: only one whose spot this turn has left alone. */
 void follow_table_remove(struct follow_table *table, uint32_t file);

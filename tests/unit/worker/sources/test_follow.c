@@ -231,6 +231,42 @@ static void test_deleted(void **state)
 	fake_host_deinit(&host);
 }
 
+static uint64_t born_ns(const char *name, uint64_t *ret_inode)
+{
+	struct statx at;
+
+	assert_int_equal(statx(AT_FDCWD, folder_path(name), 0, STATX_INO | STATX_BTIME, &at), 0);
+	*ret_inode = at.stx_ino;
+	return at.stx_mask & STATX_BTIME ? (uint64_t)at.stx_btime.tv_sec * NS_PER_S + at.stx_btime.tv_nsec : 0;
+}
+
+/* Logs that begin with the same banner: one that has come in the place of a deleted one, inode and all, while no worker ran. */
+static void test_born_again(void **state)
+{
+	struct fake_host host;
+	uint64_t inode, next_inode;
+	uint64_t born, next_born, until_ns = clock_now_ns() + 2 * NS_PER_S; /* most give it again at once */
+
+	(void)state;
+	file_write_text("twin.log", "banner\n1\n");
+	born = born_ns("twin.log", &inode);
+	source_init(&host, "twin.log", NULL);
+	assert_int_equal(fake_host_open(&host), 0);
+	follow_until(&host, 2);
+	host.stage->close(&host.context, host.state);
+	host.state = NULL;
+	do {
+		assert_int_equal(unlink(folder_path("twin.log")), 0);
+		file_write_text("twin.log", "banner\n1\n");
+		next_born = born_ns("twin.log", &next_inode);
+	} while ((next_inode != inode || (born && next_born == born)) && clock_now_ns() < until_ns);
+	assert_int_equal(fake_host_open(&host), 0);
+	if (born || next_inode != inode)
+		follow_until(&host, 4);
+	assert_int_equal(fake_host_run_source(&host, false), WEIR_WAIT);
+	fake_host_deinit(&host);
+}
+
 static void test_later(void **state)
 {
 	struct fake_host host;
@@ -464,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_renamed_in_sight),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_deleted),
+		cmocka_unit_test(test_born_again),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_start_at_end),
 		cmocka_unit_test(test_many),

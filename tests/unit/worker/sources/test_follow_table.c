@@ -56,8 +56,8 @@ static void test_turns(void **state)
 	(void)state;
 	assert_int_equal(follow_table_open(&table, spool, 0), 0);
 	follow_table_turn(&table, 1);
-	assert_int_equal(follow_table_add(&table, 1, 10, 100, &a), 0);
-	assert_int_equal(follow_table_add(&table, 1, 11, 101, &b), 0);
+	assert_int_equal(follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = 10 }, 100, &a), 0);
+	assert_int_equal(follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = 11 }, 101, &b), 0);
 	assert_at(&table, a, 0);
 	put(&table, a, 10);
 	put(&table, a, 20); /* twice in one turn */
@@ -98,7 +98,8 @@ static void test_random(void **state)
 	srand(1);
 	assert_int_equal(follow_table_open(&table, spool, 0), 0);
 	for (uint32_t i = 0; i < FILES; i++) {
-		assert_int_equal(follow_table_add(&table, 1, i + 1, 0, &file), 0);
+		assert_int_equal(
+			follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = i + 1 }, 0, &file), 0);
 		assert_int_equal(file, i);
 	}
 	for (unsigned i = 0; i < TURNS; i++) {
@@ -130,18 +131,19 @@ static void test_room(void **state)
 	(void)state;
 	assert_int_equal(follow_table_open(&table, spool, 0), 0);
 	for (uint32_t i = 0; i < FOLLOW_FILES_MAX; i++)
-		assert_int_equal(follow_table_add(&table, 1, i + 1, 0, &file), 0);
-	assert_int_equal(follow_table_add(&table, 1, 7, 0, &file), -ENOSPC);
+		assert_int_equal(
+			follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = i + 1 }, 0, &file), 0);
+	assert_int_equal(follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = 7 }, 0, &file), -ENOSPC);
 	follow_table_turn(&table, 1);
 	put(&table, 4711, 5);
 	again(&table, 1);
 	follow_table_remove(&table, 4711);
 	assert_false(follow_table_is_used(&table, 4711));
 	again(&table, 1);
-	assert_int_equal(follow_table_add(&table, 1, 7, 0, &file), 0);
+	assert_int_equal(follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = 7 }, 0, &file), 0);
 	assert_int_equal(file, 4711);
 	assert_at(&table, file, 0);
-	assert_int_equal(follow_table_add(&table, 1, 7, 0, &file), -ENOSPC);
+	assert_int_equal(follow_table_add(&table, &(struct follow_look){ .device = 1, .inode = 7 }, 0, &file), -ENOSPC);
 	follow_table_close(&table);
 }
 
