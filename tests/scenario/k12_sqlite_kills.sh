@@ -6,13 +6,13 @@ kills=$(rounds 12 500)
 pause=60
 total=0
 
-# spec COUNT OPTIONS
+# spec COUNT OPTIONS RATE
 spec() {
 	cat <<YAML
 pipeline: rows
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
-  - {name: numbers, source: generate, count: $1, text: '{"id":{n},"name":"n{n}"}', decode: json}
+  - {name: numbers, source: generate, count: $1, rate: $3, text: '{"id":{n},"name":"n{n}"}', decode: json}
   - name: store
     sink: sqlite
     path: out.db
@@ -25,42 +25,46 @@ $(tr ';' '\n' <<<"$2" | sed 's/^ */    /')
 YAML
 }
 
-# Kills the sink's workers, or the one with this index, until there were enough; then the source may end. kill_sinks [INDEX]
+# Kills the sink's workers until there were enough, or the one with this index until it is given up; then the source may end. kill_sinks [INDEX]
 kill_sinks() {
 	local n=0 pids
-	while [ "$n" -lt "$kills" ] && [ ! -e ended ]; do
+	until [ "$n" -ge "$kills" ] || [ -e ended ] || { [ -n "${1-}" ] && grep -q "is retired" stderr; }; do
 		pids=($(weir ps rows --json 2>/dev/null | grep -o '"name":"store".*' | grep -o "\"index\":${1:-[0-9]*},\"pid\":[0-9]*" | sed 's/.*://'))
 		[ "${#pids[@]}" = 0 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
 		pause_up_to "$pause"
 	done
+	[ -z "${1-}" ] || weir drain rows >/dev/null 2>&1
 	echo "$n"
 }
 
-# killed NAME COUNT OPTIONS [INDEX]
+# killed NAME COUNT OPTIONS RATE [INDEX] [ROWS OF WEIR'S]
 killed() {
 	rm -f out.db* ended
-	spec "$2" "$3" >spec.yaml
+	local count=$2
+	spec "$2" "$3" "$4" >spec.yaml
 	weir run --json spec.yaml 2>stderr &
 	pipeline=$!
-	kill_sinks "${4-}" >kills &
+	[ -z "${5-}" ] || wait_until 60 running rows # who is given up before that is a start that has failed
+	kill_sinks "${5-}" >kills &
 	killer=$!
 	wait "$pipeline" || { tail -n 20 stderr >&2; { touch ended; wait "$killer"; fail "exit code: $1"; }; }
 	touch ended
 	wait "$killer"
 	sqlite3 out.db "SELECT id FROM t ORDER BY id" >rows
-	seq "$2" | cmp - rows || fail "$1: not each item once: $(sort rows | uniq -d | wc -l) twice, $(wc -l <rows) rows"
+	[ -z "${5-}" ] || count=$(final stderr accepted) # it was drained
+	seq "$count" | cmp - rows || fail "$1: not each item once: $(sort rows | uniq -d | wc -l) twice, $(wc -l <rows) rows"
 	assert_eq "$(sqlite3 out.db "SELECT count(*) FROM t WHERE doc <> '{\"id\":' || id || ',\"name\":\"n' || id || '\"}'")" 0 "$1: contents"
-	assert_eq "$(final stderr delivered) $(final stderr in_flight) $(final stderr balanced)" "$2 0 true" "$1: ledger"
+	assert_eq "$(final stderr delivered) $(final stderr in_flight) $(final stderr balanced)" "$count 0 true" "$1: ledger"
 	seats=$(sqlite3 out.db "SELECT min(ended), count(*) FROM weir_turns")
-	[[ " ${5-1|1} " = *" $seats "* ]] || fail "$1: weir's own rows: '$seats', expected one of '${5-1|1}'"
+	[[ " ${6-1|1} " = *" $seats "* ]] || fail "$1: weir's own rows: '$seats', expected one of '${6-1|1}'"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(sqlite3 out.db 'SELECT sum(turn) FROM weir_turns') transactions"
 	total=$((total + $(restarts stderr)))
 }
-killed "one worker" "$(rounds 12000 600000)" "workers: 1"
-killed "four workers" "$(rounds 12000 600000)" "workers: 4" "" "1|4"
-# Deaths without progress in between count against it: so they come fast.
-kills=40
+killed "one worker" "$(rounds 12000 600000)" "workers: 1" 1000000
+killed "four workers" "$(rounds 12000 600000)" "workers: 4" 1000000 "" "1|4"
+# Deaths without progress in between count against it: so they come fast, until it has lost its seat.
+kills=1000
 pause=10
-killed "one of three is given up" "$(rounds 12000 60000)" 'workers: 3; on_failure: degrade; restart: {intensity: 1, period: 60s, backoff: 1ms, backoff_max: 1ms}' 0 "0|3 1|2" # 1|2: it never came to store anything
+killed "one of three is given up" 1000000 'workers: 3; on_failure: degrade; restart: {intensity: 1, period: 60s, backoff: 1ms, backoff_max: 1ms}' 3000 0 "0|3 1|2" # 1|2: it never came to store anything
 grep -q "is retired" stderr || fail "nobody was retired"
 [ "$total" -ge 8 ] || fail "only $total deaths: the runs are too short to mean anything"
