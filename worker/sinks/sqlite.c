@@ -7,10 +7,9 @@
  *      flush           who was stored, as turn n; COMMIT          cursor: n
  *      weir commits
  *
- * What happens between the last two, and after a kill, is told in stored.c. SQLite undoes a statement that fails by itself, so
- * the other rows
- * of the turn stay; where the user has told it to roll back all of it instead (ON CONFLICT ROLLBACK, RAISE(ROLLBACK)) they are gone, and
- * the stage fails, with nothing committed anywhere.
+ * What happens between the last two, and after a kill, is told in stored.c. SQLite undoes a statement that fails by itself, so the other
+ * rows of the turn stay; where the user has told it to roll back all of it instead (ON CONFLICT ROLLBACK, RAISE(ROLLBACK)) they are
+ * gone, and the stage fails, with nothing committed anywhere.
  */
 #include <assert.h>
 #include <stdlib.h>
