@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/wordcount: what stands in its folder, and the same counts as coreutils for a longer text, through kills.
 # seconds: 120
+# sanitizers: no, an example; its stages are in scenarios of their own
 example=$WEIR_SOURCE/examples/wordcount
 assert_exit 0 weir check "$example/wordcount.yaml" >out
 assert_exit 0 weir run --json "$example/wordcount.yaml"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/accesslog agrees with an independent awk: what stands in its folder, and a longer log with 1 and 4 workers, under a kill every 100 ms.
 # seconds: 900
+# sanitizers: no, an example; its stages are in scenarios of their own
 example=$WEIR_SOURCE/examples/accesslog
 cp "$example"/fields.lua "$example"/accesslog.yaml .
 reference() { awk -f "$example/reference.awk" access.log | LC_ALL=C sort -k1,1 -k2,2nr -k3,3 | awk 'n[$1]++ < 3'; }

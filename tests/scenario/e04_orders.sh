@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/orders: four slow calls at once, joined, against the same one after the other; a payment channel that fails for a while.
 # seconds: 180
+# sanitizers: no, an example; its stages are in scenarios of their own
 "$WEIR_SOURCE/examples/orders/compare" "$(command -v weir)" work >said || { tail -n 5 work/*.log >&2; fail "it does not run"; }
 cat said
 cd work || exit 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/risk finds what an independent awk finds, for one worker and for two, and while workers are killed.
 # seconds: 300
+# sanitizers: no, an example; its stages are in scenarios of their own
 n=$(rounds 60000 1000000)
 cp "$WEIR_SOURCE"/examples/risk/*.lua .
 awk -v n="$n" -f "$WEIR_SOURCE/examples/risk/expected.awk" | LC_ALL=C sort >expected

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# sanitizers: no, an example; its stages are in scenarios of their own
 # examples/orderlog stores each order of a log once, and the sums that an awk finds, while the log is rotated and workers are killed.
 # seconds: 240
 example=$WEIR_SOURCE/examples/orderlog

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/thumbnails makes a small picture of each picture, once for each line, and lists what is none; also while its workers are killed.
 # seconds: 240
+# sanitizers: no, an example; its stages are in scenarios of their own
 n=$(rounds 12 200)
 cp "$WEIR_SOURCE"/examples/thumbnails/{shrink,thumbnails.yaml} .
 mkdir -p photos/more
