@@ -13,7 +13,7 @@ wait_for() {
 	kill -KILL "$run"
 	exit 1
 }
-runs() { weir ps full >/dev/null 2>&1; }
+runs() { weir ps full --json 2>/dev/null | grep -q '"phase":"running"'; }
 spec() {
 	local how=
 	[ "$1" = mended ] || how=', longest: 100'

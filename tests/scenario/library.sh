@@ -52,6 +52,48 @@ wait_until() {
 	done
 }
 
+# Cases that share nothing and mostly wait, side by side: AT_ONCE of them, each in a folder of its own, with run and state folders of its own.
+#   beside NAME COMMAND...    begins one, in a subshell in the folder NAME; when there is no room, once the oldest has ended
+#   all_beside                waits for the rest
+# The scenario fails with the first that fails, once those that run have ended. Those that take longest come first.
+AT_ONCE=4
+beside_pids=() beside_names=()
+beside() {
+	local name=$1 seed=$RANDOM
+	shift
+	[ "${#beside_pids[@]}" -lt "$AT_ONCE" ] || oldest_ends
+	mkdir "$name" || fail "two cases are called $name"
+	mkdir -m 0700 "$WEIR_RUN_DIR/$name"
+	mkdir -p -m 0700 "$WEIR_STATE_DIR/$name"
+	(
+		RANDOM=$seed beside_pids=()
+		export WEIR_RUN_DIR=$WEIR_RUN_DIR/$name WEIR_STATE_DIR=$WEIR_STATE_DIR/$name
+		cd "$name" && "$@"
+	) >"$name/said" 2>&1 &
+	beside_pids+=($!)
+	beside_names+=("$name")
+}
+oldest_ends() {
+	local name=${beside_names[0]} status
+	wait "${beside_pids[0]}"
+	status=$?
+	beside_pids=("${beside_pids[@]:1}") beside_names=("${beside_names[@]:1}")
+	rmdir "$WEIR_RUN_DIR/$name" 2>/dev/null # what is left there is told by who looks for it
+	if [ "$status" = 0 ]; then
+		cat "$name/said"
+		return
+	fi
+	sed "s/^/$name: /" "$name/said" >&2
+	[ "${#beside_pids[@]}" = 0 ] || wait "${beside_pids[@]}"
+	(cd "$WEIR_RUN_DIR" && rmdir "${beside_names[@]}" 2>/dev/null)
+	fail "$name: exit code $status"
+}
+all_beside() {
+	while [ "${#beside_pids[@]}" -gt 0 ]; do
+		oldest_ends
+	done
+}
+
 # A pause of a random length: pause_up_to MILLISECONDS
 pause_up_to() {
 	local ms=$((RANDOM % ($1 + 1)))

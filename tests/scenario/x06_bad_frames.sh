@@ -10,24 +10,27 @@ stages:
   - {name: call, exec: $1, mode: frame, in_flight: 8, answer_within: 3s, ready_within: 5s, grace: 1s, dead_letter: {attempts: 3, path: letters}${2-}}
   - {name: write, sink: file, path: out}
 YAML
-	rm -f out letters misbehaved
 }
 seq 1 300 | sed "s/$/ $(printf '%0600d' 0)/" >expected
+
+# misbehaves PROGRAM SAID: nobody is told anything else, every item arrives
+misbehaves() {
+	spec "[python3, $WEIR_SOURCE/tests/scenario/bad_frames.py, $WEIR_SOURCE/python, $1]"
+	[ "$1" = late ] || sed -i "s/ready_within: 5s/ready_within: 60s/" spec.yaml
+	case $1 in silent | never-reads) ;; *) sed -i 's/answer_within: 3s/answer_within: 60s/' spec.yaml ;; esac
+	assert_exit 0 weir run --json spec.yaml
+	sort -n out | cmp - ../expected >&2 || fail "$1: the items are not those that came"
+	[ -z "$2" ] || assert_contains stderr "$2"
+	[ -n "$2" ] || ! grep -q 'is started again' stderr || fail "$1: somebody was blamed"
+	assert_eq "$(final stderr delivered) $(final stderr balanced) $(restarts stderr)" "300 true 0" "$1: ledger, workers"
+	[ ! -e letters ] || fail "$1: dead letters"
+}
 n=0
 while IFS='|' read -r _ program _ said _; do
 	program=$(echo "$program" | tr -d '` ')
 	said=$(echo "$said" | sed 's/^ *//; s/ *$//')
-	[ "$program" != program ] && [ "${program#-}" = "$program" ] || continue
 	n=$((n + 1))
-	spec "[python3, $WEIR_SOURCE/tests/scenario/bad_frames.py, $WEIR_SOURCE/python, $program]"
-	[ "$program" = late ] || sed -i "s/ready_within: 5s/ready_within: 60s/" spec.yaml
-	case $program in silent | never-reads) ;; *) sed -i 's/answer_within: 3s/answer_within: 60s/' spec.yaml ;; esac
-	assert_exit 0 weir run --json spec.yaml
-	sort -n out | cmp - expected >&2 || fail "$program: the items are not those that came"
-	[ -z "$said" ] || assert_contains stderr "$said"
-	[ -n "$said" ] || ! grep -q 'is started again' stderr || fail "$program: somebody was blamed"
-	assert_eq "$(final stderr delivered) $(final stderr balanced) $(restarts stderr)" "300 true 0" "$program: ledger, workers"
-	[ ! -e letters ] || fail "$program: dead letters"
+	beside "$program" misbehaves "$program" "$said"
 done < <(sed -n '/begin of the bad programs/,/end of the bad programs/p' "$WEIR_SOURCE/docs/frame.md" | grep '^| `')
 assert_eq "$n" 20 "programs in the table"
 
@@ -36,20 +39,16 @@ assert_eq "$n" 20 "programs in the table"
 ready() {
 	printf "[sh, -c, 'printf \"\\\\000\\\\000\\\\000\\\\010\\\\222\\\\245ready\\\\00%s\" >&4; %s']" "$1" "$2"
 }
-spec '[sleep, 1000]'
-sed -i 's/ready_within: 5s/ready_within: 100ms/' spec.yaml
-assert_exit 3 weir run spec.yaml
-assert_contains stderr "has not said 'ready' within 100 ms"
-spec '[cat]'
-assert_exit 3 weir run spec.yaml
-assert_contains stderr "has ended (exit status 0) before it said 'ready'"
-spec '[sh, -c, "exit 4"]'
-assert_exit 3 weir run spec.yaml
-assert_contains stderr "has ended (exit status 4) before it said 'ready'"
-spec "$(ready 2 'exec sleep 1000')"
-assert_exit 3 weir run spec.yaml
-assert_contains stderr "speaks version 2 of the frame protocol, and this weir speaks 1"
-spec "$(ready 1 'exit 5')"
-sed -i 's/attempts: 3/attempts: 1/' spec.yaml
-assert_exit 3 weir run spec.yaml
-assert_contains stderr "programs in a row were lost without an answer"
+# ends COMMAND SAID [CHANGE]
+ends() {
+	spec "$1"
+	sed -i "${3-}" spec.yaml
+	assert_exit 3 weir run spec.yaml
+	assert_contains stderr "$2"
+}
+beside says-nothing ends '[sleep, 1000]' "has not said 'ready' within 100 ms" 's/ready_within: 5s/ready_within: 100ms/'
+beside echoes ends '[cat]' "has ended (exit status 0) before it said 'ready'"
+beside exits ends '[sh, -c, "exit 4"]' "has ended (exit status 4) before it said 'ready'"
+beside version-2 ends "$(ready 2 'exec sleep 1000')" "speaks version 2 of the frame protocol, and this weir speaks 1"
+beside exits-later ends "$(ready 1 'exit 5')" "programs in a row were lost without an answer" 's/attempts: 3/attempts: 1/'
+all_beside
