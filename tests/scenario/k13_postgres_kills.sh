@@ -8,68 +8,74 @@ crashes=$(rounds 1 5)
 total=0
 postgres_begin
 
-# spec COUNT MODE OPTIONS
+# spec MODE OPTIONS
 spec() {
 	cat <<YAML
 pipeline: rows
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
-  - {name: numbers, source: generate, count: $1, rate: 12000, text: '{"id":{n},"name":"n{n}"}', decode: json}
+  - {name: numbers, source: generate, rate: 12000, text: '{"id":{n},"name":"n{n}"}', decode: json}
   - name: store
     sink: postgres
     connect: $connect
     table: t
     columns: {id: .id, doc: .}
-    mode: $2
+    mode: $1
     create: CREATE TABLE t (id bigint CHECK (id % 5000 <> 4999), doc jsonb)
     dead_letter: {attempts: 100}
-    $3
+    $2
 YAML
 }
 
-# Until there were enough, or the run has ended.
+# Until there were enough; says in `kills` how many there were.
 kill_sinks() {
 	local n=0 pids
-	while [ "$n" -lt "$kills" ] && [ ! -e ended ]; do
+	while [ "$n" -lt "$kills" ]; do
+		kill -0 "$pipeline" 2>/dev/null || break
 		pids=($(weir ps rows --json 2>/dev/null | grep -o '"name":"store".*' | grep -o '"index":[0-9]*,"pid":[0-9]*' | sed 's/.*://'))
 		[ "${#pids[@]}" = 0 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
+		echo "$n" >kills.new && mv kills.new kills
 		pause_up_to 120
 	done
-	echo "$n"
 }
+killed_so_many() { [ "$(cat kills)" -ge "$1" ]; }
+enough_rows() { [ "$(sql 'SELECT count(*) FROM t')" -ge "$1" ]; }
 
-# killed NAME COUNT MODE OPTIONS CRASHES
+# killed NAME MODE OPTIONS: until all kills and crashes have been, the source goes on
 killed() {
-	local n=0 refused=$(($2 / 5000))
-	rm -f ended
+	local n=0 count refused
+	echo 0 >kills
 	sql 'DROP TABLE IF EXISTS t'
 	weir dlq purge rows --all >/dev/null 2>&1
-	spec "$2" "$3" "$4" >spec.yaml
-	weir run --json spec.yaml 2>stderr &
+	spec "$2" "$3" >spec.yaml
+	weir run --json --progress=never spec.yaml 2>log &
 	pipeline=$!
-	kill_sinks >kills &
+	kill_sinks &
 	killer=$!
-	while [ "$n" -lt "$5" ]; do
-		sleep 0.7
+	while [ "$n" -lt "$crashes" ]; do
+		wait_until 2000 killed_so_many $(((2 * n + 1) * kills / (2 * crashes)))
 		postgres_stop "$([ $((n % 2)) = 0 ] && echo QUIT || echo INT)"
 		pause_up_to 300
 		postgres_start
 		n=$((n + 1))
 	done
+	wait "$killer"
+	wait_until 60 enough_rows 15000
+	assert_exit 0 weir drain rows >out
 	wait "$pipeline"
 	status=$?
-	touch ended
-	wait "$killer"
-	[ "$status" = 3 ] || { tail -n 20 stderr >&2; fail "exit code $status: $1"; }
+	[ "$status" = 3 ] || { tail -n 20 log >&2; fail "exit code $status: $1"; }
+	count=$(final log accepted)
+	refused=$(((count + 1) / 5000))
 	sql "SELECT id FROM t ORDER BY id" >rows
-	seq "$2" | awk '$1 % 5000 != 4999' | cmp - rows ||
+	seq "$count" | awk '$1 % 5000 != 4999' | cmp - rows ||
 		fail "$1: not each item once: $(sort rows | uniq -d | wc -l) twice, $(wc -l <rows) rows"
 	assert_eq "$(sql "SELECT count(*) FROM t WHERE doc <> jsonb_build_object('id', id, 'name', 'n' || id)")" 0 "$1: contents"
-	assert_eq "$(final stderr delivered) $(final stderr rejected) $(final stderr balanced)" "$(($2 - refused)) $refused true" "$1: ledger"
+	assert_eq "$(final log delivered) $(final log rejected) $(final log in_flight) $(final log balanced)" "$((count - refused)) $refused 0 true" "$1: ledger"
 	assert_eq "$(sql "SELECT bool_and(ended), max(length(awaited)) FROM weir_turns")" "t|0" "$1: weir's own rows"
-	echo "$1: $(cat kills) kills, $(restarts stderr) deaths, $5 restarts of the server, $(sql 'SELECT sum(turn) FROM weir_turns') transactions"
-	total=$((total + $(restarts stderr)))
+	echo "$1: $(cat kills) kills, $(restarts log) deaths, $n restarts of the server, $(wc -l <rows) rows, $(sort rows | uniq -d | wc -l) twice, $refused refused, $(sql 'SELECT sum(turn) FROM weir_turns') transactions"
+	total=$((total + $(restarts log)))
 }
-killed "insert" "$(rounds 20000 600000)" insert "in_flight: 200" "$crashes"
-killed "copy, three workers" "$(rounds 20000 600000)" copy "workers: 3" "$crashes"
-[ "$total" -ge 6 ] || fail "only $total deaths: the runs are too short to mean anything"
+killed "insert" insert "in_flight: 200"
+killed "copy, three workers" copy "workers: 3"
+[ "$total" -ge $((2 * kills * 9 / 10)) ] || fail "only $total deaths of $((2 * kills)) kills"
