@@ -26,28 +26,12 @@ stages:
   - {name: write, sink: file, path: out, encode: $1}
 YAML
 }
-kill_workers() {
-	local n=0 pids limit
-	limit=$(rounds 60 1000)
-	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
-		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 3 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-	echo "$n"
-}
 total=0
 # killed NAME EXPECTED FORMAT OPTIONS
 killed() {
-	rm -f out ended
+	rm -f out
 	spec "$3" "$4" >spec.yaml
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	kill_workers "$pipeline" >kills &
-	killer=$!
-	wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?: $1"; }
-	touch ended
-	wait "$killer"
+	run_with_kills 0 "$(rounds 60 1000)"
 	assert_eq "$(LC_ALL=C sort out | sha256sum)" "$(LC_ALL=C sort "$2" | sha256sum)" "result: $1"
 	n=$(wc -l <"$2")
 	assert_eq "$(final stderr delivered) $(final stderr filtered) $(final stderr balanced)" "$n $((count - n)) true" "ledger: $1"

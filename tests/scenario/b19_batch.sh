@@ -17,30 +17,14 @@ stages:
   - {name: write, sink: file, path: out, encode: $1}
 YAML
 }
-kill_workers() {
-	local n=0 pids limit
-	limit=$(rounds 40 1000)
-	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
-		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 3 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-	echo "$n"
-}
 # Batches taken apart again: an item a line.
 apart() { sed -e 's/^\[//; s/\]$//; s/},{/}\n{/g' "$1"; }
 total=0
 # killed NAME FORMAT OPTIONS
 killed() {
-	rm -f out ended
+	rm -f out
 	spec "$2" "$3" >spec.yaml
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	kill_workers "$pipeline" >kills &
-	killer=$!
-	wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?: $1"; }
-	touch ended
-	wait "$killer"
+	run_with_kills 0 "$(rounds 40 1000)"
 	assert_eq "$(final stderr consumed) $(final stderr in_flight) $(final stderr balanced)" "$count 0 true" "ledger: $1"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts"
 	total=$((total + $(restarts stderr)))

@@ -43,22 +43,7 @@ assert_eq "$(awk -F'[:,}]' '$2 >= 300 && $2 < 900 && $2 % 3 == 0 && $2 % 30' pai
 # Killed: workers of each stage; nobody is forgotten, nobody leaves twice, and the switches stay what they are.
 sed -i 's/count: 1800, rate: 300/count: 2400, rate: 1000/; s/timeout: 1s/timeout: 400ms/' spec.yaml
 rm -f paid later
-weir run --json spec.yaml 2>stderr &
-pipeline=$!
-kill_some() {
-	local n=0 pids
-	while [ ! -e ended ] && [ "$n" -lt "$(rounds 40 500)" ]; do
-		{ read -r -a pids <"/proc/$pipeline/task/$pipeline/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 6 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.03
-	done
-	echo "$n"
-}
-kill_some >kills &
-killer=$!
-wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?, killed"; }
-touch ended
-wait "$killer"
+run_with_kills 0 "$(rounds 40 500)" 6 0.03
 assert_file_equal <(numbers) <(seq 1 2400) "each once, killed"
 assert_eq "$(final stderr balanced) $(final stderr in_flight)" "true 0" "ledger, killed"
 echo "$(cat kills) kills, $(restarts stderr) restarts, $(wc -l <later) to the fallback"

@@ -49,25 +49,9 @@ assert_eq "$(wc -l <bad) $(wc -l <good)" "400 0" "all have failed"
 [ "$(wc -l <calls)" -gt 410 ] && [ "$(wc -l <calls)" -le 450 ] || fail "$(wc -l <calls) calls for 400 items, with a budget of ten and a tenth"
 
 # Killed.
-rm -f ended
 spec 1000 '' 'timeout: 300ms, attempts: 20, backoff: 5ms, backoff_max: 20ms, budget: 100%, open: 200'
 sed -i 's/count: 1000/&, rate: 700\/s/' spec.yaml
-weir run --json spec.yaml 2>stderr &
-pipeline=$!
-kill_some() {
-	local n=0 pids
-	while [ ! -e ended ] && [ "$n" -lt "$(rounds 15 500)" ]; do
-		{ read -r -a pids <"/proc/$pipeline/task/$pipeline/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 4 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.03
-	done
-	echo "$n"
-}
-kill_some >kills &
-killer=$!
-wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?, killed"; }
-touch ended
-wait "$killer"
+run_with_kills 0 "$(rounds 15 500)" 4 0.03
 assert_file_equal <(numbers good bad) <(seq 1 1000) "each once, killed"
 assert_eq "$(final stderr balanced) $(final stderr in_flight)" "true 0" "ledger, killed"
 echo "$(cat kills) kills, $(restarts stderr) restarts"

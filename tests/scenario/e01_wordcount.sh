@@ -12,20 +12,7 @@ for i in $(seq "$(rounds 5 100)"); do cat /usr/share/common-licenses/GPL-3 /usr/
 tr 'A-Z' 'a-z' <text | grep -oE '[a-z]+' | LC_ALL=C sort | uniq -c | awk '{ print $1, $2 }' | LC_ALL=C sort -k1,1nr -k2 | head -n 20 >expected
 sed -e 's,/usr/share/common-licenses/GPL-3,text,; s,^stages:,restart: {intensity: 100000\, period: 10s\, backoff: 1ms\, backoff_max: 10ms}\nstages:,' "$example/wordcount.yaml" >spec.yaml
 rm -f counts.txt
-weir run --json spec.yaml 2>stderr &
-pipeline=$!
-{
-	n=0
-	while [ ! -e ended ] && [ "$n" -lt "$(rounds 30 1000)" ]; do
-		{ read -r -a pids <"/proc/$pipeline/task/$pipeline/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 7 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-} &
-killer=$!
-wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?"; }
-touch ended
-wait "$killer"
+run_with_kills 0 "$(rounds 30 1000)" 7
 assert_file_equal counts.txt expected "counts of a longer text"
 [ "$(restarts stderr)" -ge 3 ] || fail "only $(restarts stderr) deaths: the run is too short to mean anything"
 assert_eq "$(final stderr balanced)" true ledger

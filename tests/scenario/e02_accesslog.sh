@@ -19,21 +19,11 @@ reference >expected
 [ "$(wc -l <expected)" -eq 720 ] || fail "$(wc -l <expected) lines are not three for each of 240 hours"
 # agrees WORKERS KILLS
 agrees() {
-	rm -f top.txt ended
+	local most=0
+	[ -z "$2" ] || most=1000000
+	rm -f top.txt
 	sed -e "s/workers: 1/workers: $1/; s/^stages:/restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}\nstages:/" accesslog.yaml >spec.yaml
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	[ -z "$2" ] || while kill -0 "$pipeline" 2>/dev/null && [ ! -e ended ]; do
-		{ read -r -a pids <"/proc/$pipeline/task/$pipeline/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 7 ] || kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null
-		sleep 0.1
-	done &
-	killer=$!
-	wait "$pipeline"
-	status=$?
-	touch ended
-	[ -z "$2" ] || wait "$killer"
-	[ "$status" = 3 ] || { tail -n 20 stderr >&2; fail "exit code $status"; }
+	run_with_kills 3 "$most" 7 0.1
 	assert_file_equal top.txt expected "$1 workers${2:+, killed}"
 	assert_eq "$(final stderr rejected) $(final stderr in_flight) $(final stderr balanced)" "$((count / 1000)) 0 true" "ledger: $1 workers${2:+, killed}"
 	echo "$1 workers${2:+, killed}: $count lines, $(restarts stderr) restarts, $(grep -o '"elapsed_[a-z]*":[0-9.]*' stderr | head -n 1)"

@@ -36,32 +36,12 @@ YAML
 # Of several workers the sums of each are one: total the lines "= N".
 folded() { awk '/^= [0-9]+$/ { all += $2; next } { print } END { print "=", all }' out | LC_ALL=C sort; }
 
-# Kills a random worker of this supervisor again and again, faster than asking it for them would be; prints how many.
-kill_workers() {
-	local n=0 pids limit
-	limit=$(rounds 60 1000)
-	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
-		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 3 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-	echo "$n"
-}
-
 total=0
 # killed NAME EXPECTED PLUGIN OPTIONS CODE: a run with kills; its output, sorted, is what is expected
 killed() {
-	rm -f out ended refused
+	rm -f out refused
 	spec "$3" "$4" >spec.yaml
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	kill_workers "$pipeline" >kills &
-	killer=$!
-	wait "$pipeline"
-	status=$?
-	touch ended
-	wait "$killer"
-	[ "$status" = "$5" ] || { tail -n 40 stderr >&2; fail "exit code $status: $1"; }
+	run_with_kills "$5" "$(rounds 60 1000)"
 	assert_eq "$(folded | sha256sum)" "$(LC_ALL=C sort "$2" | sha256sum)" "result: $1"
 	assert_eq "$(final stderr balanced) $(final stderr dead_lettered)" "true 0" "ledger: $1"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts"

@@ -21,28 +21,12 @@ stages:
   - {name: write, sink: file, path: out, encode: json}
 YAML
 }
-kill_workers() {
-	local n=0 pids limit
-	limit=$(rounds 20 1000)
-	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
-		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 3 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-	echo "$n"
-}
 total=0
 # killed NAME OPTIONS: as without a kill, and every item is in as many windows as it should be
 killed() {
-	rm -f out ended
+	rm -f out
 	spec "$2" >spec.yaml
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	kill_workers "$pipeline" >kills &
-	killer=$!
-	wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?: $1"; }
-	touch ended
-	wait "$killer"
+	run_with_kills 0 "$(rounds 20 1000)"
 	assert_eq "$(LC_ALL=C sort out | sha256sum)" "$expected" "result: $1"
 	assert_eq "$(final stderr consumed) $(final stderr delivered) $(final stderr balanced)" "$count $(wc -l <out) true" "ledger: $1"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts"

@@ -2,20 +2,10 @@
 # Every item that was scattered has one result, whichever worker is killed, as often as one likes; and what it says is true.
 # seconds: 180
 count=$(rounds 6000 200000)
-kill_workers() {
-	local n=0 pids limit
-	limit=$(rounds 60 2000)
-	while [ ! -e ended ] && [ "$n" -lt "$limit" ]; do
-		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
-		[ "${#pids[@]}" -lt 6 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
-		sleep 0.02
-	done
-	echo "$n"
-}
 total=0
 # killed NAME WITHIN OPTIONS RATE
 killed() {
-	rm -f out ended
+	rm -f out
 	cat >spec.yaml <<YAML
 pipeline: join
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
@@ -27,13 +17,7 @@ stages:
   - {name: join, from: [split, a, b], operator: gather, scatter: split, within: $2, $3}
   - {name: write, sink: file, path: out, encode: json}
 YAML
-	weir run --json spec.yaml 2>stderr &
-	pipeline=$!
-	kill_workers "$pipeline" >kills &
-	killer=$!
-	wait "$pipeline" || { tail -n 20 stderr >&2; fail "exit code $?: $1"; }
-	touch ended
-	wait "$killer"
+	run_with_kills 0 "$(rounds 60 2000)" 6
 	sed 's/[^0-9]*\([0-9]*\).*/\1/' out | LC_ALL=C sort -n >got
 	cmp got <(seq 1 "$count") >&2 || fail "$1: not each item has one result: $(wc -l <out) results"
 	# Whatever is there is of the same item.

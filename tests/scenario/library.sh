@@ -143,3 +143,31 @@ kill_randomly() {
 	done
 	echo "$n"
 }
+
+# Kills a random worker of this supervisor every SECONDS while at least FEWEST live, without asking it, so faster than kill_randomly; until
+# there is a file `ended`, or MOST were killed. Prints how many: kill_workers PID MOST FEWEST SECONDS
+kill_workers() {
+	local n=0 pids
+	while [ ! -e ended ] && [ "$n" -lt "$2" ]; do
+		{ read -r -a pids <"/proc/$1/task/$1/children"; } 2>/dev/null
+		[ "${#pids[@]}" -lt "$3" ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
+		sleep "$4"
+	done
+	echo "$n"
+}
+
+# run_with_kills CODE MOST [FEWEST] [SECONDS]: runs spec.yaml under kill_workers, with 3 and 0.02 if not said; it is to end with this exit
+# code. What it said is in `stderr` then, and how many were killed in `kills`.
+run_with_kills() {
+	local pipeline killer status
+	rm -f ended
+	weir run --json spec.yaml 2>stderr &
+	pipeline=$!
+	kill_workers "$pipeline" "$2" "${3:-3}" "${4:-0.02}" >kills &
+	killer=$!
+	wait "$pipeline"
+	status=$?
+	touch ended
+	wait "$killer"
+	[ "$status" = "$1" ] || { tail -n 40 stderr >&2; fail "exit code $status instead of $1 after $(cat kills) kills"; }
+}
