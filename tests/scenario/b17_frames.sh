@@ -65,6 +65,13 @@ assert_eq "$(sort -n out | sha256sum)" "$(seq 1 100 | grep -v -x 50 | sha256sum)
 assert_eq "$(wc -l <letters) $(grep -c '"cause":"deadline"' letters) $(restarts stderr)" "1 1 0" "letter of the deaf one"
 assert_contains stderr "has not answered the cancel within 100 ms: it is killed"
 
+# All are past it, one after the other: the grace of those that were told is not over because the next one is due.
+spec 30 ', together=30' ', in_flight: 64, deadline: 300ms' ', rate: 10/s'
+sed -i 's/grace: 5s/grace: 60s/' spec.yaml
+assert_exit 3 weir run --json spec.yaml
+assert_eq "$(grep -c '"cause":"deadline".*"attempts":2' letters)" 30 "letters of those that stopped within their grace"
+! grep -q 'is killed' stderr || { cat stderr >&2; fail "a program was killed in the grace of its items"; }
+
 # A new program after each 30 items; nobody is blamed.
 spec 200 ', max=30' ', in_flight: 8'
 assert_exit 0 weir run --json spec.yaml

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A good program in frame mode, for the scenarios.
 
-    frames.py PYTHON_FOLDER [async] [poison=TEXT] [slow=TEXT] [deaf=TEXT] [refuse=TEXT] [fail=TEXT] [delay=SECONDS] [max=N] [twice] [held]
+    frames.py PYTHON_FOLDER [async] [poison=TEXT] [slow=TEXT] [deaf=TEXT] [refuse=TEXT] [fail=TEXT] [delay=SECONDS] [max=N] [twice] [held] [together=N]
 """
 import asyncio
 import os
@@ -15,6 +15,7 @@ import weir  # noqa: E402
 
 options = dict((word + "=").split("=")[:2] for word in sys.argv[2:])
 delay = float(options.get("delay", "0"))
+told = set()
 
 
 def text(item):
@@ -42,6 +43,15 @@ def hold(item):
         time.sleep(0.01)
 
 
+def stop_together(item):
+    """Only when so many items were told to stop does any: until then each takes of its grace."""
+    item.wait(1000)
+    told.add(text(item))
+    while len(told) < int(options["together"]):
+        time.sleep(0.01)
+    raise weir.Cancelled
+
+
 def result(item):
     if isinstance(item.data, dict):
         return dict(item.data, seen=True)
@@ -57,6 +67,8 @@ def answer(item):
             raise weir.Cancelled
     if "held" in options:
         hold(item)
+    if "together" in options:
+        stop_together(item)
     time.sleep(delay)
     if "twice" in options:
         return (part for part in (item.data, item.data))
