@@ -66,6 +66,36 @@ static void test_against_a_list(void **state)
 	pending_deinit(&pending);
 }
 
+/* Wherever something was removed, the others are due in their order. */
+static void test_the_order_of_those_that_are_left(void **state)
+{
+	struct pending pending;
+
+	(void)state;
+	srand(2);
+	for (unsigned round = 0; round < 2000; round++) {
+		uint64_t last_ns = 0;
+
+		assert_int_equal(pending_init(&pending, N), 0);
+		for (uint32_t i = 0; i < N; i++) {
+			struct mark mark = mark_of(i);
+
+			assert_int_not_equal(pending_add(&pending, &mark, 1 + (uint64_t)rand() % 1000), PENDING_NONE);
+		}
+		for (uint32_t i = 0; i < N; i += 1 + (uint32_t)rand() % 5) {
+			struct mark mark = mark_of(i);
+
+			pending_remove(&pending, pending_find(&pending, &mark));
+		}
+		for (uint32_t first; (first = pending_first(&pending)) != PENDING_NONE;
+		     pending_remove(&pending, first)) {
+			assert_true(pending_due_ns(&pending, first) >= last_ns);
+			last_ns = pending_due_ns(&pending, first);
+		}
+		pending_deinit(&pending);
+	}
+}
+
 static void test_one(void **state)
 {
 	struct mark a = mark_of(1), b = mark_of(2);
@@ -86,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_the_order_of_those_that_are_left),
 		cmocka_unit_test(test_one),
 	};
 
