@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/must.h"
 #include "tests/unit/worker/fake_baggage.h"
+#include "tests/unit/worker/fake_channel.h"
 #include "tests/unit/worker/fake_group.h"
 #include "tests/unit/worker/fake_host.h"
 #include "tests/unit/worker/fake_identity.h"
@@ -230,8 +231,9 @@ static void fake_watch(struct weir_context *context, int fd, short events, uint6
 
 static int fake_leave(struct weir_context *context, uint32_t input)
 {
-	(void)input;
 	host_of(context)->left = true;
+	if (host_of(context)->channel)
+		fake_channel_leave(host_of(context)->channel, input);
 	return 0;
 }
 
@@ -333,6 +335,11 @@ static const struct weir_host fake_table = {
 	.cut_short = fake_cut_short,
 	.place = fake_place,
 	.ends_lines = fake_ends_lines,
+	.inputs = fake_channel_inputs,
+	.recv = fake_channel_recv,
+	.send = fake_channel_send,
+	.select = fake_channel_select,
+	.hold = fake_channel_hold,
 	.state_get = fake_state_get,
 	.state_put = fake_state_put,
 	.state_delete = fake_state_delete,

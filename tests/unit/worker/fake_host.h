@@ -23,6 +23,7 @@
 #define FAKE_SPOOL_COUNT 2u
 
 struct fake_shared;
+struct fake_channel;
 
 struct fake_host {
 	struct weir_context context; /* first */
@@ -58,6 +59,7 @@ struct fake_host {
 	bool never_ran;                                      /* the pipeline does not get so far */
 	void (*on_wait)(struct fake_host *host, void *data); /* called at each weir_wait */
 	void *on_wait_data;
+	struct fake_channel *channel; /* fake_channel_init(): what comes in for run() */
 
 	/* what the stage said */
 	char unpacked[16]; /* what is emitted brings along; forgotten before each produce() */
