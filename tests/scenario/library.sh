@@ -53,44 +53,55 @@ wait_until() {
 }
 
 # Cases that share nothing and mostly wait, side by side: AT_ONCE of them, each in a folder of its own, with run and state folders of its own.
-#   beside NAME COMMAND...    begins one, in a subshell in the folder NAME; when there is no room, once the oldest has ended
+#   beside NAME COMMAND...    begins one, in a subshell in the folder NAME; when there is no room, once one has ended
 #   all_beside                waits for the rest
 # The scenario fails with the first that fails, once those that run have ended. Those that take longest come first.
 AT_ONCE=4
-beside_pids=() beside_names=()
+declare -A beside_names=() beside_runs=() # by pid
+beside_begun=0
 beside() {
-	local name=$1 seed=$RANDOM
+	local name=$1 seed=$RANDOM runs
 	shift
-	[ "${#beside_pids[@]}" -lt "$AT_ONCE" ] || oldest_ends
+	[ "${#beside_names[@]}" -lt "$AT_ONCE" ] || one_ends
 	mkdir "$name" || fail "two cases are called $name"
-	mkdir -m 0700 "$WEIR_RUN_DIR/$name"
+	runs=$WEIR_RUN_DIR/$((++beside_begun)) # not its name: the path of a socket has 107 bytes
+	mkdir -m 0700 "$runs"
 	mkdir -p -m 0700 "$WEIR_STATE_DIR/$name"
 	(
-		RANDOM=$seed beside_pids=()
-		export WEIR_RUN_DIR=$WEIR_RUN_DIR/$name WEIR_STATE_DIR=$WEIR_STATE_DIR/$name
+		RANDOM=$seed beside_names=() beside_runs=() beside_begun=0
+		export WEIR_RUN_DIR=$runs WEIR_STATE_DIR=$WEIR_STATE_DIR/$name
 		cd "$name" && "$@"
 	) >"$name/said" 2>&1 &
-	beside_pids+=($!)
-	beside_names+=("$name")
+	beside_names[$!]=$name beside_runs[$!]=$runs
 }
-oldest_ends() {
-	local name=${beside_names[0]} status
-	wait "${beside_pids[0]}"
+one_ends() {
+	local pid
+	while :; do
+		for pid in "${!beside_names[@]}"; do
+			kill -0 "$pid" 2>/dev/null || break 2
+		done
+		sleep 0.02
+	done
+	has_ended "$pid"
+}
+has_ended() {
+	local name=${beside_names[$1]} status
+	wait "$1"
 	status=$?
-	beside_pids=("${beside_pids[@]:1}") beside_names=("${beside_names[@]:1}")
-	rmdir "$WEIR_RUN_DIR/$name" 2>/dev/null # what is left there is told by who looks for it
+	rmdir "${beside_runs[$1]}" 2>/dev/null # what is left in there is told by who looks for it
+	unset "beside_names[$1]" "beside_runs[$1]"
 	if [ "$status" = 0 ]; then
 		cat "$name/said"
 		return
 	fi
 	sed "s/^/$name: /" "$name/said" >&2
-	[ "${#beside_pids[@]}" = 0 ] || wait "${beside_pids[@]}"
-	(cd "$WEIR_RUN_DIR" && rmdir "${beside_names[@]}" 2>/dev/null)
+	[ "${#beside_names[@]}" = 0 ] || wait "${!beside_names[@]}"
+	rmdir "${beside_runs[@]}" 2>/dev/null
 	fail "$name: exit code $status"
 }
 all_beside() {
-	while [ "${#beside_pids[@]}" -gt 0 ]; do
-		oldest_ends
+	while [ "${#beside_names[@]}" -gt 0 ]; do
+		one_ends
 	done
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Nobody looks at a pipeline at rest. When it begins to work again the looks begin, too: a stall on the first item after the rest is named.
-# seconds: 120
+# seconds: 400
 # sanitizers: no, it waits for a rest; the looks are those of w01_stalls
 cat >spec.yaml <<YAML
 pipeline: woken
@@ -21,9 +21,9 @@ rests() {
 	sleep 3
 	[ "$(switches)" = "$before" ]
 }
-wait_until 60 rests
+wait_until 120 rests
 touch go
-wait_until 60 grep -q 'stall: mill#0 (pid [0-9]*) has been in its stage' log
+wait_until 240 grep -q 'stall: mill#0 (pid [0-9]*) has been in its stage' log
 kill -INT "$run"
 wait "$run"
 assert_eq "$(final log balanced)" true ledger
