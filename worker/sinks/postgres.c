@@ -252,7 +252,7 @@ static int postgres_finish(struct weir_context *context, void *data)
 	int r;
 
 	(void)context;
-	while ((r = postgres_turns_end(&state->base)) == POSTGRES_E_AWAY) {
+	while ((r = postgres_turns_end(&state->base, &state->stored)) == POSTGRES_E_AWAY) {
 		r = connect_again(state);
 		if (r != 0)
 			return r;

@@ -34,7 +34,7 @@ static const char write_sql[] =
 	"UPDATE %s SET turn = $5, items = $6::bytea, awaited = $7::bytea, ended = false, at = now() WHERE pipeline = $1 AND "
 	"stage = $2 AND run = $3 AND worker = $4 AND turn = $8";
 static const char end_sql[] =
-	"UPDATE %s SET ended = true, items = '', at = now() WHERE pipeline = $1 AND stage = $2 AND "
+	"UPDATE %s SET ended = true, items = '', awaited = $5::bytea, at = now() WHERE pipeline = $1 AND stage = $2 AND "
 	"run = $3 AND worker = $4";
 
 void postgres_add_table(struct text *sql, const char *table)
@@ -68,14 +68,21 @@ static void name_seat(const struct weir_context *context, struct postgres_turn *
 	turn->parameters[3] = turn->worker;
 }
 
-static int run(struct postgres_base *base, const char *format, int n, PGresult **ret_result)
+/* awaited: the fifth parameter, if the statement has one. */
+static int run_with(struct postgres_base *base, const char *format, int n, const char *awaited, PGresult **ret_result)
 {
 	_cleanup_(text_deinit) struct text sql = TEXT_NULL;
 	struct postgres_turn turn = { 0 };
 
 	name_seat(base->context, &turn);
+	turn.parameters[4] = awaited;
 	write_statement(base->context, format, &sql);
 	return postgres_base_run(base, text_get(&sql), n, turn.parameters, ret_result);
+}
+
+static int run(struct postgres_base *base, const char *format, int n, PGresult **ret_result)
+{
+	return run_with(base, format, n, NULL, ret_result);
 }
 
 /* To make a table wants rights that the user may not have when it is there already. */
@@ -154,11 +161,6 @@ int postgres_turns_claim(struct postgres_base *base, struct stored *stored, uint
 	return r == 0 ? read_others(base, stored) : r;
 }
 
-int postgres_turns_end(struct postgres_base *base)
-{
-	return run(base, end_sql, 4, NULL);
-}
-
 void postgres_turns_write_sql(const struct weir_context *context, struct text *sql)
 {
 	write_statement(context, write_sql, sql);
@@ -175,6 +177,15 @@ static const char *hex(const void *bytes, size_t size_bytes, struct text *text)
 		text_add_char(text, "0123456789abcdef"[at[i] & 15]);
 	}
 	return text_get(text);
+}
+
+/* What an earlier worker had stored as it died, and nobody has been given since, stands in the row's items only: it is awaited. */
+int postgres_turns_end(struct postgres_base *base, const struct stored *stored)
+{
+	_cleanup_(text_deinit) struct text awaited = TEXT_NULL;
+	const struct stored_row row = stored_row(stored);
+
+	return run_with(base, end_sql, 5, hex(row.awaited, row.awaited_bytes, &awaited), NULL);
 }
 
 void postgres_turns_parameters(const struct weir_context *context, const struct stored *stored,

@@ -28,6 +28,6 @@ void postgres_turns_parameters(const struct weir_context *context, const struct 
 			       struct postgres_turn *turn);
 void postgres_turn_deinit(struct postgres_turn *turn);
 /* The stream has ended, and all of it is committed. Returns as claim. */
-int postgres_turns_end(struct postgres_base *base);
+int postgres_turns_end(struct postgres_base *base, const struct stored *stored);
 /* Appends a name that may have a schema before it, each in quotes. */
 void postgres_add_table(struct text *sql, const char *table);

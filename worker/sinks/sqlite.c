@@ -330,7 +330,7 @@ static int sqlite_finish(struct weir_context *context, void *data)
 	struct sqlite_sink *state = data;
 
 	(void)context;
-	return sqlite_turns_end(&state->turns);
+	return sqlite_turns_end(&state->turns, &state->stored);
 }
 
 const struct weir_stage sqlite_sink_callbacks = {

@@ -29,7 +29,7 @@ static const char write_sql[] =
 	"INSERT INTO %s VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, strftime('%%s')) ON CONFLICT (pipeline, stage, run, worker) "
 	"DO UPDATE SET turn = excluded.turn, items = excluded.items, awaited = excluded.awaited, ended = 0, at = excluded.at";
 static const char end_sql[] =
-	"UPDATE %s SET ended = 1, items = x'', at = strftime('%%s') WHERE pipeline = ?1 AND stage = ?2 AND "
+	"UPDATE %s SET ended = 1, items = x'', awaited = ?7, at = strftime('%%s') WHERE pipeline = ?1 AND stage = ?2 AND "
 	"run = ?3 AND worker = ?4";
 
 static void add_table(struct text *sql, const struct sqlite_base *base, const char *format)
@@ -171,18 +171,27 @@ int sqlite_turns_follow(struct sqlite_turns *turns, struct stored *stored)
 	return read_others(turns, stored);
 }
 
+static void bind_awaited(sqlite3_stmt *statement, const struct stored_row *row)
+{
+	sqlite3_bind_blob64(statement, AWAITED, row->awaited_bytes ? row->awaited : "", row->awaited_bytes,
+			    SQLITE_STATIC);
+}
+
 int sqlite_turns_write(struct sqlite_turns *turns, const struct stored *stored)
 {
 	const struct stored_row row = stored_row(stored);
 
 	sqlite3_bind_int64(turns->write, TURN, (int64_t)row.turn);
 	sqlite3_bind_blob64(turns->write, ITEMS, row.items_bytes ? row.items : "", row.items_bytes, SQLITE_STATIC);
-	sqlite3_bind_blob64(turns->write, AWAITED, row.awaited_bytes ? row.awaited : "", row.awaited_bytes,
-			    SQLITE_STATIC);
+	bind_awaited(turns->write, &row);
 	return sqlite_base_run(turns->base, turns->write);
 }
 
-int sqlite_turns_end(struct sqlite_turns *turns)
+/* What an earlier worker had stored as it died, and nobody has been given since, stands in the row's items only: it is awaited. */
+int sqlite_turns_end(struct sqlite_turns *turns, const struct stored *stored)
 {
+	const struct stored_row row = stored_row(stored);
+
+	bind_awaited(turns->end, &row);
 	return sqlite_base_run(turns->base, turns->end);
 }

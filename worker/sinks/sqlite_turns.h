@@ -23,4 +23,4 @@ int sqlite_turns_follow(struct sqlite_turns *turns, struct stored *stored);
 /* In a transaction: the turn after the last one. */
 int sqlite_turns_write(struct sqlite_turns *turns, const struct stored *stored);
 /* The stream has ended, and all of it is committed: a later run may forget this seat, unless it awaits something. */
-int sqlite_turns_end(struct sqlite_turns *turns);
+int sqlite_turns_end(struct sqlite_turns *turns, const struct stored *stored);

@@ -234,6 +234,39 @@ static void test_the_next_run(void **state)
 	fake_host_deinit(&host);
 }
 
+/* What is stored, and became a dead letter as its worker died then, is remembered beyond the end of the run, though nothing else is stored. */
+static void test_a_letter_of_an_earlier_run(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	make("letter", "CREATE TABLE t (line)");
+	sink_init(&host, "letter");
+	host.run = 1;
+	assert_int_equal(fake_host_open(&host), 0);
+	turn(&host, "a");
+	assert_int_equal(put(&host, "letter"), 0);
+	assert_int_equal(fake_host_flush(&host), 0);
+	kill_worker(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(fake_host_finish(&host), 0);
+	fake_host_deinit(&host);
+	for (uint64_t run = 2; run <= 3;
+	     run++) { /* as often as it is given, for its supervisor may be killed as well */
+		sink_init(&host, "letter");
+		host.run = run;
+		assert_int_equal(fake_host_open(&host), 0);
+		host.run = 1; /* in which it was first given */
+		host.n_taken = 1;
+		turn(&host, "letter");
+		host.run = run;
+		turn(&host, "b");
+		assert_int_equal(fake_host_finish(&host), 0);
+		fake_host_deinit(&host);
+	}
+	assert_string_equal(lines("letter"), "a letter b b");
+}
+
 static void test_a_database_that_has_forgotten(void **state)
 {
 	struct fake_host host;
@@ -432,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_killed_after_refusing),
 		cmocka_unit_test(test_items_of_a_lost_sibling),
 		cmocka_unit_test(test_the_next_run),
+		cmocka_unit_test(test_a_letter_of_an_earlier_run),
 		cmocka_unit_test(test_a_database_that_has_forgotten),
 		cmocka_unit_test(test_refused_rows),
 		cmocka_unit_test(test_errors_of_statements),
