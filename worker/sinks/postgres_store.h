@@ -19,8 +19,8 @@ int postgres_store_prepare(struct postgres_store *store, struct postgres_base *b
 void postgres_store_deinit(struct postgres_store *store);
 
 /*
- * Stores them, but for those that the database has or refuses, and commits. Returns 0: stored->turn is the transaction's, or as it was if
- * there was nothing to store; POSTGRES_E_AWAY: what has become of it is not known: connect, claim, and call again; as above.
+ * Stores them, but for those that the database has or refuses, and commits. Returns 0: stored->turn is the transaction's; POSTGRES_E_AWAY:
+ * what has become of it is not known: connect, claim, and call again; as above.
  */
 int postgres_store_rows(struct postgres_store *store, struct postgres_base *base, struct stored *stored,
 			struct postgres_rows *rows);
