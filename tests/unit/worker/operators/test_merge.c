@@ -237,6 +237,21 @@ static void test_idle(void **state)
 	end();
 }
 
+/* Who was passed over and speaks again is waited for as before. */
+static void test_idle_inputs_that_speak_again(void **state)
+{
+	(void)state;
+	begin("number", "fail");
+	fake_host_option_number(&host, "idle", NS_PER_S / 2);
+	channel.inputs[1].from_ns = channel.inputs[2].from_ns = 10 * NS_PER_S;
+	add(0, "1");
+	add(1, "4 5");
+	add(2, "3 9"); /* heard first */
+	assert_int_equal(fake_channel_run(&channel, &host), WEIR_CLOSED);
+	assert_string_equal(keys(), "1 3 4 5 9");
+	end();
+}
+
 /* ---- what does not fit ---- */
 
 static void test_disorder(void **state)
@@ -298,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_until_that_is_none),
 		cmocka_unit_test(test_who_says_nothing_is_waited_for),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle_inputs_that_speak_again),
 		cmocka_unit_test(test_disorder),
 		cmocka_unit_test(test_what_does_not_fit),
 	};
