@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of docs/files.md on what goes wrong with followed files, as a test: each row there is tried here. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/common/record/document.h"
+#include "tests/unit/worker/document_cases.h"
 #include "tests/unit/worker/fake_host.h"
 #include "tests/unit/worker/stage_test.h"
 #include "worker/builtin.h"
 
 static struct fake_host host;
-static char answer[16384];
 
 /* ---- what happens, before the start and after the first turn ---- */
 
@@ -117,46 +115,25 @@ static void run_case(size_t i)
 		r = fake_host_run_source(&host, false);
 	}
 	assert_int_equal(r, host.failed ? WEIR_FAILED : WEIR_WAIT);
-	fprintf(stderr, "%s\n%s\n", host.reason, host.last_rejection);
+	document_case_say(&host);
 	fake_host_deinit(&host);
 	(void)unlink(folder_path("case/a.log"));
 	(void)rmdir(folder_path("case/a.log"));
 }
 
-/* Everything that is said while it runs. */
-static void hear_case(size_t i)
+static const char *what(size_t i)
 {
-	int kept = dup(STDERR_FILENO), log = open(folder_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ssize_t n;
-
-	dup2(log, STDERR_FILENO);
-	run_case(i);
-	fflush(stderr);
-	dup2(kept, STDERR_FILENO);
-	n = pread(log, answer, sizeof(answer) - 1, 0);
-	answer[n > 0 ? n : 0] = '\0';
-	close(log);
-	close(kept);
-}
-
-static void try_row(const struct document_cell *cells)
-{
-
-	for (size_t i = 0; i < N_CASES; i++)
-		if (!strcmp(cases[i].what, cells[0].data)) {
-			hear_case(i);
-			if (!strstr(answer, cells[1].data))
-				fail_msg("%s: '%s' does not say '%s'", cells[0].data, answer, cells[1].data);
-			return;
-		}
-	fail_msg("docs/files.md: nobody tries '%s'", cells[0].data);
+	return cases[i].what;
 }
 
 static void test_document(void **state)
 {
 	(void)state;
-	assert_int_equal(document_rows_of(WEIR_SOURCE_DIR "/docs/files.md", "Followed files: what goes wrong", try_row),
-			 N_CASES);
+	document_cases_try(&(const struct document_cases){ .document = WEIR_SOURCE_DIR "/docs/files.md",
+							   .heading = "Followed files: what goes wrong",
+							   .n = N_CASES,
+							   .what = what,
+							   .run = run_case });
 }
 
 int main(void)

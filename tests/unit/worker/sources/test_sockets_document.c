@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of docs/sockets.md on what goes wrong, as a test: each row there is tried here. */
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +9,13 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "tests/unit/common/record/document.h"
+#include "tests/unit/worker/document_cases.h"
 #include "tests/unit/worker/sources/socket_test.h"
 #include "tests/unit/worker/stage_test.h"
 
 #define NAME "case.sock"
 
 static struct fake_host host;
-static char answer[16384];
 
 /* ---- who is there first ---- */
 
@@ -260,41 +258,27 @@ static const struct {
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
-static void hear_case(size_t i)
+static void run_case(size_t i)
 {
-	int kept = dup(STDERR_FILENO), log = open(folder_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ssize_t n;
-
-	dup2(log, STDERR_FILENO);
 	cases[i].run();
-	fprintf(stderr, "%s\n%s\n", host.reason, host.last_rejection);
+	document_case_say(&host);
 	fake_host_deinit(&host);
 	end_other();
-	fflush(stderr);
-	dup2(kept, STDERR_FILENO);
-	n = pread(log, answer, sizeof(answer) - 1, 0);
-	answer[n > 0 ? n : 0] = '\0';
-	close(log);
-	close(kept);
 }
 
-static void try_row(const struct document_cell *cells)
+static const char *what(size_t i)
 {
-	for (size_t i = 0; i < N_CASES; i++)
-		if (!strcmp(cases[i].what, cells[0].data)) {
-			hear_case(i);
-			if (!strstr(answer, cells[1].data))
-				fail_msg("%s: '%s' does not say '%s'", cells[0].data, answer, cells[1].data);
-			return;
-		}
-	fail_msg("docs/sockets.md: nobody tries '%s'", cells[0].data);
+	return cases[i].what;
 }
 
 static void test_document(void **state)
 {
 	(void)state;
-	assert_int_equal(document_rows_of(WEIR_SOURCE_DIR "/docs/sockets.md", "Sockets: what goes wrong", try_row),
-			 N_CASES);
+	document_cases_try(&(const struct document_cases){ .document = WEIR_SOURCE_DIR "/docs/sockets.md",
+							   .heading = "Sockets: what goes wrong",
+							   .n = N_CASES,
+							   .what = what,
+							   .run = run_case });
 }
 
 int main(void)
