@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "common/base/clock.h"
-#include "rig.h"
+#include "keyed_test.h"
 #include <weir/channel.h>
 #include "worker/host.h"
 #include "worker/keyed.h"
@@ -30,12 +30,8 @@
 #include "worker/turn.h"
 #include "worker/window.h"
 
-#define STATE_BYTES (32U << 20)
 #define DIED (-1)
 
-static struct rig rig;
-static char folder[64], path[96];
-static int memory; /* of the log */
 static jmp_buf death;
 
 /* What process() makes of the first letter of an item. */
@@ -68,14 +64,6 @@ static void count(struct weir_context *context, const char *key)
 	uint64_t n = count_of(context, key) + 1;
 
 	assert_int_equal(weir_state_put(context, key, strlen(key), &n, sizeof(n)), WEIR_OK);
-}
-
-/* A change of so many bytes. */
-static int put_large(struct weir_context *context, const char *key, size_t size_bytes)
-{
-	static char large[WEIR_STATE_VALUE_SIZE_MAX + 1];
-
-	return weir_state_put(context, key, strlen(key), large, size_bytes);
 }
 
 /* A word of an item is what happens: counted, and then what its first letter says. */
@@ -230,48 +218,6 @@ static const struct weir_stage lates = { .role = WEIR_OPERATOR,
 					 .finish = stage_finish };
 
 /* ---- the bench ---- */
-
-static void begin_asynchronous(const struct weir_stage *stage, uint32_t in_flight)
-{
-	strcpy(folder, "/tmp/weir-keyed-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/count.0", folder);
-	memory = memfd_create("state", MFD_CLOEXEC);
-	rig_init_chain_asynchronous(&rig, stage, in_flight);
-}
-
-static void begin(const struct weir_stage *stage)
-{
-	begin_asynchronous(stage, 1);
-}
-
-static void end(void)
-{
-	char command[96];
-
-	rig_deinit(&rig);
-	close(memory);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	assert_int_equal(system(command), 0);
-}
-
-static int attach(struct worker *relay)
-{
-	struct text why = TEXT_NULL;
-	int r;
-
-	relay->heritage.state_fd = dup(memory);
-	free(relay->heritage.state_path);
-	relay->heritage.state_path = strdup(path);
-	relay->heritage.state_bytes = STATE_BYTES;
-	relay->heritage.dead_letter_path =
-		relay->heritage.dead_letter_path ? relay->heritage.dead_letter_path : strdup("/dev/null");
-	relay->heritage.stage = relay->heritage.stage ? relay->heritage.stage : strdup("relay");
-	relay->heritage.pipeline = relay->heritage.pipeline ? relay->heritage.pipeline : strdup("p");
-	r = keyed_attach(relay, &why);
-	text_deinit(&why);
-	return r;
-}
 
 /* Items, by their words. */
 static void push(const char *words)

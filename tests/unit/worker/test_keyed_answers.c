@@ -12,14 +12,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "rig.h"
+#include "keyed_test.h"
 #include "worker/keyed.h"
-
-#define STATE_BYTES (32U << 20)
-
-static struct rig rig;
-static char folder[64], path[96];
-static int memory; /* of the log */
 
 static int stage_process(struct weir_context *context, void *data, const struct weir_item *item)
 {
@@ -31,56 +25,6 @@ static int stage_process(struct weir_context *context, void *data, const struct 
 
 static const struct weir_stage counts = { .role = WEIR_OPERATOR, .flags = WEIR_STAGE_STATE, .process = stage_process };
 static const struct weir_stage forgets = { .role = WEIR_OPERATOR, .process = stage_process };
-
-/* A change of so many bytes. */
-static int put_large(struct weir_context *context, const char *key, size_t size_bytes)
-{
-	static char large[WEIR_STATE_VALUE_SIZE_MAX + 1];
-
-	return weir_state_put(context, key, strlen(key), large, size_bytes);
-}
-
-static void begin_asynchronous(const struct weir_stage *stage, uint32_t in_flight)
-{
-	strcpy(folder, "/tmp/weir-keyed-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/count.0", folder);
-	memory = memfd_create("state", MFD_CLOEXEC);
-	rig_init_chain_asynchronous(&rig, stage, in_flight);
-}
-
-static void begin(const struct weir_stage *stage)
-{
-	begin_asynchronous(stage, 1);
-}
-
-static void end(void)
-{
-	char command[96];
-
-	rig_deinit(&rig);
-	close(memory);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	assert_int_equal(system(command), 0);
-}
-
-static int attach(struct worker *relay)
-{
-	struct text why = TEXT_NULL;
-	int r;
-
-	relay->heritage.state_fd = dup(memory);
-	free(relay->heritage.state_path);
-	relay->heritage.state_path = strdup(path);
-	relay->heritage.state_bytes = STATE_BYTES;
-	relay->heritage.dead_letter_path =
-		relay->heritage.dead_letter_path ? relay->heritage.dead_letter_path : strdup("/dev/null");
-	relay->heritage.stage = relay->heritage.stage ? relay->heritage.stage : strdup("relay");
-	relay->heritage.pipeline = relay->heritage.pipeline ? relay->heritage.pipeline : strdup("p");
-	r = keyed_attach(relay, &why);
-	text_deinit(&why);
-	return r;
-}
 
 /* ---- calls that are answered ---- */
 
