@@ -3,40 +3,7 @@
 # A process that is stopped while it writes into the dead letters keeps all others from it: a worker, which is then named as the one whom the
 # others wait for, or somebody who is none of the pipeline, who is named by his number. The items of those who wait overrun nothing
 # meanwhile; when it goes on, or is killed, each letter is there. A pipeline ends without it.
-command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
-# Whoever comes first with WEIR_STOPS in its environment, and the file that names, stops inside its transaction.
-cat >stop.c <<'C'
-#include <dlfcn.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-static void stop_once(void)
-{
-	const char *file = getenv("WEIR_STOPS");
-
-	if (file && unlink(file) == 0)
-		raise(SIGSTOP);
-}
-
-int mdb_put(void *txn, unsigned table, void *key, void *value, unsigned flags)
-{
-	int (*put)(void *, unsigned, void *, void *, unsigned) = (int (*)(void *, unsigned, void *, void *, unsigned))dlsym(RTLD_NEXT, "mdb_put");
-
-	stop_once();
-	return put(txn, table, key, value, flags);
-}
-
-int mdb_del(void *txn, unsigned table, void *key, void *value)
-{
-	int (*del)(void *, unsigned, void *, void *) = (int (*)(void *, unsigned, void *, void *))dlsym(RTLD_NEXT, "mdb_del");
-
-	stop_once();
-	return del(txn, table, key, value);
-}
-C
-cc -shared -fPIC -D_GNU_SOURCE -o stop.so stop.c || fail "can not compile"
+. "$WEIR_SOURCE/tests/scenario/stop.sh"
 cat >spec.yaml <<YAML
 pipeline: held
 stages:
@@ -53,8 +20,6 @@ serve() {
 	run=$!
 	wait_until 60 running held
 }
-letters() { weir dlq export held --raw 2>/dev/null | grep -c .; }
-has_letters() { [ "$(letters)" = "$1" ]; }
 # why PATTERN: what `weir why` says by now
 why_says() { weir why held >why 2>&1; grep -q "$1" why; }
 ends() {
@@ -84,27 +49,19 @@ done
 # Somebody who is none of the pipeline.
 serve
 wait_until 60 has_letters 30
-touch stops
-LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held --stage first >purged 2>&1 &
-purge=$!
-wait_until 60 test ! -e stops
+stop_a_purge --stage first
 seq 31 60 >>lines
 wait_until 60 why_says "stall: pick#0 (pid [0-9]*) has waited for its turn to write a dead letter.*; it is that of process $purge, which is none of this pipeline"
 grep -q 'stall: .*has been in its stage' why && fail "who waits is blamed: $(cat why)"
-kill -KILL "$purge"
-wait "$purge" 2>/dev/null
+kill_purge
 ends "somebody else"
 
 # Nor is the end of a pipeline held up, which looks once more which of its letters are left.
 serve
 wait_until 60 has_letters 30
-touch stops
-LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held --stage first >purged 2>&1 &
-purge=$!
-wait_until 60 test ! -e stops
+stop_a_purge --stage first
 assert_exit 0 weir drain held
 wait "$run"
 assert_eq "$? $(final stderr.run balanced) $(final stderr.run rejected)" "3 true 30" "an end without its letters"
-kill -KILL "$purge"
-wait "$purge" 2>/dev/null
+kill_purge
 weir dlq purge held --all >/dev/null

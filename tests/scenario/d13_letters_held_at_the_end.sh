@@ -3,39 +3,7 @@
 # Somebody stands still in the middle of writing into the dead letters (^Z, SIGSTOP), and is none of the pipeline. A run whose time has come ends
 # all the same, with a supervisor that answers; what it could not settle it says, with who kept it from that, and nothing is lost or done twice.
 # Who gives letters again or purges says for whom it waits, and waits no longer than it was told to.
-command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
-cat >stop.c <<'C'
-#include <dlfcn.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-static void stop_once(void)
-{
-	const char *file = getenv("WEIR_STOPS");
-
-	if (file && unlink(file) == 0)
-		raise(SIGSTOP);
-}
-
-int mdb_put(void *txn, unsigned table, void *key, void *value, unsigned flags)
-{
-	int (*put)(void *, unsigned, void *, void *, unsigned) = (int (*)(void *, unsigned, void *, void *, unsigned))dlsym(RTLD_NEXT, "mdb_put");
-
-	stop_once();
-	return put(txn, table, key, value, flags);
-}
-
-int mdb_del(void *txn, unsigned table, void *key, void *value)
-{
-	int (*del)(void *, unsigned, void *, void *) = (int (*)(void *, unsigned, void *, void *))dlsym(RTLD_NEXT, "mdb_del");
-
-	stop_once();
-	return del(txn, table, key, value);
-}
-C
-cc -shared -fPIC -D_GNU_SOURCE -o stop.so stop.c || fail "can not compile"
+. "$WEIR_SOURCE/tests/scenario/stop.sh"
 # In order and with several workers a letter waits for the next run, and here none comes: its mark stands until the end.
 spec() {
 	cat >spec.yaml <<-YAML
@@ -55,19 +23,6 @@ serve() {
 	run=$!
 	wait_until 60 running held
 }
-letters() { weir dlq export held --raw 2>/dev/null | grep -c .; }
-has_letters() { [ "$(letters)" = "$1" ]; }
-# A `weir dlq purge` that stands still before it has changed anything.
-stop_a_purge() {
-	touch stops
-	LD_PRELOAD=$PWD/stop.so WEIR_STOPS=$PWD/stops weir dlq purge held 1 >purged 2>&1 &
-	purge=$!
-	wait_until 60 test ! -e stops
-}
-kill_purge() {
-	kill -KILL "$purge"
-	wait "$purge" 2>/dev/null
-}
 ended() { ! kill -0 "$run" 2>/dev/null; }
 
 # Its input ends: nothing was given again, so there is nothing to settle, and what is left is read without any turn.
@@ -75,7 +30,7 @@ spec 1000
 seq 4 >lines
 serve
 wait_until 60 has_letters 4
-stop_a_purge
+stop_a_purge 1
 kill "$alive"
 wait_until 60 ended
 wait "$run"
@@ -89,7 +44,7 @@ spec 0
 : >lines
 rm -f out
 serve
-stop_a_purge
+stop_a_purge 1
 assert_exit 75 timeout 60 weir dlq replay held --all --timeout 2s >answer
 assert_contains stderr "process $purge (weir dlq purge held 1), which is stopped, has the turn to write"
 assert_contains stderr "(kill -CONT $purge)"
@@ -103,7 +58,7 @@ assert_eq "$(cat purged.2) $(letters)" "held: 1 letter purged 3" "purge"
 
 # Marks stand, and the run is told to end.
 assert_exit 0 weir dlq replay held --all --no-wait >answer
-stop_a_purge
+stop_a_purge 1
 weir drain held --timeout 60s >drained 2>&1 || fail "drain: $? $(cat drained)"
 wait_until 60 ended
 wait "$run"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Windows: of each sort, against a list of all items, with kills and full lanes; late items, idle time. What they hold: test_window_add.c. */
+/* Windows: of each sort, against a list of all items, with kills, full lanes; late items, idle time. What they hold: test_window_add.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
