@@ -184,9 +184,10 @@ static void test_the_end(void **state)
 {
 	(void)state;
 	assert_int_equal(postgres_turns_claim(&base, &stored, 0), 0);
-	assert_int_equal(postgres_turns_end(&base), 0);
+	assert_int_equal(postgres_turns_end(&base, &stored), 0);
 	assert_true(server.committed.ended);
 	assert_string_equal(server.last_parameters[3], "3");
+	assert_string_equal(server.last_parameters[4], "\\x");
 }
 
 int main(void)

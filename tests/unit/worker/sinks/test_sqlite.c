@@ -234,7 +234,7 @@ static void test_the_next_run(void **state)
 	fake_host_deinit(&host);
 }
 
-/* What is stored, and became a dead letter as its worker died then, is remembered beyond the end of the run, though nothing else is stored. */
+/* What became a dead letter as its worker died after storing it is remembered beyond the end of the run, though nothing else is stored. */
 static void test_a_letter_of_an_earlier_run(void **state)
 {
 	struct fake_host host;
