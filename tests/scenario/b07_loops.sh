@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Feedback edges: items come back until they are done, nothing is lost, and the pipeline ends by itself once the loop is empty.
 # seconds: 240
+# takes: 23
 plugins=$WEIR_BUILD/tests/plugins
 cat >spec.yaml <<YAML
 pipeline: loop

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # throttle: never more than rate x t + burst, killed or not; what waits is in nobody's way; what is beyond is rejected or dropped.
 # seconds: 120
+# takes: 19
 # sanitizers: no, it waits for its rate; the operator is in unit.worker.operators.throttle
 assert_exit 0 weir run --json "$WEIR_SOURCE/configs/throttle.yaml" >out
 seq -f 'order %.0f' 40 >expected

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # delay: nothing is handed on before its time, killed or not; order is kept; a drain waits for what is not due, as long as it may itself.
 # seconds: 90
+# takes: 27
 # sanitizers: no, it waits for its delay; the operator is in unit.worker.operators.delay
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 lines() { [ -e "$1" ] && wc -l <"$1" || echo 0; }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # dedupe: each key once within its window, by one worker and by four, through hundreds of kills; and its answer to bad input.
 # seconds: 240
+# takes: 15
 assert_exit 0 weir run --json "$WEIR_SOURCE/configs/dedupe.yaml" >out
 seq -f 'order %.0f' 30 >expected
 LC_ALL=C sort -k2n out >sorted

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 240
+# takes: 20
 # sanitizers: no, it kills at more moments than d03_letters_kills and d06_replay, in the same code
 # While letters are given again, workers are killed at random, and the replayer with them: each letter arrives exactly once, and the store is
 # empty. And the supervisor is killed: no letter is both delivered and still in the store, and none is delivered twice.

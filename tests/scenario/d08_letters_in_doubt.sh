@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 240
+# takes: 18
 # Worker and supervisor are killed in one moment, at each step of taking a letter: before the store is told that it is being taken, after that,
 # after the commit, after the removal. No letter is given twice by itself, none is lost unseen; which are in doubt is said.
 command -v cc >/dev/null || skip "no C compiler"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A worker that fills its own shared memory with random bytes, at full speed: nobody else crashes or hangs, and the run ends and says whose.
 # seconds: 400
+# takes: 14
 command -v cc >/dev/null || skip "no C compiler"
 cat >scribble.c <<'C'
 #include <pthread.h>

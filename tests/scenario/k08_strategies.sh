@@ -2,6 +2,7 @@
 # 3 strategies x 3 restart types x the ways to end: who is restarted is what OTP says, and every item arrives exactly once where the pipeline
 # goes on. A worker that has no time to become ready takes as long as the start's patience, so that end is in test_broker_supervise_siblings.
 # seconds: 300
+# takes: 18
 # sanitizers: no, 36 cells of the same code, which is in unit.broker.supervise.siblings and s08_one_ladder
 cp "$(dirname "$(command -v weir)")/weir-worker" weir-worker
 # Longer than the lanes hold, so that the source still has work when the one in the middle dies.

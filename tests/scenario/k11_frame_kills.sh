@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sixty-four items at a time in a program, which is killed at random, and so are the workers: each item arrives once. And one that kills it.
 # seconds: 180
+# takes: 23
 program=$WEIR_SOURCE/tests/scenario/frames.py
 count=$(rounds 25000 400000)
 cat >spec.yaml <<YAML

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Windows are the same through hundreds of kills, of each sort, with one worker and with four: each item is in them once.
 # seconds: 240
+# takes: 17
 count=$(rounds 30000 1000000)
 awk -v n="$count" -v seed="$WEIR_SEED" 'BEGIN { srand(seed); for (i = 0; i < n; i++)
 	printf "{\"t\":%d,\"k\":\"k%d\",\"v\":%d,\"w\":%.3f}\n", i / 40 + rand() * 30, rand() * rand() * 300, rand() * 2000 - 300, rand() }' >in

@@ -2,6 +2,7 @@
 # Nothing adds up: after many a start and drain, a start and stop, a start and SIGKILL of the supervisor, and a SIGKILL of a worker of one and the same
 # pipeline, there are as many processes, descriptors, files and sockets as after the first, and no more memory.
 # seconds: 240
+# takes: 20
 # sanitizers: no, it counts what is left after starts and ends, which every scenario has; leaks are seen at the end of each process
 # What AddressSanitizer keeps of freed memory is not the supervisor's.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=0:thread_local_quarantine_size_kb=0"

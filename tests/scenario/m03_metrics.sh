@@ -2,6 +2,7 @@
 # weir metrics of a running pipeline: well formed, the same series from first to last, counters that never go back, and what has happened counted: a
 # death, a stall, a drain whose time was up, a cancel by its cause, how long it took to be seen and how long to exit.
 # seconds: 120
+# takes: 16
 cat >spec.yaml <<'YAML'
 pipeline: numbers
 grace: 4s

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 240
+# takes: 16
 # Workers that are to end while others go on take the ladder: a cancelled stage, and a sibling of one that has died, hear the cancel with its
 # cause, run their cleaners and leave; who hears nothing gets SIGTERM, then SIGKILL. Whatever they do, no item is lost or done twice.
 plugins=$WEIR_BUILD/tests/plugins

@@ -3,6 +3,7 @@
 # aside for ever, beside others in flight; one that heeds its cancel, one that keeps its budget; a program that hears nothing but SIGKILL.
 # The item costs its attempts and becomes a dead letter, all others arrive once, and the pipeline just runs on.
 # seconds: 240
+# takes: 16
 plugins=$WEIR_BUILD/tests/plugins
 
 # pipeline NAME STAGE: 1000 numbers through the stage into a file

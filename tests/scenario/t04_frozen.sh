@@ -2,6 +2,7 @@
 # Supervisor and workers stand still for longer than the deadline of a stage, as under a debugger or when a container is paused; the supervisor is
 # the first to go on. Nobody is blamed for that time, neither for an item in hand nor for those put aside: attempts: 1, and all arrive.
 # seconds: 60
+# takes: 17
 # sanitizers: no, it stands still; the deadlines are those of t01_item_deadlines
 plugins=$WEIR_BUILD/tests/plugins
 

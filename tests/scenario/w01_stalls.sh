@@ -2,6 +2,7 @@
 # What keeps a pipeline from moving is named in the log, once, and by `weir why`: a sink that is stopped, a stage that never returns, one asleep
 # in a system call, a loop that stands still, a stage that puts everything aside.
 # seconds: 400
+# takes: 12
 plugins=$WEIR_BUILD/tests/plugins
 
 # begin SPEC-LINES...: runs the pipeline `stuck` in the background

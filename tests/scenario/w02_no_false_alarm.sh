@@ -2,6 +2,7 @@
 # Waiting is no stall: a slow sink, a loop at its gate, a rendezvous, more busy workers than processors. Nothing is named, and `weir why` shows who
 # waits for whom all the same. And a pipeline at rest costs its supervisor nothing.
 # seconds: 240
+# takes: 26
 # sanitizers: no, it waits beside busy loops; the looks are those of w01_stalls
 plugins=$WEIR_BUILD/tests/plugins
 cat >pressure.yaml <<YAML

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Nobody looks at a pipeline at rest. When it begins to work again the looks begin, too: a stall on the first item after the rest is named.
 # seconds: 400
+# takes: 16
 # sanitizers: no, it waits for a rest; the looks are those of w01_stalls
 cat >spec.yaml <<YAML
 pipeline: woken

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each deadlock and stall of planted.table is found in its pipeline, with its kind and its culprit, by `weir why` and in the log; and nothing else is.
 # seconds: 900
+# takes: 50
 # sanitizers: no, minutes of waiting; each kind of finding is in w01_stalls or unit.broker.supervise.stall
 AT_ONCE=15 # on two processors
 

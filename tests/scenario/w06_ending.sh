@@ -2,6 +2,7 @@
 # `weir why`, the log and the metrics about workers that are being ended: an expected wait as long as they have their grace, with who wants it, what
 # they do and when the next rung comes; a stall once SIGTERM has come in vain; and never that somebody moves again, or opens its stage.
 # seconds: 600
+# takes: 50
 # sanitizers: no, minutes of waiting; the findings are those of w01_stalls and unit.broker.supervise.stall_episode
 PATIENCE=240 # of spinning: only time on a processor counts
 why_says() {

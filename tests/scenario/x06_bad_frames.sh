@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each wrong program of docs/frame.md's table: it is named, and every item arrives once. And those that end the stage.
 # seconds: 300
+# takes: 20
 # spec COMMAND [MORE]: 300 items through the program
 spec() {
 	cat >spec.yaml <<YAML

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every answer in the tables of docs/databases.md, as a user gets it.
 # seconds: 300
+# takes: 14
 . "$WEIR_SOURCE/tests/scenario/postgres.sh"
 n_told=0
 document=$WEIR_SOURCE/docs/databases.md
