@@ -32,6 +32,7 @@ kill_sinks() {
 	local n=0 pids
 	while [ "$n" -lt "$kills" ]; do
 		kill -0 "$pipeline" 2>/dev/null || break
+		while [ -e hold ]; do sleep 0.1; done
 		pids=($(weir ps rows --json 2>/dev/null | grep -o '"name":"store".*' | grep -o '"index":[0-9]*,"pid":[0-9]*' | sed 's/.*://'))
 		[ "${#pids[@]}" = 0 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
 		echo "$n" >kills.new && mv kills.new kills
@@ -40,6 +41,15 @@ kill_sinks() {
 }
 killed_so_many() { [ "$(cat kills)" -ge "$1" ]; }
 enough_rows() { [ "$(sql 'SELECT count(*) FROM t')" -ge "$1" ]; }
+
+# Longer than a worker may take to come up: whoever comes meanwhile waits, and is not killed for it.
+long_outage() {
+	[ -n "${WEIR_NIGHTLY-}" ] || return 0
+	wait_until 60 killed_so_many $(($(cat kills) + 2))
+	touch hold
+	sleep 40
+	rm hold
+}
 
 # killed NAME MODE OPTIONS: until all kills and crashes have been, the source goes on
 killed() {
@@ -56,6 +66,7 @@ killed() {
 		wait_until 2000 killed_so_many $(((2 * n + 1) * kills / (2 * crashes)))
 		postgres_stop "$([ $((n % 2)) = 0 ] && echo QUIT || echo INT)"
 		pause_up_to 300
+		[ "$n" != 0 ] || long_outage
 		postgres_start
 		n=$((n + 1))
 	done
@@ -65,6 +76,7 @@ killed() {
 	wait "$pipeline"
 	status=$?
 	[ "$status" = 3 ] || { tail -n 20 log >&2; fail "exit code $status: $1"; }
+	grep -q "is not ready" log && fail "$1: $(grep "is not ready" log | head -n 1)"
 	count=$(final log accepted)
 	refused=$(((count + 1) / 5000))
 	sql "SELECT id FROM t ORDER BY id" >rows

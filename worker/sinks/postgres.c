@@ -37,6 +37,7 @@ struct postgres_sink {
 	struct postgres_rows rows;
 	struct stored stored;
 	struct columns columns;
+	bool has_connected; /* once, or it was left to the first transaction */
 };
 
 /* ---- the connection ---- */
@@ -121,19 +122,31 @@ static int connect_again(struct postgres_sink *state)
 	return r;
 }
 
-/* A start tells what is wrong; a worker that comes later waits for the server as its predecessor would have. */
+/*
+ * A start tells what is wrong. A worker that comes later waits for the server as its predecessor would have: with the items in hand,
+ * for whoever waits while he opens is taken for one who does not come up, and killed.
+ */
 static int connect_first(struct postgres_sink *state)
 {
 	char why[500];
 	int r;
 
 	if (weir_generation(state->context) > 0)
-		return connect_again(state);
+		return 0;
 	r = connect_once(state, why, sizeof(why));
+	state->has_connected = r == 0;
 	if (r != POSTGRES_E_AWAY)
 		return r;
 	weir_fail(state->context, "cannot use %s: %s", state->base.server, why);
 	return WEIR_FAILED;
+}
+
+static int connect_late(struct postgres_sink *state)
+{
+	int r = state->has_connected ? 0 : connect_again(state);
+
+	state->has_connected = r == 0;
+	return r;
 }
 
 /* ---- the callbacks ---- */
@@ -228,6 +241,9 @@ static int postgres_produce(struct weir_context *context, void *data)
 	(void)context;
 	if (!state->rows.n)
 		return WEIR_OK;
+	r = connect_late(state);
+	if (r != 0)
+		return r;
 	while ((r = postgres_store_rows(&state->store, &state->base, &state->stored, &state->rows)) ==
 	       POSTGRES_E_AWAY) {
 		char why[500];
@@ -252,6 +268,9 @@ static int postgres_finish(struct weir_context *context, void *data)
 	int r;
 
 	(void)context;
+	r = connect_late(state);
+	if (r != 0)
+		return r;
 	while ((r = postgres_turns_end(&state->base, &state->stored)) == POSTGRES_E_AWAY) {
 		r = connect_again(state);
 		if (r != 0)

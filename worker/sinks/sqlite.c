@@ -34,6 +34,7 @@ struct sqlite_sink {
 	struct columns columns;
 	struct text insert_sql;
 	sqlite3_stmt *insert, *begin, *commit, *rollback;
+	bool is_set_up;
 	bool has_begun; /* a transaction, as far as we know */
 };
 
@@ -91,7 +92,26 @@ static int make_table(struct sqlite_sink *state)
 	return r == SQLITE_BASE_E_END ? sqlite_base_execute(&state->base, create) : r;
 }
 
-static int set_up(struct sqlite_sink *state)
+static int open_file(struct sqlite_sink *state)
+{
+	return sqlite_base_open(&state->base, state->context, weir_option_string(state->context, "path"),
+				weir_option_given(state->context, "create"));
+}
+
+/* What is not committed is rolled back. */
+static void close_file(struct sqlite_sink *state)
+{
+	sqlite_turns_close(&state->turns);
+	sqlite3_finalize(state->insert);
+	sqlite3_finalize(state->begin);
+	sqlite3_finalize(state->commit);
+	sqlite3_finalize(state->rollback);
+	state->insert = state->begin = state->commit = state->rollback = NULL;
+	sqlite_base_close(&state->base);
+	state->is_set_up = false;
+}
+
+static int prepare(struct sqlite_sink *state)
 {
 	const struct sqlite_cursor *cursor = weir_cursor(state->context);
 	int r = sqlite_base_prepare(&state->base, "BEGIN IMMEDIATE", &state->begin);
@@ -108,8 +128,22 @@ static int set_up(struct sqlite_sink *state)
 		r = sqlite_base_prepare(&state->base, text_get(&state->insert_sql), &state->insert);
 	if (r == 0)
 		r = sqlite_turns_open(&state->turns, &state->base, &state->stored, cursor->turn);
+	return r == 0 ? sqlite_base_run(&state->base, state->commit) : r;
+}
+
+/* Does nothing if it is done. May be tried again: an item's time may be over while the file is locked. */
+static int set_up(struct sqlite_sink *state)
+{
+	int r;
+
+	if (state->is_set_up)
+		return 0;
+	r = open_file(state);
 	if (r == 0)
-		r = sqlite_base_run(&state->base, state->commit);
+		r = prepare(state);
+	if (r != 0)
+		close_file(state);
+	state->is_set_up = r == 0;
 	return r;
 }
 
@@ -120,18 +154,17 @@ static void sqlite_close(struct weir_context *context, void *data)
 	(void)context;
 	if (!state)
 		return;
-	sqlite_turns_close(&state->turns);
-	sqlite3_finalize(state->insert);
-	sqlite3_finalize(state->begin);
-	sqlite3_finalize(state->commit);
-	sqlite3_finalize(state->rollback);
-	sqlite_base_close(&state->base); /* what is not committed is rolled back */
+	close_file(state);
 	columns_deinit(&state->columns);
 	stored_deinit(&state->stored);
 	text_deinit(&state->insert_sql);
 	free(state);
 }
 
+/*
+ * A start tells what is wrong. A worker that comes later waits for the file with an item in hand, as its predecessor would have: who
+ * waits while he opens is taken for one who does not come up, and killed.
+ */
 static int sqlite_open(struct weir_context *context, void **ret_state)
 {
 	struct sqlite_sink *state = calloc(1, sizeof(*state));
@@ -142,10 +175,7 @@ static int sqlite_open(struct weir_context *context, void **ret_state)
 	state->context = context;
 	r = columns_init(&state->columns, context);
 	write_insert(state);
-	if (r == 0)
-		r = sqlite_base_open(&state->base, context, weir_option_string(context, "path"),
-				     weir_option_given(context, "create"));
-	if (r == 0)
+	if (r == 0 && weir_generation(context) == 0)
 		r = set_up(state);
 	if (r != 0) {
 		sqlite_close(context, state);
@@ -163,7 +193,9 @@ static int begin(struct sqlite_sink *state)
 
 	if (state->has_begun)
 		return 0;
-	r = sqlite_base_run(&state->base, state->begin);
+	r = set_up(state);
+	if (r == 0)
+		r = sqlite_base_run(&state->base, state->begin);
 	if (r != 0)
 		return r;
 	state->has_begun = true;
@@ -328,9 +360,10 @@ static int sqlite_flush(struct weir_context *context, void *data)
 static int sqlite_finish(struct weir_context *context, void *data)
 {
 	struct sqlite_sink *state = data;
+	int r = set_up(state);
 
 	(void)context;
-	return sqlite_turns_end(&state->turns, &state->stored);
+	return r == 0 ? sqlite_turns_end(&state->turns, &state->stored) : r;
 }
 
 const struct weir_stage sqlite_sink_callbacks = {

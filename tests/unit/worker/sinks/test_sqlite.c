@@ -278,15 +278,18 @@ static void test_a_database_that_has_forgotten(void **state)
 	turn(&host, "a");
 	turn(&host, "b");
 	kill_worker(&host);
+	assert_int_equal(fake_host_open(&host), 0);
 	query("forgot", "UPDATE weir_turns SET turn = 1");
-	assert_int_equal(fake_host_open(&host), WEIR_FAILED);
+	assert_int_equal(put(&host, "c"), WEIR_FAILED);
 	assert_non_null(strstr(host.reason, "knows 1 turns of this run, and 2 were committed"));
 	query("forgot", "UPDATE weir_turns SET turn = 3, items = 'nonsense'");
-	assert_int_equal(fake_host_open(&host), WEIR_FAILED);
+	assert_int_equal(put(&host, "c"), WEIR_FAILED);
 	assert_non_null(strstr(host.reason, "is not what weir writes"));
 	query("forgot", "DELETE FROM weir_turns");
-	assert_int_equal(fake_host_open(&host), WEIR_FAILED);
+	assert_int_equal(put(&host, "c"), WEIR_FAILED);
 	assert_non_null(strstr(host.reason, "knows 0 turns"));
+	assert_int_equal(fake_host_finish(&host), WEIR_FAILED);
+	assert_string_equal(lines("forgot"), "a b");
 	fake_host_deinit(&host);
 }
 
@@ -456,6 +459,38 @@ static void test_locked(void **state)
 	assert_string_equal(lines("locked"), "a b");
 }
 
+/* Who comes after a death is there at once, though the file is locked: he waits with an item in hand, and if its time is over with the next one. */
+static void test_locked_when_a_worker_comes(void **state)
+{
+	struct lock lock;
+	struct fake_host host;
+
+	(void)state;
+	make("coming", "CREATE TABLE t (line)");
+	sink_init(&host, "coming");
+	assert_int_equal(fake_host_open(&host), 0);
+	turn(&host, "a");
+	kill_worker(&host);
+	assert_int_equal(sqlite3_open(folder_path("coming"), &lock.db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(lock.db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	lock.n_left = 50;
+	host.on_wait = unlock;
+	host.on_wait_data = &lock;
+	host.n_waits = 0;
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(host.n_waits, 0);
+	host.cancelled = true;
+	assert_int_equal(put(&host, "late"), WEIR_CANCELLED);
+	host.cancelled = false;
+	lock.n_left = 5;
+	host.n_waits = 0;
+	turn(&host, "b");
+	assert_int_equal(host.n_waits, 5);
+	assert_string_equal(lines("coming"), "a b");
+	sqlite3_close(lock.db);
+	fake_host_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_openings_that_fail),
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_locked_when_a_worker_comes),
 	};
 
 	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
