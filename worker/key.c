@@ -172,6 +172,14 @@ static jv find_value(const struct key_expression *expression, struct part item)
 	return find_in_text(expression, item);
 }
 
+/* The text of what it leads to, the same however it was spelled: its names are sorted. The caller's to free; invalid: nothing, or null. */
+static jv find_text(const struct key_expression *expression, struct part item)
+{
+	jv value = find_value(expression, item);
+
+	return jv_is_valid(value) ? jv_dump_string(value, JV_PRINT_SORTED) : value;
+}
+
 /* A string is spelled in quotes; most need no more. Returns false: it was not that simple. */
 static bool hash_plain_text(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
 {
@@ -186,19 +194,17 @@ static bool hash_plain_text(const struct key_expression *expression, struct part
 	return true;
 }
 
-/* A value's text with its names sorted is the same however it was spelled. */
 static bool hash_path(const struct key_expression *expression, struct part item, uint64_t *ret_hash)
 {
-	jv value, text;
+	jv text;
 
 	if (hash_plain_text(expression, item, ret_hash))
 		return true;
-	value = find_value(expression, item);
-	if (!jv_is_valid(value)) {
-		jv_free(value);
+	text = find_text(expression, item);
+	if (!jv_is_valid(text)) {
+		jv_free(text);
 		return false;
 	}
-	text = jv_dump_string(value, JV_PRINT_SORTED);
 	*ret_hash = hash_bytes(jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text)));
 	jv_free(text);
 	return true;
@@ -289,16 +295,15 @@ static bool plain_bytes(const struct key_expression *expression, struct part ite
 static bool path_bytes(const struct key_expression *expression, struct part item, struct record_scratch *scratch,
 		       const void **ret_bytes, size_t *ret_size_bytes)
 {
-	jv value, text;
+	jv text;
 
 	if (plain_bytes(expression, item, scratch, ret_bytes, ret_size_bytes))
 		return true;
-	value = find_value(expression, item);
-	if (!jv_is_valid(value)) {
-		jv_free(value);
+	text = find_text(expression, item);
+	if (!jv_is_valid(text)) {
+		jv_free(text);
 		return false;
 	}
-	text = jv_dump_string(value, JV_PRINT_SORTED);
 	*ret_size_bytes = (size_t)jv_string_length_bytes(jv_copy(text));
 	*ret_bytes = memcpy(record_scratch_get(scratch, *ret_size_bytes), jv_string_value(text), *ret_size_bytes);
 	jv_free(text);
