@@ -487,14 +487,7 @@ void letter_store_explain(const char *path, int r, struct text *text)
 	case LETTER_STORE_E_HELD:
 		explain_holder(path, text);
 		break;
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EFBIG:
-	case -EIO: /* a write that fell short: most likely of room */
-		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
-		break;
 	default:
-		text_printf(text, "cannot use the dead letters in %s: %s; let weir write there, or set WEIR_STATE_DIR",
-			    path, strerror(r < 0 ? -r : EPROTO));
+		store_explain(path, "the dead letters", "let weir write there, or set WEIR_STATE_DIR", r, text);
 	}
 }

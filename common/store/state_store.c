@@ -378,14 +378,7 @@ void state_store_explain(const char *path, int r, struct text *text)
 		text_printf(text, "the state in %s is not what was written there; did somebody change it? Run it again",
 			    path);
 		break;
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EFBIG:
-	case -EIO: /* a write that fell short: most likely of room */
-		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
-		break;
 	default:
-		text_printf(text, "cannot use the state in %s: %s; let weir write there, or set WEIR_STATE_DIR", path,
-			    strerror(r < 0 ? -r : EPROTO));
+		store_explain(path, "the state", "let weir write there, or set WEIR_STATE_DIR", r, text);
 	}
 }

@@ -94,3 +94,17 @@ int store_file_mend(MDB_env *env)
 	close(fd);
 	return r == -EOPNOTSUPP ? STORE_E_DAMAGED : r;
 }
+
+void store_explain(const char *path, const char *what, const char *advice, int r, struct text *text)
+{
+	switch (r) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+	case -EIO: /* a write that fell short: most likely of room */
+		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
+		break;
+	default:
+		text_printf(text, "cannot use %s in %s: %s; %s", what, path, strerror(r < 0 ? -r : EPROTO), advice);
+	}
+}

@@ -5,6 +5,8 @@
 #include <lmdb.h>
 #include <stdint.h>
 
+struct text;
+
 /* What a call of this folder returns beside 0 and -errno. Each store names those that it may return. */
 enum store_code {
 	STORE_E_FULL = 1,    /* it has reached its size */
@@ -24,3 +26,8 @@ uint64_t store_file_bytes(const char *path);
  * zeroes in its place, and LMDB finds that it makes no sense. Returns 0; STORE_E_DAMAGED; -errno.
  */
 int store_file_mend(MDB_env *env);
+/*
+ * Appends what anything but a store's own outcome means, for people: it "cannot use WHAT in PATH", as "the state", and what to do about it,
+ * as "let weir write there". r: -errno; anything else makes no sense.
+ */
+void store_explain(const char *path, const char *what, const char *advice, int r, struct text *text);

@@ -12,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "common/store/process_look.h"
+#include "common/store/store_folder.h"
 #include "common/store/table_store_priv.h"
 
 struct listing {
@@ -136,14 +137,7 @@ void table_store_explain(const char *path, int r, struct text *text)
 	case -EAGAIN:
 		text_printf(text, "too many processes read the table %s at a time", path);
 		break;
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EIO: /* a write that fell short: most likely of room */
-		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
-		break;
 	default:
-		text_printf(text,
-			    "cannot use the table in %s: %s; let weir read and write there, or choose another path",
-			    path, strerror(r < 0 ? -r : EPROTO));
+		store_explain(path, "the table", "let weir read and write there, or choose another path", r, text);
 	}
 }
