@@ -459,7 +459,7 @@ static void test_locked(void **state)
 	assert_string_equal(lines("locked"), "a b");
 }
 
-/* Who comes after a death is there at once, though the file is locked: he waits with an item in hand, and if its time is over with the next one. */
+/* Who comes after a death is there at once, though the file is locked: he waits with an item, and if its time is over with the next. */
 static void test_locked_when_a_worker_comes(void **state)
 {
 	struct lock lock;
