@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/wire/socket.h"
 #include "worker/admission.h"
 #include "worker/baggage.h"
 #include "worker/cancelled.h"
@@ -243,6 +244,16 @@ static uint64_t host_run(const struct weir_context *context)
 	return worker_of(context)->heritage.run;
 }
 
+/* The supervisor's socket lies there. */
+static const char *host_run_folder(const struct weir_context *context)
+{
+	static char folder[WIRE_PATH_MAX + 1];
+	const char *path = strchr(worker_of(context)->heritage.control_endpoint, '/');
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(path ? strrchr(path, '/') - path - 2 : 0), path ? path + 2 : "");
+	return folder;
+}
+
 static uint32_t host_worker_index(const struct weir_context *context)
 {
 	return worker_of(context)->heritage.worker_index;
@@ -305,6 +316,7 @@ const struct weir_host worker_host = {
 	.stage_name = host_stage_name,
 	.worker_index = host_worker_index,
 	.generation = host_generation,
+	.run_folder = host_run_folder,
 	.has_run = host_has_run,
 	.inputs = channel_inputs,
 	.recv = channel_recv,

@@ -11,7 +11,8 @@
  * the rest of one. Once it has made up its mind to end it acknowledges no order to run any more (worker->parted).
  *
  * One that has people at its door (WEIR_STAGE_ANSWERS) is called meanwhile, to tell them: at the beginning, and when what it watches is
- * ready. What it emits then goes nowhere.
+ * ready. What it emits then goes nowhere. One that others wait for (WEIR_STAGE_STAYS) is called so behind its end, too, until it says that
+ * it is over; a worker that is killed then is followed by one that finds its stream ended, and stays in its turn.
  */
 #include "worker/rest.h"
 
@@ -63,21 +64,26 @@ bool rest_goes_on(struct rest *rest, uint64_t now_ns, uint64_t left_bytes)
 	return left_bytes && now_ns < rest->until_ns && now_ns - rest->moved_ns < rest->patience_ns;
 }
 
-/* Returns 0, WEIR_FAILED, -errno. */
-static int answer(struct worker *worker)
+/* Returns what produce() says: WEIR_OK, WEIR_MORE, WEIR_WAIT, WEIR_CLOSED, WEIR_CANCELLED, WEIR_FAILED, -errno. */
+static int call(struct worker *worker)
 {
 	int r;
 
-	if (!(worker->stage.flags & WEIR_STAGE_ANSWERS))
-		return 0;
 	worker->watch = (struct watch){ .fd = -1 };
 	worker->now_ns = 0;
 	worker->resting = true;
 	worker->phase = PHASE_PRODUCE;
 	r = worker->stage.produce(&worker->context, worker->state);
 	worker->resting = false;
-	r = outcome_check(worker, "produce",
-			  OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED), r);
+	return outcome_check(worker, "produce",
+			     OUTCOMES_ENDING | OUTCOME(WEIR_MORE) | OUTCOME(WEIR_WAIT) | OUTCOME(WEIR_CLOSED), r);
+}
+
+/* Returns 0, WEIR_FAILED, -errno. */
+static int answer(struct worker *worker)
+{
+	int r = worker->stage.flags & WEIR_STAGE_ANSWERS ? call(worker) : 0;
+
 	return r == WEIR_FAILED || r < 0 ? r : 0;
 }
 
@@ -129,4 +135,41 @@ int rest_for(struct worker *worker, uint64_t patience_ns)
 		return 0;
 	worker->parted = true;
 	return REST_E_OVER;
+}
+
+/* ---- behind the end ---- */
+
+static bool is_never_over(struct worker *worker, const void *data)
+{
+	(void)worker, (void)data;
+	return false;
+}
+
+static int stay_once(struct worker *worker)
+{
+	struct pollfd watch = { .fd = worker->watch.fd, .events = worker->watch.events };
+	const struct wait_request request = {
+		.is_over = is_never_over,
+		.fds = &watch,
+		.n_fds = watch.fd >= 0,
+		.wake_ns = worker->watch.wake_ns,
+	};
+
+	return wait_for_request(worker, &request);
+}
+
+int rest_stay(struct worker *worker)
+{
+	int r = 0;
+
+	while (r == 0 && worker->stage.flags & WEIR_STAGE_STAYS) {
+		int said = call(worker);
+
+		if (said == WEIR_CLOSED)
+			break;
+		if (said == WEIR_FAILED || said == WEIR_CANCELLED || said < 0)
+			return said;
+		r = said == WEIR_WAIT ? stay_once(worker) : wait_check_order(worker);
+	}
+	return r;
 }

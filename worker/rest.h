@@ -26,3 +26,8 @@ bool rest_goes_on(struct rest *rest, uint64_t now_ns, uint64_t left_bytes);
  * Returns 0: the order has been taken back, go on; REST_E_OVER; WEIR_CANCELLED; REPAIR_E_CORRUPT or -errno.
  */
 int rest_for(struct worker *worker, uint64_t patience_ns);
+
+/*
+ * Its lanes are closed. With WEIR_STAGE_STAYS: calls produce() until that says WEIR_CLOSED. Returns 0; WEIR_CANCELLED; WEIR_FAILED, -errno.
+ */
+int rest_stay(struct worker *worker);

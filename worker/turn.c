@@ -589,6 +589,8 @@ int turn_loop(struct worker *worker)
 		r = loop_end(worker);
 		if (r == 0)
 			r = turn_linger(worker);
+		if (r == 0)
+			r = rest_stay(worker);
 	}
 	return r == 0 && failed ? WEIR_FAILED : r;
 }

@@ -4,6 +4,7 @@
  *     <pipeline>/           0700, ours, no symbolic link
  *       lock                "<pid>\n"; locked for as long as the pipeline runs
  *       control             socket (broker/control/server.c)
+ *       ...                 sockets of stages (weir_run_folder()), which go with the run
  *
  * The lock is an open-file-description lock: like flock() it belongs to the open file and goes with its last holder, however that
  * dies, and unlike flock() others can ask about it (F_OFD_GETLK) without taking it for a moment, which would make a pipeline
@@ -12,7 +13,7 @@
  * Taking over and removing run against each other without a lock above them, so the one who opens looks again after locking:
  *
  *      closer (holds the lock)                     opener
- *      unlink control, unlink lock                 make the folder, open it, open or create lock
+ *      unlink all else, unlink lock                make the folder, open it, open or create lock
  *      rmdir folder  (fails if a new lock is in it)  lock it; is the path still this folder, and this file? no: start again
  *      close lock
  *
@@ -32,7 +33,7 @@
 #include "common/wire/socket.h"
 
 #define LOCK_NAME "lock"
-#define SOCKET_NAME "control"
+#define CONTROL_NAME "control"
 #define ATTEMPTS_MAX 100 /* to open a folder that others keep removing */
 
 enum { AGAIN = 100 }; /* outcome inside this file: it was removed meanwhile */
@@ -204,6 +205,22 @@ static void remove_empty(const char *base, int base_fd, const char *pipeline)
 		rmdir(base);
 }
 
+/* What the supervisor and its stages have put there, or those of a pipeline that was killed; only with the lock in hand. */
+static void clear(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		fd_close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, LOCK_NAME) != 0)
+			unlinkat(folder, entry->d_name, 0); /* folders stay */
+}
+
 /* One attempt. Returns 0; RUN_DIR_E_*; AGAIN; -errno. */
 static int try_open(const char *base, const char *pipeline, const char *path, int *ret_lock_fd, pid_t *ret_pid,
 		    struct text *why)
@@ -228,8 +245,7 @@ static int try_open(const char *base, const char *pipeline, const char *path, in
 		remove_empty(base, base_fd, pipeline);
 		return r;
 	}
-	/* What a pipeline that was killed has left. */
-	unlinkat(folder, SOCKET_NAME, 0);
+	clear(folder);
 	*ret_lock_fd = steal_fd(&lock_fd);
 	return 0;
 }
@@ -243,11 +259,11 @@ int run_dir_open(struct run_dir *ret_dir, const char *pipeline, pid_t *ret_pid, 
 		text_printf(why, "'%s' can not be the name of a pipeline", pipeline);
 		return error_origin(-EINVAL);
 	}
-	if (strlen(path) + strlen("/" SOCKET_NAME) > WIRE_PATH_MAX) {
+	if (strlen(path) + strlen("/" CONTROL_NAME) > WIRE_PATH_MAX) {
 		text_printf(
 			why,
 			"the path %s/%s is longer than a socket's may be (%u bytes); set WEIR_RUN_DIR to a shorter one",
-			path, SOCKET_NAME, WIRE_PATH_MAX);
+			path, CONTROL_NAME, WIRE_PATH_MAX);
 		return RUN_DIR_E_TOO_LONG;
 	}
 	for (int i = 0; i < ATTEMPTS_MAX && r == AGAIN; i++)
@@ -274,7 +290,7 @@ static void remove_all(const struct run_dir *dir, char *base)
 	folder = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0 || !is_same(folder, LOCK_NAME, dir->lock_fd))
 		return;
-	unlinkat(folder, SOCKET_NAME, 0);
+	clear(folder);
 	unlinkat(folder, LOCK_NAME, 0);
 	unlinkat(base_fd, name, AT_REMOVEDIR);
 	if (is_own_directory(base))

@@ -352,6 +352,11 @@ API uint64_t weir_run(const struct weir_context *context)
 	return context->host->run(context);
 }
 
+API const char *weir_run_folder(const struct weir_context *context)
+{
+	return context->host->run_folder(context);
+}
+
 API uint32_t weir_worker_index(const struct weir_context *context)
 {
 	return context->host->worker_index(context);

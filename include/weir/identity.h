@@ -39,6 +39,13 @@ int weir_identify(const struct weir_context *context, struct weir_identity *ret_
 const char *weir_pipeline_name(const struct weir_context *context);
 uint64_t weir_run(const struct weir_context *context);
 
+/*
+ * A folder of this run alone, which only its user may enter (0700): for sockets by which stages of a pipeline find each other. Its path is
+ * absolute, and so short that a name of 7 bytes in it may be a socket's; good until close(). What lies there goes with the run, and is
+ * there after a kill: a stage takes its own names over. Folders are not removed: make none.
+ */
+const char *weir_run_folder(const struct weir_context *context);
+
 #ifdef __cplusplus
 }
 #endif

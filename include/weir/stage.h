@@ -85,9 +85,15 @@ struct weir_option {
 #define WEIR_STAGE_ERRORS_OUTPUT 64u
 /* A source with people at its door: while the pipeline drains its produce() is called, too, and weir_draining() says so. */
 #define WEIR_STAGE_ANSWERS 128u
+/*
+ * A source that others wait for after its end, for what becomes of what it gave: when its stream is over, and its outputs are closed,
+ * produce() is called on, as while draining, until it says WEIR_CLOSED, or everything is cancelled.
+ */
+#define WEIR_STAGE_STAYS 256u
 #define WEIR_STAGE_FLAGS                                                                         \
 	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS | \
-	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS | WEIR_STAGE_ERRORS_OUTPUT | WEIR_STAGE_ANSWERS)
+	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS | WEIR_STAGE_ERRORS_OUTPUT | WEIR_STAGE_ANSWERS | \
+	 WEIR_STAGE_STAYS)
 
 struct weir_stage {
 	uint32_t abi;        /* WEIR_STAGE_ABI */
@@ -318,7 +324,7 @@ bool weir_cancelled(const struct weir_context *context);
 /*
  * produce() of a source with WEIR_STAGE_ANSWERS: nothing is taken in any more, and weir_emit() says WEIR_CLOSED. It is called at the
  * beginning of a drain, and when what it watches is ready, until what it gave has been taken; so that it can tell those who come. False
- * again after `weir resume`. Without the flag produce() is not called meanwhile.
+ * again after `weir resume`. Without the flag produce() is not called meanwhile. With WEIR_STAGE_STAYS also after the end.
  */
 bool weir_draining(const struct weir_context *context);
 

@@ -321,6 +321,72 @@ static void test_who_comes_meanwhile_is_answered(void **state)
 	}
 }
 
+/* ---- behind the end ---- */
+
+static unsigned n_calls, n_calls_max;
+
+/* It looks again at once, waits for its door, then for a time, and is over. */
+static int stays(struct weir_context *context, void *state)
+{
+	(void)state;
+	assert_true(weir_draining(context));
+	assert_int_equal(weir_emit(context, WEIR_ALL_OUTPUTS, "never", 5), WEIR_CLOSED);
+	switch (++n_calls) {
+	case 1:
+		return WEIR_MORE;
+	case 2:
+		eventfd_write(door, 1);
+		weir_watch(context, door, POLLIN, 0);
+		return WEIR_WAIT;
+	case 3:
+		weir_watch(context, -1, 0, clock_now_ns() + SHORT_NS);
+		return WEIR_WAIT;
+	default:
+		weir_watch(context, -1, 0, 0);
+		return n_calls < n_calls_max ? WEIR_WAIT : WEIR_CLOSED;
+	}
+}
+
+static int begin_to_stay(uint32_t flags, unsigned n_max)
+{
+	begin(1, HERITAGE_ORDER_NONE, 0, LONG_NS);
+	door = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	n_calls = 0;
+	n_calls_max = n_max;
+	source->stage.produce = stays;
+	source->stage.flags = flags;
+	source->watch.fd = -1;
+	return rest_stay(source);
+}
+
+static void test_it_stays_until_it_says_that_it_is_over(void **state)
+{
+	(void)state;
+	assert_int_equal(begin_to_stay(WEIR_STAGE_STAYS, 4), 0);
+	assert_int_equal(n_calls, 4);
+	assert_false(weir_draining(&source->context));
+	close(door);
+	end();
+	assert_int_equal(begin_to_stay(WEIR_STAGE_ANSWERS, 4), 0);
+	assert_int_equal(n_calls, 0);
+	close(door);
+	end();
+}
+
+static void test_a_cancel_ends_the_stay(void **state)
+{
+	(void)state;
+	begin(1, HERITAGE_ORDER_NONE, 0, LONG_NS);
+	begin_meanwhile(0, 0, 0, BOARD_CANCEL);
+	n_calls = 3; /* and so on, without anything to watch */
+	n_calls_max = UINT32_MAX;
+	source->stage.produce = stays;
+	source->stage.flags = WEIR_STAGE_STAYS;
+	assert_int_equal(rest_stay(source), WEIR_CANCELLED);
+	end_meanwhile();
+	end();
+}
+
 #define REST_TEST(test_) cmocka_unit_test_teardown(test_, clear_away)
 
 int main(void)
@@ -337,6 +403,8 @@ int main(void)
 		REST_TEST(test_a_cancel_ends_it),
 		REST_TEST(test_runs_are_ended_first),
 		REST_TEST(test_who_comes_meanwhile_is_answered),
+		REST_TEST(test_it_stays_until_it_says_that_it_is_over),
+		REST_TEST(test_a_cancel_ends_the_stay),
 		REST_TEST(test_what_waits_for_a_retired_reader_is_moved_and_waited_for),
 	};
 

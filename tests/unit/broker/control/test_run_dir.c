@@ -128,6 +128,29 @@ static void test_stale(void **state)
 	run_dir_close(&dir);
 }
 
+/* What stages have put there goes with the run, and what those of a killed one have left goes with the next. */
+static void test_what_stages_put_there(void **state)
+{
+	struct run_dir dir = RUN_DIR_NULL;
+	char path[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(open_dir(&dir, "meeting"), 0);
+		snprintf(path, sizeof(path), "%s/r0123.0", dir.path);
+		assert_int_equal(access(path, F_OK), -1);
+		close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		if (i == 0) { /* as if it had been killed */
+			close(dir.lock_fd);
+			free(dir.path);
+			dir = (struct run_dir)RUN_DIR_NULL;
+		} else {
+			run_dir_close(&dir);
+		}
+	}
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void test_foreign(void **state)
 {
 	struct fixture *f = *state;
@@ -317,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_take_and_close, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_stages_put_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
