@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets that a source listens at: what their options mean, and which records come over them. */
+/* Sockets that a source listens at: what their options mean, which records come over them, and who answers. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -24,10 +24,22 @@ static const char *string(const struct plan_stage *stage, const char *name)
 	return option ? option->string : NULL;
 }
 
+static bool is_kind_of(const struct stage_reading *stage, enum weir_role role, const char *name)
+{
+	return stage->descriptor && !stage->description && stage->descriptor->role == role &&
+	       strcmp(stage->descriptor->name, name) == 0;
+}
+
 static bool is_kind(const struct stage_reading *stage, const char *name)
 {
-	return stage->descriptor && !stage->description && stage->descriptor->role == WEIR_SOURCE &&
-	       strcmp(stage->descriptor->name, name) == 0;
+	return is_kind_of(stage, WEIR_SOURCE, name);
+}
+
+static bool says(const struct plan_stage *stage, const char *option, const char *word)
+{
+	const char *said = string(stage, option);
+
+	return said && strcmp(said, word) == 0;
 }
 
 static void check_listen(struct reading *reading, const struct plan_stage *planned)
@@ -97,6 +109,44 @@ static void check_shared(struct reading *reading, uint32_t index, const char *op
 	}
 }
 
+/* ---- replies: the source that is asked, and the sink that has them ---- */
+
+static bool has_replies(const struct reading *reading, uint32_t index)
+{
+	return is_kind(&reading->stages[index], "zmq") && says(&reading->plan->stages[index], "answer", "reply");
+}
+
+static bool gives_replies(const struct reading *reading, uint32_t index)
+{
+	return is_kind_of(&reading->stages[index], WEIR_SINK, "zmq") &&
+	       says(&reading->plan->stages[index], "type", "reply");
+}
+
+static void check_has_replies(struct reading *reading, uint32_t index)
+{
+	const struct plan_stage *planned = &reading->plan->stages[index];
+
+	for (uint32_t i = 0; i < reading->n_stages; i++)
+		if (planned->name && gives_replies(reading, i) && says(&reading->plan->stages[i], "to", planned->name))
+			return;
+	reading_error(reading, place(planned, "answer"), "- {name: tell, from: ..., sink: zmq, type: reply, to: ...}",
+		      "nobody replies: no sink: zmq with type: reply says `to: %s`",
+		      planned->name ? planned->name : "?");
+}
+
+static void check_gives_replies(struct reading *reading, uint32_t index)
+{
+	const struct plan_stage *planned = &reading->plan->stages[index];
+	const char *to = string(planned, "to");
+
+	for (uint32_t i = 0; to && i < reading->n_stages; i++)
+		if (has_replies(reading, i) && says(planned, "to", reading->plan->stages[i].name))
+			return;
+	if (to)
+		reading_error(reading, place(planned, "to"), NULL,
+			      "'%s' is no source: zmq with answer: reply in this pipeline", to);
+}
+
 void reading_socket_rules(struct reading *reading, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -115,6 +165,10 @@ void reading_socket_rules(struct reading *reading, uint32_t index)
 	} else {
 		if (is_kind(stage, "zmq"))
 			check_header(reading, planned);
+		if (has_replies(reading, index))
+			check_has_replies(reading, index);
+		if (gives_replies(reading, index))
+			check_gives_replies(reading, index);
 		return;
 	}
 	check_decode(reading, planned);

@@ -31,6 +31,26 @@ static const struct weir_option source_options[] = {
 	  .summary =
 		  "pull: what PUSH sockets send, each message to one of several; sub: what PUB sockets send, each to all; router: what REQ and DEALER sockets ask, each answered with ok once it is committed, or refused if it became a dead letter",
 	  .example = "pull" },
+	{ .name = "answer",
+	  .type = WEIR_TYPE_CHOICE,
+	  .choices = "committed|reply",
+	  .summary =
+		  "router: when a request is answered: committed: with ok, once it is committed; reply: with what the pipeline makes of it and hands to a sink: zmq, type: reply; without it, committed",
+	  .example = "reply" },
+	{ .name = "within",
+	  .type = WEIR_TYPE_DURATION,
+	  .minimum = INT64_C(1000000),
+	  .maximum = INT64_C(86400000000000),
+	  .summary =
+		  "answer: reply: who has no reply by then is told so, and what is not begun of his request never is; without it, 30s",
+	  .example = "5s" },
+	{ .name = "requests",
+	  .type = WEIR_TYPE_INTEGER,
+	  .minimum = 1,
+	  .maximum = 1000000,
+	  .summary =
+		  "answer: reply: requests that may wait for theirs at a time; more wait in `queue`; without it, 1000",
+	  .example = "100" },
 	OPTION_BIND,
 	OPTION_CONNECT,
 	{ .name = "subscribe",
@@ -60,14 +80,15 @@ static const struct weir_option source_options[] = {
 };
 
 const struct weir_stage descriptor_source_zmq = {
-	STAGE_HEAD,
+	STAGE_HEAD | WEIR_STAGE_ANSWERS | WEIR_STAGE_STAYS,
 	.role = WEIR_SOURCE,
 	.name = "zmq",
 	.summary = "messages that others send over ZeroMQ",
 	.description =
 		"Each message is one item. A full lane holds up the peers: PUSH sockets send elsewhere or wait, PUB sockets drop. What "
 		"libzmq has received and the pipeline has not committed when the worker is killed, or the pipeline ends, is lost, and "
-		"no peer is told: PUSH and PUB sockets have no ear for it. type: router tells each when his request is committed. The "
+		"no peer is told: PUSH and PUB sockets have no ear for it. type: router tells each when his request is committed, or with "
+		"answer: reply what the pipeline has made of it. The "
 		"stream has no end but a drain.",
 	.options = source_options,
 	.n_options = COUNT(source_options),
@@ -77,10 +98,14 @@ static const struct weir_option sink_options[] = {
 	{ .name = "type",
 	  .type = WEIR_TYPE_CHOICE,
 	  .required = true,
-	  .choices = "push|pub",
+	  .choices = "push|pub|reply",
 	  .summary =
-		  "push: each item to one of the peers that are there; pub: each to all that subscribe, and to nobody if none does",
+		  "push: each item to one of the peers that are there; pub: each to all that subscribe, and to nobody if none does; reply: each to the client whose request it was made of",
 	  .example = "push" },
+	{ .name = "to",
+	  .type = WEIR_TYPE_STRING,
+	  .summary = "reply: the source: zmq with answer: reply that was asked",
+	  .example = "ask" },
 	OPTION_BIND,
 	OPTION_CONNECT,
 	{ .name = "topic",
@@ -107,12 +132,14 @@ static const struct weir_option sink_options[] = {
 const struct weir_stage descriptor_sink_zmq = {
 	STAGE_HEAD,
 	.role = WEIR_SINK,
+	.cursor_size_bytes = sizeof(uint64_t),
 	.name = "zmq",
 	.summary = "messages to others over ZeroMQ",
 	.description =
 		"Each item is one message. push: an item counts as delivered when its message has left libzmq's queue for a peer's "
 		"connection, so without a peer the stage waits; what was sent before a kill and not committed comes twice. pub: it counts as "
-		"delivered when it was published. What a connection held when it broke is lost: no peer says what it has got.",
+		"delivered when it was published. reply: it counts when the worker that has the client has answered him, or found that "
+		"nobody waits for it. What a connection held when it broke is lost: no peer says what it has got.",
 	.options = sink_options,
 	.n_options = COUNT(sink_options),
 };

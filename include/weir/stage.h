@@ -90,8 +90,8 @@ struct weir_option {
  * produce() is called on, as while draining, until it says WEIR_CLOSED, or everything is cancelled.
  */
 #define WEIR_STAGE_STAYS 256u
-#define WEIR_STAGE_FLAGS                                                                         \
-	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS | \
+#define WEIR_STAGE_FLAGS                                                                                 \
+	(WEIR_STAGE_FORWARDS | WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_NAMES_OUTPUTS |         \
 	 WEIR_STAGE_STATE_IF_GIVEN | WEIR_STAGE_DEFERS | WEIR_STAGE_ERRORS_OUTPUT | WEIR_STAGE_ANSWERS | \
 	 WEIR_STAGE_STAYS)
 

@@ -238,3 +238,17 @@ int messenger_send(const struct messenger *messenger, zmq_msg_t *part, bool more
 						       error_origin(-errno);
 	return 0;
 }
+
+int messenger_send_copy(const struct messenger *messenger, const void *bytes, size_t n, bool more)
+{
+	zmq_msg_t part;
+	int r;
+
+	if (zmq_msg_init_size(&part, n))
+		return error_origin(-ENOMEM);
+	if (n)
+		memcpy(zmq_msg_data(&part), bytes, n);
+	r = messenger_send(messenger, &part, more);
+	zmq_msg_close(&part);
+	return r;
+}

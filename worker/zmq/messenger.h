@@ -56,6 +56,8 @@ enum {
 int messenger_receive(const struct messenger *messenger, zmq_msg_t *part);
 /* Takes the part (it is empty then), if it returns 0. Never blocks. Returns 0, MESSENGER_E_FULL, MESSENGER_E_GONE, -errno. */
 int messenger_send(const struct messenger *messenger, zmq_msg_t *part, bool more);
+/* The same with a copy of these bytes. Returns as it does, or -ENOMEM. */
+int messenger_send_copy(const struct messenger *messenger, const void *bytes, size_t n, bool more);
 
 /* check(): complains of addresses in that option that can't be used so. Returns 0 or WEIR_FAILED. */
 int messenger_check_addresses(struct weir_context *context, const char *option);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink: zmq. Items to others, over a PUSH or a PUB socket.
+ * sink: zmq. Items to others, over a PUSH or a PUB socket; or replies, to those who have asked a source: zmq of the same pipeline
+ * (replies.c).
  *
  *      PUSH    item ---> libzmq ---> kernel ---> one of the peers       the turn is committed when libzmq has nothing of it any more
  *      PUB     item ---> libzmq ---> kernel ---> each that subscribes   committed at once: who is not there, or slow, misses it
@@ -22,12 +23,18 @@
 #include "worker/builtin.h"
 #include "worker/zmq/departure.h"
 #include "worker/zmq/messenger.h"
+#include "worker/zmq/replies.h"
 
 struct zmq_sink {
 	struct messenger messenger;
 	struct departure departure;
 	const char *topic; /* a part before each item's; NULL: none */
 	bool publishes;
+	struct replies *replies; /* type: reply; it has no socket then. NULL: another type; owned */
+};
+
+struct zmq_sink_cursor {
+	uint64_t ended; /* no item will come any more */
 };
 
 /* ---- opening ---- */
@@ -36,9 +43,11 @@ static void sink_close(struct weir_context *context, void *data)
 {
 	struct zmq_sink *sink = data;
 
-	(void)context;
 	if (!sink)
 		return;
+	if (sink->replies)
+		replies_close(sink->replies, context, ((struct zmq_sink_cursor *)weir_cursor(context))->ended);
+	free(sink->replies);
 	messenger_close(&sink->messenger);
 	departure_deinit(&sink->departure);
 	free(sink);
@@ -57,6 +66,24 @@ static int set_type(struct zmq_sink *sink, const struct weir_context *context)
 	return messenger_set(&sink->messenger, ZMQ_XPUB_NODROP, waits_for_slow(context));
 }
 
+static int open_replies(struct zmq_sink *sink, struct weir_context *context)
+{
+	sink->replies = calloc(1, sizeof(*sink->replies));
+	return sink->replies ? replies_open(sink->replies, context, weir_option_string(context, "to")) :
+			       error_origin(-ENOMEM);
+}
+
+static int open_socket(struct zmq_sink *sink, struct weir_context *context)
+{
+	int r = departure_init(&sink->departure);
+
+	if (r == 0)
+		r = messenger_open(&sink->messenger, context, sink->publishes ? ZMQ_PUB : ZMQ_PUSH);
+	if (r == 0)
+		r = set_type(sink, context);
+	return r == 0 ? messenger_attach(&sink->messenger, context) : r;
+}
+
 static int sink_open(struct weir_context *context, void **ret_sink)
 {
 	struct zmq_sink *sink = calloc(1, sizeof(*sink));
@@ -66,13 +93,9 @@ static int sink_open(struct weir_context *context, void **ret_sink)
 		return error_origin(-ENOMEM);
 	sink->topic = weir_option_string(context, "topic");
 	sink->publishes = !strcmp(weir_option_string(context, "type"), "pub");
-	r = departure_init(&sink->departure);
-	if (r == 0)
-		r = messenger_open(&sink->messenger, context, sink->publishes ? ZMQ_PUB : ZMQ_PUSH);
-	if (r == 0)
-		r = set_type(sink, context);
-	if (r == 0)
-		r = messenger_attach(&sink->messenger, context);
+	sink->departure.fd = -1;
+	r = !strcmp(weir_option_string(context, "type"), "reply") ? open_replies(sink, context) :
+								    open_socket(sink, context);
 	if (r != 0) {
 		sink_close(context, sink);
 		return r;
@@ -164,8 +187,11 @@ static int sink_process(struct weir_context *context, void *data, const struct w
 {
 	struct zmq_sink *sink = data;
 	zmq_msg_t message, topic;
-	int r = make_message(sink, context, item, &message);
+	int r;
 
+	if (sink->replies)
+		return replies_add(sink->replies, context, item);
+	r = make_message(sink, context, item, &message);
 	if (r != 0)
 		return r;
 	if (sink->topic) {
@@ -184,7 +210,16 @@ static int sink_flush(struct weir_context *context, void *data)
 {
 	struct zmq_sink *sink = data;
 
+	if (sink->replies)
+		return replies_flush(sink->replies, context);
 	return sink->publishes ? 0 : wait_for_departure(sink, context);
+}
+
+static int sink_finish(struct weir_context *context, void *data)
+{
+	(void)data;
+	((struct zmq_sink_cursor *)weir_cursor(context))->ended = 1;
+	return 0;
 }
 
 static int complain_unless(struct weir_context *context, const char *option, const char *type)
@@ -195,6 +230,25 @@ static int complain_unless(struct weir_context *context, const char *option, con
 	return WEIR_FAILED;
 }
 
+/* The clients are at the source's door. */
+static int check_reply(struct weir_context *context)
+{
+	static const char *const others[] = { "bind", "connect", "topic" };
+	int r = 0;
+
+	if (!weir_option_given(context, "to")) {
+		weir_complain(context, "type", 0, "say to which source the replies go: to: NAME");
+		r = WEIR_FAILED;
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (weir_option_given(context, others[i])) {
+			weir_complain(context, others[i], 0,
+				      "this is for type: push and pub; replies go by the source that was asked");
+			r = WEIR_FAILED;
+		}
+	return r;
+}
+
 static int sink_check(struct weir_context *context)
 {
 	int r = messenger_check_addresses(context, "bind"), one = messenger_check_addresses(context, "connect");
@@ -202,6 +256,12 @@ static int sink_check(struct weir_context *context)
 	r = r ? r : one;
 	one = complain_unless(context, "slow", "pub");
 	r = r ? r : one;
+	one = complain_unless(context, "to", "reply");
+	r = r ? r : one;
+	if (!strcmp(weir_option_string(context, "type"), "reply")) {
+		one = check_reply(context);
+		return r ? r : one;
+	}
 	if (!weir_option_given(context, "bind") && !weir_option_given(context, "connect")) {
 		weir_complain(context, "type", 0, "it can send to nobody: say where to `bind`, or where to `connect`");
 		r = WEIR_FAILED;
@@ -213,6 +273,7 @@ const struct weir_stage zmq_sink_callbacks = {
 	.open = sink_open,
 	.process = sink_process,
 	.flush = sink_flush,
+	.finish = sink_finish,
 	.close = sink_close,
 	.check = sink_check,
 };

@@ -61,3 +61,9 @@ int fake_baggage_get(const struct weir_context *context, const char *key, const 
 	*ret_size_bytes = host->pair_bytes;
 	return 0;
 }
+
+int fake_expire_at(struct weir_context *context, uint64_t deadline_ns)
+{
+	host_of(context)->expire_at_ns = deadline_ns;
+	return 0;
+}

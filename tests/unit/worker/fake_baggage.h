@@ -10,3 +10,4 @@ int fake_baggage_clear(struct weir_context *context);
 int fake_baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes);
 int fake_baggage_get(const struct weir_context *context, const char *key, const void **ret_value,
 		     size_t *ret_size_bytes);
+int fake_expire_at(struct weir_context *context, uint64_t deadline_ns);

@@ -262,8 +262,7 @@ static struct weir_budget fake_budget(const struct weir_context *context)
 
 static const char *fake_stage_name(const struct weir_context *context)
 {
-	(void)context;
-	return "fake";
+	return host_of(context)->name;
 }
 
 static uint32_t fake_worker_index(const struct weir_context *context)
@@ -327,6 +326,7 @@ static const struct weir_host fake_table = {
 	.baggage_pack = fake_baggage_pack,
 	.baggage_unpack = fake_baggage_unpack,
 	.baggage_clear = fake_baggage_clear,
+	.expire_at = fake_expire_at,
 	.generation = fake_generation,
 	.has_run = fake_has_run,
 	.decodes = fake_decodes,
@@ -354,6 +354,7 @@ static const struct weir_host fake_table = {
 	.identify = fake_identify,
 	.pipeline_name = fake_pipeline_name,
 	.run = fake_run,
+	.run_folder = fake_run_folder,
 	.option = fake_option,
 };
 
@@ -367,6 +368,8 @@ void fake_host_init(struct fake_host *host, const struct weir_stage *stage)
 		.room = UINT64_MAX,
 		.state_bytes = 1 << 20,
 		.run = 1,
+		.run_folder = "/tmp",
+		.name = "fake",
 		.watch_fd = -1,
 	};
 	host->shared =

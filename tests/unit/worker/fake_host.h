@@ -45,6 +45,8 @@ struct fake_host {
 	const char *bad_record; /* in a group an item that is this can't be decoded */
 	uint32_t worker_index, generation;
 	uint64_t run;                             /* 1 */
+	const char *run_folder;                   /* /tmp */
+	const char *name;                         /* of the stage; "fake" */
 	uint32_t producer;                        /* of the items given: weir_identify() */
 	uint32_t attempt;                         /* of the items given */
 	uint64_t state_bytes;                     /* of keyed state; 1 MiB */
@@ -65,8 +67,9 @@ struct fake_host {
 	char unpacked[16]; /* what is emitted brings along; forgotten before each produce() */
 	char set_key[65];  /* of the last weir_baggage_set() with a value ... */
 	unsigned char set[64];
-	size_t set_bytes;  /* ... and that */
-	char reason[1024]; /* of weir_fail or weir_reject */
+	size_t set_bytes;      /* ... and that */
+	uint64_t expire_at_ns; /* of the last weir_expire_at() */
+	char reason[1024];     /* of weir_fail or weir_reject */
 	bool failed;
 	uint64_t progress_position, progress_total;
 	int watch_fd;

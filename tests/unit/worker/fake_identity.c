@@ -14,6 +14,11 @@ uint64_t fake_run(const struct weir_context *context)
 	return ((const struct fake_host *)context)->run;
 }
 
+const char *fake_run_folder(const struct weir_context *context)
+{
+	return ((const struct fake_host *)context)->run_folder;
+}
+
 int fake_identify(const struct weir_context *context, struct weir_identity *ret_identity)
 {
 	const struct fake_host *host = (const struct fake_host *)context;
