@@ -76,7 +76,8 @@ static void add_names(const struct plan *plan, const struct plan_edge *edge, str
 	const char *name, *before = "";
 
 	if (plan->stages[edge->from].has_errors)
-		text_add(text, edge->names & WEIR_OUTPUT_ITEMS ? "items errors" : "errors");
+		text_printf(text, "%s%s", edge->names & WEIR_OUTPUT_ITEMS ? "items " : "",
+			    plan->stages[edge->from].errors_name);
 	for (uint32_t i = 0; i < 64 && (name = plan_output_name(&plan->stages[edge->from], i)); i++)
 		if (edge->names >> i & 1) {
 			text_printf(text, "%s%s", before, name);

@@ -80,20 +80,21 @@ static void add_input(struct reading *reading, uint32_t to, uint32_t from, uint3
 	stage->inputs[stage->n_inputs++] = (struct reading_input){ from, credit, names, position };
 }
 
-/* Of a stage with an output `errors`, or with none that has a name. Returns false, with a message. */
+/* Of a stage with an output for what it can do nothing with, or with none that has a name. Returns false, with a message. */
 static bool find_plain_output(struct reading *reading, uint32_t from, const char *output, struct spec_position position,
 			      uint64_t *ret_names)
 {
 	const struct stage_reading *stage = &reading->stages[from];
 	bool has_errors = reading->plan->stages[from].has_errors;
+	const char *errors = reading->plan->stages[from].errors_name;
 
 	if (has_errors)
 		*ret_names = output ? WEIR_OUTPUT_ERRORS : WEIR_OUTPUT_ITEMS;
-	if (!output || (has_errors && strcmp(output, "errors") == 0))
+	if (!output || (has_errors && strcmp(output, errors) == 0))
 		return true;
 	if (has_errors)
-		reading_error(reading, position, NULL, "'%s' has no output '%s': it has '%s' and '%s.errors'",
-			      name_of(reading, from), output, name_of(reading, from), name_of(reading, from));
+		reading_error(reading, position, NULL, "'%s' has no output '%s': it has '%s' and '%s.%s'",
+			      name_of(reading, from), output, name_of(reading, from), name_of(reading, from), errors);
 	else if (stage->descriptor)
 		reading_error(reading, position, NULL, "the output of '%s' has no name: write '%s'",
 			      name_of(reading, from), name_of(reading, from));

@@ -22,6 +22,7 @@ static void stage_deinit(struct plan_stage *stage)
 	for (uint32_t i = 0; i < stage->n_output_names; i++)
 		free(stage->output_names[i]);
 	free(stage->output_names);
+	free(stage->errors_name);
 	free(stage->balance_key);
 	free(stage->expires);
 	free(stage->dead_letter_path);

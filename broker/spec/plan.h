@@ -67,7 +67,8 @@ struct plan_stage {
 	bool names_outputs;  /* WEIR_STAGE_NAMES_OUTPUTS */
 	char **output_names; /* their names, where the stage's kind says them; NULL: its options do */
 	uint32_t n_output_names;
-	bool has_errors;   /* WEIR_STAGE_ERRORS_OUTPUT */
+	bool has_errors;   /* WEIR_STAGE_ERRORS_OUTPUT ... */
+	char *errors_name; /* ... and what that output is called */
 	bool forwards;     /* passes items on unchanged (WEIR_STAGE_FORWARDS) and has inputs */
 	uint32_t *origins; /* stages whose lanes its items may refer to, each once */
 	uint32_t n_origins;

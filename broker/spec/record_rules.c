@@ -95,7 +95,7 @@ static enum flow flow_out_of(const struct reading *reading, uint32_t index, enum
 	return flow_said_by(&reading->plan->stages[index], in);
 }
 
-/* What comes over one edge: an output `errors` hands on what its stage was given. */
+/* What comes over one edge: an output such as `errors` hands on what its stage was given. */
 static enum flow flow_over(const struct reading *reading, const struct flows *flows, const struct reading_input *input)
 {
 	bool errors = reading->plan->stages[input->from].has_errors;

@@ -410,6 +410,9 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->forwards = planned->role == WEIR_OPERATOR && stage->descriptor->flags & WEIR_STAGE_FORWARDS;
 		planned->names_outputs = stage->descriptor->flags & WEIR_STAGE_NAMES_OUTPUTS;
 		planned->has_errors = stage->descriptor->flags & WEIR_STAGE_ERRORS_OUTPUT;
+		if (planned->has_errors)
+			planned->errors_name =
+				spec_strdup(stage->descriptor->outputs ? stage->descriptor->outputs : "errors");
 		if (stage->descriptor->flags & WEIR_STAGE_DEFERS && !stage->values[STAGE_KEY_IN_FLIGHT].key)
 			planned->in_flight = DEFERRED_IN_FLIGHT;
 		if (planned->names_outputs && stage->descriptor->outputs)

@@ -58,6 +58,9 @@ static bool stage_is_fine(const struct weir_stage *stage)
 	if (stage->outputs &&
 	    strspn(stage->outputs, "abcdefghijklmnopqrstuvwxyz0123456789_-|") != strlen(stage->outputs))
 		return false;
+	if (stage->outputs && stage->flags & WEIR_STAGE_ERRORS_OUTPUT &&
+	    (!stage->outputs[0] || strchr(stage->outputs, '|')))
+		return false;
 	for (size_t i = 0; i < stage->n_options; i++)
 		if (!option_is_fine(&stage->options[i]))
 			return false;

@@ -108,7 +108,7 @@ static const struct weir_option window_options[] = {
 	  .fallback = "reject",
 	  .choices = "reject|drop",
 	  .summary =
-		  "what becomes of an item whose windows have all left: it is rejected, and kept as a dead letter; it is dropped",
+		  "what becomes of an item whose windows have all left, if nobody reads NAME.late: it is rejected, and kept as a dead letter; it is dropped",
 	  .example = "drop" },
 	{ .name = "idle",
 	  .type = WEIR_TYPE_DURATION,
@@ -137,14 +137,15 @@ const struct weir_stage descriptor_operator_window = {
 	.abi = WEIR_STAGE_ABI,
 	.size_bytes = sizeof(struct weir_stage),
 	.role = WEIR_OPERATOR,
-	.cursor_size_bytes = 5 * sizeof(uint64_t),
-	.flags = WEIR_STAGE_STATE | WEIR_STAGE_CHECKS,
+	.cursor_size_bytes = 6 * sizeof(uint64_t),
+	.flags = WEIR_STAGE_STATE | WEIR_STAGE_CHECKS | WEIR_STAGE_ERRORS_OUTPUT,
+	.outputs = "late",
 	.name = "window",
 	.summary = "counts, sums and quantiles of what came within a time, by key",
 	.description =
 		"Items come into windows by their key and their own time; a window that has ended becomes one item: {key, start, end, and the "
 		"aggregates}. size: windows one after the other; with slide, overlapping ones; gap: sessions. A window has ended when an item has come that is "
-		"later than its end by `lateness`; what comes for it after that is late. Windows leave in the order of their ends; what is open at the end of the stream "
+		"later than its end by `lateness`; what comes for it after that is late, and goes unchanged to the output `late` if somebody reads that (from: NAME.late). Windows leave in the order of their ends; what is open at the end of the stream "
 		"leaves then. Whole numbers are summed exactly; quantiles are within 1% of a value of that rank; distinct is exact up to 512 values, and "
 		"has a standard error of 1.6% beyond. Items are held until the last of their windows has left; windows are the same through kills, each item counted once. They are "
 		"kept on the disk, up to `state:` for each worker; an item that finds no room is rejected. With several workers say balance: key(EXPR) "

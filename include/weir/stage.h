@@ -79,8 +79,8 @@ struct weir_option {
 /* It puts its items aside, weir_defer(): in_flight is 1000 unless the spec says how many. */
 #define WEIR_STAGE_DEFERS 32u
 /*
- * Beside its output it has one for what it can do nothing with, unchanged: `from: stage.errors`. Nobody need read that; then the stage
- * refuses such items, weir_reject(). Not together with WEIR_STAGE_NAMES_OUTPUTS.
+ * Beside its output it has one for what it can do nothing with, unchanged: `from: stage.errors`, or another name, which `outputs` says.
+ * Nobody need read that; then the stage refuses such items, weir_reject(). Not together with WEIR_STAGE_NAMES_OUTPUTS.
  */
 #define WEIR_STAGE_ERRORS_OUTPUT 64u
 /* A source with people at its door: while the pipeline drains its produce() is called, too, and weir_draining() says so. */
@@ -170,7 +170,10 @@ struct weir_stage {
 	 */
 	int (*check)(struct weir_context *context);
 
-	/* With WEIR_STAGE_NAMES_OUTPUTS: the names, parted by '|', e.g. "done|failed"; NULL: options say them. */
+	/*
+	 * With WEIR_STAGE_NAMES_OUTPUTS: the names, parted by '|', e.g. "done|failed"; NULL: options say them. With
+	 * WEIR_STAGE_ERRORS_OUTPUT: the one of that output, e.g. "late"; NULL: "errors".
+	 */
 	const char *outputs;
 };
 

@@ -82,6 +82,12 @@ assert_exit 3 weir run --json spec.yaml
 assert_eq "$(wc -l <out) $(final stderr rejected) $(final stderr consumed)" "2 3 4" "ledger: dropped and skipped"
 assert_contains out '"n":2,"sum":1,"min":1,"max":1'
 
+# Or they go to whoever reads them, as they came.
+spec "size: 10m, without: skip" >spec.yaml
+echo "  - {name: late, from: windows.late, sink: file, path: late, encode: json}" >>spec.yaml
+assert_exit 3 weir run --json spec.yaml
+assert_eq "$(wc -l <out) $(cat late) $(final stderr rejected) $(final stderr consumed) $(final stderr balanced)" '2 {"t":101,"k":1,"v":1} 3 4 true' "ledger: late ones apart"
+
 # Too many keys for the room: refused, and nobody dies of it.
 awk 'BEGIN { for (i = 0; i < 600; i++) printf "{\"t\":1,\"k\":%d,\"v\":1}\n", i }' >in
 spec "size: 10m, state: 64KiB" >spec.yaml

@@ -9,7 +9,8 @@
  *
  *      item --> its pane: add --> watermark = latest time so far - lateness --> produce(): windows that end before it leave, are forgotten
  *
- * A window leaves when the watermark has come to its end; what comes for it after that is late. All that decides this lies in the
+ * A window leaves when the watermark has come to its end; what comes for it after that is late, and goes to the output of that name, if
+ * somebody reads it. All that decides this lies in the
  * cursor and in keyed state and moves with the items: so windows are the same however often the worker is killed. Nothing is taken
  * while some of what is due has not left: a window's fate does not depend on how long that takes.
  *
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/baggage.h>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -83,8 +85,27 @@ static int key_of(struct window *window, struct weir_context *context, const str
 	return WEIR_REJECTED;
 }
 
-static int refuse_late(const struct window *window, struct weir_context *context)
+/* With what it brought along, which windows do not pass on. */
+static int hand_on_late(struct weir_context *context, const struct weir_item *item)
 {
+	char packed[WEIR_BAGGAGE_PACKED_MAX];
+	size_t packed_bytes = weir_baggage_pack(context, packed);
+	uint32_t n = weir_outputs(context);
+	int r = packed_bytes ? weir_baggage_unpack(context, packed, packed_bytes) : 0;
+
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		if (weir_output_names(context, i) & WEIR_OUTPUT_ERRORS)
+			r = weir_forward(context, i, item);
+	if (r != WEIR_TOO_LARGE)
+		return r;
+	weir_reject(context, "it is late, and does not fit a lane: give the stage behind this one a larger lane:");
+	return WEIR_REJECTED;
+}
+
+static int refuse_late(const struct window *window, struct weir_context *context, const struct weir_item *item)
+{
+	if (window->late_is_read)
+		return hand_on_late(context, item);
 	if (window->drops_late)
 		return WEIR_OK;
 	weir_reject(context, "it is late: its window has ended (lateness: says how long one waits)");
@@ -146,7 +167,7 @@ static int window_process(struct weir_context *context, void *state, const struc
 		return r;
 	r = window_add(window, context, &arrival);
 	if (r == WINDOW_E_LATE)
-		return refuse_late(window, context);
+		return refuse_late(window, context, item);
 	if (r != WEIR_OK)
 		return refuse(context, r);
 	move_on(window, context, item, arrival.time_ns);
@@ -258,6 +279,8 @@ static void read_options(struct window *window, const struct weir_context *conte
 	window->skips = strcmp(weir_option_string(context, "without"), "skip") == 0;
 	window->drops_late = strcmp(weir_option_string(context, "late"), "drop") == 0;
 	window->key_is_path = key && key[0] == '.';
+	for (uint32_t i = 0; i < weir_outputs(context); i++)
+		window->late_is_read = window->late_is_read || weir_output_names(context, i) & WEIR_OUTPUT_ERRORS;
 }
 
 static int check_aggregate(struct weir_context *context, const char *const *pair)

@@ -67,6 +67,30 @@ static void write_key(struct window *window, msgpack_packer *packer, const struc
 	msgpack_pack_str_body(packer, due->key, due->key_bytes);
 }
 
+/*
+ * To those who read windows. They find room one after the other, and the window stays until all have it: nothing changes it meanwhile.
+ * Returns as results_emit().
+ */
+static int tell_readers(struct window *window, struct weir_context *context)
+{
+	bool structured = window->cursor->flags & CURSOR_STRUCTURED;
+	uint32_t n = weir_outputs(context);
+	int r = 0;
+
+	if (!window->late_is_read)
+		return results_emit(&window->results, context, structured);
+	for (uint32_t i = (uint32_t)window->cursor->n_told; i < n && r == 0; i++) {
+		window->results.output = i;
+		if (weir_output_names(context, i) & WEIR_OUTPUT_ITEMS)
+			r = results_emit(&window->results, context, structured);
+		if (r == 0)
+			window->cursor->n_told = i + 1;
+	}
+	if (r == 0)
+		window->cursor->n_told = 0;
+	return r;
+}
+
 /* Returns 0; WEIR_FULL; WEIR_CANCELLED; WEIR_FAILED. */
 static int emit(struct window *window, struct weir_context *context, const struct due *due, void *pane,
 		uint64_t start_ns, uint64_t end_ns)
@@ -82,7 +106,7 @@ static int emit(struct window *window, struct weir_context *context, const struc
 	write_time(&packer, "start", start_ns);
 	write_time(&packer, "end", end_ns);
 	aggregates_write(window->aggregates, block_of(pane), head_of(pane)->n_items, &packer);
-	r = results_emit(&window->results, context, window->cursor->flags & CURSOR_STRUCTURED);
+	r = tell_readers(window, context);
 	if (r != WEIR_REJECTED)
 		return r;
 	weir_fail(context, "what a window says does not fit a lane: give the stage behind this one a larger lane:");

@@ -13,6 +13,8 @@ struct window_cursor {
 	uint64_t arrived_ns; /* CLOCK_MONOTONIC: the last item did */
 	uint64_t offset_ns;  /* of the clock of day to CLOCK_MONOTONIC, as it was at first */
 	uint64_t flags;
+	uint64_t
+		n_told; /* outputs that the window that leaves has gone to, in a turn that had no room for the others */
 };
 #define CURSOR_STRUCTURED 1u /* items are */
 #define CURSOR_FINISHING 2u  /* the stream has ended: all that is open leaves */
@@ -25,6 +27,7 @@ struct window {
 	struct record_scratch scratch;
 	struct weir_key *key, *time; /* NULL: none */
 	bool key_is_path, skips, drops_late;
+	bool late_is_read; /* late items have an output of their own */
 	uint64_t size_ns, slide_ns, gap_ns, lateness_ns, idle_ns, unit_ns;
 	uint64_t due_ns;  /* the earliest that is due, or NOTHING_DUE */
 	uint64_t wake_ns; /* 0: nobody wakes it */

@@ -20,6 +20,7 @@ void results_init(struct results *results, const struct weir_context *context)
 {
 	*results = (struct results){ .form = weir_form(context),
 				     .emits = emits_of(weir_option_string(context, "emits")),
+				     .output = WEIR_ALL_OUTPUTS,
 				     .size_max = weir_item_size_max(context) * 2 * LANES_MAX };
 	msgpack_sbuffer_init(&results->values);
 }
@@ -78,10 +79,10 @@ static int emit_text(struct results *results, struct weir_context *context, cons
 
 	value_reader_init(&reader, at, size_bytes);
 	if (value_next(&reader, &value) == 0 && value.type == VALUE_STRING)
-		return weir_emit(context, WEIR_ALL_OUTPUTS, value.data, value.n);
+		return weir_emit(context, results->output, value.data, value.n);
 	text = record_scratch_get(&results->text, json_encode_bound(size_bytes));
 	if (json_encode(at, size_bytes, text, &text_bytes, &fault) == 0)
-		return weir_emit(context, WEIR_ALL_OUTPUTS, text, text_bytes);
+		return weir_emit(context, results->output, text, text_bytes);
 	weir_reject(context, "what it becomes can't be written as text: %s", fault.why);
 	return WEIR_REJECTED;
 }
@@ -100,7 +101,7 @@ int results_emit(struct results *results, struct weir_context *context, bool str
 
 		(void)value_skip(&reader); /* it was written here */
 		r = as_text ? emit_text(results, context, begin, (size_t)(reader.next - begin)) :
-			      weir_emit(context, WEIR_ALL_OUTPUTS, begin, (size_t)(reader.next - begin));
+			      weir_emit(context, results->output, begin, (size_t)(reader.next - begin));
 	}
 	return r == WEIR_TOO_LARGE ? refuse_size(context) : r;
 }

@@ -20,6 +20,7 @@ struct results {
 	enum results_emits emits;
 	msgpack_sbuffer values; /* one behind the other */
 	size_t size_max;        /* of `values`: more can never leave */
+	uint32_t output;        /* WEIR_ALL_OUTPUTS, unless its owner says another */
 	struct record_scratch text;
 };
 

@@ -126,6 +126,8 @@ static void test_senseless(void **state)
 	REFUSED(bad.flags = WEIR_STAGE_FLAGS + 1);
 	REFUSED(bad.flags = WEIR_STAGE_NAMES_OUTPUTS | WEIR_STAGE_ERRORS_OUTPUT);
 	REFUSED(bad.outputs = "done|Not done");
+	REFUSED(bad.flags = WEIR_STAGE_ERRORS_OUTPUT; bad.outputs = "late|odd");
+	REFUSED(bad.flags = WEIR_STAGE_ERRORS_OUTPUT; bad.outputs = "");
 	REFUSED(bad.options = NULL);
 	REFUSED(bad.n_options = 100000);
 	option.type = (enum weir_option_type)(WEIR_TYPE_KEY + 1);

@@ -68,6 +68,71 @@ static void test_late_items(void **state)
 	fake_host_deinit(&host);
 }
 
+/* They go as they came to who reads them, and windows to who reads those. */
+static void test_late_items_have_an_output(void **state)
+{
+	static const char late[] = "{\"t\":99,\"v\":1,\"more\":\"of it\"}";
+	struct window_setting setting = { .aggregates = windows_count_and_sum, .size_s = 10, .late = "drop" };
+	struct fake_host host;
+
+	(void)state;
+	windows_begin(&host, &setting);
+	fake_host_close(&host);
+	host.n_outputs = 3;
+	host.output_names[0] = WEIR_OUTPUT_ERRORS;
+	host.output_names[1] = WEIR_OUTPUT_ITEMS;
+	host.output_names[2] = WEIR_OUTPUT_ITEMS | WEIR_OUTPUT_ERRORS;
+	snprintf(host.baggage, sizeof(host.baggage), "trace");
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(windows_give(&host, "{\"t\":115,\"v\":1}"), WEIR_HELD);
+	assert_int_equal(host.unpacked[0], '\0');
+	assert_int_equal(windows_give(&host, late), WEIR_OK);
+	assert_string_equal(host.unpacked, "trace");
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_int_equal(host.outputs[0], 0);
+	assert_int_equal(host.outputs[1], 2);
+	assert_true(fake_host_item_is(&host, 0, late));
+	windows_end(&host);
+	assert_int_equal(fake_host_items(&host), 4);
+	assert_int_equal(host.outputs[2], 1);
+	assert_int_equal(host.outputs[3], 2);
+	assert_int_equal(host.n_settled, 1);
+	fake_host_deinit(&host);
+}
+
+/* One has room, the other has not, and the worker is killed between the two. */
+static void test_readers_find_room_one_after_the_other(void **state)
+{
+	struct window_setting setting = { .aggregates = windows_count_and_sum, .size_s = 10 };
+	struct fake_host host;
+
+	(void)state;
+	windows_begin(&host, &setting);
+	fake_host_close(&host);
+	host.n_outputs = 3;
+	host.output_names[0] = host.output_names[1] = WEIR_OUTPUT_ITEMS;
+	host.output_names[2] = WEIR_OUTPUT_ERRORS;
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(windows_give(&host, "{\"t\":100,\"v\":1}"), WEIR_HELD);
+	assert_int_equal(windows_give(&host, "{\"t\":111,\"v\":2}"), WEIR_HELD);
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_int_equal(fake_host_turn_end(&host), 0);
+	host.room = 1;
+	assert_int_equal(fake_host_finish(&host), WEIR_MORE);
+	assert_int_equal(fake_host_produce(&host), WEIR_MORE);
+	assert_int_equal(fake_host_items(&host), 3);
+	assert_int_equal(fake_host_turn_end(&host), 0);
+	fake_host_kill(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	host.room = UINT64_MAX;
+	windows_produce(&host);
+	assert_int_equal(fake_host_items(&host), 4);
+	assert_int_equal(host.outputs[2], 0);
+	assert_int_equal(host.outputs[3], 1);
+	assert_int_equal(host.n_settled, 2);
+	fake_host_deinit(&host);
+}
+
 /* ---- against a list of all items ---- */
 
 #define ITEMS 600
@@ -326,9 +391,14 @@ static void test_without_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tumbling),       cmocka_unit_test(test_late_items),
-		cmocka_unit_test(test_against_a_list), cmocka_unit_test(test_sessions_meet),
-		cmocka_unit_test(test_idle),           cmocka_unit_test(test_without_a_time),
+		cmocka_unit_test(test_tumbling),
+		cmocka_unit_test(test_late_items),
+		cmocka_unit_test(test_late_items_have_an_output),
+		cmocka_unit_test(test_readers_find_room_one_after_the_other),
+		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_sessions_meet),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_without_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
