@@ -79,4 +79,12 @@ done
 kill "$nobody"
 wait "$nobody"
 assert_eq "$(final stderr delivered) $(final stderr filtered) $(final stderr balanced)" "7 1 true" ledger
-exit 0
+
+# The example, as it stands.
+weir run --json "$WEIR_SOURCE/configs/replies.yaml" 2>stderr &
+run=$!
+wait_until 30 running replies
+"$peer" ask connect ipc://replies.ask 3 5 60000 >got1 2>again1 || fail "the example: $(cat again1)"
+assert_eq "$(tr '\n' ' ' <got1)" "6 7 8 " "sums"
+weir drain replies >/dev/null
+wait "$run" || fail "exit code $?: $(tail -n 3 stderr | cut -c1-300)"

@@ -7,10 +7,10 @@
  *                                                          a connection that has ended
  *   zmq_peer pull|sub bind|connect ADDRESS [PREFIX]        prints each message in a line, its parts parted by '|'; until it is told to end
  *   zmq_peer req connect ADDRESS N WORD                    asks "WORD 1" to "WORD N", each until it is answered; prints how often it asked again
- *   zmq_peer ask connect ADDRESS N WORD [PATIENCE_MS]      the same, but what it is answered is a reply, which it prints; an empty part and a word
- *                                                          say that there is none, and it asks again; how often goes to stderr
+ *   zmq_peer ask connect ADDRESS N WORD [PATIENCE_MS]      the same, but what it is answered is a reply, which it prints; an empty part and
+ *                                                          a word say that there is none, and it asks again; how often goes to stderr
  *   zmq_peer flood connect ADDRESS N WORD                  asks all at once and never listens; ends when all has left
- *   zmq_peer rubbish connect ADDRESS N WORD                asks what nobody understands: empty parts, many parts, long names before an empty part
+ *   zmq_peer rubbish connect ADDRESS N WORD                asks what nobody understands: empty parts, many parts, long names before one
  */
 #include <errno.h>
 #include <signal.h>
