@@ -173,11 +173,23 @@ static void test_items_in_flight(void **state)
 	rig_deinit(&rig);
 }
 
+/* Where the supervisor's socket lies. */
+static void test_the_folder_of_the_run(void **state)
+{
+	static struct worker worker = { .context = { .host = &worker_host } };
+	static char endpoint[] = "ipc:///run/weir/orders/control";
+
+	(void)state;
+	worker.heritage.control_endpoint = endpoint;
+	assert_string_equal(weir_run_folder(&worker.context), "/run/weir/orders");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_items_of_lanes),
 		cmocka_unit_test(test_items_in_flight),
+		cmocka_unit_test(test_the_folder_of_the_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
