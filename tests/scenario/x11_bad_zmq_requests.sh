@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Clients who ask and never listen, ask and go, or ask what nobody understands cost an honest one nothing but time; memory does not grow with them.
+# Clients who ask and never listen, ask and go, or ask what nobody understands cost an honest one nothing but time.
 # seconds: 120
 peer=$WEIR_BUILD/tests/zmq_peer
 n=$(rounds 400 20000)
