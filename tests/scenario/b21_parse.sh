@@ -2,7 +2,6 @@
 # parse, whole: a log in three formats against an awk that knows nothing of weir, each line once and in order, through kills of everybody, by one worker and by
 # three; what one pattern can't read goes to the next; a pattern that never comes back costs its item, and one worker at most.
 # seconds: 240
-# takes: 16
 rows=$(rounds 20000 1000000)
 kills=$(rounds 8 150)
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/shards: while eight shards are appended to, the merge at one snapshot holds exactly what they have up to it, in order; also while workers are killed.
 # seconds: 240
-# takes: 21
 # sanitizers: no, an example; its stages are in scenarios of their own
 example=$WEIR_SOURCE/examples/shards
 until=$(rounds 20000 400000)

@@ -2,6 +2,7 @@
 # Random SIGKILLs over a loaded 1 -> 4 -> 1 pipeline, as fast as workers come back: each number arrives once, with order: fifo in its place.
 # seconds: 400
 # takes: 16
+# sanitizers: no, six hundred of the kills that k02_ordered_kills has, in the same code
 command -v cc >/dev/null || skip "no C compiler"
 kills=$(rounds 300 10000)
 cat >pass.c <<'C'

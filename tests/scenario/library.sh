@@ -139,12 +139,16 @@ restarts() {
 
 # Kills a random worker of a pipeline every MILLISECONDS until it has ended; prints how many: kill_randomly NAME MILLISECONDS [LIMIT]
 kill_randomly() {
-	local name=$1 pause n=0 limit=${3:-1000000} pids seen=$SECONDS
+	local name=$1 pause n=0 limit=${3:-1000000} ps status pids begun= seen=$SECONDS
 	pause=$(($2 / 1000)).$(printf %03d $(($2 % 1000)))
 	while [ "$n" -lt "$limit" ]; do
-		pids=($(worker_pids "$name"))
+		ps=$(weir ps "$name" --json 2>/dev/null)
+		status=$?
+		[ "$status" != 0 ] || begun=1
+		[ "$status" != 3 ] || [ -z "$begun" ] || break # it has ended
+		pids=($(grep -o '"index":[0-9]*,"pid":[0-9]*' <<<"$ps" | sed 's/.*://'))
 		[ "${#pids[@]}" -eq 0 ] || seen=$SECONDS
-		[ "$SECONDS" -lt "$((seen + 20))" ] || break # it has ended, and nobody says so
+		[ "$SECONDS" -lt "$((seen + 20))" ] || break # it had ended before the first look
 		if [ "${#pids[@]}" -gt 0 ]; then
 			kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1))
 		elif [ -e ended ]; then

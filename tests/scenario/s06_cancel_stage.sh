@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 180
-# takes: 26
 # One stage is cancelled, and the pipeline goes on: what comes to it is discarded and counted, with kills in between; whoever else reads from
 # the stage before it gets everything. A stage that hears nothing is ended, too. What is not there, or can't be, is refused with a reason.
 stuck=$WEIR_BUILD/tests/plugins/stuck.so

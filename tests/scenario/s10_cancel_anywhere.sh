@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 240
-# takes: 36
+# takes: 16
 # sanitizers: no, it cancels at other times than s06_cancel_stage, s07_cancel_scope and s08_one_ladder, by the same code
 # A stage is cancelled wherever that can come: the source, the sink, one in a loop, all of them one after the other, one that waits for its
 # restart, one whose worker is stopped, while the pipeline drains, and while a drain is taken back. It ends each time, and the ledger is exact.
