@@ -3,6 +3,8 @@
 # seconds: 300
 rows=$(rounds 150000 400000)
 kills=$(rounds 40 500)
+# So that it lasts as long as the kills do.
+pace=$(rounds '' '  - {name: pace, operator: throttle, rate: 15000/s, dead_letter: {attempts: 100}}')
 for name in a b c d; do
 	awk -v name=$name -v rows="$rows" -v seed=$RANDOM 'BEGIN { srand(seed); for (i = 0; i < rows; i++) { k += int(rand() * 4); printf "{\"k\":%d,\"of\":\"%s\",\"i\":%d}\n", k, name, i } }' >in.$name
 done
@@ -15,7 +17,8 @@ stages:
   - {name: b, source: file, path: in.b, decode: json}
   - {name: c, source: file, path: in.c, decode: json}
   - {name: d, source: file, path: in.d, decode: json}
-  - {name: one, from: [a, b, c, d], operator: merge, key: .k, until: '$rows', lane: 64KiB}
+  - {name: one, from: [a, b, c, d], operator: merge, key: .k, until: '$rows', lane: 64KiB, dead_letter: {attempts: 100}}
+$pace
   - {name: write, sink: file, path: out, encode: json}
 YAML
 cat in.? | sed 's/^{"k":\([^,]*\),.*/\1 &/' | awk -v until="$rows" '$1 <= until' | LC_ALL=C sort -s -n -k 1,1 | cut -d ' ' -f 2- >expected
