@@ -2,6 +2,7 @@
 # Every item that was scattered has one result, whichever worker is killed, as often as one likes; and what it says is true.
 # seconds: 180
 count=$(rounds 6000 200000)
+enough=$(rounds 60s 1h) # 2000 kills hold everybody up for minutes
 total=0
 # killed NAME WITHIN OPTIONS RATE
 killed() {
@@ -9,13 +10,14 @@ killed() {
 	cat >spec.yaml <<YAML
 pipeline: join
 restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
+# Who is killed thrice at random with the same item in hand is not its victim.
 stages:
   - {name: read, source: generate, count: $count, rate: $4, text: '{"n":{n}}', decode: json}
-  - {name: split, operator: scatter, workers: 2}
-  - {name: a, from: split, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 5ms, in_flight: 64}
-  - {name: b, from: split, operator: map, expr: .}
-  - {name: join, from: [split, a, b], operator: gather, scatter: split, within: $2, $3}
-  - {name: write, sink: file, path: out, encode: json}
+  - {name: split, operator: scatter, workers: 2, dead_letter: {attempts: 100}}
+  - {name: a, from: split, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 5ms, in_flight: 64, dead_letter: {attempts: 100}}
+  - {name: b, from: split, operator: map, expr: ., dead_letter: {attempts: 100}}
+  - {name: join, from: [split, a, b], operator: gather, scatter: split, within: $2, $3, dead_letter: {attempts: 100}}
+  - {name: write, sink: file, path: out, encode: json, dead_letter: {attempts: 100}}
 YAML
 	run_with_kills 0 "$(rounds 60 2000)" 6
 	sed 's/[^0-9]*\([0-9]*\).*/\1/' out | LC_ALL=C sort -n >got
@@ -26,9 +28,9 @@ YAML
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(grep -vc '"missing":\[\]' out) partial"
 	total=$((total + $(restarts stderr)))
 }
-killed "time enough" 60s "batch: 64" 4k/s
+killed "time enough" "$enough" "batch: 64" 4k/s
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough"
-killed "two workers" 60s "workers: 2, balance: key(.n)" 4k/s
+killed "two workers" "$enough" "workers: 2, balance: key(.n)" 4k/s
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough and two workers"
 killed "too short a time" 6ms "open: 500" 4k/s
 [ "$total" -ge 20 ] || fail "only $total deaths: the runs are too short to mean anything"
