@@ -111,16 +111,30 @@ static bool take_may(const struct worker *worker, const struct input_edge *edge)
 /*
  * What of a lane a turn may take now. A lane is mapped twice in a row, so all of it lies between two addresses; its positions are these
  * plus an offset.
+ *
+ *      record ..  near ............... end ...... last  tail       near: up to here what will be asked for has come, too
+ *      asked for ahead  |  not any more |  next turn  |            last: behind it no whole record begins
  */
 struct reach {
-	const unsigned char *tail, *end; /* end: records from here on are left to the next turn */
+	const unsigned char *near, *end, *last;
 	uint64_t offset;
+	struct segment_hand *hand;
 	const atomic_u32 *order_of_all, *order;
 	uint32_t orders;     /* both, when this turn began */
-	uint64_t record_max; /* out: the largest that was given to a stage with outputs */
+	uint64_t record_max; /* out, of the head of a loop: the largest that was given to the stage */
 	uint64_t ticket;     /* of the run at work; 0 where there are none */
+	bool has_cursor;     /* the stage has one */
 	bool odd;            /* out: what lies next is not plain data, or not of this run */
 };
+
+/* What is asked of each item counts: so the two loops below are compiled once for each way that one is, and none asks which it is. */
+enum way { WAY_PLAIN, WAY_RUNS, WAY_LOOP };
+
+#ifdef __OPTIMIZE__
+#define EACH_FOR_ITSELF inline __attribute__((always_inline))
+#else
+#define EACH_FOR_ITSELF
+#endif
 
 /* Both orders at once: any bit of a cancel makes the two at least that. */
 static inline uint32_t take_orders(const struct reach *reach)
@@ -134,34 +148,34 @@ static inline uint64_t take_position(const struct reach *reach, const unsigned c
 	return reach->offset + (uint64_t)(uintptr_t)record;
 }
 
-/* The size of the record if it is plain data (of the run at work) that lies there whole, else 0. */
-static inline uint64_t take_look(struct reach *reach, const unsigned char *record, bool runs, uint64_t *ret_size_bytes)
+/*
+ * True if the record is plain data (of the run at work) that lies there whole. Its first word without kind and flags of plain data is
+ * its size; of any other record it is more than REACH_MAX.
+ */
+#define REACH_MAX ((uint64_t)UINT32_MAX)
+static EACH_FOR_ITSELF bool take_look(struct reach *reach, const unsigned char *record, enum way way,
+				      uint64_t *ret_size_bytes)
 {
-	uint64_t left, word, odd, record_bytes;
+	uint64_t word, size_bytes;
 
-	if (record >= reach->end)
-		return 0;
-	left = (uint64_t)(reach->tail - record);
-	lane_prefetch(record, left);
+	if (__builtin_expect(record < reach->near, 1))
+		lane_prefetch_ahead(record);
+	else if (record >= reach->end)
+		return false;
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
-	*ret_size_bytes = word & UINT32_MAX;
-	record_bytes = item_record_size(*ret_size_bytes);
-	odd = word >> 32 ^ ITEM_DATA; /* and no flags */
-	if (runs)
-		odd |= ((const struct item_header *)record)->ticket ^ reach->ticket;
-	if (odd || record_bytes > left) {
-		reach->odd = true;
-		return 0;
-	}
-	return record_bytes;
+	size_bytes = word ^ (uint64_t)ITEM_DATA << 32;
+	*ret_size_bytes = size_bytes;
+	reach->odd = size_bytes > (uint64_t)(reach->last - record) ||
+		     (way == WAY_RUNS && ((const struct item_header *)record)->ticket != reach->ticket);
+	return !reach->odd;
 }
 
 /* Notes what the stage gets in hand next, and makes an item of it. */
-static inline void take_present(struct worker *worker, const struct reach *reach, const unsigned char *record,
-				uint64_t size_bytes, struct weir_item *item)
+static EACH_FOR_ITSELF void take_present(struct worker *worker, const struct reach *reach, const unsigned char *record,
+					 uint64_t size_bytes, struct weir_item *item)
 {
+	struct segment_hand *hand = reach->hand;
 	const struct item_header *header = (const struct item_header *)record;
-	struct segment_hand *hand = worker->segment.hand;
 	const uint64_t sequence = header->sequence;
 
 	store_relaxed(&hand->sequence, sequence);
@@ -170,7 +184,8 @@ static inline void take_present(struct worker *worker, const struct reach *reach
 	item->size_bytes = size_bytes;
 	item->sequence = sequence;
 	item->accepted_ns = header->accepted_ns;
-	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+	if (reach->has_cursor)
+		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 }
 
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
@@ -186,24 +201,17 @@ static inline bool take_is_full(struct worker *worker)
 	return false;
 }
 
-/* The two loops below are compiled once for runs and once without: what is asked of each item counts. */
-#ifdef __OPTIMIZE__
-#define EACH_FOR_ITSELF inline __attribute__((always_inline))
-#else
-#define EACH_FOR_ITSELF
-#endif
-
 /* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
 static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record,
-				     uint32_t n_wanted, bool runs, uint32_t *ret_n)
+				     uint32_t n_wanted, enum way way, uint32_t *ret_n)
 {
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t size_sum = 0, size_bytes, record_bytes;
+	uint64_t size_sum = 0, size_bytes;
 	uint32_t n_left = n_wanted;
 	int r = 0, status = WEIR_OK;
 
 	worker->asked = false;
-	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
+	while (n_left && take_look(reach, record, way, &size_bytes)) {
 		uint32_t orders = take_orders(reach);
 
 		if (orders != reach->orders) {
@@ -211,20 +219,21 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
 			break;
 		}
 		take_present(worker, reach, record, size_bytes, &item);
+		record += item_record_size(size_bytes);
+		size_sum += size_bytes;
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(status | worker->asked, 0))
 			break;
-		record += record_bytes;
-		size_sum += size_bytes;
 		n_left--;
 	}
 	worker->take.n_quiet += n_wanted - n_left;
 	*ret_n = n_wanted - n_left;
-	counter_add(worker, COUNTER_BYTES_IN, size_sum);
 	if (status == WEIR_OK && !worker->asked) {
+		counter_add(worker, COUNTER_BYTES_IN, size_sum);
 		take_tell(worker, take_position(reach, record));
 		return r;
 	}
+	counter_add(worker, COUNTER_BYTES_IN, size_sum - item.size_bytes);
 	++*ret_n;
 	return take_conclude(worker, &item, status);
 }
@@ -235,16 +244,16 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
  * runtime for (worker->asked): so most need but one look.
  */
 static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *reach, const unsigned char *record,
-					 uint32_t n_wanted, bool runs, uint32_t *ret_n)
+					 uint32_t n_wanted, enum way way, uint32_t *ret_n)
 {
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
-	uint64_t size_sum = 0, size_bytes, record_bytes, record_max = 0;
+	uint64_t size_sum = 0, size_bytes;
 	uint32_t n_left = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
 	int r = 0;
 
 	*ret_n = n_wanted;
 	worker->asked = false;
-	while (n_left && (record_bytes = take_look(reach, record, runs, &size_bytes))) {
+	for (; n_left && take_look(reach, record, way, &size_bytes); n_left--) {
 		uint32_t orders = take_orders(reach);
 		int status;
 
@@ -255,45 +264,51 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 		take_present(worker, reach, record, size_bytes, &item);
 		worker->context.accepted_ns = item.accepted_ns;
 		window_item_begin(worker);
+		record += item_record_size(size_bytes);
+		size_sum += size_bytes;
+		if (way == WAY_LOOP && item_record_size(size_bytes) > reach->record_max)
+			reach->record_max = item_record_size(size_bytes);
 		status = worker->stage.process(&worker->context, worker->state, &item);
-		n_left--;
-		record += record_bytes;
-		record_max = record_bytes > record_max ? record_bytes : record_max;
 		if (__builtin_expect(!(status | worker->asked), 1)) {
 			if (window_item_emitted(worker))
 				worker->take.n_done++;
 			else
 				worker->take.n_quiet++;
-			size_sum += size_bytes;
 			continue;
 		}
 		if (status == WEIR_HELD && !worker->asked) { /* of who gathers, nearly every one */
 			worker->take.n_held++;
-			size_sum += size_bytes;
 			continue;
 		}
+		size_sum -= item.size_bytes;
 		r = take_end(worker, &item, status);
-		if (r != 0 || worker->produce_wanted || take_is_full(worker))
+		if (r != 0 || worker->produce_wanted || take_is_full(worker)) {
+			n_left--;
 			break;
+		}
 	}
 	take_tell(worker, take_position(reach, record));
-	reach->record_max = record_max;
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
 	*ret_n = r == 0 || r == WEIR_WAIT ? *ret_n - n_left : 0;
 	return r;
 }
 
-/* A sink that may produce() holds items back, as an operator does; and one with keyed state asks for something with each item. */
+/*
+ * A sink that may produce() holds items back, as an operator does; and one with keyed state asks for something with each item. The head of
+ * a loop has several inputs, and outputs.
+ */
 static int take_all(struct worker *worker, struct reach *reach, const unsigned char *record, uint32_t n_wanted,
 		    uint32_t *ret_n)
 {
 	const bool operates = worker->n_outputs || worker->stage.produce || worker->keyed;
 
 	if (worker->runs_input)
-		return operates ? take_operator(worker, reach, record, n_wanted, true, ret_n) :
-				  take_sink(worker, reach, record, n_wanted, true, ret_n);
-	return operates ? take_operator(worker, reach, record, n_wanted, false, ret_n) :
-			  take_sink(worker, reach, record, n_wanted, false, ret_n);
+		return operates ? take_operator(worker, reach, record, n_wanted, WAY_RUNS, ret_n) :
+				  take_sink(worker, reach, record, n_wanted, WAY_RUNS, ret_n);
+	if (worker->loop)
+		return take_operator(worker, reach, record, n_wanted, WAY_LOOP, ret_n);
+	return operates ? take_operator(worker, reach, record, n_wanted, WAY_PLAIN, ret_n) :
+			  take_sink(worker, reach, record, n_wanted, WAY_PLAIN, ret_n);
 }
 
 /* Takes of what was there at the last look. */
@@ -302,15 +317,19 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 {
 	const struct lane_in *lane = &from->lane;
 	const unsigned char *record = lane->data + (lane->next & (lane->capacity_bytes - 1));
-	uint64_t left = lane->tail_cached - lane->next;
+	uint64_t left = lane->tail_cached - lane->next, near = lane_prefetch_end(left);
 	int64_t turn_left = (int64_t)(turn_end - lane->next);
-	int64_t header_left = (int64_t)left - (int64_t)sizeof(struct item_header) + 1;
-	struct reach reach = { .tail = record + left,
-			       .end = record + (turn_left < header_left ? turn_left : header_left),
+	int64_t header_left = (int64_t)(left < REACH_MAX ? left : REACH_MAX) - (int64_t)sizeof(struct item_header);
+	int64_t end = turn_left <= header_left ? turn_left : header_left + 1;
+	struct reach reach = { .near = record + ((int64_t)near < end ? (int64_t)near : end),
+			       .end = record + end,
+			       .last = record + header_left,
 			       .offset = lane->next - (uint64_t)(uintptr_t)record,
+			       .hand = worker->segment.hand,
 			       .order_of_all = &worker->board->order,
 			       .order = &worker->board->slots[worker->heritage.slot].order,
-			       .ticket = worker->cursor.expected[worker->next_input] };
+			       .ticket = worker->cursor.expected[worker->next_input],
+			       .has_cursor = worker->stage.cursor_size_bytes != 0 };
 	uint32_t n_taken;
 	int r;
 

@@ -14,6 +14,8 @@
  */
 #include "worker/window.h"
 
+#include <string.h>
+
 #include "worker/credit.h"
 #include "worker/output.h"
 
@@ -69,10 +71,40 @@ void window_open(struct worker *worker)
 	window_item_begin(worker);
 }
 
-/* Whole items: emitted, and accepted if they come from a source. */
-static void window_count(struct worker *worker, struct lane_out *lane)
+/* Records, and the bytes of their payloads. */
+struct amount {
+	uint64_t n, size_bytes;
+};
+
+/* What the item in hand has put there. It is seldom asked for, so it is counted only then: by the sizes in the records' headers. */
+static struct amount window_in_hand(const struct worker *worker)
 {
-	uint64_t n = worker->window.item_sequence - worker->cursor.sequence;
+	struct amount in_hand = { 0 };
+
+	for (const unsigned char *record = worker->window.item_next; record < worker->context.next;) {
+		uint32_t size_bytes;
+
+		memcpy(&size_bytes, record + offsetof(struct item_header, size_bytes), sizeof(size_bytes));
+		in_hand.n++;
+		in_hand.size_bytes += size_bytes;
+		record += item_record_size(size_bytes);
+	}
+	return in_hand;
+}
+
+void window_item_drop(struct worker *worker)
+{
+	struct amount in_hand = window_in_hand(worker);
+
+	worker->context.next = worker->window.item_next;
+	worker->context.sequence -= in_hand.n;
+	worker->context.size_bytes -= in_hand.size_bytes;
+}
+
+/* Whole items: emitted, and accepted if they come from a source. */
+static void window_count(struct worker *worker, struct lane_out *lane, const struct amount *in_hand)
+{
+	uint64_t n = worker->context.sequence - in_hand->n - worker->cursor.sequence;
 
 	lane->built += (uint64_t)(worker->window.item_next - worker->window.begin);
 	worker->cursor.sequence += n;
@@ -81,7 +113,7 @@ static void window_count(struct worker *worker, struct lane_out *lane)
 		worker->cursor.ledger[LEDGER_ACCEPTED] += n;
 	if (n && worker->deals_runs)
 		output_run_add(worker, worker->outputs, worker->window.lane, (uint32_t)n,
-			       worker->window.item_size_bytes);
+			       worker->context.size_bytes - in_hand->size_bytes);
 }
 
 void window_shut(struct worker *worker)
@@ -89,6 +121,7 @@ void window_shut(struct worker *worker)
 	struct window *window = &worker->window;
 	struct output_lane *output;
 	unsigned char *next = worker->context.next;
+	struct amount in_hand;
 
 	if (!window->is_open)
 		return;
@@ -97,11 +130,11 @@ void window_shut(struct worker *worker)
 		output = &worker->outputs[0].lanes[window->lane];
 		if (worker->phase != PHASE_PROCESS && worker->phase != PHASE_FINISH)
 			window_item_begin(worker);
-		window_count(worker, &output->lane);
-		if (window_item_emitted(worker))
-			output_adopt(worker, output, (uint64_t)(next - window->item_next),
-				     (uint32_t)(worker->context.sequence - window->item_sequence),
-				     worker->context.size_bytes - window->item_size_bytes);
+		in_hand = window_in_hand(worker);
+		window_count(worker, &output->lane, &in_hand);
+		if (in_hand.n)
+			output_adopt(worker, output, (uint64_t)(next - window->item_next), (uint32_t)in_hand.n,
+				     in_hand.size_bytes);
 		counter_add(worker, COUNTER_BYTES_OUT, worker->context.size_bytes);
 		worker->outputs[0].item_lane = window->lane;
 		if (worker->outputs[0].heritage->order == HERITAGE_ORDER_NONE)

@@ -17,20 +17,13 @@ void window_shut(struct worker *worker);
 static inline void window_item_begin(struct worker *worker)
 {
 	worker->window.item_next = worker->context.next;
-	worker->window.item_sequence = worker->context.sequence;
-	worker->window.item_size_bytes = worker->context.size_bytes;
 }
 
 /* True if the item in hand has put something there. */
 static inline bool window_item_emitted(const struct worker *worker)
 {
-	return worker->window.item_sequence != worker->context.sequence;
+	return worker->window.item_next != worker->context.next;
 }
 
 /* Forgets what the item in hand has put there. */
-static inline void window_item_drop(struct worker *worker)
-{
-	worker->context.next = worker->window.item_next;
-	worker->context.sequence = worker->window.item_sequence;
-	worker->context.size_bytes = worker->window.item_size_bytes;
-}
+void window_item_drop(struct worker *worker);

@@ -99,11 +99,9 @@ enum phase { PHASE_NONE, PHASE_OPEN, PHASE_PROCESS, PHASE_FINISH, PHASE_PRODUCE,
 /* What worker/window.c knows of the window in the context. */
 struct window {
 	bool is_open;
-	uint32_t lane;        /* of the one output */
-	unsigned char *begin; /* where the books end */
-	/* As they were when the item in hand was given to the stage. */
-	unsigned char *item_next;
-	uint64_t item_sequence, item_size_bytes;
+	uint32_t lane;            /* of the one output */
+	unsigned char *begin;     /* where the books end */
+	unsigned char *item_next; /* where the records of the item in hand begin */
 };
 
 /* Room that weir_reserve() has given outside the window. */

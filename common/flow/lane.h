@@ -103,12 +103,22 @@ int lane_in_refresh(struct lane_in *lane);
  * when the one before it has been read, so without this each header waits for its line alone; behind the tail it would
  * steal lines that the producer is writing. Two, because most records reach into a second one.
  */
-static inline void lane_prefetch(const unsigned char *record, uint64_t left)
+static inline void lane_prefetch_ahead(const unsigned char *record)
 {
-	if (left <= LANE_PREFETCH_BYTES + LANE_LINE_BYTES)
-		return;
 	prefetch_to_read(record + LANE_PREFETCH_BYTES); /* mapped twice: no wrap to mind */
 	prefetch_to_read(record + LANE_PREFETCH_BYTES + LANE_LINE_BYTES);
+}
+/* For which of `left` bytes that is so: for the first so many. */
+static inline uint64_t lane_prefetch_end(uint64_t left)
+{
+	const uint64_t ahead = LANE_PREFETCH_BYTES + LANE_LINE_BYTES;
+
+	return left > ahead ? left - ahead : 0;
+}
+static inline void lane_prefetch(const unsigned char *record, uint64_t left)
+{
+	if (lane_prefetch_end(left))
+		lane_prefetch_ahead(record);
 }
 /* Consumer: steps over the record just peeked. */
 static inline void lane_in_advance(struct lane_in *lane, const struct item_header *header)

@@ -57,6 +57,7 @@ static inline int weir_window_serves(const struct weir_context *context, uint32_
 #define WEIR_LINE_BYTES 64
 #define WEIR_WINDOW_AHEAD_BYTES 448
 #define WEIR_WINDOW_LINES_MAX 17
+#define WEIR_SHORT_RECORD_BYTES (2 * WEIR_LINE_BYTES)
 static inline void weir_line_fetch(const unsigned char *line)
 {
 #ifdef __x86_64__
@@ -66,14 +67,14 @@ static inline void weir_line_fetch(const unsigned char *line)
 #endif
 }
 
-static inline void weir_window_fetch(const struct weir_context *context, size_t record_size_bytes)
+/* left_bytes: of the window, from the next record on; or a few bytes less. */
+static inline void weir_window_fetch(const unsigned char *next, ptrdiff_t left_bytes, size_t record_size_bytes)
 {
-	const unsigned char *ahead = context->next + WEIR_WINDOW_AHEAD_BYTES;
-	ptrdiff_t left_bytes = context->limit - context->next;
+	const unsigned char *ahead = next + WEIR_WINDOW_AHEAD_BYTES;
 	size_t n, i;
 
-	if (record_size_bytes <= (size_t)2 * WEIR_LINE_BYTES) { /* without a loop: most records are short */
-		if (left_bytes >= WEIR_WINDOW_AHEAD_BYTES + 2 * WEIR_LINE_BYTES) {
+	if (record_size_bytes <= WEIR_SHORT_RECORD_BYTES) { /* without a loop: most records are short */
+		if (left_bytes >= WEIR_WINDOW_AHEAD_BYTES + WEIR_SHORT_RECORD_BYTES) {
 			weir_line_fetch(ahead);
 			weir_line_fetch(ahead + WEIR_LINE_BYTES);
 		}
@@ -89,43 +90,81 @@ static inline void weir_window_fetch(const struct weir_context *context, size_t 
 
 /* Short payloads, in two or four steps that may overlap: a call would cost more than the copy. */
 #define WEIR_COPY_STEP_BYTES 16
+#define WEIR_COPY_MIN_BYTES 8
+#define WEIR_COPY_MAX_BYTES (4 * WEIR_COPY_STEP_BYTES)
+static inline int weir_copy_is_short(size_t size_bytes)
+{
+	return size_bytes - WEIR_COPY_MIN_BYTES <= WEIR_COPY_MAX_BYTES - WEIR_COPY_MIN_BYTES;
+}
+
 static inline void weir_copy(unsigned char *to, const void *data, size_t size_bytes)
 {
-	const size_t step = WEIR_COPY_STEP_BYTES;
+	const size_t step = WEIR_COPY_STEP_BYTES, half = WEIR_COPY_MIN_BYTES;
 	const unsigned char *from = (const unsigned char *)data;
 
-	if (__builtin_constant_p(size_bytes) || size_bytes < step || size_bytes > 4 * step) {
+	if (__builtin_constant_p(size_bytes) || !weir_copy_is_short(size_bytes)) {
 		if (size_bytes)
 			memcpy(to, from, size_bytes);
-		return;
-	}
-	memcpy(to, from, WEIR_COPY_STEP_BYTES);
-	memcpy(to + size_bytes - step, from + size_bytes - step, WEIR_COPY_STEP_BYTES);
-	if (size_bytes > 2 * step) {
+	} else if (size_bytes > 2 * step) {
+		memcpy(to, from, WEIR_COPY_STEP_BYTES);
 		memcpy(to + step, from + step, WEIR_COPY_STEP_BYTES);
 		memcpy(to + size_bytes - 2 * step, from + size_bytes - 2 * step, WEIR_COPY_STEP_BYTES);
+		memcpy(to + size_bytes - step, from + size_bytes - step, WEIR_COPY_STEP_BYTES);
+	} else if (size_bytes > step) {
+		memcpy(to, from, WEIR_COPY_STEP_BYTES);
+		memcpy(to + size_bytes - step, from + size_bytes - step, WEIR_COPY_STEP_BYTES);
+	} else {
+		memcpy(to, from, WEIR_COPY_MIN_BYTES);
+		memcpy(to + size_bytes - half, from + size_bytes - half, WEIR_COPY_MIN_BYTES);
 	}
 }
 
-static inline void weir_window_push(struct weir_context *context, size_t size_bytes)
+/*
+ * The record at the window's beginning, whose payload is there, gets its header. The stores of a payload may be stores into the context,
+ * for all that a compiler knows; so whoever has looked there before says what it saw.
+ */
+static inline void weir_window_put(struct weir_context *context, unsigned char *record, ptrdiff_t left_bytes,
+				   size_t size_bytes)
 {
-	unsigned char *record = context->next;
 	const uint32_t size = (uint32_t)size_bytes;
-	const uint16_t kind = WEIR_RECORD_DATA;
-	const uint16_t no_flags = 0;
+	const uint16_t kind[2] = { WEIR_RECORD_DATA, 0 }; /* and no flags */
+	const uint64_t sequence = context->sequence;
 	const size_t record_size_bytes = sizeof(struct weir_record) + ((size_bytes + 7) & ~(size_t)7);
 
 	/* Field by field: a header that is put together elsewhere and then copied waits for its own stores. */
 	memcpy(record + offsetof(struct weir_record, size_bytes), &size, sizeof(size));
-	memcpy(record + offsetof(struct weir_record, kind), &kind, sizeof(kind));
-	memcpy(record + offsetof(struct weir_record, flags), &no_flags, sizeof(no_flags));
-	memcpy(record + offsetof(struct weir_record, sequence), &context->sequence, sizeof(context->sequence));
+	memcpy(record + offsetof(struct weir_record, kind), kind, sizeof(kind));
+	memcpy(record + offsetof(struct weir_record, sequence), &sequence, sizeof(sequence));
 	memcpy(record + offsetof(struct weir_record, ticket), &context->ticket, sizeof(context->ticket));
 	memcpy(record + offsetof(struct weir_record, accepted_ns), &context->accepted_ns, sizeof(context->accepted_ns));
-	context->sequence++;
+	context->sequence = sequence + 1;
 	context->size_bytes += size_bytes;
 	context->next = record + record_size_bytes;
-	weir_window_fetch(context, record_size_bytes);
+	weir_window_fetch(context->next,
+			  left_bytes - (ptrdiff_t)(record_size_bytes <= WEIR_SHORT_RECORD_BYTES ?
+							   WEIR_SHORT_RECORD_BYTES :
+							   record_size_bytes),
+			  record_size_bytes);
+}
+
+static inline void weir_window_push(struct weir_context *context, size_t size_bytes)
+{
+	weir_window_put(context, context->next, context->limit - context->next, size_bytes);
+}
+
+/* Any payload. Apart from short ones, whose way has no call in it and so needs no frame. */
+#ifdef __OPTIMIZE__
+#define WEIR_APART static __attribute__((noinline, unused))
+#else
+#define WEIR_APART static inline
+#endif
+WEIR_APART int weir_emit_any(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
+{
+	if (!weir_window_serves(context, output, size_bytes))
+		return weir_emit_asking(context, output, data, size_bytes);
+	weir_copy(context->next + sizeof(struct weir_record), data, size_bytes);
+	weir_window_push(context, size_bytes);
+	return WEIR_OK;
 }
 
 /*
@@ -141,10 +180,15 @@ static inline void weir_window_push(struct weir_context *context, size_t size_by
  */
 static inline int weir_emit(struct weir_context *context, uint32_t output, const void *data, size_t size_bytes)
 {
+	unsigned char *record = context->next;
+	ptrdiff_t left_bytes = context->limit - record;
+
+	if (!__builtin_constant_p(size_bytes) && !weir_copy_is_short(size_bytes))
+		return weir_emit_any(context, output, data, size_bytes);
 	if (!weir_window_serves(context, output, size_bytes))
 		return weir_emit_asking(context, output, data, size_bytes);
-	weir_copy(context->next + sizeof(struct weir_record), data, size_bytes);
-	weir_window_push(context, size_bytes);
+	weir_copy(record + sizeof(struct weir_record), data, size_bytes);
+	weir_window_put(context, record, left_bytes, size_bytes);
 	return WEIR_OK;
 }
 
