@@ -288,6 +288,49 @@ static void test_an_order_is_seen_between_two_items(void **state)
 	}
 }
 
+static int stage_counts(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)context;
+	(void)state;
+	assert_int_equal(item->size_bytes, strlen("sound"));
+	n_calls++;
+	return WEIR_OK;
+}
+
+/* No stage sees a record that does not lie there whole, or is of no kind; on the short way neither, and its producer is blamed. */
+static void test_a_record_that_makes_no_sense_is_not_taken(void **state)
+{
+	static const struct weir_stage operates = { .role = WEIR_OPERATOR, .process = stage_counts };
+	static const struct weir_stage sinks = { .role = WEIR_SINK, .process = stage_counts };
+	static const struct item_header headers[] = {
+		{ .size_bytes = 5 + 8, .kind = ITEM_DATA },
+		{ .size_bytes = UINT32_MAX, .kind = ITEM_DATA },
+		{ .size_bytes = 5, .kind = 0 },
+		{ .size_bytes = UINT32_MAX - 7, .kind = 0 },
+		{ .size_bytes = 5, .kind = 7 },
+		{ .size_bytes = 5, .kind = ITEM_DATA, .flags = 1 },
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * sizeof(headers) / sizeof(headers[0]); i++) {
+		struct rig rig;
+		struct lane_out *lane;
+
+		rig_init_chain(&rig, i % 2 ? &sinks : &operates);
+		rig.relay.plain_input = true;
+		lane = &rig.producers[0].outputs[0].lanes[0].lane;
+		assert_int_equal(rig_push(&rig.producers[0], "sound"), 0);
+		memcpy(lane->data + lane->built, &headers[i / 2], sizeof(headers[0]));
+		lane->built += item_record_size(strlen("sound"));
+		rig_commit(&rig.producers[0]);
+		n_calls = 0;
+		assert_int_equal(turn_loop(&rig.relay), WEIR_FAILED);
+		assert_non_null(strstr(rig.relay.reason, "its records make no sense"));
+		assert_int_equal(n_calls, 1);
+		rig_deinit(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_at_rest_goes_back_to_sleep_at_once),
 		cmocka_unit_test(test_a_failed_source_stays_failed),
 		cmocka_unit_test(test_an_order_is_seen_between_two_items),
+		cmocka_unit_test(test_a_record_that_makes_no_sense_is_not_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,45 @@ static void test_a_failed_item_leaves_nothing_in_the_window(void **state)
 	rig_deinit(&rig);
 }
 
+/* What the item in hand has put there is counted only when somebody asks: it must be what each emit said. */
+static void test_an_item_in_hand_is_known_from_its_records(void **state)
+{
+	static const size_t sizes[] = { 0, 7, 8, 16, 17, 33, 64 };
+	const uint32_t n_sizes = sizeof(sizes) / sizeof(sizes[0]);
+	unsigned char payload[64] = { 0 };
+	struct rig rig;
+	uint64_t sum = 0;
+
+	(void)state;
+	rig_init_chain(&rig, &says);
+	rig.relay.plain_output = true;
+	rig.relay.phase = PHASE_PROCESS;
+	window_open(&rig.relay);
+	assert_true(rig.relay.window.is_open);
+	assert_int_equal(weir_emit(&rig.relay.context, 0, payload, 5), 0);
+
+	window_item_begin(&rig.relay);
+	for (uint32_t i = 0; i < n_sizes; i++)
+		assert_int_equal(weir_emit(&rig.relay.context, 0, payload, sizes[i]), 0);
+	window_item_drop(&rig.relay);
+	assert_false(window_item_emitted(&rig.relay));
+	assert_int_equal(rig.relay.context.sequence, 1);
+	assert_int_equal(rig.relay.context.size_bytes, 5);
+
+	for (uint32_t i = 1; i < n_sizes - 1; i++) {
+		assert_int_equal(weir_emit(&rig.relay.context, 0, payload, sizes[i]), 0);
+		sum += sizes[i];
+	}
+	window_shut(&rig.relay);
+	assert_int_equal(rig.relay.cursor.sequence, 1);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], 1);
+	assert_int_equal(rig.relay.item_emitted, n_sizes - 2);
+	assert_int_equal(rig.relay.outputs[0].item_records, n_sizes - 2);
+	assert_int_equal(rig.relay.outputs[0].item_bytes, sum);
+	assert_int_equal(load_relaxed(&rig.relay.segment.counters->values[COUNTER_BYTES_OUT]), 5 + sum);
+	rig_deinit(&rig);
+}
+
 static void test_a_push_without_a_reservation_is_refused(void **state)
 {
 	struct rig rig;
@@ -291,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_that_meet_every_edge_of_the_window),
 		cmocka_unit_test(test_items_built_in_place),
 		cmocka_unit_test(test_a_failed_item_leaves_nothing_in_the_window),
+		cmocka_unit_test(test_an_item_in_hand_is_known_from_its_records),
 		cmocka_unit_test(test_a_push_without_a_reservation_is_refused),
 		cmocka_unit_test(test_a_reservation_does_not_outlive_its_item),
 		cmocka_unit_test(test_what_never_fits_is_told_at_once),
