@@ -32,6 +32,8 @@ struct encode {
 	char separator;
 	struct csv_names names;
 	struct record_scratch text;
+	struct record_scratch text_again; /* of an item that was put aside */
+	struct weir_item again;
 	int (*process)(struct weir_context *context, void *state, const struct weir_item *item); /* the sink's */
 };
 
@@ -59,15 +61,15 @@ static int write_csv(struct encode *encode, const struct weir_item *item, char *
 	return r;
 }
 
-static int convert(struct encode *encode, const struct weir_item *item, struct weir_item *ret,
-		   struct record_fault *fault)
+static int convert(struct encode *encode, struct record_scratch *text, const struct weir_item *item,
+		   struct weir_item *ret, struct record_fault *fault)
 {
 	char *room;
 
 	*ret = *item;
 	if (encode->format == RECORD_MSGPACK)
 		return msgpack_format_check(item->data, item->size_bytes, fault);
-	room = record_scratch_get(&encode->text, bound(encode, item->size_bytes));
+	room = record_scratch_get(text, bound(encode, item->size_bytes));
 	ret->data = room;
 	if (encode->format == RECORD_CSV)
 		return write_csv(encode, item, room, &ret->size_bytes, fault);
@@ -81,7 +83,7 @@ static int encode_process(struct weir_context *context, void *state, const struc
 	struct encode *encode = worker_of(context)->encode;
 	struct record_fault fault;
 	struct weir_item text;
-	int r = convert(encode, item, &text, &fault);
+	int r = convert(encode, &encode->text, item, &text, &fault);
 
 	if (r != 0 && encode->fails) {
 		weir_fail(context, "item %llu can't be written: %s (encode: {bad: fail})",
@@ -95,6 +97,15 @@ static int encode_process(struct weir_context *context, void *state, const struc
 	r = encode->process(context, state, &text);
 	encode->header_due = encode->header_due && r != WEIR_OK && r != WEIR_HELD && r != WEIR_MORE;
 	return r;
+}
+
+const struct weir_item *encode_again(struct worker *worker, const struct weir_item *item)
+{
+	struct encode *encode = worker->encode;
+	struct record_fault fault;
+
+	must(convert(encode, &encode->text_again, item, &encode->again, &fault) == 0); /* it was put aside as text */
+	return &encode->again;
 }
 
 static bool has_none_delivered(const struct worker *worker)
@@ -125,6 +136,7 @@ int encode_attach(struct worker *worker, struct text *why)
 	encode->separator = record_option_separator(&worker->context, "encode.separator");
 	(void)record_option_columns(&worker->context, "encode.columns", &encode->names);
 	encode->header_due = encode->format == RECORD_CSV && has_none_delivered(worker) &&
+			     worker->heritage.in_flight <= 1 && /* nobody knows then which one is the first */
 			     weir_option_integer(&worker->context, "encode.header") != 0;
 	encode->process = worker->stage.process;
 	worker->stage.process = encode_process;
@@ -137,6 +149,7 @@ void encode_detach(struct worker *worker)
 		return;
 	csv_names_deinit(&worker->encode->names);
 	record_scratch_deinit(&worker->encode->text);
+	record_scratch_deinit(&worker->encode->text_again);
 	free(worker->encode);
 	worker->encode = NULL;
 }

@@ -11,5 +11,8 @@
 int encode_attach(struct worker *worker, struct text *why);
 void encode_detach(struct worker *worker);
 
+/* The text of an item that process() has put aside, as it was given then; valid until the next call. worker->encode is not NULL. */
+const struct weir_item *encode_again(struct worker *worker, const struct weir_item *item);
+
 /* What include/weir/record.h calls. */
 bool encode_ends_lines(const struct weir_context *context);

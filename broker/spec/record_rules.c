@@ -141,6 +141,14 @@ static struct spec_position place(const struct stage_reading *stage, const struc
 	return value_position(&stage->values[key], planned->position);
 }
 
+static bool writes_header(const struct plan_stage *stage)
+{
+	const char *format = format_of(stage, "encode");
+	const struct heritage_option *header = plan_option(stage, "encode.header");
+
+	return format && !strcmp(format, "csv") && header && header->number;
+}
+
 static void check_role(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
 {
 	const char *name = planned->name ? planned->name : "?";
@@ -153,10 +161,11 @@ static void check_role(struct reading *reading, const struct stage_reading *stag
 		reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
 			      "write it to the sink; what a source reads is said by decode",
 			      "encode is for sinks, where items become text, and '%s' is none", name);
-	if (format_of(planned, "encode") && planned->in_flight > 1)
-		reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE), NULL,
-			      "encode does not go with in_flight: %u: what is put aside is looked at again as it came",
-			      planned->in_flight);
+	if (writes_header(planned) && planned->in_flight > 1)
+		reading_error(
+			reading, place(stage, planned, STAGE_KEY_ENCODE), "encode: {format: csv, header: false, ...}",
+			"in_flight: %u ends items in any order, and the header of CSV goes before the first that ends",
+			planned->in_flight);
 }
 
 /* Programs are told lines from lines. */

@@ -262,11 +262,64 @@ static void test_turn(void **state)
 	end();
 }
 
+/* ---- items that are put aside ---- */
+
+static uint64_t tokens[4];
+static unsigned n_tokens;
+
+static int put_aside(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)process(context, state, item);
+	tokens[n_tokens++] = weir_defer(context);
+	weir_watch(context, -1, 0, 1);
+	return WEIR_PENDING;
+}
+
+static int emit_again(struct weir_context *context, void *state)
+{
+	(void)state;
+	while (n_tokens) {
+		const struct weir_item *item;
+
+		assert_int_equal(weir_resume(context, tokens[--n_tokens], &item), 0);
+		assert_int_equal(weir_emit(context, 0, item->data, item->size_bytes), 0);
+		assert_int_equal(weir_complete(context, tokens[n_tokens], WEIR_OK), 0);
+	}
+	return 0;
+}
+
+static void test_put_aside(void **state)
+{
+	static const struct weir_stage stage = { .role = WEIR_SINK, .process = put_aside, .produce = emit_again };
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct heritage_option option = { .type = HERITAGE_STRING };
+
+	(void)state;
+	n_written = 0;
+	answer = WEIR_OK;
+	rig_init_chain_asynchronous(&rig, &stage, 4);
+	option.name = strdup("encode");
+	option.string = strdup("json");
+	rig.relay.heritage.options = malloc(sizeof(option));
+	rig.relay.heritage.options[rig.relay.heritage.n_options++] = option;
+	assert_int_equal(encode_attach(&rig.relay, &why), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "\x91\xc3"), 0);
+	assert_int_equal(rig_push(&rig.producers[0], "\xa1x"), 0);
+	rig_commit(&rig.producers[0]);
+	turn_close(&rig.producers[0]);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_string_equal(written, "[true]\n\"x\"\n");
+	assert_string_equal(rig_take(&rig.consumers[0]), "\"x\"");
+	assert_string_equal(rig_take(&rig.consumers[0]), "[true]");
+	encode_detach(&rig.relay);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats), cmocka_unit_test(test_bad),  cmocka_unit_test(test_header),
-		cmocka_unit_test(test_run),     cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_run),     cmocka_unit_test(test_turn), cmocka_unit_test(test_put_aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
