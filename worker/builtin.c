@@ -47,6 +47,7 @@ static const struct {
 	{ WEIR_SINK, "zmq", &zmq_sink_callbacks },
 	{ WEIR_SINK, "sqlite", &sqlite_sink_callbacks },
 	{ WEIR_SINK, "postgres", &postgres_sink_callbacks },
+	{ WEIR_SINK, "http", &http_sink_callbacks },
 };
 
 /* Where the option `mode` says this, these callbacks stand in for those above. */

@@ -42,6 +42,7 @@ extern const struct weir_stage discard_sink_callbacks;
 extern const struct weir_stage zmq_sink_callbacks;
 extern const struct weir_stage sqlite_sink_callbacks;
 extern const struct weir_stage postgres_sink_callbacks;
+extern const struct weir_stage http_sink_callbacks;
 
 /*
  * The built-in stage of that role and kind ("file", "exec"), descriptor and callbacks joined; static. `mode`: the option of that name, which

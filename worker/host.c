@@ -206,7 +206,12 @@ static uint64_t host_defer(struct weir_context *context)
 
 static int host_resume(struct weir_context *context, uint64_t token, const struct weir_item **ret_item)
 {
-	return in_flight_resume(worker_of(context), token, ret_item);
+	struct worker *worker = worker_of(context);
+	int r = in_flight_resume(worker, token, ret_item);
+
+	if (r == 0 && ret_item && worker->encode)
+		*ret_item = encode_again(worker, *ret_item);
+	return r;
 }
 
 static int host_complete(struct weir_context *context, uint64_t token, int status)

@@ -23,7 +23,6 @@
 #include "worker/baggage.h"
 #include "worker/cancelled.h"
 #include "worker/due.h"
-#include "worker/encode.h"
 #include "worker/in_flight_priv.h"
 #include "worker/keyed.h"
 #include "worker/outcome.h"
@@ -270,7 +269,7 @@ int in_flight_resume(struct worker *worker, uint64_t token, const struct weir_it
 			return r;
 	}
 	if (ret_item)
-		*ret_item = worker->encode ? encode_again(worker, &entry->item) : &entry->item;
+		*ret_item = &entry->item;
 	return 0;
 }
 

@@ -40,6 +40,7 @@ extern const struct weir_stage descriptor_sink_exec;
 extern const struct weir_stage descriptor_sink_zmq;
 extern const struct weir_stage descriptor_sink_sqlite;
 extern const struct weir_stage descriptor_sink_postgres;
+extern const struct weir_stage descriptor_sink_http;
 
 /* Options that several kinds share, each written once. */
 #define OPTION_BINARY                                                                                         \

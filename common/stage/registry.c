@@ -18,6 +18,7 @@ const struct weir_stage *const stage_descriptors[] = {
 	&descriptor_operator_retry,   &descriptor_sink_file,       &descriptor_sink_stdout,
 	&descriptor_sink_discard,     &descriptor_sink_table,      &descriptor_sink_exec,
 	&descriptor_sink_zmq,         &descriptor_sink_sqlite,     &descriptor_sink_postgres,
+	&descriptor_sink_http,
 };
 const size_t n_stage_descriptors = sizeof(stage_descriptors) / sizeof(stage_descriptors[0]);
 

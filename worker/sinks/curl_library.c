@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/sinks/curl_library.h"
+
+#include <errno.h>
+
+#include "worker/library.h"
+
+struct curl_library curl;
+
+int curl_library_load(const char *soname, const char *other_soname, const char **ret_why)
+{
+	static const struct library_function functions[] = {
+#define FUNCTION(name_) { "curl_" #name_, &curl.name_ },
+#include "worker/sinks/curl_library.def"
+#undef FUNCTION
+	};
+	const size_t n = sizeof(functions) / sizeof(functions[0]);
+	int r = library_load(soname, functions, n, ret_why);
+
+	if (r != 0)
+		r = library_load(other_soname, functions, n, ret_why);
+	if (r == 0 && curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		*ret_why = "it can't be set up";
+		r = -ENOENT;
+	}
+	return r;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options are checked in a process that has nothing else: `weir check` names what is wrong with them. A secret is not one of them: it comes
+ * from the environment or a file, is read when the stage opens and again when the server denies it, and stands in no message.
+ */
+#include "worker/sinks/http_options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <weir/record.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/error.h"
+#include "common/base/must.h"
+#include "worker/sinks/curl_library.h"
+
+#define SECRET_BYTES_MAX 65536u
+
+static bool is(const struct weir_context *context, const char *option, const char *word)
+{
+	const char *said = weir_option_string(context, option);
+
+	return said && !strcmp(said, word);
+}
+
+static bool is_https(const char *url)
+{
+	return !strncasecmp(url, "https://", 8);
+}
+
+/* ---- check ---- */
+
+/* What is wrong with it; NULL: nothing. */
+static const char *url_fault(const char *url)
+{
+	const char *host = is_https(url) ? url + 8 : !strncasecmp(url, "http://", 7) ? url + 7 : NULL;
+	size_t n;
+
+	if (!host)
+		return "expected http://HOST/PATH or https://HOST/PATH";
+	for (const char *at = url; *at; at++)
+		if ((unsigned char)*at <= ' ' || *at == 0x7f)
+			return "a URL has no blanks: write them as %20";
+	n = strcspn(host, "/?#");
+	if (memchr(host, '@', n))
+		return "no name or password in a URL, where everybody sees it: use auth and secret_file";
+	if (!n || *host == ':')
+		return "there is no host in it";
+	return strchr(host, '#') ? "what stands behind # is not sent: leave it out" : NULL;
+}
+
+static bool is_token(const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
+			return false;
+	return n > 0;
+}
+
+static bool names(const char *header, size_t n, const char *name)
+{
+	return strlen(name) == n && !strncasecmp(header, name, n);
+}
+
+static const char *header_fault(const char *header)
+{
+	static const char *const own[] = { "Content-Length",  "Transfer-Encoding", "Content-Encoding",
+					   "Idempotency-Key", "Weir-Items",        "Expect",
+					   "Connection" };
+	size_t n = strcspn(header, ":");
+
+	if (!header[n] || !is_token(header, n))
+		return "expected NAME: VALUE, for example X-Source: weir";
+	for (const char *at = header; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return "a header is one line, without control characters";
+	if (names(header, n, "Authorization"))
+		return "a secret does not belong into a spec: use auth and secret_file";
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (names(header, n, own[i]))
+			return "weir writes this one itself";
+	return NULL;
+}
+
+static int complain(struct weir_context *context, const char *option, const char *what, const char *value)
+{
+	weir_complain(context, option, 0, value ? "'%s': %s" : "%s%s", value ? value : what, value ? what : "");
+	return WEIR_FAILED;
+}
+
+static int check_headers(struct weir_context *context)
+{
+	const char *const *headers = weir_option_list(context, "headers");
+	int r = 0;
+
+	for (; headers && *headers; headers++) {
+		const char *fault = header_fault(*headers);
+
+		if (fault) { /* its value may be a secret */
+			weir_complain(context, "headers", 0, "'%.*s': %s", (int)strcspn(*headers, ":"), *headers,
+				      fault);
+			r = WEIR_FAILED;
+		}
+	}
+	return r;
+}
+
+static int check_retry(struct weir_context *context)
+{
+	const char *const *retry = weir_option_list(context, "retry");
+	int r = 0;
+
+	for (; retry && *retry; retry++) {
+		const char *s = *retry;
+
+		if (strspn(s, "0123456789") != 3 || s[3] || (s[0] != '4' && s[0] != '5'))
+			r = complain(context, "retry", "expected a status from 400 to 599, for example 409", s);
+	}
+	return r;
+}
+
+static int check_secret(struct weir_context *context)
+{
+	bool env = weir_option_given(context, "secret_env"), file = weir_option_given(context, "secret_file");
+
+	if (is(context, "auth", "none"))
+		return env || file ? complain(context, env ? "secret_env" : "secret_file",
+					      "what is it for? say auth: basic or auth: bearer", NULL) :
+				     0;
+	if (env && file)
+		return complain(context, "secret_env", "say either this or secret_file", NULL);
+	if (!env && !file)
+		return complain(context, "auth", "where is the secret? say secret_file: PATH or secret_env: NAME",
+				NULL);
+	return 0;
+}
+
+int http_options_check(struct weir_context *context)
+{
+	const char *url = weir_option_string(context, "url"), *fault = url ? url_fault(url) : NULL;
+	int r = fault ? complain(context, "url", fault, NULL) : 0;
+
+	if (check_headers(context) != 0)
+		r = WEIR_FAILED;
+	if (check_retry(context) != 0)
+		r = WEIR_FAILED;
+	if (check_secret(context) != 0)
+		r = WEIR_FAILED;
+	if (is(context, "body", "item") && weir_option_integer(context, "batch_count") > 1)
+		r = complain(context, "body",
+			     "a body that is one item goes with batch_count: 1; say lines, array or joined", NULL);
+	if (url && !fault && !is_https(url) && weir_option_given(context, "ca"))
+		r = complain(context, "ca", "http:// has no certificates: say https://, or leave this out", NULL);
+	if (weir_option_integer(context, "backoff_max") < weir_option_integer(context, "backoff"))
+		r = complain(context, "backoff_max", "it is less than backoff", NULL);
+	return r;
+}
+
+/* ---- read ---- */
+
+static enum http_layout layout_of(const struct weir_context *context, uint32_t batch)
+{
+	if (is(context, "body", "item"))
+		return HTTP_LAYOUT_ITEM;
+	if (is(context, "body", "array"))
+		return HTTP_LAYOUT_ARRAY;
+	if (is(context, "body", "joined"))
+		return HTTP_LAYOUT_JOINED;
+	if (is(context, "body", "lines"))
+		return HTTP_LAYOUT_LINES;
+	if (batch == 1)
+		return HTTP_LAYOUT_ITEM;
+	return weir_ends_lines(context) ? HTTP_LAYOUT_LINES : HTTP_LAYOUT_JOINED;
+}
+
+static const char *content_type(const struct http_options *options, const struct weir_context *context)
+{
+	if (is(context, "encode", "msgpack"))
+		return "Content-Type: application/msgpack";
+	if (is(context, "encode", "csv"))
+		return "Content-Type: text/csv";
+	if (options->layout == HTTP_LAYOUT_ARRAY)
+		return "Content-Type: application/json";
+	if (is(context, "encode", "json"))
+		return options->layout == HTTP_LAYOUT_LINES ? "Content-Type: application/x-ndjson" :
+							      "Content-Type: application/json";
+	return options->layout == HTTP_LAYOUT_LINES ? "Content-Type: text/plain" :
+						      "Content-Type: application/octet-stream";
+}
+
+static void add_header(struct http_options *options, const char *header)
+{
+	options->headers = curl.slist_append(options->headers, header);
+	must(options->headers);
+}
+
+static void make_headers(struct http_options *options, const struct weir_context *context)
+{
+	const char *const *headers = weir_option_list(context, "headers");
+	bool typed = false;
+
+	for (; headers && *headers; headers++) {
+		add_header(options, *headers);
+		typed = typed || names(*headers, strcspn(*headers, ":"), "Content-Type");
+	}
+	if (!typed)
+		add_header(options, content_type(options, context));
+	if (options->gzip)
+		add_header(options, "Content-Encoding: gzip");
+	add_header(options, "Expect:"); /* nobody is asked whether he wants it: that would cost a round trip */
+}
+
+static void make_retry(struct http_options *options, const struct weir_context *context)
+{
+	const char *const *retry = weir_option_list(context, "retry");
+	size_t n = 0;
+
+	while (retry && retry[n])
+		n++;
+	options->retry = calloc(n + 1, sizeof(*options->retry));
+	must(options->retry);
+	for (size_t i = 0; i < n; i++)
+		options->retry[i] = (uint16_t)atoi(retry[i]);
+}
+
+static enum http_denied denied_of(const struct weir_context *context)
+{
+	return is(context, "denied", "fail")   ? HTTP_DENIED_FAIL :
+	       is(context, "denied", "wait")   ? HTTP_DENIED_WAIT :
+	       is(context, "denied", "reject") ? HTTP_DENIED_REJECT :
+						 HTTP_DENIED_FIRST;
+}
+
+static void read_numbers(struct http_options *options, const struct weir_context *context)
+{
+	options->batch = (uint32_t)weir_option_integer(context, "batch_count");
+	options->batch_bytes = (size_t)weir_option_integer(context, "batch_bytes");
+	options->batch_age_ns = (uint64_t)weir_option_integer(context, "batch_age");
+	options->requests = (uint32_t)weir_option_integer(context, "requests");
+	options->attempts = (uint32_t)weir_option_integer(context, "attempts");
+	options->timeout_ns = (uint64_t)weir_option_integer(context, "timeout");
+	options->connect_timeout_ns = (uint64_t)weir_option_integer(context, "connect_timeout");
+	options->backoff_ns = (uint64_t)weir_option_integer(context, "backoff");
+	options->backoff_max_ns = (uint64_t)weir_option_integer(context, "backoff_max");
+	options->redirects = (long)weir_option_integer(context, "redirects");
+}
+
+int http_options_read(struct http_options *options, struct weir_context *context)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+	*options = (struct http_options){ 0 };
+	options->url = weir_option_string(context, "url");
+	options->shown = strndup(options->url, strcspn(options->url, "?"));
+	must(options->shown);
+	options->method = weir_option_string(context, "method");
+	options->ca = weir_option_string(context, "ca");
+	options->proxy = weir_option_string(context, "proxy");
+	options->gzip = is(context, "compress", "gzip");
+	options->verify = weir_option_boolean(context, "verify");
+	options->auth = is(context, "auth", "basic")  ? HTTP_AUTH_BASIC :
+			is(context, "auth", "bearer") ? HTTP_AUTH_BEARER :
+							HTTP_AUTH_NONE;
+	options->denied = denied_of(context);
+	read_numbers(options, context);
+	options->layout = layout_of(context, options->batch);
+	options->checks_json = options->layout == HTTP_LAYOUT_ARRAY && !is(context, "encode", "json");
+	make_headers(options, context);
+	make_retry(options, context);
+	if (options->ca && access(options->ca, R_OK) != 0) {
+		weir_fail(context, "cannot read %s (`ca`): %s", options->ca, strerror(errno));
+		return WEIR_FAILED;
+	}
+	if (http_options_read_secret(options, context, &why) == 0)
+		return 0;
+	weir_fail(context, "%s", text_get(&why));
+	return WEIR_FAILED;
+}
+
+void http_options_deinit(struct http_options *options)
+{
+	if (options->headers)
+		curl.slist_free_all(options->headers);
+	free(options->shown);
+	free(options->retry);
+	free(options->secret);
+	*options = (struct http_options){ 0 };
+}
+
+/* ---- the secret ---- */
+
+/* A line, without its newline; owned by the caller. NULL and `why`. */
+static char *read_file(const char *path, struct text *why)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(free) char *line = calloc(1, SECRET_BYTES_MAX + 1);
+	ssize_t n = fd < 0 || !line ? -1 : read(fd, line, SECRET_BYTES_MAX);
+
+	if (n < 0) {
+		text_printf(why, "cannot read %s (`secret_file`): %s", path, strerror(errno));
+		return NULL;
+	}
+	line[strcspn(line, "\r\n")] = '\0';
+	if (!line[0]) {
+		text_printf(why, "%s (`secret_file`) has nothing in its first line", path);
+		return NULL;
+	}
+	return steal_pointer(&line);
+}
+
+static char *find_secret(const struct weir_context *context, struct text *why)
+{
+	const char *variable = weir_option_string(context, "secret_env"), *value;
+	char *copy;
+
+	if (!variable)
+		return read_file(weir_option_string(context, "secret_file"), why);
+	value = getenv(variable);
+	if (!value || !*value) {
+		text_printf(why, "the variable %s, which `secret_env` names, is not set in weir's environment",
+			    variable);
+		return NULL;
+	}
+	copy = strdup(value);
+	must(copy);
+	return copy;
+}
+
+int http_options_read_secret(struct http_options *options, struct weir_context *context, struct text *why)
+{
+	char *secret = NULL;
+
+	if (options->auth == HTTP_AUTH_NONE)
+		return 0;
+	secret = find_secret(context, why);
+	if (!secret)
+		return -ENOENT; /* no error of weir's: the caller says it */
+	if (options->auth == HTTP_AUTH_BASIC && !strchr(secret, ':')) {
+		text_add(why, "the secret is not USER:PASSWORD, which auth: basic wants");
+		free(secret);
+		return -ENOENT;
+	}
+	free(options->secret);
+	options->secret = secret;
+	return 0;
+}
