@@ -111,6 +111,11 @@ class Connection:
             else:
                 take(headers, items, self.out)
                 answer(client, 200)
+        elif word == "gate":
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+            take(headers, items, self.out)
+            answer(client, 200)
         elif word == "never":
             time.sleep(3600)
         elif word == "half":

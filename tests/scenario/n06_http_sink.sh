@@ -37,17 +37,17 @@ YAML
 through_kills "requests: 16" "$(rounds 1500 30000)"
 through_kills "batch_count: 20, requests: 4, workers: 2, compress: gzip, body: array" "$(rounds 20000 500000)"
 
-# Retry-After holds up everything: one second between the first request and the second.
+# Retry-After: a second between the first request and the second.
 rm -f items*
 cat >spec.yaml <<YAML
 pipeline: slowly
 stages:
-  - {name: gen, source: generate, count: 3, text: '{n}'}
+  - {name: gen, source: generate, count: 1, text: '{n}'}
   - {name: post, sink: http, url: 'http://127.0.0.1:$(cat port)/status/429/Retry-After: 1', backoff: 1ms, attempts: 2, requests: 1}
 YAML
 sed -i "s/: 1'/:1'/" spec.yaml
 assert_exit 3 weir run --json spec.yaml
-assert_eq "$(awk 'NR > 1 && NR % 2 == 0 && $1 - before < 1 { n++ } { before = $1 } END { print n + 0, NR }' items.requests)" "0 6" "Retry-After: $(cat items.requests)"
+assert_eq "$(awk 'NR > 1 && NR % 2 == 0 && $1 - before < 1 { n++ } { before = $1 } END { print n + 0, NR }' items.requests)" "0 2" "Retry-After: $(cat items.requests)"
 kill "$server"
 wait "$server" 2>/dev/null
 
@@ -103,6 +103,34 @@ wait_until 30 test -s items
 weir drain drain >/dev/null
 wait "$run" || fail "exit code $?: $(tail -n 20 stderr)"
 assert_eq "$(final stderr accepted)" "$(wc -l <items)" "after a drain"
+
+# Scopes are cancelled: what waits, or is alone in a request under way, ends at once; what is one of several that were sent ends with them.
+scoped() { # OPTIONS SENT CANCELLED SCOPE...
+	local sent=$2 expected=$3 scope run
+	rm -f items* go
+	: >items
+	cat >scopes.yaml <<YAML
+pipeline: scopes
+stages:
+  - {name: gen, source: generate, count: 40, text: '{n}', scopes: 20}
+  - {name: post, sink: http, url: 'http://127.0.0.1:$(cat port)/gate', timeout: 1h, $1}
+YAML
+	shift 3
+	weir run --json scopes.yaml 2>stderr & run=$!
+	wait_until 30 all_sent "$sent"
+	for scope; do weir cancel scopes --scope "$scope" >/dev/null || fail "cancel of scope $scope"; done
+	wait_until 30 cancelled "$expected"
+	touch go
+	wait "$run"
+	assert_eq $? 3 "exit code of a run that has lost items"
+	assert_eq "$(final stderr delivered) $(final stderr cancelled) $(final stderr balanced) $(restarts stderr)" "$((40 - expected)) $expected true 0" "ledger, scopes $*"
+}
+all_sent() { [ "$(cat items.requests 2>/dev/null | wc -l)" -ge "$1" ]; }
+cancelled() { weir ps scopes --json 2>/dev/null | grep -q "\"cancelled\":$1,"; }
+scoped "requests: 4" 4 4 3 7 # 3 is under way
+assert_eq "$(cut -f 2 items | grep -v -x 3 | sort -n | tr '\n' ' ')" "$(seq 40 | grep -v -x -e 3 -e 23 -e 7 -e 27 | tr '\n' ' ')" "without two scopes"
+scoped "requests: 1, batch_count: 10, batch_age: 1s" 1 1 7 # in the batch under way
+assert_eq "$(cut -f 2 items | sort -n | tr '\n' ' ')" "$(seq 40 | grep -v -x 27 | tr '\n' ' ')" "without one item"
 kill "$server"
 wait "$server" 2>/dev/null
 exit 0

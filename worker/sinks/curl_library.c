@@ -5,9 +5,13 @@
 
 #include "worker/library.h"
 
+/* Debian has two with the same functions; the one with GnuTLS, whose headers these are, is asked for first. */
+#define SONAME "libcurl-gnutls.so.4"
+#define SONAME_OPENSSL "libcurl.so.4"
+
 struct curl_library curl;
 
-int curl_library_load(const char *soname, const char *other_soname, const char **ret_why)
+int curl_library_load(const char **ret_why)
 {
 	static const struct library_function functions[] = {
 #define FUNCTION(name_) { "curl_" #name_, &curl.name_ },
@@ -15,10 +19,10 @@ int curl_library_load(const char *soname, const char *other_soname, const char *
 #undef FUNCTION
 	};
 	const size_t n = sizeof(functions) / sizeof(functions[0]);
-	int r = library_load(soname, functions, n, ret_why);
+	int r = library_load(SONAME, functions, n, ret_why);
 
 	if (r != 0)
-		r = library_load(other_soname, functions, n, ret_why);
+		r = library_load(SONAME_OPENSSL, functions, n, ret_why);
 	if (r == 0 && curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		*ret_why = "it can't be set up";
 		r = -ENOENT;

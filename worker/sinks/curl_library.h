@@ -4,10 +4,6 @@
 
 #include <curl/curl.h>
 
-/* Both libraries of Debian have the same functions; the one with GnuTLS, whose headers these are, is asked for first. */
-#define CURL_SONAME "libcurl-gnutls.so.4"
-#define CURL_SONAME_OPENSSL "libcurl.so.4"
-
 struct curl_library {
 #define FUNCTION(name_) __typeof__(curl_##name_) *name_;
 #include "worker/sinks/curl_library.def"
@@ -17,8 +13,5 @@ struct curl_library {
 /* Its functions; none of them before curl_library_load() has returned 0. */
 extern struct curl_library curl;
 
-/*
- * The first that there is of these two, ready to be used; the names of libraries, for tests of what is said when there is none. Returns 0,
- * also when it was loaded before; -ENOENT and *ret_why (static). Reads the disk.
- */
-int curl_library_load(const char *soname, const char *other_soname, const char **ret_why);
+/* Ready to be used. Returns 0, also when it was loaded before; -ENOENT and *ret_why (static) if it is not there. Reads the disk. */
+int curl_library_load(const char **ret_why);

@@ -35,6 +35,8 @@
 #define LOOK_AT_SCOPES_NS (100 * NS_PER_MS)
 #define LIST_BYTES_MAX 4096u /* of the header Weir-Items: servers take 8 KiB of headers at least */
 
+#define SPARE_BYTES_MAX 65536u
+
 /* ---- lists ---- */
 
 struct http_batch *http_sink_new_batch(struct http_sink *sink)
@@ -52,6 +54,8 @@ struct http_batch *http_sink_new_batch(struct http_sink *sink)
 
 void http_sink_free_batch(struct http_sink *sink, struct http_batch *batch)
 {
+	if (batch->body.capacity > SPARE_BYTES_MAX && sink->spare) /* or each of them would grow to the largest ever */
+		record_scratch_deinit(&batch->body);
 	batch->next = sink->spare;
 	sink->spare = batch;
 }
@@ -128,7 +132,7 @@ static int load(struct weir_context *context)
 {
 	const char *why;
 
-	if (curl_library_load(CURL_SONAME, CURL_SONAME_OPENSSL, &why) == 0)
+	if (curl_library_load(&why) == 0)
 		return 0;
 	weir_fail(context, "sink http needs libcurl: %s; install libcurl3-gnutls or libcurl4", why);
 	return WEIR_FAILED;
@@ -230,11 +234,12 @@ static void seal_unless_fits(struct http_sink *sink, size_t size_bytes)
 }
 
 /* The pipeline's own deadline cancels everything: nobody need give up for it. */
-static uint64_t deadline_of_hand_ns(struct http_sink *sink)
+static void note_deadline(struct http_sink *sink, struct http_item *item)
 {
-	uint64_t end_ns = weir_budget_of(sink->context).deadline_ns;
+	struct weir_budget budget = weir_budget_of(sink->context);
 
-	return end_ns >= sink->run_deadline_ns ? WEIR_FOREVER : end_ns;
+	item->deadline_ns = budget.deadline_ns >= sink->run_deadline_ns ? WEIR_FOREVER : budget.deadline_ns;
+	item->attempt_ends = budget.cause == WEIR_CAUSE_ITEM_DEADLINE;
 }
 
 static void gather(struct http_sink *sink, struct http_item *item, const struct weir_item *text)
@@ -312,7 +317,7 @@ static int http_process(struct weir_context *context, void *data, const struct w
 		r = weir_identify(context, &added.identity);
 	if (r != 0)
 		return r;
-	added.deadline_ns = deadline_of_hand_ns(sink);
+	note_deadline(sink, &added);
 	added.scope = weir_scope_id(context) ? weir_scope_of_item(context) : NULL;
 	added.token = weir_defer(context);
 	if (!added.token)

@@ -23,6 +23,7 @@ struct http_item {
 	struct weir_identity identity;
 	uint64_t deadline_ns;      /* WEIR_FOREVER: none */
 	struct weir_scope *scope;  /* of the item; NULL: none. The runtime's */
+	bool attempt_ends;         /* at deadline_ns: it is the stage's; else the item's run does */
 	size_t offset, size_bytes; /* its text in the body; http_batch_add() sets both */
 };
 

@@ -199,7 +199,8 @@ static int expire(struct http_sink *sink, const struct http_item *item, const st
 	else
 		snprintf(reason, sizeof(reason), "it was not delivered within its time; %s",
 			 call ? "no answer has come" : "its turn had not come");
-	weir_overran(sink->context);
+	if (item->attempt_ends)
+		weir_overran(sink->context);
 	return end_item(sink, item, WEIR_EXPIRED, reason);
 }
 
