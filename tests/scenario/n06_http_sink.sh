@@ -8,7 +8,7 @@ wait_until 30 test -s port
 
 # through_kills OPTIONS: as long as the kills take
 through_kills() {
-	local count n=$(rounds 8 300)
+	local count n=$(rounds 6 300)
 	rm -f items* ended
 	: >items
 	cat >spec.yaml <<YAML
@@ -60,7 +60,7 @@ YAML
 cat >post.yaml <<YAML
 pipeline: post
 stages:
-  - {name: gen, source: generate, count: $(rounds 20000 200000), text: 'item {n}'}
+  - {name: gen, source: generate, count: $(rounds 10000 200000), text: 'item {n}'}
   - {name: post, sink: http, url: 'http://127.0.0.1:$port/in', batch_count: 100, requests: 8, backoff: 5ms, backoff_max: 50ms, denied: wait}
 YAML
 weir run --json net.yaml 2>net1 & net=$!
@@ -73,7 +73,7 @@ weir run --json net.yaml 2>net2 & net=$!
 wait "$post" || fail "exit code $?: $(tail -n 20 stderr)"
 weir drain net >/dev/null
 wait "$net" || fail "exit code $? of the other end: $(tail -n 20 net2)"
-assert_eq "$(sort -u out | sha256sum)" "$(seq "$(rounds 20000 200000)" | sed 's/^/item /' | sort | sha256sum)" "weir to weir"
+assert_eq "$(sort -u out | sha256sum)" "$(seq "$(rounds 10000 200000)" | sed 's/^/item /' | sort | sha256sum)" "weir to weir"
 assert_contains stderr "it is tried again in"
 grep -q "503\|429\|connect" stderr || fail "never refused: $(cat stderr)"
 
