@@ -306,8 +306,8 @@ uint32_t weir_in_flight(const struct weir_context *context);
 uint64_t weir_defer(struct weir_context *context);
 
 /*
- * produce(): a pending item is in hand again. *ret_item (may be NULL) shows it as process() had it, in place, until it is completed, or, of a
- * sink with `encode`, until the next call of this. What is emitted and put
+ * produce(): a pending item is in hand again. *ret_item (may be NULL) shows it as process() had it, in place, until it is completed, or,
+ * of a sink with `encode`, until the next call of this. What is emitted and put
  * into the cursor from here on belongs to it, until weir_complete(); what produce() did before may be committed from here on.
  * weir_emit() waits for room as in process(). The next weir_resume() and the end of produce() put an item back that was not
  * completed; if it has emitted, that is a failure. Returns 0; WEIR_FAILED: no such token.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl, loaded by the worker that needs it (worker/library.h): linked, it would bring a TLS library and twenty more into every worker. */
+/* libcurl, loaded by the worker that needs it (worker/library.h): linked, it would bring a TLS library and others into every worker. */
 #pragma once
 
 #include <curl/curl.h>

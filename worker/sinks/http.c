@@ -8,11 +8,11 @@
  *                                                                            |-- refused --> dead letters, with the answer
  *                                                                            '-- denied --> the stage fails, or it rests
  *
- * All of them are pending items of the runtime (weir_defer()): after a kill exactly those that no commit has ended are given again, and sent
- * again, with the same names. Which were delivered by a request whose answer nobody has heard only the server can know.
+ * All of them are pending items of the runtime (weir_defer()): after a kill exactly those that no commit has ended are given again, and
+ * sent again, with the same names. Which were delivered by a request whose answer nobody has heard only the server can know.
  *
- * A batch that rests keeps its place. So one bad item holds up one place, and a server that is down is asked by as many as there are places,
- * no more; Retry-After holds up all.
+ * A batch that rests keeps its place. So one bad item holds up one place, and a server that is down is asked by as many as there are
+ * places, no more; Retry-After holds up all.
  */
 #include <errno.h>
 #include <poll.h>

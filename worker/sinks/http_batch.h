@@ -53,9 +53,9 @@ void http_batch_remove(struct http_batch *batch, uint32_t index);
 void http_batch_halve(struct http_batch *batch, struct http_batch *second);
 
 /*
- * Who they are: RUN-PRODUCER-INPUT:SEQUENCE, each the same as often as the item is sent. Of several that follow each other: SEQUENCE+N, with N
- * more behind it; of one producer: parted by commas; of several: by semicolons. In the order of the body.
+ * Who they are: RUN-PRODUCER-INPUT:SEQUENCE, each the same as often as the item is sent. Of several that follow each other: SEQUENCE+N,
+ * with N more behind it; of one producer: parted by commas; of several: by semicolons. In the order of the body.
  */
 void http_batch_list(const struct http_batch *batch, struct text *list);
-/* The same for the same items in the same order, and for no others: of one, `prefix` and who it is; of several, the first, how many, and a hash. */
+/* The same for the same items in their order, and no others: `prefix` and, of one, who it is; of several, the first, how many, a hash. */
 void http_batch_key(const struct http_batch *batch, const char *prefix, struct text *key);

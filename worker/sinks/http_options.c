@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The options are checked in a process that has nothing else: `weir check` names what is wrong with them. A secret is not one of them: it comes
- * from the environment or a file, is read when the stage opens and again when the server denies it, and stands in no message.
+ * The options are checked in a process that has nothing else: `weir check` names what is wrong with them. A secret is not one of them: it
+ * comes from the environment or a file, is read when the stage opens and again when the server denies it, and stands in no message.
  */
 #include "worker/sinks/http_options.h"
 
