@@ -23,6 +23,26 @@ again, to the next one. So a handler may be called more than once for one item, 
     raise anything else                     this attempt has failed: the item is tried again, up to dead_letter: attempts
     raise weir.Cancelled                    item.cancelled is set, and the handler has stopped
 
+A sink stores items and has no outputs; an item counts as delivered when the handler has returned:
+
+    def store(item):
+        table.put(item.identity, item.data)     # the same identity as often as the item is given: a repeat is known by it
+
+    weir.sink(store, threads=8)                 # or, many at a time: weir.sink(store_all, batch=500), which is called with a list
+
+    - {name: keep, sink: exec, command: [python3, keep.py], mode: frame, in_flight: 1000}
+
+A source is a generator of items. Each may say the position behind it; a program that is started again, whatever was killed, is told the last one
+that was committed with its item, so that nothing is missing and nothing comes twice:
+
+    def read(feed):
+        for number, line in lines_behind(feed.position or 0):
+            yield weir.New(line, position=number)
+
+    weir.source(read)
+
+    - {name: lines, source: exec, command: [python3, lines.py], mode: frame}
+
 item.data is bytes; where items are structured (decode: at the source), it is what the record was: a dict, a list, a string, a number ...
 print() goes to weir's log. One file, standard library only, Python 3.9 or later: copy it beside your program, if it is not installed.
 """
@@ -43,7 +63,7 @@ import traceback
 import types
 from typing import Any, Awaitable, Callable, Dict, Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
-__all__ = ["Cancelled", "Ext", "Hello", "Item", "Refuse", "pack", "serve", "unpack"]
+__all__ = ["Cancelled", "Ext", "Feed", "Hello", "Item", "New", "Refuse", "pack", "serve", "sink", "source", "unpack"]
 
 VERSION = 1
 DEPTH_MAX = 128  # of arrays and maps within each other
@@ -243,17 +263,20 @@ class Hello(NamedTuple):
     values: bool  # items are values; else bytes
     frame_max: int
     output_max: int  # bytes of one output, packed
+    role: str = "operator"  # operator, sink, source
+    position: Any = None  # of a source: behind the last item that was committed; None: there is none
 
 
 class Item:
     """One item. Belongs to the handler until that returns."""
 
-    __slots__ = ("id", "data", "attempt", "baggage", "scope", "deadline", "cause", "_event", "_task", "_begun")
+    __slots__ = ("id", "data", "attempt", "identity", "baggage", "scope", "deadline", "cause", "_event", "_task", "_begun")
 
     def __init__(self, id: int, data: Any, more: Dict[str, Any], now: float) -> None:
         self.id = id
         self.data = data
         self.attempt: int = more.get("attempt", 0)  # 0 the first time
+        self.identity: str = more.get("identity", "")  # the same as often as the item is given to this stage, and no other item's
         self.baggage: Dict[str, bytes] = more.get("baggage", {})  # of the keys that the spec's baggage: names
         self.scope: int = more.get("scope", 0)  # 0: none
         left = more.get("left_ns")
@@ -292,6 +315,8 @@ class Item:
 
 _events = threading.Lock()
 Handler = Callable[[Item], Any]
+BatchHandler = Callable[[List[Item]], Any]
+Conclude = Callable[[Item, Any], None]
 AsyncHandler = Callable[[Item], Awaitable[Any]]
 
 
@@ -346,8 +371,8 @@ class _Channel:
             finally:
                 self.writing.release()
 
-    def take_hello(self) -> List[List[Any]]:
-        """Returns what came behind it."""
+    def take_hello(self, call: str, roles: Tuple[str, ...]) -> List[List[Any]]:
+        """Returns what came behind it. SystemExit: this program is no such stage."""
         messages: List[List[Any]] = []
         while not messages:
             messages = self.receive()
@@ -356,8 +381,17 @@ class _Channel:
         if name != "hello" or version != VERSION:
             raise SystemExit("weir speaks version %s of the frame protocol, and this weir.py speaks %d" % (version, VERSION))
         self.hello = Hello(
-            about["stage"], about["worker"], about["at_once"], about["items"] == "values", about["frame_max"], about["output_max"]
+            about["stage"],
+            about["worker"],
+            about["at_once"],
+            about["items"] == "values",
+            about["frame_max"],
+            about["output_max"],
+            about.get("role", "operator"),
+            about.get("position"),
         )
+        if self.hello.role not in roles:
+            raise SystemExit("weir.%s() is for stages of the role %s, and '%s' is of the role %s" % (call, " or ".join(roles), self.hello.stage, self.hello.role))
         return others
 
     def answer(self, item: Item, result: Any) -> None:
@@ -367,6 +401,10 @@ class _Channel:
                 if not isinstance(output, (bytes, bytearray, memoryview, str)):
                     raise TypeError("the stage has items: bytes, and the handler returned %s" % type(output).__name__)
         self.send("answer", item.id, outputs)
+
+    def done(self, item: Item, result: Any) -> None:
+        """Of a sink: what its handler returns says nothing."""
+        self.send("done", item.id)
 
     def fail(self, item: Item, error: BaseException) -> None:
         """What the handler, or the packing of its result, raised."""
@@ -402,28 +440,33 @@ def _gone() -> NoReturn:
 
 
 class _Threads:
-    def __init__(self, channel: _Channel, handler: Handler, n: int, max_items: int) -> None:
+    def __init__(self, channel: _Channel, handler: Handler, conclude: Conclude, n: int, max_items: int, at_once: int = 0) -> None:
         self.channel = channel
         self.handler = handler
+        self.conclude = conclude
         self.n = n
+        self.at_once = at_once or n
         self.left = max_items
         self.work: queue.SimpleQueue[Optional[Item]] = queue.SimpleQueue()
         self.live: Dict[int, Item] = {}
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(n)]
+
+    def run_one(self, item: Item) -> None:
+        try:
+            if item.cancelled:
+                raise Cancelled
+            self.conclude(item, self.handler(item))
+        except BaseException as error:  # sys.exit() in a thread would end that alone, in silence
+            self.channel.fail(item, error)
+        finally:
+            self.live.pop(item.id, None)
 
     def run(self) -> None:
         while True:
             item = self.work.get()
             if item is None:
                 return
-            try:
-                if item.cancelled:
-                    raise Cancelled
-                self.channel.answer(item, self.handler(item))
-            except BaseException as error:  # sys.exit() in a thread would end that alone, in silence
-                self.channel.fail(item, error)
-            finally:
-                self.live.pop(item.id, None)
+            self.run_one(item)
 
     def take(self, messages: List[List[Any]]) -> bool:
         """False once nothing more is to come."""
@@ -448,7 +491,7 @@ class _Threads:
     def serve(self, messages: List[List[Any]]) -> None:
         for thread in self.threads:
             thread.start()
-        self.channel.send("ready", VERSION, self.n)
+        self.channel.send("ready", VERSION, self.at_once)
         try:
             while self.take(messages):
                 messages = self.channel.receive()
@@ -461,13 +504,62 @@ class _Threads:
         self.channel.send("bye")
 
 
+class _Batches(_Threads):
+    """Threads of a sink that take several items at a time: those that are there. One that fails with others is tried alone."""
+
+    def __init__(self, channel: _Channel, store: BatchHandler, batch: int, n: int, max_items: int) -> None:
+        super().__init__(channel, lambda item: store([item]), channel.done, n, max_items, min(channel.hello.at_once, n * batch))
+        self.store = store
+        self.batch = batch
+
+    def collect(self) -> List[Item]:
+        """At least one; none: nothing more is to come."""
+        item = self.work.get()
+        items: List[Item] = []
+        while item is not None:
+            items.append(item)
+            if len(items) == self.batch:
+                return items
+            try:
+                item = self.work.get_nowait()
+            except queue.Empty:
+                return items
+        if items:
+            self.work.put(None)  # the end is for the next look
+        return items
+
+    def run_together(self, items: List[Item]) -> bool:
+        if len(items) == 1 or any(item.cancelled for item in items):
+            return False
+        try:
+            self.store(items)
+        except BaseException as error:
+            if not isinstance(error, Refuse):
+                traceback.print_exception(type(error), error, error.__traceback__)
+            return False
+        for item in items:
+            self.live.pop(item.id, None)
+            self.channel.done(item, None)
+        return True
+
+    def run(self) -> None:
+        while True:
+            items = self.collect()
+            if not items:
+                return
+            if not self.run_together(items):
+                for item in items:
+                    self.run_one(item)
+
+
 # ---- asyncio ----
 
 
 class _Loop:
-    def __init__(self, channel: _Channel, handler: AsyncHandler, n: int, max_items: int) -> None:
+    def __init__(self, channel: _Channel, handler: AsyncHandler, conclude: Conclude, n: int, max_items: int) -> None:
         self.channel = channel
         self.handler = handler
+        self.conclude = conclude
         self.n = n
         self.left = max_items
         self.live: Dict[int, Item] = {}
@@ -478,7 +570,7 @@ class _Loop:
         try:
             if item.cancelled:
                 raise Cancelled
-            self.channel.answer(item, await self.handler(item))
+            self.conclude(item, await self.handler(item))
         except (Exception, asyncio.CancelledError) as error:
             self.channel.fail(item, error)
         finally:
@@ -537,13 +629,179 @@ def serve(
     prepare    is called with the Hello before this program says that it is ready: what takes long to load is loaded here.
     """
     channel = _open()
-    others = channel.take_hello()
+    others = channel.take_hello("serve", ("operator", "sink"))
     if prepare is not None:
         prepare(channel.hello)
+    _run(channel, others, handler, channel.answer, threads, max_items)
+
+
+def _run(
+    channel: _Channel, others: List[List[Any]], handler: Union[Handler, AsyncHandler], conclude: Conclude, threads: Optional[int], max_items: int
+) -> None:
     at_once = channel.hello.at_once
     if inspect.iscoroutinefunction(handler):
         n = min(at_once, threads or at_once)
-        asyncio.run(_Loop(channel, handler, n, max_items).serve(others))
+        asyncio.run(_Loop(channel, handler, conclude, n, max_items).serve(others))
     else:
         n = max(1, min(at_once, threads or min(at_once, THREADS_MAX)))
-        _Threads(channel, handler, n, max_items).serve(others)
+        _Threads(channel, handler, conclude, n, max_items).serve(others)
+
+
+def sink(
+    store: Union[Handler, AsyncHandler, BatchHandler],
+    *,
+    threads: Optional[int] = None,
+    batch: int = 0,
+    max_items: int = 0,
+    prepare: Optional[Callable[[Hello], Any]] = None,
+) -> None:
+    """As serve(), for sink: exec. An item is delivered when `store` has returned; what it returns does not matter.
+
+    batch      store is called with a list of up to so many items: those that are there. All are delivered when it returns. If it raises, each is
+               given to it again alone, in a list of one, so that the one that is wrong is the only one that fails; so what is stored for a
+               list must be stored as a whole or not at all, or known again by item.identity. Not for async functions.
+
+    An item is given again if this program, or the worker, is killed between store()'s return and the commit: with the same item.identity.
+    """
+    if batch and inspect.iscoroutinefunction(store):
+        raise TypeError("batch= is for plain functions")
+    channel = _open()
+    others = channel.take_hello("sink", ("sink",))
+    if prepare is not None:
+        prepare(channel.hello)
+    if batch:
+        _Batches(channel, store, batch, threads or 1, max_items).serve(others)
+    else:
+        _run(channel, others, store, channel.done, threads, max_items)
+
+
+# ---- sources ----
+
+
+class New(NamedTuple):
+    """An item that a source gives."""
+
+    data: Any  # bytes or str; with items: values, whatever msgpack can hold
+    position: Any = None  # behind this item: what a program must know to go on there, up to 200 bytes as msgpack. None: it has none
+    tag: Any = None  # your own, for accepted() and refused(); weir is not told
+
+
+class Feed:
+    """What a source's generator is told while it works. Its members may be looked at in any thread."""
+
+    def __init__(self, hello: Hello) -> None:
+        self.hello = hello
+        self.position: Any = hello.position  # where to go on: behind the last item that was committed. None: at the beginning
+        self.draining = False  # nothing is taken at the moment
+        self.stopping = False  # nothing will be taken any more: return
+        self._changed = threading.Condition()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps, but not longer than until a stop. Returns feed.stopping."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.stopping, seconds)
+            return self.stopping
+
+
+class _Source:
+    """Items are sent by the main thread; another one hears what became of them."""
+
+    def __init__(self, channel: _Channel, feed: Feed, accepted: Optional[Callable[[List[New]], Any]], refused: Optional[Callable[[New, str], Any]]) -> None:
+        self.channel = channel
+        self.feed = feed
+        self.accepted = accepted
+        self.refused = refused
+        self.open: Dict[int, New] = {}  # under feed._changed, like the feed's own state
+        self.next_id = 1
+
+    def hear(self, message: List[Any]) -> None:
+        name = message[0]
+        if name == "accepted":
+            with self.feed._changed:
+                news = [self.open[id] for id in message[1]]
+            if self.accepted is not None:
+                self.accepted(news)
+            self.close(message[1])
+        elif name == "refused":
+            if self.refused is not None:
+                self.refused(self.open[message[1]], message[2])
+            self.close([message[1]])
+        elif name in ("drain", "resume", "cancel", "end"):
+            with self.feed._changed:
+                self.feed.draining = name == "drain"
+                self.feed.stopping = self.feed.stopping or name in ("cancel", "end")
+                self.feed._changed.notify_all()
+
+    def close(self, ids: List[int]) -> None:
+        with self.feed._changed:
+            for id in ids:
+                del self.open[id]
+            self.feed._changed.notify_all()
+
+    def listen(self, messages: List[List[Any]]) -> None:
+        try:
+            while True:
+                for message in messages:
+                    self.hear(message)
+                messages = self.channel.receive()
+        except EOFError:
+            _gone()
+        except BaseException as error:  # in accepted() or refused(): what they are for has not happened, so this program must not go on
+            traceback.print_exception(type(error), error, error.__traceback__)
+            os._exit(1)
+
+    def give(self, new: New) -> bool:
+        """False: it is not wanted any more."""
+        feed = self.feed
+        with feed._changed:
+            feed._changed.wait_for(lambda: feed.stopping or (len(self.open) < feed.hello.at_once and not feed.draining))
+            if feed.stopping:
+                return False
+            id = self.next_id
+            self.next_id += 1
+            self.open[id] = new
+        if not feed.hello.values and not isinstance(new.data, (bytes, bytearray, memoryview, str)):
+            raise TypeError("the stage has items: bytes, and the source gave %s" % type(new.data).__name__)
+        self.channel.send("item", id, new.data, {} if new.position is None else {"position": new.position})
+        return True
+
+    def run(self, read: Callable[[Feed], Iterable[Any]], messages: List[List[Any]]) -> None:
+        self.channel.send("ready", VERSION)
+        threading.Thread(target=self.listen, args=(messages,), daemon=True).start()
+        news = iter(read(self.feed))
+        for new in news:
+            if self.feed.stopping or (new is not None and not self.give(new if isinstance(new, New) else New(new))):
+                break
+        else:
+            self.channel.send("end")
+        close = getattr(news, "close", None)
+        if close is not None:
+            close()
+        with self.feed._changed:  # until all is told, and weir says end: then what is left open is not taken
+            self.feed._changed.wait_for(lambda: self.feed.stopping)
+
+
+def source(
+    read: Callable[[Feed], Iterable[Any]],
+    *,
+    accepted: Optional[Callable[[List[New]], Any]] = None,
+    refused: Optional[Callable[[New, str], Any]] = None,
+    prepare: Optional[Callable[[Hello], Any]] = None,
+) -> None:
+    """Gives the items of a generator to the pipeline: New, or plain data. Returns when all is committed, or nothing is wanted any more.
+
+    read       is called once, with the Feed: a generator, begun at feed.position. It is not asked for more while in_flight items have not been accepted,
+               nor while the pipeline drains. When it has nothing now it should yield None now and then (feed.wait() sleeps), and look at
+               feed.stopping: it has `grace` to end, and is closed (GeneratorExit) at its next yield.
+    accepted   is called in another thread, with those that are committed, in their order: they are the pipeline's, and may be acknowledged where
+               they came from. If it raises, the program ends, and the next one goes on at the last position.
+    refused    is called with one that is unfit, and why; it is a dead letter, and would be refused again. Acknowledge it, too.
+    prepare    is called with the Hello before this program says that it is ready.
+
+    Without positions a program is begun anew after each death, and must by itself give again what was not accepted.
+    """
+    channel = _open()
+    others = channel.take_hello("source", ("source",))
+    if prepare is not None:
+        prepare(channel.hello)
+    _Source(channel, Feed(channel.hello), accepted, refused).run(read, others)

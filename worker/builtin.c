@@ -57,6 +57,8 @@ static const struct {
 	const struct weir_stage *callbacks;
 } modes[] = {
 	{ &exec_operator_callbacks, "frame", &exec_frame_callbacks },
+	{ &exec_sink_callbacks, "frame", &exec_frame_sink_callbacks },
+	{ &exec_source_callbacks, "frame", &exec_frame_source_callbacks },
 };
 
 static const struct weir_stage *callbacks_for(const struct weir_stage *callbacks, const char *mode)
@@ -77,6 +79,7 @@ const struct weir_stage *builtin_find(enum weir_role role, const char *kind, con
 			continue;
 		callbacks = callbacks_for(builtins[i].callbacks, mode);
 		joined = *descriptor;
+		joined.flags |= callbacks->flags;
 		joined.open = callbacks->open;
 		joined.process = callbacks->process;
 		joined.produce = callbacks->produce;

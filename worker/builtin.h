@@ -17,6 +17,8 @@ extern const struct weir_stage cron_source_callbacks;
 extern const struct weir_stage http_source_callbacks;
 extern const struct weir_stage exec_operator_callbacks;
 extern const struct weir_stage exec_frame_callbacks;
+extern const struct weir_stage exec_frame_sink_callbacks;
+extern const struct weir_stage exec_frame_source_callbacks;
 extern const struct weir_stage take_operator_callbacks;
 extern const struct weir_stage throttle_operator_callbacks;
 extern const struct weir_stage sample_operator_callbacks;

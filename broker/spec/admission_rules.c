@@ -28,13 +28,14 @@ static bool is_fifo(const struct plan_stage *stage)
 	return stage->order == PLAN_ORDER_FIFO && stage->workers > 1;
 }
 
-/* The keys that say how items come in: a source has none that do. */
-static void check_source(struct reading *reading, const struct stage_reading *stage)
+/* The keys that say how items come in: a source has none that do. For a program in frame mode in_flight is its credit. */
+static void check_source(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
 {
 	static const int keys[] = { STAGE_KEY_FULL, STAGE_KEY_CAPACITY, STAGE_KEY_IN_FLIGHT };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (stage->values[keys[i]].key && !stage->values[keys[i]].wrong)
+		if (stage->values[keys[i]].key && !stage->values[keys[i]].wrong &&
+		    (keys[i] != STAGE_KEY_IN_FLIGHT || !plan_is_frame(planned)))
 			reading_error(
 				reading, stage->values[keys[i]].key->position, NULL,
 				"'%s' says how a stage is fed, and a source is not: write it to the stage that reads",
@@ -227,7 +228,7 @@ void reading_admission_rules(struct reading *reading, uint32_t index)
 	const struct plan_stage *planned = &reading->plan->stages[index];
 
 	if (stage->descriptor->role == WEIR_SOURCE) {
-		check_source(reading, stage);
+		check_source(reading, stage, planned);
 		return;
 	}
 	check_in_flight(reading, stage, planned);

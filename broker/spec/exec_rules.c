@@ -48,7 +48,9 @@ static const struct {
 	{ "block", "block" },
 	{ "block_wait", "block" },
 	{ "join", "block" },
-	{ "split", "block line" },
+	{ "split", "block line output" },
+	{ "resume", "output" },
+	{ "keep_position", "frame" },
 	{ "answer_within", "line frame" },
 	{ "ready_within", "frame" },
 	{ "items", "frame" },
@@ -125,6 +127,18 @@ static void check_surroundings(struct reading *reading, const struct plan_stage 
 	check_lists(reading, planned);
 }
 
+/* A frame is one item: it has no line end at which it could be cut. */
+static void check_source(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *too_long = plan_option(planned, "too_long");
+
+	if (planned->role == WEIR_SOURCE && plan_is_frame(planned) && too_long && too_long->line &&
+	    strcmp(too_long->string, "cut") == 0)
+		reading_error(
+			reading, position_of(planned, too_long), NULL,
+			"too_long: cut is for lines; what a program sends in frame mode is taken whole, or not: reject or fail");
+}
+
 void reading_exec_rules(struct reading *reading, uint32_t index)
 {
 	const struct stage_reading *stage = &reading->stages[index];
@@ -132,6 +146,7 @@ void reading_exec_rules(struct reading *reading, uint32_t index)
 
 	check_block(reading, planned);
 	check_modes(reading, planned);
+	check_source(reading, planned);
 	check_program(reading, stage, planned);
 	check_surroundings(reading, planned);
 }

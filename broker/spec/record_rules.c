@@ -71,6 +71,8 @@ static enum flow flow_out_of_frame(const struct plan_stage *stage, enum flow in)
 {
 	if (has_items(stage, "values"))
 		return FLOW_STRUCTURED;
+	if (stage->role == WEIR_SOURCE)
+		return FLOW_TEXT;
 	return has_items(stage, "bytes") && in != FLOW_TEXT && in != FLOW_NONE ? FLOW_UNKNOWN : in;
 }
 
@@ -168,6 +170,23 @@ static void check_role(struct reading *reading, const struct stage_reading *stag
 			planned->in_flight);
 }
 
+/* What a program gives as values is decoded, and no frame is a header. */
+static void check_frame_source(struct reading *reading, const struct stage_reading *stage,
+			       const struct plan_stage *planned)
+{
+	const char *decode = format_of(planned, "decode");
+
+	if (!decode || planned->role != WEIR_SOURCE)
+		return;
+	if (has_items(planned, "values"))
+		reading_error(reading, place(stage, planned, STAGE_KEY_DECODE), "leave one of them out",
+			      "items: values says that the program gives values, and decode makes them of text");
+	else if (planned->n_spools)
+		reading_error(
+			reading, place(stage, planned, STAGE_KEY_DECODE), "say the names: columns: [id, name]",
+			"the first line of csv would be a header, and what a program gives in frame mode are items, each by itself");
+}
+
 /* Programs are told lines from lines. */
 static void check_exec(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
 {
@@ -175,6 +194,10 @@ static void check_exec(struct reading *reading, const struct stage_reading *stag
 
 	if (!is_builtin(stage, "exec"))
 		return;
+	if (plan_is_frame(planned)) {
+		check_frame_source(reading, stage, planned);
+		return;
+	}
 	if (decode && stage->descriptor->role == WEIR_SOURCE && strcmp(decode, "msgpack") == 0)
 		reading_error(reading, place(stage, planned, STAGE_KEY_DECODE), NULL,
 			      "a program's output is cut at newlines, which msgpack does not have: let it write json");
@@ -222,7 +245,7 @@ static void choose_items(const struct reading *reading, const struct flows *flow
 	struct plan_stage *planned = &reading->plan->stages[index];
 	struct heritage_option items = { .type = HERITAGE_STRING };
 
-	if (!plan_is_frame(planned) || plan_option(planned, "items") ||
+	if (!plan_is_frame(planned) || plan_option(planned, "items") || format_of(planned, "encode") ||
 	    flow_into(reading, flows, index) != FLOW_STRUCTURED)
 		return;
 	items.name = spec_strdup("items");
@@ -241,7 +264,10 @@ static void check_reader(struct reading *reading, const struct flows *flows, uin
 	if (stage->descriptor->role == WEIR_SOURCE || in == FLOW_NONE || in == FLOW_UNKNOWN ||
 	    (stage->values[STAGE_KEY_ENCODE].key && !plan_option(planned, "encode"))) /* which was reported */
 		return;
-	if (plan_is_frame(planned)) {
+	if (plan_is_frame(planned) && format_of(planned, "encode") && has_items(planned, "values")) {
+		reading_error(reading, place_beside(plan_option(planned, "items")), "leave one of them out",
+			      "items: values gives the program the items as they are, and encode makes text of them");
+	} else if (plan_is_frame(planned) && !format_of(planned, "encode")) {
 		if (in == FLOW_TEXT && has_items(planned, "values"))
 			reading_error(reading, place_beside(plan_option(planned, "items")),
 				      "say at the source what its records are, as in decode: json; or leave items out",

@@ -272,9 +272,13 @@ static void add_number(struct plan_stage *planned, const char *name, uint64_t nu
  */
 static void add_deadline(const struct stage_reading *stage, struct plan_stage *planned)
 {
-	if (!stage->descriptor || stage->description || planned->role == WEIR_SOURCE ||
-	    strcmp(stage->descriptor->name, "exec") != 0)
+	if (!stage->descriptor || stage->description || strcmp(stage->descriptor->name, "exec") != 0)
 		return;
+	if (planned->role == WEIR_SOURCE) {
+		if (plan_is_frame(planned))
+			add_number(planned, "grace", planned->grace_ns);
+		return;
+	}
 	planned->keeps_deadline = plan_is_frame(planned);
 	if (!planned->deadline_ns && !planned->keeps_deadline)
 		return;
@@ -282,6 +286,17 @@ static void add_deadline(const struct stage_reading *stage, struct plan_stage *p
 		add_number(planned, "deadline", planned->deadline_ns);
 	add_number(planned, "grace", planned->grace_ns);
 	add_number(planned, "attempts", planned->attempts);
+}
+
+/* A source puts no item aside: there in_flight is what its program may have given and not been told of. */
+static void add_credit(const struct stage_reading *stage, struct plan_stage *planned)
+{
+	if (planned->role != WEIR_SOURCE || !plan_is_frame(planned))
+		return;
+	add_number(planned, "at_once",
+		   stage->values[STAGE_KEY_IN_FLIGHT].key ? planned->in_flight : DEFERRED_IN_FLIGHT);
+	planned->in_flight = 1;
+	planned->keeps = plan_option(planned, "keep_position") && plan_option(planned, "keep_position")->number;
 }
 
 static void read_options(struct reading *reading, struct stage_reading *stage, struct plan_stage *planned,
@@ -424,9 +439,10 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		reading_error(reading, stage->map->position, NULL, "key 'name' is missing in %s: expected a name",
 			      text_get(&where));
 	read_options(reading, stage, planned, text_get(&where));
-	reading_records(reading, stage, planned);
 	if (plan_is_frame(planned))
 		planned->n_spools = 0; /* what it has stays in its lanes */
+	add_credit(stage, planned);
+	reading_records(reading, stage, planned);
 	add_spool(stage, planned);
 	add_deadline(stage, planned);
 }

@@ -101,7 +101,7 @@ static int read_file(const struct seat *seat, struct positions_head *head, void 
 /* Both copies: which of them counts is no matter then. */
 static int give_to_seat(const struct seat *seat, const struct positions_head *head, const void *spool)
 {
-	int r = write_all(seat->spool_fds[0], spool, head->spool_bytes, 0);
+	int r = seat->stage->n_spools ? write_all(seat->spool_fds[0], spool, head->spool_bytes, 0) : 0;
 
 	for (unsigned i = 0; r == 0 && i < 2; i++)
 		r = write_all(seat->segment_fd, head->cursor, sizeof(head->cursor),
@@ -191,13 +191,13 @@ static int seat_save(const struct seat *seat)
 {
 	struct positions_head head = { .magic = MAGIC };
 	_cleanup_(free) void *spool = NULL;
+	struct stat st = { 0 };
 	struct cursor cursor;
-	struct stat st;
 	int r;
 
 	if (cursor_snapshot(&seat->segment, &cursor) != 0)
 		return -EBUSY;
-	if (fstat(seat->spool_fds[0], &st))
+	if (seat->stage->n_spools && fstat(seat->spool_fds[0], &st))
 		return -errno;
 	if ((uint64_t)st.st_size > SPOOL_BYTES_MAX)
 		return -EFBIG;

@@ -89,6 +89,21 @@ extern const struct weir_stage descriptor_sink_http;
 		.name = "ok_exit", .type = WEIR_TYPE_LIST, .fallback = "0", .minimum = 0, .maximum = 255, \
 		.summary = "exit codes of the program that mean success", .example = "[0, 1]"             \
 	}
+/* Of programs in frame mode: docs/frame.md. */
+#define OPTION_READY_WITHIN                                                                                      \
+	{                                                                                                        \
+		.name = "ready_within", .type = WEIR_TYPE_DURATION, .fallback = "30s", .minimum = 1000000,       \
+		.maximum = INT64_C(86400000000000),                                                              \
+		.summary = "frame mode: how long the program may take to start before it says that it is ready", \
+		.example = "2m"                                                                                  \
+	}
+#define OPTION_ITEMS                                                                                          \
+	{                                                                                                     \
+		.name = "items", .type = WEIR_TYPE_CHOICE, .choices = "bytes|values",                         \
+		.summary = "frame mode: the program is given the bytes of an item, or the value that it is; " \
+			   "without it, values if what comes is decoded",                                     \
+		.example = "values"                                                                           \
+	}
 /* What a program finds when it starts; common/stage/exec_surroundings.h reads the values. */
 #define OPTION_ENV                                                                                                         \
 	{                                                                                                                  \

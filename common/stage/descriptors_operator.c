@@ -28,19 +28,8 @@ static const struct weir_option exec_options[] = {
 		  "line mode: a program that has not answered by then is killed, and the item counts as tried; frame mode: a program "
 		  "that has items and has said nothing for so long",
 	  .example = "500ms" },
-	{ .name = "ready_within",
-	  .type = WEIR_TYPE_DURATION,
-	  .fallback = "30s",
-	  .minimum = 1000000,
-	  .maximum = INT64_C(86400000000000),
-	  .summary = "frame mode: how long the program may take to start before it says that it is ready",
-	  .example = "2m" },
-	{ .name = "items",
-	  .type = WEIR_TYPE_CHOICE,
-	  .choices = "bytes|values",
-	  .summary =
-		  "frame mode: the program is given the bytes of an item, or the value that it is; without it, values if what comes is decoded",
-	  .example = "values" },
+	OPTION_READY_WITHIN,
+	OPTION_ITEMS,
 	{ .name = "baggage",
 	  .type = WEIR_TYPE_LIST,
 	  .summary =

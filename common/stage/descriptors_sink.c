@@ -79,8 +79,36 @@ const struct weir_stage descriptor_sink_discard = {
 	.description = "Counts every item as delivered and drops it.",
 };
 
-static const struct weir_option exec_options[] = { OPTION_COMMAND, OPTION_BLOCK,   OPTION_BLOCK_WAIT,
-						   OPTION_JOIN,    OPTION_OK_EXIT, OPTIONS_SURROUNDINGS };
+static const struct weir_option exec_options[] = {
+	OPTION_COMMAND,
+	{ .name = "mode",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "block",
+	  .choices = "block|frame",
+	  .summary =
+		  "block: the program is run once for each block of items; frame: one program has in_flight items at a time, and says of "
+		  "each when it is stored (weir-frame(7))",
+	  .example = "frame" },
+	OPTION_BLOCK,
+	OPTION_BLOCK_WAIT,
+	OPTION_JOIN,
+	OPTION_OK_EXIT,
+	{ .name = "answer_within",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "30s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary =
+		  "frame mode: a program that has items and has said nothing for so long is ended, and started again",
+	  .example = "500ms" },
+	OPTION_READY_WITHIN,
+	OPTION_ITEMS,
+	{ .name = "baggage",
+	  .type = WEIR_TYPE_LIST,
+	  .summary = "frame mode: keys of an item's baggage that the program is told",
+	  .example = "[trace, tenant]" },
+	OPTIONS_SURROUNDINGS,
+};
 
 const struct weir_stage descriptor_sink_exec = {
 	STAGE_HEAD,
@@ -89,8 +117,11 @@ const struct weir_stage descriptor_sink_exec = {
 	.name = "exec",
 	.summary = "a program that reads the items on its standard input",
 	.description =
-		"Runs the program once for each block of items. The items count as delivered when it has ended with a code in ok_exit; "
-		"if the worker is killed before that, the program is run again with the same block.",
+		"In block mode the program is run once for each block of items. The items count as delivered when it has ended with a code in ok_exit; "
+		"if the worker is killed before that, the program is run again with the same block. In frame mode one program stays, is given up "
+		"to in_flight items at a time as msgpack with ids, on descriptors of their own, and says of each when it is stored, in any "
+		"order (weir-frame(7); for Python there is a module): the item counts as delivered then. What was not answered when the program or the worker "
+		"is killed is given again, with the same identity.",
 	.options = exec_options,
 	.n_options = COUNT(exec_options),
 };

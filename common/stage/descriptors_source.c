@@ -136,6 +136,14 @@ const struct weir_stage descriptor_source_generate = {
 
 static const struct weir_option exec_options[] = {
 	OPTION_COMMAND,
+	{ .name = "mode",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "output",
+	  .choices = "output|frame",
+	  .summary =
+		  "output: what the program writes to its standard output is cut into items; frame: it gives items one by one, with ids and "
+		  "positions, and is told when they are committed (weir-frame(7))",
+	  .example = "frame" },
 	OPTION_SPLIT,
 	{ .name = "resume",
 	  .type = WEIR_TYPE_CHOICE,
@@ -146,6 +154,27 @@ static const struct weir_option exec_options[] = {
 	  .example = "fail" },
 	OPTION_OK_EXIT,
 	OPTION_TOO_LONG,
+	{ .name = "items",
+	  .type = WEIR_TYPE_CHOICE,
+	  .fallback = "bytes",
+	  .choices = "bytes|values",
+	  .summary =
+		  "frame mode: the program gives bytes, which decode may make something of; or values, which are structured items",
+	  .example = "values" },
+	{ .name = "keep_position",
+	  .type = WEIR_TYPE_BOOLEAN,
+	  .fallback = "true",
+	  .summary =
+		  "frame mode: the program of the next run is told the position at which this run ended, if all that was read has arrived; else the one at which it began",
+	  .example = "false" },
+	{ .name = "answer_within",
+	  .type = WEIR_TYPE_DURATION,
+	  .fallback = "30s",
+	  .minimum = 1000000,
+	  .maximum = INT64_C(86400000000000),
+	  .summary = "frame mode: a program that does not read what it is told for so long is ended, and started again",
+	  .example = "500ms" },
+	OPTION_READY_WITHIN,
 	OPTIONS_SURROUNDINGS,
 };
 
@@ -156,8 +185,11 @@ const struct weir_stage descriptor_source_exec = {
 	.name = "exec",
 	.summary = "what a program writes to its standard output",
 	.description =
-		"Runs a program once and cuts its output into items: lines, or stanzas that end at an empty line. The stream ends when the "
-		"program does; an exit code that is not in ok_exit fails the stage. With decode: csv a record is one line.",
+		"In output mode the program is run once and its output cut into items: lines, or stanzas that end at an empty line. The stream ends when the "
+		"program does; an exit code that is not in ok_exit fails the stage. With decode: csv a record is one line. In frame mode the program sends "
+		"items as msgpack on a descriptor of its own, each with an id, and is told when they are committed; at most in_flight of them are taken before "
+		"that. With an item it may send the position behind it, which is committed with the item and told to the next program, so each item "
+		"is taken once through any kill (weir-frame(7); for Python there is a module).",
 	.options = exec_options,
 	.n_options = COUNT(exec_options),
 };

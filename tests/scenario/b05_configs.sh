@@ -31,6 +31,17 @@ assert_eq "$(grep -c '{"who":"root","user":{"user":"root","password":"x","uid":"
 (cd "$WEIR_SOURCE" && weir run configs/frame.yaml) >out 2>stderr || fail "exit code $? of frame: $(cat stderr)"
 assert_eq "$(sort out | sha256sum)" "$(seq 1 2000 | awk '{ s = "customer " $1; print s ": " length(s) }' | sort | sha256sum)" frame
 
+mkdir tree
+cp -r "$WEIR_SOURCE/configs" "$WEIR_SOURCE/python" "$WEIR_SOURCE/README.md" tree
+mkdir tree/examples
+cp -r "$WEIR_SOURCE/examples/frame" tree/examples
+for more in 'one more' 'and one'; do
+	(cd tree && weir run configs/keep.yaml) 2>stderr || fail "exit code $? of keep: $(cat stderr)"
+	python3 -c 'import sqlite3; [print(line) for line, in sqlite3.connect("tree/keep.db").execute("SELECT line FROM lines")]' | LC_ALL=C sort >kept
+	LC_ALL=C sort tree/README.md | cmp - kept >&2 || fail "not each line of the file, once"
+	echo "$more" >>tree/README.md
+done
+
 assert_exit 0 weir run "$WEIR_SOURCE/configs/cron.yaml" >out
 assert_eq "$(awk '$2 ~ /^....-..-..T..:..:..Z$/ { print $1 }' out | tr '\n' ' ')" "1 2 3 " "times of cron"
 assert_exit 0 weir run "$WEIR_SOURCE/configs/fields.yaml" >out

@@ -13,11 +13,11 @@ stages:
   - {name: write, sink: file, path: out}
 YAML
 
-# The programs themselves: children of the workers. Not so often that they never get ready, or that an innocent item is alone in hand thrice; and
-# not at their end: one that is killed when it has answered all and has yet to exit has failed.
+# The programs themselves: children of the workers. Not so often that they never get ready, or that an innocent item is alone in hand thrice. Also
+# at their end: one that is killed when it has answered all and has yet to exit has lost nothing.
 kill_programs() {
 	local n=0 pid programs
-	while [ ! -e ended ] && [ "$(cat out 2>/dev/null | wc -l)" -lt $((count * 2 / 3)) ]; do
+	while [ ! -e ended ]; do
 		for pid in $(worker_pids calls); do
 			programs=($(pgrep -P "$pid" python3))
 			[ "${#programs[@]}" -eq 0 ] || { kill -KILL "${programs[0]}" 2>/dev/null && n=$((n + 1)); }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frame mode: a program that has many items at a time, and answers each when it is done. docs/frame.md says what is spoken.
+ * Frame mode: a program that has many items at a time, and answers each when it is done. docs/frame.md says what is spoken. A sink's
+ * program answers without an output: the item is delivered when it has said so. Sources are in frame_feed.c.
  *
  *      process(item)     -> [item, 17, ...] ->    at work on 17, 18, 21 ...     WEIR_PENDING; the item stays in its lane
  *      produce()         <- [answer, 18, ...] <-                                resume, emit, complete: one commit with its outputs
@@ -31,14 +32,19 @@
 #define FRAME_BYTES_MAX (UINT64_C(256) * 1024 * 1024)
 #define HELD_NS_MIN NS_PER_MS /* less is no waiting */
 
-static void frame_free(struct frame *frame)
+void frame_deinit(struct frame *frame)
 {
 	frame_release(frame);
-	talk_deinit(&frame->talk);
 	buffer_deinit(&frame->to);
 	buffer_deinit(&frame->from);
 	program_deinit(&frame->program);
 	frame->events = fd_close(frame->events);
+}
+
+static void frame_free(struct frame *frame)
+{
+	frame_deinit(frame);
+	talk_deinit(&frame->talk);
 	free(frame);
 }
 
@@ -46,7 +52,8 @@ static void read_options(struct frame *frame, const struct weir_context *context
 {
 	uint64_t output_max = weir_outputs(context) ? weir_item_size_max(context) : 0;
 
-	frame->in_flight = weir_in_flight(context);
+	frame->in_flight = frame->role == FRAME_SOURCE ? (uint32_t)exec_option_number(context, "at_once", 1) :
+							 weir_in_flight(context);
 	frame->values = exec_option_is(context, "items", "values");
 	frame->keys = weir_option_list(context, "baggage");
 	frame->deadline_ns = exec_option_number(context, "deadline", 0);
@@ -67,11 +74,14 @@ static int set_environment(struct frame *frame)
 	return r ? r : surroundings_set(surroundings, "WEIR_FRAME_OUT", "4");
 }
 
-static int prepare(struct frame *frame, struct weir_context *context)
+int frame_init(struct frame *frame, struct weir_context *context, enum frame_role role)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
-	int r = program_init(&frame->program, context, &why);
+	int r;
 
+	*frame = (struct frame){ .child = CHILD_NULL, .in = -1, .out = -1, .events = -1, .role = role };
+	read_options(frame, context);
+	r = program_init(&frame->program, context, &why);
 	if (r == PROGRAM_E_BAD) {
 		weir_fail(context, "%s", text_get(&why));
 		return WEIR_FAILED;
@@ -81,8 +91,7 @@ static int prepare(struct frame *frame, struct weir_context *context)
 	frame->events = epoll_create1(EPOLL_CLOEXEC);
 	if (frame->events < 0)
 		return error_origin(-errno);
-	r = set_environment(frame);
-	return r ? r : talk_init(&frame->talk, frame->in_flight, (uint32_t)exec_option_number(context, "attempts", 1));
+	return set_environment(frame);
 }
 
 static void watch(struct frame *frame, struct weir_context *context)
@@ -90,18 +99,18 @@ static void watch(struct frame *frame, struct weir_context *context)
 	weir_watch(context, frame->events, POLLIN, frame_wake_ns(frame));
 }
 
-static int frame_open(struct weir_context *context, void **ret_state)
+static int open_as(struct weir_context *context, void **ret_state, enum frame_role role)
 {
 	struct frame *frame = calloc(1, sizeof(*frame));
 	int r;
 
 	if (!frame)
 		return error_origin(-ENOMEM);
-	*frame = (struct frame){ .child = CHILD_NULL, .in = -1, .out = -1, .events = -1 };
-	read_options(frame, context);
-	r = prepare(frame, context);
+	r = frame_init(frame, context, role);
 	if (!r)
-		r = frame_start(frame, context);
+		r = talk_init(&frame->talk, frame->in_flight, (uint32_t)exec_option_number(context, "attempts", 1));
+	if (!r)
+		r = frame_start(frame, context, NULL, 0);
 	if (r) {
 		frame_free(frame);
 		return r;
@@ -109,6 +118,16 @@ static int frame_open(struct weir_context *context, void **ret_state)
 	watch(frame, context);
 	*ret_state = frame;
 	return 0;
+}
+
+static int frame_open(struct weir_context *context, void **ret_state)
+{
+	return open_as(context, ret_state, FRAME_OPERATOR);
+}
+
+static int frame_open_sink(struct weir_context *context, void **ret_state)
+{
+	return open_as(context, ret_state, FRAME_SINK);
 }
 
 /* ---- the pump ---- */
@@ -242,6 +261,14 @@ static void frame_close(struct weir_context *context, void *state)
 
 const struct weir_stage exec_frame_callbacks = {
 	.open = frame_open,
+	.process = frame_process,
+	.produce = frame_produce,
+	.finish = frame_finish_stage,
+	.close = frame_close,
+};
+
+const struct weir_stage exec_frame_sink_callbacks = {
+	.open = frame_open_sink,
 	.process = frame_process,
 	.produce = frame_produce,
 	.finish = frame_finish_stage,

@@ -36,6 +36,7 @@ struct frame {
 	bool finishing; /* no item will come */
 
 	/* from the spec */
+	enum frame_role role;
 	bool values;
 	uint32_t in_flight;
 	uint64_t deadline_ns, grace_ns, answer_within_ns, ready_within_ns, frame_max_bytes;
@@ -73,8 +74,12 @@ static inline uint64_t frame_now_ns(const struct frame *frame)
  * ---- frame_program.c: the program, and bytes in and out. Nothing here blocks but the start of a program, for about a millisecond ----
  */
 
-/* Starts it and says hello. Returns 0; WEIR_FAILED after weir_fail(); -errno. frame_release() is due in each case. */
-int frame_start(struct frame *frame, struct weir_context *context);
+/* What all roles read alike, and the program. Returns 0; WEIR_FAILED after weir_fail(); -errno. frame_deinit() is due in each case. */
+int frame_init(struct frame *frame, struct weir_context *context, enum frame_role role);
+/* frame_release(), and frees what lies in it. */
+void frame_deinit(struct frame *frame);
+/* Starts it and says hello; a source's is told the position, one msgpack value, unless it has no bytes. Returns as frame_init(). */
+int frame_start(struct frame *frame, struct weir_context *context, const void *position, size_t position_bytes);
 /* Ends it if it runs (as child_stop()), and closes what leads to it. */
 void frame_release(struct frame *frame);
 /* What was written for it goes out when this process next has nothing better to do; or now, if it is much. Returns 0 or -errno. */

@@ -7,8 +7,11 @@
  * note for process() to return.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <weir/baggage.h>
 #include <weir/budget.h>
+#include <weir/identity.h>
 #include <weir/log.h>
 #include <weir/scope.h>
 
@@ -61,14 +64,31 @@ static uint64_t left_ns(const struct frame *frame, const struct weir_context *co
 	return frame->deadline_ns && frame->deadline_ns < left ? frame->deadline_ns : left;
 }
 
+/* As text, so that it can be a key in whatever store: run, input, producer, number, in hexadecimal. Returns NULL if there is none. */
+#define IDENTITY_SIZE 96
+static const char *identify(const struct weir_context *context, char text[IDENTITY_SIZE])
+{
+	struct weir_identity who;
+	int n;
+
+	if (weir_identify(context, &who) != WEIR_OK)
+		return NULL;
+	n = snprintf(text, IDENTITY_SIZE, "%" PRIx64 "-%x-%x-%" PRIx64, who.run, who.input, who.producer, who.sequence);
+	if (who.part)
+		snprintf(text + n, IDENTITY_SIZE - (size_t)n, "-%" PRIx64, who.part);
+	return text;
+}
+
 int frame_give(struct frame *frame, struct weir_context *context, struct talk_item *entry, const struct weir_item *item)
 {
+	char identity[IDENTITY_SIZE];
 	struct frame_item message = {
 		.data = item->data,
 		.size_bytes = item->size_bytes,
 		.left_ns = left_ns(frame, context),
 		.scope = weir_scope_id(context),
 		.attempt = entry->n_before + entry->n_attempts,
+		.identity = identify(context, identity),
 		.keys = frame->keys,
 	};
 
@@ -236,7 +256,7 @@ static int hear_of(struct frame *frame, struct weir_context *context, struct fra
 		talk_end(&frame->talk, entry);
 		return 0;
 	}
-	if (message->kind == FRAME_ANSWER)
+	if (message->kind == FRAME_ANSWER || message->kind == FRAME_DONE)
 		return hear_answer(frame, context, entry, message);
 	if (message->kind == FRAME_REFUSE)
 		return hear_refusal(frame, context, entry, message);
@@ -271,7 +291,8 @@ static int hear_next(struct frame *frame, struct weir_context *context)
 	if (r == FRAME_E_MORE)
 		return r;
 	if (r == 0)
-		r = frame_read(at + FRAME_HEAD_BYTES, size_bytes - FRAME_HEAD_BYTES, frame->values, &message, &fault);
+		r = frame_read(at + FRAME_HEAD_BYTES, size_bytes - FRAME_HEAD_BYTES, frame->role, frame->values,
+			       &message, &fault);
 	if (r != 0)
 		return frame_lose(
 			frame, context, FRAME_BLAME_ITEMS,

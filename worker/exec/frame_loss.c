@@ -5,6 +5,7 @@
  *      lost     what it had waits again, before all others      and is sent to the next program, under other ids
  *      blame    frame_talk.c: only an item that was alone is counted, at `attempts` it is given up
  *      start    10 ms later, 20, 40 ... 10 s, until a program answers something
+ *      the end  all is answered: a program that is killed then has lost nothing, and is no failure; one that exits badly is: it says so
  *      failed   three programs in a row that did not get ready; or so many without an answer that no item can be to blame alone
  *
  *      an item        sent      + deadline       + grace
@@ -170,6 +171,23 @@ static int await_exit(struct frame *frame, struct weir_context *context)
 	return 0;
 }
 
+/* At the end of the stream all is answered. What its exit would have said nobody knows; but nothing is lost. */
+static bool is_killed_at_the_end(const struct frame *frame)
+{
+	return frame->finishing && frame->exited && frame->end.signaled;
+}
+
+static int note_killed_at_the_end(struct frame *frame)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+
+	program_end_describe(&frame->end, &text);
+	weir_log(WEIR_LOG_NOTICE, "'%s' was %s at the end, when all items were answered: nothing is lost",
+		 frame->program.title, text_get(&text));
+	frame_release(frame);
+	return 0;
+}
+
 static int lose_ended(struct frame *frame, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
@@ -177,6 +195,8 @@ static int lose_ended(struct frame *frame, struct weir_context *context)
 
 	if (r)
 		return r;
+	if (is_killed_at_the_end(frame))
+		return note_killed_at_the_end(frame);
 	if (!frame->exited) {
 		text_printf(&text, "'%s' has closed its descriptor %d and not ended", frame->program.title,
 			    frame->in < 0 ? CHILD_FRAMES_IN : CHILD_FRAMES_OUT);
@@ -201,6 +221,8 @@ static int judge_exit(struct frame *frame, struct weir_context *context)
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	bool good = program_end_is_ok(&frame->program, &frame->end);
 
+	if (is_killed_at_the_end(frame))
+		return note_killed_at_the_end(frame);
 	frame_release(frame);
 	frame->start_ns = clock_now_ns();
 	if (good)
@@ -365,7 +387,7 @@ int frame_check_time(struct frame *frame, struct weir_context *context)
 {
 	switch (frame->phase) {
 	case FRAME_DOWN:
-		return clock_now_ns() < frame->start_ns ? 0 : frame_start(frame, context);
+		return clock_now_ns() < frame->start_ns ? 0 : frame_start(frame, context, NULL, 0);
 	case FRAME_STARTING:
 		return check_ready(frame, context);
 	case FRAME_LEAVING:

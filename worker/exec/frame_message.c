@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <msgpack/pack.h>
+#include <stdio.h>
 #include <string.h>
 #include <weir/baggage.h>
 
@@ -20,14 +21,26 @@
 
 #define HEAD_AND_FIELDS_BYTES 1024u /* more than a message takes beside names, data and baggage */
 
-static const char *const names[FRAME_KINDS] = {
-#define FRAME_IN(id_, name_, fields_, summary_) name_,
+enum { TAKERS = 1, GIVERS = 2, EACH = TAKERS | GIVERS };
+
+static const struct {
+	const char *name;
+	uint8_t who;
+} kinds[FRAME_KINDS] = {
+#define FRAME_IN(id_, who_, name_, fields_, summary_) { name_, who_ },
 #include "worker/exec/frame_messages.def"
 };
 
+const char *frame_role_name(enum frame_role role)
+{
+	static const char *const names[] = { "operator", "sink", "source" };
+
+	return names[role];
+}
+
 const char *frame_kind_name(enum frame_kind kind)
 {
-	return names[kind];
+	return kinds[kind].name;
 }
 
 /* ---- writing ---- */
@@ -89,20 +102,26 @@ static int end(struct writer *writer)
 int frame_write_hello(struct buffer *to, const struct frame_hello *hello)
 {
 	struct writer writer;
-	int r = begin(&writer, to, "hello", 2, strlen(hello->stage));
+	int r = begin(&writer, to, "hello", 2, strlen(hello->stage) + hello->position_bytes);
 
 	if (r)
 		return r;
 	msgpack_pack_uint32(&writer.packer, FRAME_VERSION);
-	msgpack_pack_map(&writer.packer, 6);
+	msgpack_pack_map(&writer.packer, 7 + (hello->position_bytes != 0));
 	pack_text(&writer, "stage");
 	pack_text(&writer, hello->stage);
+	pack_text(&writer, "role");
+	pack_text(&writer, frame_role_name(hello->role));
 	pack_pair(&writer, "worker", hello->worker);
 	pack_pair(&writer, "at_once", hello->at_once);
 	pack_text(&writer, "items");
 	pack_text(&writer, hello->values ? "values" : "bytes");
 	pack_pair(&writer, "frame_max", hello->size_max_bytes);
 	pack_pair(&writer, "output_max", hello->output_max_bytes);
+	if (hello->position_bytes) {
+		pack_text(&writer, "position");
+		append(to, hello->position, hello->position_bytes);
+	}
 	return end(&writer);
 }
 
@@ -147,12 +166,16 @@ int frame_write_item(struct buffer *to, const struct weir_context *context, cons
 		append(to, item->data, item->size_bytes);
 	else
 		msgpack_pack_bin_with_body(&writer.packer, item->data, item->size_bytes);
-	msgpack_pack_map(&writer.packer,
-			 (size_t)has_deadline + (item->attempt != 0) + (item->scope != 0) + (n_pairs != 0));
+	msgpack_pack_map(&writer.packer, (size_t)has_deadline + (item->attempt != 0) + (item->identity != NULL) +
+						 (item->scope != 0) + (n_pairs != 0));
 	if (has_deadline)
 		pack_pair(&writer, "left_ns", item->left_ns);
 	if (item->attempt)
 		pack_pair(&writer, "attempt", item->attempt);
+	if (item->identity) {
+		pack_text(&writer, "identity");
+		pack_text(&writer, item->identity);
+	}
 	if (item->scope)
 		pack_pair(&writer, "scope", item->scope);
 	if (n_pairs)
@@ -172,12 +195,59 @@ int frame_write_cancel(struct buffer *to, uint64_t id, enum weir_cause cause)
 	return end(&writer);
 }
 
-int frame_write_end(struct buffer *to)
+int frame_write_cancel_all(struct buffer *to, enum weir_cause cause)
 {
 	struct writer writer;
-	int r = begin(&writer, to, "end", 0, 0);
+	int r = begin(&writer, to, "cancel", 2, 0);
+
+	if (r)
+		return r;
+	msgpack_pack_nil(&writer.packer);
+	pack_text(&writer, weir_cause_name(cause));
+	return end(&writer);
+}
+
+static int write_name(struct buffer *to, const char *name)
+{
+	struct writer writer;
+	int r = begin(&writer, to, name, 0, 0);
 
 	return r ? r : end(&writer);
+}
+
+int frame_write_end(struct buffer *to)
+{
+	return write_name(to, "end");
+}
+
+int frame_write_drain(struct buffer *to, bool drains)
+{
+	return write_name(to, drains ? "drain" : "resume");
+}
+
+int frame_write_accepted(struct buffer *to, const uint64_t *ids, uint32_t n)
+{
+	struct writer writer;
+	int r = begin(&writer, to, "accepted", 1, (size_t)n * (1 + sizeof(*ids)));
+
+	if (r)
+		return r;
+	msgpack_pack_array(&writer.packer, n);
+	for (uint32_t i = 0; i < n; i++)
+		msgpack_pack_uint64(&writer.packer, ids[i]);
+	return end(&writer);
+}
+
+int frame_write_refused(struct buffer *to, uint64_t id, const char *reason)
+{
+	struct writer writer;
+	int r = begin(&writer, to, "refused", 2, strlen(reason));
+
+	if (r)
+		return r;
+	msgpack_pack_uint64(&writer.packer, id);
+	pack_text(&writer, reason);
+	return end(&writer);
 }
 
 /* ---- reading ---- */
@@ -215,45 +285,55 @@ static int take(struct value_reader *reader, enum value_type type, struct value 
 	return value_next(reader, ret) == 0 && ret->type == type ? 0 : FRAME_E_BAD;
 }
 
-static int read_kind(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+static int read_kind(struct value_reader *reader, enum frame_role role, struct frame_message *message,
+		     struct record_fault *fault)
 {
+	uint8_t who = role == FRAME_SOURCE ? GIVERS : TAKERS, of_whom = 0;
 	struct value name;
 
 	if (take(reader, VALUE_STRING, &name) != 0)
 		return bad(fault, "a message begins with its name, a string");
-	for (unsigned i = 0; i < FRAME_KINDS; i++)
-		if (name.n == strlen(names[i]) && !memcmp(name.data, names[i], name.n)) {
+	for (unsigned i = 0; i < FRAME_KINDS; i++) {
+		if (name.n != strlen(kinds[i].name) || memcmp(name.data, kinds[i].name, name.n) != 0)
+			continue;
+		of_whom |= kinds[i].who;
+		if (kinds[i].who & who) {
 			message->kind = (enum frame_kind)i;
 			return 0;
 		}
-	record_fault(fault, "a message '%.*s', which is none that a program sends", name.n < 20 ? (int)name.n : 20,
-		     text_is_utf8(name.data, name.n) ? name.data : "?");
+	}
+	record_fault(fault, "a message '%.*s', which is none that %s sends", name.n < 20 ? (int)name.n : 20,
+		     text_is_utf8(name.data, name.n) ? name.data : "?",
+		     !of_whom             ? "a program" :
+		     role == FRAME_SOURCE ? "a source" :
+		     role == FRAME_SINK   ? "a sink" :
+					    "an operator");
 	return FRAME_E_BAD;
 }
 
-/* One output: stays where it is. */
-static int check_output(struct value_reader *reader, bool values, uint32_t number, struct record_fault *fault)
+/* One output, or an item's data (number 0): stays where it is. */
+static int check_data(struct value_reader *reader, bool values, uint32_t number, struct record_fault *fault)
 {
 	const unsigned char *from = reader->next;
+	char what[40] = "the data of an item";
 	struct record_fault inner;
 	struct value value;
 
+	if (number)
+		snprintf(what, sizeof(what), "output %u of an answer", number);
 	if (value_skip(reader) != 0) {
-		record_fault(fault, "output %u of an answer is cut off, or no msgpack", number);
+		record_fault(fault, "%s is cut off, or no msgpack", what);
 		return FRAME_E_BAD;
 	}
 	if (values && msgpack_format_check(from, (size_t)(reader->next - from), &inner) != 0) {
-		record_fault(fault, "output %u of an answer: %.100s", number, inner.why);
+		record_fault(fault, "%s: %.100s", what, inner.why);
 		return FRAME_E_BAD;
 	}
 	if (!values) {
 		struct value_reader again = { from, reader->next };
 
 		if (value_next(&again, &value) != 0 || (value.type != VALUE_BINARY && value.type != VALUE_STRING)) {
-			record_fault(
-				fault,
-				"output %u of an answer is neither bytes nor a string, and the stage has items: bytes",
-				number);
+			record_fault(fault, "%s is neither bytes nor a string, and the stage has items: bytes", what);
 			return FRAME_E_BAD;
 		}
 	}
@@ -270,7 +350,7 @@ static int read_outputs(struct value_reader *reader, bool values, struct frame_m
 	message->n_outputs = outputs.n;
 	message->outputs = reader->next;
 	for (uint32_t i = 1; i <= outputs.n; i++) {
-		int r = check_output(reader, values, i, fault);
+		int r = check_data(reader, values, i, fault);
 
 		if (r)
 			return r;
@@ -290,24 +370,66 @@ static int read_text(struct value_reader *reader, struct frame_message *message,
 	return 0;
 }
 
+static int read_position(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
+	static const char key[] = "position";
+	struct value map, name;
+
+	if (take(reader, VALUE_MAP, &map) != 0)
+		return bad(fault, "an item has a map behind its data, or nothing");
+	for (uint32_t i = 0; i < map.n; i++) {
+		const unsigned char *value;
+
+		if (take(reader, VALUE_STRING, &name) != 0)
+			return bad(fault, "the map behind an item's data has strings as its keys");
+		value = reader->next;
+		if (value_skip(reader) != 0)
+			return bad(fault, "the map behind an item's data is cut off, or no msgpack");
+		if (name.n != sizeof(key) - 1 || memcmp(name.data, key, name.n) != 0)
+			continue;
+		message->position = value;
+		message->position_bytes = (size_t)(reader->next - value);
+	}
+	return 0;
+}
+
+/* Returns as read_fields(): n of them stand behind the id. */
+static int read_given(struct value_reader *reader, uint32_t n, bool values, struct frame_message *message,
+		      struct record_fault *fault)
+{
+	const unsigned char *from = reader->next;
+	int r = check_data(reader, values, 0, fault);
+
+	if (r)
+		return -r;
+	message->outputs = from;
+	message->end = reader->next;
+	frame_next_output(message, values, &message->data, &message->data_bytes);
+	if (n == 1)
+		return 2;
+	return read_position(reader, message, fault) ? -FRAME_E_BAD : 3;
+}
+
 /* Returns how many fields it has taken, FRAME_E_* below 0. */
 static int read_fields(struct value_reader *reader, uint32_t n, bool values, struct frame_message *message,
 		       struct record_fault *fault)
 {
 	struct value number;
 
-	if (message->kind == FRAME_BYE)
+	if (message->kind == FRAME_BYE || message->kind == FRAME_OVER)
 		return 0;
 	if (!n || take(reader, VALUE_UNSIGNED, &number) != 0)
 		return -bad(fault, message->kind == FRAME_READY ? "ready has the version behind its name, a number" :
 								  "an id stands behind the name, a number");
 	message->id = message->version = number.number;
-	if (message->kind == FRAME_CANCELLED || (message->kind == FRAME_READY && n == 1))
+	if (message->kind == FRAME_CANCELLED || message->kind == FRAME_DONE || (message->kind == FRAME_READY && n == 1))
 		return 1;
 	if (n == 1)
 		return -bad(fault, "a field is missing behind the id");
 	if (message->kind == FRAME_ANSWER)
 		return read_outputs(reader, values, message, fault) ? -FRAME_E_BAD : 2;
+	if (message->kind == FRAME_GIVEN)
+		return read_given(reader, n - 1, values, message, fault);
 	if (message->kind != FRAME_READY)
 		return read_text(reader, message, fault) ? -FRAME_E_BAD : 2;
 	if (take(reader, VALUE_UNSIGNED, &number) != 0 || !number.number)
@@ -316,7 +438,8 @@ static int read_fields(struct value_reader *reader, uint32_t n, bool values, str
 	return 2;
 }
 
-int frame_read(const void *body, size_t size_bytes, bool values, struct frame_message *ret, struct record_fault *fault)
+int frame_read(const void *body, size_t size_bytes, enum frame_role role, bool values, struct frame_message *ret,
+	       struct record_fault *fault)
 {
 	struct frame_message message = { 0 };
 	struct value_reader reader;
@@ -326,7 +449,7 @@ int frame_read(const void *body, size_t size_bytes, bool values, struct frame_me
 	value_reader_init(&reader, body, size_bytes);
 	if (take(&reader, VALUE_ARRAY, &array) != 0 || !array.n)
 		return bad(fault, "a message is an array that begins with its name");
-	r = read_kind(&reader, &message, fault);
+	r = read_kind(&reader, role, &message, fault);
 	if (r)
 		return r;
 	n = read_fields(&reader, array.n - 1, values, &message, fault);

@@ -40,15 +40,18 @@ static int open_pipe(int *ret_ours, int *ret_theirs, bool we_write)
 	return fcntl(*ret_ours, F_SETFL, O_NONBLOCK) ? error_origin(-errno) : 0;
 }
 
-static int say_hello(struct frame *frame, struct weir_context *context)
+static int say_hello(struct frame *frame, struct weir_context *context, const void *position, size_t position_bytes)
 {
 	const struct frame_hello hello = {
 		.stage = weir_stage_name(context),
+		.role = frame->role,
 		.worker = weir_worker_index(context),
 		.at_once = frame->in_flight,
 		.values = frame->values,
 		.size_max_bytes = frame->frame_max_bytes,
 		.output_max_bytes = weir_outputs(context) ? weir_item_size_max(context) : 0,
+		.position = position,
+		.position_bytes = position_bytes,
 	};
 	int r = frame_write_hello(&frame->to, &hello);
 
@@ -64,7 +67,7 @@ static int watch_all(struct frame *frame)
 	return r ? r : watch(frame, EPOLL_CTL_ADD, frame->child.pidfd, EPOLLIN);
 }
 
-int frame_start(struct frame *frame, struct weir_context *context)
+int frame_start(struct frame *frame, struct weir_context *context, const void *position, size_t position_bytes)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	_cleanup_(close) int child_in = -1, child_out = -1;
@@ -88,7 +91,7 @@ int frame_start(struct frame *frame, struct weir_context *context)
 	frame->phase = FRAME_STARTING;
 	frame->until_ns = clock_now_ns() + frame->ready_within_ns;
 	frame->exited = false;
-	return say_hello(frame, context);
+	return say_hello(frame, context, position, position_bytes);
 }
 
 static void empty(struct buffer *buffer, size_t *head)

@@ -45,7 +45,7 @@ static void begin(struct run *run)
 	static char name[] = "read";
 	struct segment_geometry geometry;
 
-	*run = (struct run){ .stage = { .name = name, .keeps = true },
+	*run = (struct run){ .stage = { .name = name, .keeps = true, .n_spools = 1 },
 			     .plan = { .n_slots = 1 },
 			     .supervisor = { .callbacks.log = log_to_us } };
 	run->seat.supervisor = &run->supervisor;
@@ -74,7 +74,8 @@ static void stand_at(struct run *run, const char *cursor, const char *spool)
 		   (off_t)offsetof(struct cursor, stage);
 
 	assert_int_equal(pwrite(run->seat.segment_fd, cursor, strlen(cursor) + 1, at), strlen(cursor) + 1);
-	assert_int_equal(pwrite(run->seat.spool_fds[0], spool, strlen(spool), 0), strlen(spool));
+	if (*spool)
+		assert_int_equal(pwrite(run->seat.spool_fds[0], spool, strlen(spool), 0), strlen(spool));
 }
 
 static void assert_stands_at(struct run *run, const char *cursor, const char *spool)
@@ -211,6 +212,33 @@ static void test_no_place(void **state)
 	assert_int_equal(access(file, F_OK), -1); /* and nothing half done is left */
 }
 
+/* A stage without a spool has a cursor all the same; one that comes after a stage of its name that had one gets the cursor alone. */
+static void test_without_a_spool(void **state)
+{
+	struct run run;
+	int spool;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		if (i)
+			leave("here", "and these files", NULL);
+		begin(&run);
+		spool = run.seat.spool_fds[0];
+		run.seat.spool_fds[0] = -1;
+		run.stage.n_spools = 0;
+		if (!i) {
+			stand_at(&run, "here", "");
+			supervisor_save_positions(&run.supervisor);
+			stand_at(&run, "there", "");
+		}
+		assert_int_equal(positions_load(&run.supervisor), 0);
+		assert_string_equal((const char *)run.seat.segment.cursors[0].stage, "here");
+		assert_string_equal(said, "");
+		run.seat.spool_fds[0] = spool;
+		end(&run);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_all_has_arrived, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_place, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_a_spool, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
