@@ -4,6 +4,7 @@
 # with an item in hand says which one it is about, in each form of the log.
 errand=$WEIR_BUILD/tests/plugins/errand.so
 n=$(rounds 100000 400000)
+kills=$(rounds 15 100)
 
 # Every third brings nothing along. Each stamped one becomes '?', goes through two programs, and tells at the end what it has brought.
 awk -v n="$n" 'BEGIN { for (i = 1; i <= n; i++) print i % 3 ? "@" i " t-" i : "plain " i }' >lines
@@ -13,27 +14,31 @@ pipeline: baggage
 drain: 100s
 restart: {intensity: 1000, backoff: 1ms, backoff_max: 10ms}
 stages:
-  - {name: read, source: file, path: lines}
+  - {name: read, source: file, path: now, follow: true}
   - {name: stamp, plugin: $errand, say: '?', lane: 64KiB}
   - {name: one, exec: [cat], mode: line, lane: 64KiB}
   - {name: two, exec: 'while read -r line; do echo "\$line"; done', mode: line, lane: 64KiB}
   - {name: tell, plugin: $errand, lane: 64KiB}
   - {name: write, sink: file, path: out}
 YAML
-(
-	weir run --json baggage.yaml >baggage.json 2>&1
-	code=$?
-	touch ended
-	exit "$code"
-) &
+: >now
+weir run --json baggage.yaml >baggage.json 2>&1 &
 run=$!
 wait_until 60 running baggage
-kill_randomly baggage 20 "$(rounds 15 100)" >kills
+# A part of the lines, and somebody is killed over it.
+split -n "l/$kills" lines part.
+for part in part.*; do
+	cat "$part" >>now
+	pause_up_to 40
+	kill_randomly baggage 1 1 >/dev/null
+done
+arrived() { [ "$(cat out 2>/dev/null | wc -l)" -ge "$n" ]; }
+wait_until 120 arrived
+assert_exit 0 weir drain baggage
 wait "$run"
 assert_eq $? 0 "exit code; $(tail -n 3 baggage.json)"
-assert_file_equal out expected "what came with what, after $(cat kills) kills"
-
-[ "$(cat kills)" -ge 3 ] || fail "only $(cat kills) kills: the run is too short to mean anything"
+assert_file_equal out expected "what came with what, after $kills kills"
+[ "$(restarts baggage.json)" -ge $((kills / 2)) ] || fail "only $(restarts baggage.json) of $kills kills hit a worker"
 
 # A cancelled scope holds behind a program, too: what its lines become is stepped over.
 cat >held.yaml <<YAML
