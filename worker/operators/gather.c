@@ -287,6 +287,19 @@ static int make_room(struct gather *gather, struct weir_context *context)
 	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
 }
 
+/*
+ * A dead letter's mark may be of another boot: its time is over. One of this boot is often ahead of the turn, which looks at the clock once
+ * and may last, but never of the clock itself. To take such a one for the other ends its join early, and what comes in time
+ * begins another.
+ */
+static uint64_t due_of(const struct gather *gather, const struct weir_item *item, const struct mark *mark,
+		       uint64_t now_ns)
+{
+	uint64_t since_ns = gather->since_source ? item->accepted_ns : mark->stamp_ns;
+
+	return since_ns > now_ns && since_ns > clock_now_ns() ? now_ns : since_ns + gather->within_ns;
+}
+
 static int begin(struct gather *gather, struct weir_context *context, const struct weir_item *item,
 		 const struct mark *mark)
 {
@@ -294,10 +307,7 @@ static int begin(struct gather *gather, struct weir_context *context, const stru
 	struct join fresh = { .accepted_ns = item->accepted_ns };
 	int r;
 
-	fresh.due_ns = (gather->since_source ? item->accepted_ns : mark->stamp_ns) + gather->within_ns;
-	/* A dead letter's mark may be of another boot. (One of this boot may be a little ahead: the turn looks at the clock once.) */
-	if (fresh.due_ns > now_ns + 2 * gather->within_ns)
-		fresh.due_ns = now_ns;
+	fresh.due_ns = due_of(gather, item, mark, now_ns);
 	if (fresh.due_ns <= now_ns && !(gather->direct >> item->input & 1))
 		return pass_late(gather, context, item, "came when the time was over");
 	r = make_room(gather, context);

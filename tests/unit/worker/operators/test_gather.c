@@ -16,7 +16,7 @@
 #include "worker/operators/mark.h"
 
 #define WITHIN_NS (100 * NS_PER_MS)
-#define START_NS (1000 * NS_PER_S)
+#define START_NS NS_PER_S /* less than any machine has been up for */
 
 static void begin(struct fake_host *host, const char *partial, const char *late, int64_t n_open)
 {
@@ -249,6 +249,16 @@ static void test_other_times(void **state)
 	assert_int_equal(fake_host_items(&host), 1);
 	pass_time(&host, 1);
 	assert_int_equal(fake_host_items(&host), 2);
+	/* Nor if the turn has lasted for many times what the answers have: whoever is in time still finds the others. */
+	set_mark(&host, 5, host.now_ns + 10 * WITHIN_NS);
+	assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
+	pass_time(&host, 10 * WITHIN_NS / NS_PER_MS);
+	assert_int_equal(fake_host_items(&host), 2);
+	host.input = 1;
+	assert_int_equal(fake_host_process_item(&host, "y", 1), WEIR_HELD);
+	pass_time(&host, WITHIN_NS / NS_PER_MS);
+	assert_int_equal(fake_host_items(&host), 3);
+	assert_true(fake_host_item_is(&host, 2, "{\"answers\":{\"split\":\"x\",\"a\":\"y\"},\"missing\":[\"b\"]}"));
 	fake_host_deinit(&host);
 }
 
