@@ -91,7 +91,7 @@ for kind in ok loop ok gigabyte deep ok repeat nested endless ok; do echo "{\"k\
 assert_exit 3 timeout 120 weir run --json poison.yaml
 assert_eq "$(tr '\n' ' ' <good)" "1 3 6 10 " "what stands beside poison"
 assert_eq "$(final stderr delivered) $(final stderr rejected) $(final stderr dead_lettered) $(final stderr balanced)" "4 6 0 true" "poison: ledger"
-[ "$(restarts stderr)" -le 3 ] || fail "$(restarts stderr) workers for three items that need one each at most"
+[ "$(restarts stderr)" -le 6 ] || fail "$(restarts stderr) workers for six items that need one each at most"
 weir dlq export poison >letters
 assert_eq "$(grep -c -e 'the expression was still at work when the stage.s deadline was over' -e 'took more memory than memory: 64.0 MiB allows' -e 'made its worker crash' \
 	-e 'does not fit a lane' letters)" 6 "reasons: $(grep -o '"reason":"[^"]*"' letters)"

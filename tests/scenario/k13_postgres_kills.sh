@@ -60,6 +60,7 @@ killed() {
 	spec "$2" "$3" >spec.yaml
 	weir run --json --progress=never spec.yaml 2>log &
 	pipeline=$!
+	wait_until 60 running rows # a start without its server fails
 	kill_sinks &
 	killer=$!
 	while [ "$n" -lt "$crashes" ]; do
