@@ -108,7 +108,7 @@ cat >branch.yaml <<YAML
 pipeline: branch
 drain: 60s
 stages:
-  - {name: make, source: generate, count: 400, text: "{n}"}
+  - {name: make, source: generate, count: 40000, text: "{n}"}
   - {name: effect, plugin: $plugins/effect.so, trace: branch.trace, pause: 5ms, workers: 3, balance: round-robin, on_failure: drop_branch, restart: {type: temporary}}
   - {name: write, sink: discard}
 YAML
