@@ -89,6 +89,14 @@ int frame_push(struct frame *frame);
 /* Reads what there is. Returns 0: something; FRAME_PULL_NOTHING; FRAME_PULL_END: the program has closed its end; -errno. */
 enum { FRAME_PULL_NOTHING = 102, FRAME_PULL_END };
 int frame_pull(struct frame *frame);
+/*
+ * The message that has been pulled and not yet heard, good until the next pull; whoever hears it moves from_head behind its *ret_size_bytes.
+ * Returns 0; FRAME_E_MORE: no whole one lies there; what frame_find() and frame_read() return, and why.
+ */
+int frame_take(struct frame *frame, struct frame_message *ret_message, size_t *ret_size_bytes,
+	       struct record_fault *fault);
+/* Whoever closes a pipe is about to end, mostly: waits a second. Returns 0: it has, or does not; WEIR_CANCELLED, -errno. */
+int frame_await_exit(struct frame *frame, struct weir_context *context);
 static inline size_t frame_unwritten(const struct frame *frame)
 {
 	return frame->to.length - frame->to_head;

@@ -282,17 +282,13 @@ static int hear(struct frame *frame, struct weir_context *context, struct frame_
 /* Returns 0; FRAME_E_MORE: no whole frame lies there; what hear() returns. */
 static int hear_next(struct frame *frame, struct weir_context *context)
 {
-	const char *at = frame->from.data + frame->from_head;
 	struct frame_message message;
 	struct record_fault fault;
 	size_t size_bytes;
-	int r = frame_find(at, frame->from.length - frame->from_head, frame->frame_max_bytes, &size_bytes, &fault);
+	int r = frame_take(frame, &message, &size_bytes, &fault);
 
 	if (r == FRAME_E_MORE)
 		return r;
-	if (r == 0)
-		r = frame_read(at + FRAME_HEAD_BYTES, size_bytes - FRAME_HEAD_BYTES, frame->role, frame->values,
-			       &message, &fault);
 	if (r != 0)
 		return frame_lose(
 			frame, context, FRAME_BLAME_ITEMS,

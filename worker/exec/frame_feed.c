@@ -237,17 +237,13 @@ static int hear(struct feed *feed, struct weir_context *context, const struct fr
 static int hear_next(struct feed *feed, struct weir_context *context)
 {
 	struct frame *frame = &feed->frame;
-	const char *at = frame->from.data + frame->from_head;
 	struct frame_message message;
 	struct record_fault fault;
 	size_t size_bytes;
-	int r = frame_find(at, frame->from.length - frame->from_head, frame->frame_max_bytes, &size_bytes, &fault);
+	int r = frame_take(frame, &message, &size_bytes, &fault);
 
 	if (r == FRAME_E_MORE)
 		return r;
-	if (r == 0)
-		r = frame_read(at + FRAME_HEAD_BYTES, size_bytes - FRAME_HEAD_BYTES, FRAME_SOURCE, frame->values,
-			       &message, &fault);
 	if (r != 0)
 		return feed_lose(
 			feed, context,

@@ -22,7 +22,6 @@
 #define LOSSES_MAX 10u
 #define BACKOFF_NS (10 * NS_PER_MS)
 #define BACKOFF_DOUBLED_MAX 10u
-#define EXIT_PATIENCE_NS NS_PER_S
 
 /* What the program was given to say is over; and what it was to be told is committed all the same. */
 static void release(struct feed *feed)
@@ -67,27 +66,11 @@ int feed_lose(struct feed *feed, struct weir_context *context, const char *why, 
 
 /* ---- ends ---- */
 
-/* Whoever closes a pipe is about to end, mostly. Returns 0: it has, or does not; WEIR_CANCELLED, -errno. */
-static int await_exit(struct frame *frame, struct weir_context *context)
-{
-	struct pollfd fd = { .fd = frame->child.pidfd, .events = POLLIN };
-	int r = 0;
-
-	if (frame->exited)
-		return 0;
-	r = weir_wait(context, &fd, 1, clock_now_ns() + EXIT_PATIENCE_NS);
-	if (r != WEIR_OK)
-		return r == WEIR_EXPIRED ? 0 : r;
-	child_finish(&frame->child, &frame->end);
-	frame->exited = true;
-	return 0;
-}
-
 static int lose_ended(struct feed *feed, struct weir_context *context)
 {
 	struct frame *frame = &feed->frame;
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
-	int r = await_exit(frame, context);
+	int r = frame_await_exit(frame, context);
 
 	if (r)
 		return r;

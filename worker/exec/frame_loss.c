@@ -25,7 +25,6 @@
 #define LOSSES_MAX 10u
 #define BACKOFF_NS (10 * NS_PER_MS)
 #define BACKOFF_DOUBLED_MAX 10u
-#define EXIT_PATIENCE_NS NS_PER_S
 #define SCOPE_LOOK_NS (100 * NS_PER_MS) /* as long a cancelled item may go unnoticed while nothing else happens */
 
 /* ---- giving up ---- */
@@ -155,22 +154,6 @@ int frame_lose(struct frame *frame, struct weir_context *context, enum frame_bla
 
 /* ---- ends ---- */
 
-/* Whoever closes a pipe is about to end, mostly. Returns 0: it has, or does not; WEIR_CANCELLED, -errno. */
-static int await_exit(struct frame *frame, struct weir_context *context)
-{
-	struct pollfd fd = { .fd = frame->child.pidfd, .events = POLLIN };
-	int r = 0;
-
-	if (frame->exited)
-		return 0;
-	r = weir_wait(context, &fd, 1, clock_now_ns() + EXIT_PATIENCE_NS);
-	if (r != WEIR_OK)
-		return r == WEIR_EXPIRED ? 0 : r;
-	child_finish(&frame->child, &frame->end);
-	frame->exited = true;
-	return 0;
-}
-
 /* At the end of the stream all is answered. What its exit would have said nobody knows; but nothing is lost. */
 static bool is_killed_at_the_end(const struct frame *frame)
 {
@@ -191,7 +174,7 @@ static int note_killed_at_the_end(struct frame *frame)
 static int lose_ended(struct frame *frame, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
-	int r = await_exit(frame, context);
+	int r = frame_await_exit(frame, context);
 
 	if (r)
 		return r;

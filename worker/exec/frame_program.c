@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "worker/exec/frame.h"
+
+#define EXIT_PATIENCE_NS NS_PER_S
 
 #define READ_BYTES ((size_t)64 * 1024)
 #define PUSH_BYTES ((size_t)16 * 1024)
@@ -192,5 +195,32 @@ int frame_look(struct frame *frame)
 			frame->in = fd_close(frame->in);
 		}
 	}
+	return 0;
+}
+
+int frame_take(struct frame *frame, struct frame_message *ret_message, size_t *ret_size_bytes,
+	       struct record_fault *fault)
+{
+	const char *at = frame->from.data + frame->from_head;
+	int r = frame_find(at, frame->from.length - frame->from_head, frame->frame_max_bytes, ret_size_bytes, fault);
+
+	if (r == 0)
+		r = frame_read(at + FRAME_HEAD_BYTES, *ret_size_bytes - FRAME_HEAD_BYTES, frame->role, frame->values,
+			       ret_message, fault);
+	return r;
+}
+
+int frame_await_exit(struct frame *frame, struct weir_context *context)
+{
+	struct pollfd fd = { .fd = frame->child.pidfd, .events = POLLIN };
+	int r;
+
+	if (frame->exited)
+		return 0;
+	r = weir_wait(context, &fd, 1, clock_now_ns() + EXIT_PATIENCE_NS);
+	if (r != WEIR_OK)
+		return r == WEIR_EXPIRED ? 0 : r;
+	child_finish(&frame->child, &frame->end);
+	frame->exited = true;
 	return 0;
 }
