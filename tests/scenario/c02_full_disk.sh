@@ -15,7 +15,7 @@ stages:
   - {name: count, source: generate, count: $1, text: '{n}', rate: 1k}
   - {name: idle, source: generate, text: tick, rate: 1}
   - {name: pass, from: [count, idle], plugin: $WEIR_BUILD/tests/plugins/again.so}
-  - {name: write, from: count, sink: file, path: disk/out, dead_letter: {attempts: 1000}} # killed at random while it waits for room with one in hand
+  - {name: write, from: count, sink: file, path: disk/out, dead_letter: {attempts: 100}} # killed at random while it waits for room with one in hand
   - {name: drop, from: pass, sink: discard}
 YAML
 # wait_for COMMAND...: until it succeeds; after a minute the test has failed

@@ -90,7 +90,7 @@ int frame_push(struct frame *frame);
 enum { FRAME_PULL_NOTHING = 102, FRAME_PULL_END };
 int frame_pull(struct frame *frame);
 /*
- * The message that has been pulled and not yet heard, good until the next pull; whoever hears it moves from_head behind its *ret_size_bytes.
+ * The message that has been pulled and not yet heard, good until the next pull; whoever hears it moves from_head by *ret_size_bytes.
  * Returns 0; FRAME_E_MORE: no whole one lies there; what frame_find() and frame_read() return, and why.
  */
 int frame_take(struct frame *frame, struct frame_message *ret_message, size_t *ret_size_bytes,
