@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hash.h"
 #include "common/base/must.h"
 
 #define MORE_BYTES_MAX 11u /* of +N */
@@ -165,12 +166,9 @@ void http_batch_list(const struct http_batch *batch, struct text *list)
 static uint64_t hash(const struct http_batch *batch)
 {
 	_cleanup_(text_deinit) struct text list = TEXT_NULL;
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
 
 	http_batch_list(batch, &list);
-	for (size_t i = 0; i < list.length; i++)
-		h = (h ^ (unsigned char)list.data[i]) * UINT64_C(1099511628211);
-	return h;
+	return hash_bytes(0, list.data, list.length);
 }
 
 void http_batch_key(const struct http_batch *batch, const char *prefix, struct text *key)

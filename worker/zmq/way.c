@@ -17,16 +17,13 @@
 #include <weir/identity.h>
 
 #include "common/base/error.h"
+#include "common/base/hash.h"
 
 #define QUEUE 1000 /* a sink waits for what it has sent in a turn */
 
 uint64_t way_hash(const char *stage)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-	for (; *stage; stage++)
-		hash = (hash ^ (unsigned char)*stage) * UINT64_C(0x100000001b3);
-	return hash;
+	return hash_bytes(0, stage, strlen(stage));
 }
 
 /* Seven bytes, which the folder's path has room for: six for the stage, in capitals and digits, and one for the worker. */
