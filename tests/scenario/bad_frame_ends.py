@@ -9,38 +9,18 @@ A sink adds the data of its items, a line each, to the file sink-NAME when it is
 import fcntl
 import os
 import signal
-import struct
 import sys
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import weir  # noqa: E402
+from raw_frames import IN, OUT, hear, say  # noqa: E402
 
-IN, OUT = int(os.environ["WEIR_FRAME_IN"]), int(os.environ["WEIR_FRAME_OUT"])
 AT_ONCE = 8
 GIVEN = 20  # by a source, before it misbehaves
 F_SETPIPE_SZ = 1031
 LONG_ID = 1 << 60  # of nine bytes
-
-
-def say(*message):
-    body = weir.pack(list(message))
-    os.write(OUT, struct.pack(">I", len(body)) + body)
-
-
-def exactly(n):
-    data = b""
-    while len(data) < n:
-        more = os.read(IN, n - len(data))
-        if not more:
-            raise SystemExit(0)
-        data += more
-    return data
-
-
-def hear():
-    return weir.unpack(exactly(struct.unpack(">I", exactly(4))[0]))
 
 
 # ---- sinks ----
