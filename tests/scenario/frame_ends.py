@@ -3,7 +3,7 @@
 
     frame_ends.py PYTHON_FOLDER sink FILE [batch=N] [refuse=TEXT] [fail=TEXT] [slow=SECONDS] [end=kill|exit]
 
-A sink adds a line "IDENTITY ATTEMPT DATA" to the file for each item, and each batch in one write.
+A sink adds a line "IDENTITY ATTEMPT DATA PID" to the file for each item, and each batch in one write.
 
     frame_ends.py PYTHON_FOLDER source FILE [count=N] [lost=yes] [values=yes] [large=N] [pad=BYTES] [rest=SECONDS] [end=kill|exit] [forever=yes]
 
@@ -33,7 +33,7 @@ def sink(path):
     def store(items):
         for item in items:
             judge(item)
-        os.write(out, b"".join(b"%s %d %s\n" % (item.identity.encode(), item.attempt, item.data) for item in items))
+        os.write(out, b"".join(b"%s %d %s %d\n" % (item.identity.encode(), item.attempt, item.data, os.getpid()) for item in items))
         time.sleep(float(options.get("slow") or 0))  # stored, and not answered
 
     batch = int(options.get("batch") or 0)
