@@ -199,6 +199,11 @@ static uint32_t host_in_flight(const struct weir_context *context)
 	return in_flight_capacity(worker_of(context));
 }
 
+static bool host_has_all(struct weir_context *context)
+{
+	return in_flight_has_all(worker_of(context));
+}
+
 static uint64_t host_defer(struct weir_context *context)
 {
 	return in_flight_defer(worker_of(context));
@@ -312,6 +317,7 @@ const struct weir_host worker_host = {
 	.produce_next = host_produce_next,
 	.postpone = host_postpone,
 	.in_flight = host_in_flight,
+	.has_all = host_has_all,
 	.defer = host_defer,
 	.resume = host_resume,
 	.complete = host_complete,

@@ -40,8 +40,9 @@ int in_flight_after_produce(struct worker *worker, int status);
 void in_flight_collect(struct worker *worker);
 bool in_flight_settle(struct worker *worker, const struct lane_in *lane);
 
-/* weir_in_flight(), weir_defer(), weir_resume(), weir_complete() */
+/* weir_in_flight(), weir_has_all(), weir_defer(), weir_resume(), weir_complete() */
 uint32_t in_flight_capacity(const struct worker *worker);
+bool in_flight_has_all(struct worker *worker);
 uint64_t in_flight_defer(struct worker *worker);
 int in_flight_resume(struct worker *worker, uint64_t token, const struct weir_item **ret_item);
 int in_flight_complete(struct worker *worker, uint64_t token, int status);

@@ -29,6 +29,8 @@ struct in_flight {
 	bool careful;        /* some of those that were in flight at the last death have not ended yet */
 	bool begun;          /* this generation has given an item */
 	bool inputs_closed;
+	bool ended;                     /* so were they when they were looked at last */
+	bool asked;                     /* the stage wants to know when nothing more is given: weir_has_all() */
 	bool inputs_lost;               /* and not all of them cleanly */
 	bool deferred;                  /* weir_defer() was called for the item that process() has */
 	bool letter;                    /* one is to be given alone, or is pending: nothing else is given */

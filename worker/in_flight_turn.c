@@ -242,7 +242,7 @@ static int give_batch(struct worker *worker, uint32_t *ret_n)
 		if (r == INPUT_E_BROKEN)
 			return WEIR_FAILED;
 		in_flight->inputs_lost = r == INPUT_E_LOST;
-		in_flight->inputs_closed = r == INPUT_E_CLOSED || r == INPUT_E_LOST;
+		in_flight->inputs_closed = in_flight->ended = r == INPUT_E_CLOSED || r == INPUT_E_LOST;
 		if (r == INPUT_E_EMPTY || in_flight->inputs_closed)
 			return 0;
 		r = give(worker, &input);
@@ -259,6 +259,34 @@ static int look_at_events(struct worker *worker)
 		return 0;
 	in_flight->look_ns = worker_now_ns(worker);
 	return wait_look(worker);
+}
+
+/* Until some of what is pending has ended. */
+static bool gives_no_more(struct worker *worker)
+{
+	const struct in_flight *in_flight = worker->in_flight;
+
+	return in_flight->n_pending &&
+	       (in_flight->ended || in_flight->letter || in_flight->n_pending >= limit_now(worker));
+}
+
+bool in_flight_has_all(struct worker *worker)
+{
+	bool has_all = worker->in_flight && worker->phase == PHASE_PRODUCE && gives_no_more(worker);
+
+	if (worker->in_flight)
+		worker->in_flight->asked = !has_all;
+	return has_all;
+}
+
+/* The stage wants to hear of that. */
+static bool tell_has_all(struct worker *worker)
+{
+	if (!worker->in_flight->asked || !gives_no_more(worker))
+		return false;
+	worker->in_flight->asked = false;
+	worker->produce_wanted = true;
+	return true;
 }
 
 int in_flight_turn(struct worker *worker)
@@ -284,7 +312,7 @@ int in_flight_turn(struct worker *worker)
 	committed = turn_commit(worker);
 	if (r || committed)
 		return r ? r : committed;
-	if (n || worker->produce_wanted)
+	if (n || worker->produce_wanted || tell_has_all(worker))
 		return 0;
 	if (!in_flight->inputs_closed || in_flight->n_pending)
 		return IN_FLIGHT_E_IDLE;

@@ -302,6 +302,11 @@ API uint32_t weir_in_flight(const struct weir_context *context)
 	return context->host->in_flight(context);
 }
 
+API bool weir_has_all(struct weir_context *context)
+{
+	return context->host->has_all(context);
+}
+
 API uint64_t weir_defer(struct weir_context *context)
 {
 	return context->host->defer(context);

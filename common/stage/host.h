@@ -52,6 +52,7 @@ struct weir_host {
 	void (*produce_next)(struct weir_context *context);
 	int (*postpone)(struct weir_context *context, uint64_t until_ns);
 	uint32_t (*in_flight)(const struct weir_context *context);
+	bool (*has_all)(struct weir_context *context);
 	uint64_t (*defer)(struct weir_context *context);
 	int (*resume)(struct weir_context *context, uint64_t token, const struct weir_item **ret_item);
 	int (*complete)(struct weir_context *context, uint64_t token, int status);

@@ -299,6 +299,14 @@ int weir_postpone(struct weir_context *context, uint64_t until_ns);
 uint32_t weir_in_flight(const struct weir_context *context);
 
 /*
+ * For stages that wait for several items, to do them at once. True: none is given before some of those that are pending have ended: these
+ * are as many as the stage may have now (after a death fewer than weir_in_flight()), or one is a dead letter, which is given alone, or the
+ * inputs have ended. Outside produce() it is false, for what is in hand is not pending yet. Where it has said false, produce() is called
+ * once it would say true.
+ */
+bool weir_has_all(struct weir_context *context);
+
+/*
  * process(): the item in hand will be completed later; return WEIR_PENDING. What process() put into the cursor is undone, and it must
  * not have emitted: nothing has happened to the item yet. Returns a token, which is good in this process only, until it is
  * completed; 0: refused (twice for one item, not in process(), in_flight: 1).

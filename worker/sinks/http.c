@@ -323,6 +323,8 @@ static int http_process(struct weir_context *context, void *data, const struct w
 	if (!added.token)
 		return WEIR_FAILED;
 	gather(sink, &added, item);
+	if (sink->open)
+		(void)weir_has_all(context); /* produce() hears of it */
 	if (sink->waiting.first)
 		r = send_waiting(sink, weir_now_ns(context));
 	watch(sink);
@@ -354,7 +356,8 @@ static int http_produce(struct weir_context *context, void *data)
 		sink->look_ns = now_ns + LOOK_AT_SCOPES_NS;
 		r = http_sink_end_due(sink);
 	}
-	if (r == 0 && sink->open && now_ns >= sink->open->since_ns + sink->options.batch_age_ns)
+	if (r == 0 && sink->open &&
+	    (now_ns >= sink->open->since_ns + sink->options.batch_age_ns || weir_has_all(context)))
 		seal(sink);
 	if (r == 0)
 		r = send_waiting(sink, now_ns);
