@@ -145,6 +145,8 @@ class Connection:
                 time.sleep(0.01)
         elif word == "loop":
             answer(client, 302, "", f"Location: /loop/{len(path)}\r\n")
+        elif word == "elsewhere":
+            answer(client, 302, "", "Location: ftp://127.0.0.1/\r\n")
         elif word == "moved":
             answer(client, 308, "", "Location: /ok\r\n")
         elif word == "auth":

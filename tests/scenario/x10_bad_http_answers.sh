@@ -125,12 +125,15 @@ denied() { # ROW URL [OPTIONS [CODE]]
 for status in 401 403 404 405; do denied "401, 403, 404, 405, 407" "$base/status/$status"; n_told=$((n_told - 1)); done
 n_told=$((n_told + 1))
 denied "a redirect that is not followed" "$base/moved"
+denied "a redirect to what is no HTTP" "$base/elsewhere" "redirects: 3"
 denied "redirects without an end" "$base/loop" "redirects: 5"
 denied "a certificate that nobody vouches for" "$tls/ok"
 denied "a certificate for another name" "https://127.0.0.1:$(cat other_port)/ok" "ca: other.pem"
 denied "no file of certificates" "$tls/ok" "ca: absent.pem" 75
 denied "a secret that is not there" "$base/ok" "auth: bearer, secret_env: WEIR_TEST_ABSENT" 75
 denied "no file with the secret" "$base/ok" "auth: bearer, secret_file: absent" 75
+export WEIR_TEST_TWO=$'one\nX-Evil: two'
+denied "a secret of two lines" "$base/ok" "auth: bearer, secret_env: WEIR_TEST_TWO" 75
 echo nobody >secret
 denied "a secret without a colon, for basic" "$base/ok" "auth: basic, secret_file: secret" 75
 denied "batch_count larger than in_flight" "$base/ok" "batch_count: 20, in_flight: 10" 75

@@ -79,7 +79,7 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *data)
 
 /* ---- opening ---- */
 
-/* No thread is needed to find out where that is. */
+/* No thread is needed to find out where that is: a redirect, or a proxy, may be a name. */
 static bool is_address(const char *url)
 {
 	const char *host = strstr(url, "://") + 3;
@@ -148,7 +148,8 @@ static void set_options(struct http_client *client, struct http_call *call)
 
 int http_client_open(struct http_client *client, struct weir_context *context, const struct http_options *options)
 {
-	*client = (struct http_client){ .events = -1, .options = options, .resolves = !is_address(options->url) };
+	*client = (struct http_client){ .events = -1, .options = options };
+	client->resolves = !is_address(options->url) || options->redirects || (options->proxy && *options->proxy);
 	snprintf(client->prefix, sizeof(client->prefix), "%s.%s.", weir_pipeline_name(context),
 		 weir_stage_name(context));
 	client->events = epoll_create1(EPOLL_CLOEXEC);
@@ -271,6 +272,14 @@ static void trim(char *text)
 		text[n - 1] = '\0';
 }
 
+/* Without its query, which may be a secret. */
+static int shown_bytes(const char *location)
+{
+	size_t n = strcspn(location, "?");
+
+	return n < HTTP_ANSWER_SHOWN ? (int)n : (int)HTTP_ANSWER_SHOWN;
+}
+
 static void describe(struct http_call *call)
 {
 	const char *name = http_status_name(call->status);
@@ -286,8 +295,8 @@ static void describe(struct http_call *call)
 	curl.easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &location);
 	if (location)
 		snprintf(call->why, sizeof(call->why),
-			 "it answered %ld%s%s, go to %.200s; write that as `url`, or say redirects: 3", call->status,
-			 *name ? " " : "", name, location);
+			 "it answered %ld%s%s, go to %.*s; write that as `url`, or say redirects: 3", call->status,
+			 *name ? " " : "", name, shown_bytes(location), location);
 	else
 		snprintf(call->why, sizeof(call->why), "it answered %ld%s%s%s%s%s", call->status, *name ? " " : "",
 			 name, call->answer[0] ? ", '" : "", call->answer, call->answer[0] ? "'" : "");

@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/base/must.h"
 #include "worker/sinks/curl_library.h"
+#include "worker/sinks/http_address.h"
 
 #define SECRET_BYTES_MAX 65536u
 
@@ -34,25 +35,6 @@ static bool is_https(const char *url)
 }
 
 /* ---- check ---- */
-
-/* What is wrong with it; NULL: nothing. */
-static const char *url_fault(const char *url)
-{
-	const char *host = is_https(url) ? url + 8 : !strncasecmp(url, "http://", 7) ? url + 7 : NULL;
-	size_t n;
-
-	if (!host)
-		return "expected http://HOST/PATH or https://HOST/PATH";
-	for (const char *at = url; *at; at++)
-		if ((unsigned char)*at <= ' ' || *at == 0x7f)
-			return "a URL has no blanks: write them as %20";
-	n = strcspn(host, "/?#");
-	if (memchr(host, '@', n))
-		return "no name or password in a URL, where everybody sees it: use auth and secret_file";
-	if (!n || *host == ':')
-		return "there is no host in it";
-	return strchr(host, '#') ? "what stands behind # is not sent: leave it out" : NULL;
-}
 
 static bool is_token(const char *name, size_t n)
 {
@@ -79,6 +61,8 @@ static const char *header_fault(const char *header)
 	for (const char *at = header; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			return "a header is one line, without control characters";
+	if (!header[n + 1 + strspn(header + n + 1, " ")])
+		return "it has no value: leave it out";
 	if (names(header, n, "Authorization"))
 		return "a secret does not belong into a spec: use auth and secret_file";
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
@@ -142,9 +126,12 @@ static int check_secret(struct weir_context *context)
 
 int http_options_check(struct weir_context *context)
 {
-	const char *url = weir_option_string(context, "url"), *fault = url ? url_fault(url) : NULL;
+	const char *url = weir_option_string(context, "url"), *fault = url ? http_url_fault(url) : NULL;
+	const char *proxy = weir_option_string(context, "proxy"), *no_proxy = proxy ? http_proxy_fault(proxy) : NULL;
 	int r = fault ? complain(context, "url", fault, NULL) : 0;
 
+	if (no_proxy)
+		r = complain(context, "proxy", no_proxy, NULL);
 	if (check_headers(context) != 0)
 		r = WEIR_FAILED;
 	if (check_retry(context) != 0)
@@ -328,11 +315,27 @@ static char *find_secret(const struct weir_context *context, struct text *why)
 	}
 	copy = strdup(value);
 	must(copy);
+	for (size_t n = strlen(copy); n && strchr("\r\n", copy[n - 1]); n--)
+		copy[n - 1] = '\0';
 	return copy;
+}
+
+/* A newline in it would begin a header of its own. */
+static const char *secret_fault(const struct http_options *options, const char *secret)
+{
+	if (!*secret)
+		return "the secret is empty";
+	for (const char *at = secret; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return "the secret has a control character in it";
+	if (options->auth == HTTP_AUTH_BASIC && !strchr(secret, ':'))
+		return "the secret is not USER:PASSWORD, which auth: basic wants";
+	return NULL;
 }
 
 int http_options_read_secret(struct http_options *options, struct weir_context *context, struct text *why)
 {
+	const char *fault;
 	char *secret = NULL;
 
 	if (options->auth == HTTP_AUTH_NONE)
@@ -340,8 +343,9 @@ int http_options_read_secret(struct http_options *options, struct weir_context *
 	secret = find_secret(context, why);
 	if (!secret)
 		return -ENOENT; /* no error of weir's: the caller says it */
-	if (options->auth == HTTP_AUTH_BASIC && !strchr(secret, ':')) {
-		text_add(why, "the secret is not USER:PASSWORD, which auth: basic wants");
+	fault = secret_fault(options, secret);
+	if (fault) {
+		text_add(why, fault);
 		free(secret);
 		return -ENOENT;
 	}

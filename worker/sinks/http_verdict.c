@@ -11,11 +11,19 @@
  */
 #include "worker/sinks/http_verdict.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-static enum http_verdict judge_failure(CURLcode code)
+static bool is_redirect(long status)
+{
+	return status >= 300 && status < 400;
+}
+
+static enum http_verdict judge_failure(CURLcode code, long status)
 {
 	switch (code) {
+	case CURLE_UNSUPPORTED_PROTOCOL: /* of the URL that it is sent to, or of an answer */
+		return is_redirect(status) ? HTTP_DENIED : HTTP_PASSING;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
@@ -30,7 +38,7 @@ static enum http_verdict judge_failure(CURLcode code)
 enum http_verdict http_judge(CURLcode code, long status, const uint16_t *retry)
 {
 	if (code != CURLE_OK)
-		return judge_failure(code);
+		return judge_failure(code, status);
 	for (; retry && *retry; retry++)
 		if (*retry == status)
 			return HTTP_PASSING;
@@ -55,7 +63,7 @@ enum http_verdict http_judge(CURLcode code, long status, const uint16_t *retry)
 	}
 	if (status >= 200 && status < 300)
 		return HTTP_DELIVERED;
-	if (status >= 300 && status < 400)
+	if (is_redirect(status))
 		return HTTP_DENIED;
 	return status >= 400 && status < 500 ? HTTP_REFUSED : HTTP_PASSING;
 }
