@@ -70,6 +70,19 @@ static void check_modes(struct reading *reading, const struct plan_stage *planne
 	}
 }
 
+static void check_baggage(struct reading *reading, const struct plan_stage *planned)
+{
+	const struct heritage_option *baggage = plan_option(planned, "baggage");
+
+	for (uint32_t i = 1; baggage && i < baggage->n_list; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(baggage->list[i], baggage->list[j]) == 0) {
+				reading_error(reading, position_of(planned, baggage), NULL, "baggage names '%s' twice",
+					      baggage->list[i]);
+				return;
+			}
+}
+
 /* ---- the program and what it finds ---- */
 
 static void check_program(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
@@ -146,6 +159,7 @@ void reading_exec_rules(struct reading *reading, uint32_t index)
 
 	check_block(reading, planned);
 	check_modes(reading, planned);
+	check_baggage(reading, planned);
 	check_source(reading, planned);
 	check_program(reading, stage, planned);
 	check_surroundings(reading, planned);

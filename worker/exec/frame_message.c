@@ -20,6 +20,7 @@
 #include "common/record/value.h"
 
 #define HEAD_AND_FIELDS_BYTES 1024u /* more than a message takes beside names, data and baggage */
+#define HEAD_OF_VALUE_BYTES 5u      /* of a string or of bytes, at most */
 
 enum { TAKERS = 1, GIVERS = 2, EACH = TAKERS | GIVERS };
 
@@ -125,15 +126,20 @@ int frame_write_hello(struct buffer *to, const struct frame_hello *hello)
 	return end(&writer);
 }
 
-/* How many of the keys the item has brought along. */
-static uint32_t count_pairs(const struct weir_context *context, const char *const *keys)
+/* How many of the keys the item has brought along, and the most that they take, names and values. A spec may name a key twice. */
+static uint32_t count_pairs(const struct weir_context *context, const char *const *keys, size_t *ret_size_bytes)
 {
 	const void *value;
 	size_t size_bytes;
 	uint32_t n = 0;
 
-	for (; keys && *keys; keys++)
-		n += weir_baggage_get(context, *keys, &value, &size_bytes) == 0;
+	*ret_size_bytes = 0;
+	for (; keys && *keys; keys++) {
+		if (weir_baggage_get(context, *keys, &value, &size_bytes) != 0)
+			continue;
+		*ret_size_bytes += 2 * HEAD_OF_VALUE_BYTES + strlen(*keys) + size_bytes;
+		n++;
+	}
 	return n;
 }
 
@@ -154,10 +160,11 @@ static void pack_baggage(struct writer *writer, const struct weir_context *conte
 
 int frame_write_item(struct buffer *to, const struct weir_context *context, const struct frame_item *item, bool values)
 {
-	uint32_t n_pairs = count_pairs(context, item->keys);
+	size_t pairs_bytes;
+	uint32_t n_pairs = count_pairs(context, item->keys, &pairs_bytes);
 	bool has_deadline = item->left_ns != UINT64_MAX;
 	struct writer writer;
-	int r = begin(&writer, to, "item", 3, item->size_bytes + (n_pairs ? 2 * WEIR_BAGGAGE_PACKED_MAX : 0));
+	int r = begin(&writer, to, "item", 3, item->size_bytes + pairs_bytes);
 
 	if (r)
 		return r;

@@ -69,6 +69,30 @@ static void test_what_is_written(void **state)
 	fake_host_deinit(&host);
 }
 
+/* A spec may name a key as often as it likes: there is room for what is written. */
+static void test_much_baggage(void **state)
+{
+	enum { N = 100 };
+	static const struct weir_stage nothing = { 0 };
+	const char *keys[N + 1] = { 0 };
+	struct frame_item item = { .id = 7, .data = "hi", .size_bytes = 2, .left_ns = UINT64_MAX, .keys = keys };
+	struct buffer buffer = BUFFER_NULL;
+	struct fake_host host;
+
+	(void)state;
+	fake_host_init(&host, &nothing);
+	host.pair_key = "trace";
+	host.pair_bytes = sizeof(host.pair);
+	memset(host.pair, 'x', sizeof(host.pair));
+	for (unsigned i = 0; i < N; i++)
+		keys[i] = "trace";
+	assert_int_equal(frame_write_item(&buffer, &host.context, &item, false), 0);
+	assert_true(buffer.length > N * sizeof(host.pair));
+	assert_memory_equal(buffer.data + buffer.length - sizeof(host.pair), host.pair, sizeof(host.pair));
+	buffer_deinit(&buffer);
+	fake_host_deinit(&host);
+}
+
 /* Who is spoken to, and where a source goes on. */
 static void test_hello(void **state)
 {
@@ -323,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_scribbled_messages),
 		cmocka_unit_test(test_what_a_source_says),
 		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_much_baggage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
