@@ -455,6 +455,8 @@ void display_say(struct display *display, enum weir_log_level level, const char 
 	va_start(arguments, format);
 	text_vprintf(&text, format, arguments);
 	va_end(arguments);
+	if (level <= WEIR_LOG_ERROR)
+		notice_status(display->settings.notice, text_get(&text));
 	if (display->log_style.format != LOG_TEXT || display->log_style.journal) {
 		display_log(display, level, NULL, -1, 0, NULL, text_get(&text));
 		return;

@@ -43,7 +43,7 @@ int display_watch(struct display *display, sd_event *event, const struct plan *p
 /* One line of the supervisor or of a worker, as in struct supervisor_callbacks. Never waits for the reader. */
 void display_log(struct display *display, enum weir_log_level level, const char *stage, int worker, pid_t pid,
 		 const struct log_item *item, const char *message);
-/* A sentence of weir itself: "weir: ..." on a terminal. */
+/* A sentence of weir itself: "weir: ..." on a terminal. An error is what systemd shows as the status, too. */
 void display_say(struct display *display, enum weir_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Text that is formatted already (diagnostics), in its two forms. */

@@ -80,6 +80,15 @@ void notice_mention(struct notice *notice, const char *format, ...)
 	va_end(arguments);
 }
 
+void notice_status(struct notice *notice, const char *text)
+{
+	_cleanup_(text_deinit) struct text line = TEXT_NULL;
+
+	for (const char *c = text; *c; c++)
+		text_add_char(&line, *c == '\n' ? ' ' : *c); /* a line's end would begin another assignment */
+	notice_send(notice, "STATUS=%s", text_get(&line));
+}
+
 static int on_watchdog(sd_event_source *source, uint64_t at_us, void *data)
 {
 	struct notice *notice = data;

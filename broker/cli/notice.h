@@ -16,6 +16,8 @@ int notice_new(struct notice **ret_notice);
 void notice_send(struct notice *notice, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for what soon will be said anew: dropped while systemd reads nothing. */
 void notice_mention(struct notice *notice, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* STATUS: one line, whatever the text has in it; sent in order, never dropped. What `systemctl status` shows, also after the end. */
+void notice_status(struct notice *notice, const char *text);
 /* Tells the watchdog that this loop turns, as often as WATCHDOG_USEC wants it. Returns 0 or -errno. */
 int notice_watchdog(struct notice *notice, sd_event *event);
 /* Waits until systemd has read all of it, two seconds at most: only when nothing else is left to do. */

@@ -199,6 +199,16 @@ static void print_diagnostics(const struct run *run, const struct diagnostics *d
 	display_print(run->display, text_get(&text));
 }
 
+/* What systemd shows of a spec that can't run is its first error, with the place. */
+static void tell_first(const struct run *run, const struct diagnostics *diagnostics)
+{
+	_cleanup_(text_deinit) struct text first = TEXT_NULL;
+
+	diagnostics_format_first(diagnostics, &first);
+	if (first.length)
+		notice_status(run->notice, text_get(&first));
+}
+
 static int load_spec(struct run *run)
 {
 	int r = spec_load(run->spec, run->overrides, run->n_overrides, &run->plan, &run->diagnostics);
@@ -209,6 +219,7 @@ static int load_spec(struct run *run)
 	else if (r == SPEC_E_INVALID && !display_is_json(run->display))
 		display_say(run->display, WEIR_LOG_ERROR, "%s has %zu error%s; nothing was started", run->spec,
 			    run->diagnostics.n_errors, run->diagnostics.n_errors == 1 ? "" : "s");
+	tell_first(run, &run->diagnostics);
 	return r < 0 ? EXIT_TRY_AGAIN : r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
 }
 
@@ -446,6 +457,7 @@ static void show_failure(const struct run *run, struct ending *ending, struct su
 		return;
 	diagnostics_add(&one, DIAGNOSTIC_ERROR, failure.position, NULL, "%s", failure.message);
 	print_diagnostics(run, &one);
+	tell_first(run, &one);
 	one.path = one.source = NULL;
 	diagnostics_deinit(&one);
 	ending->failure = NULL;
@@ -463,6 +475,18 @@ static void explain_letters(const struct run *run, struct text *text)
 	text_printf(text,
 		    "; what may have been taken is not given again by itself: the next 'weir dlq replay %s' names it",
 		    run->plan->pipeline);
+}
+
+/* A stage's failure with a place in the spec has been told with it. */
+static void tell_end(const struct run *run, const struct ending *ending)
+{
+	_cleanup_(text_deinit) struct text sentence = TEXT_NULL;
+
+	if (supervisor_failure(run->supervisor).position.line)
+		return;
+	ending_format(ending, &sentence);
+	if (sentence.length)
+		notice_status(run->notice, text_get(&sentence));
 }
 
 static int conclude(struct run *run)
@@ -494,8 +518,7 @@ static int conclude(struct run *run)
 	run->server = control_server_free(run->server);
 	run_dir_close(&run->dir);
 	display_summary(run->display, &ending);
-	/* systemd reads READY=1 of a run that was over at once before it sees the end. */
-	notice_finish(run->notice);
+	tell_end(run, &ending);
 	view_deinit(&view);
 	return ending.exit_code;
 }
@@ -543,6 +566,8 @@ int run_command(int argc, char **argv)
 	run.display = display_new(&settings);
 	r = r == 0 && display_works(run.display) ? run_pipeline(&run) : say_no_thread(&run);
 	display_end(run.display);
+	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
+	notice_finish(run.notice);
 	supervisor_free(run.supervisor);
 	control_server_free(run.server);
 	sd_event_unref(run.event);

@@ -193,6 +193,27 @@ void diagnostics_format(const struct diagnostics *diagnostics, bool color, struc
 		text_printf(ret_text, "... and %zu more\n", diagnostics->n_dropped);
 }
 
+void diagnostics_format_first(const struct diagnostics *diagnostics, struct text *ret_text)
+{
+	const struct diagnostic *one = diagnostics->list, *end = one + diagnostics->n;
+
+	while (one < end && one->level != DIAGNOSTIC_ERROR)
+		one++;
+	if (one == end)
+		return;
+	add_place(diagnostics, one->position, ret_text);
+	text_add(ret_text, ": ");
+	add_visible(ret_text, one->message, strlen(one->message), false);
+	if (one->hint) {
+		text_add(ret_text, " (");
+		add_visible(ret_text, one->hint, strlen(one->hint), false);
+		text_add_char(ret_text, ')');
+	}
+	if (diagnostics->n_errors > 1)
+		text_printf(ret_text, "; and %zu more error%s", diagnostics->n_errors - 1,
+			    diagnostics->n_errors == 2 ? "" : "s");
+}
+
 void diagnostics_format_json(const struct diagnostics *diagnostics, struct text *ret_text)
 {
 	text_add_char(ret_text, '[');

@@ -38,6 +38,8 @@ void diagnostics_deinit(struct diagnostics *diagnostics);
 /* All findings as text for people, or as a JSON array. color: with ANSI colours. */
 void diagnostics_format(const struct diagnostics *diagnostics, bool color, struct text *ret_text);
 void diagnostics_format_json(const struct diagnostics *diagnostics, struct text *ret_text);
+/* The first error in one line without its end: "FILE:3:5: what (hint); and 2 more errors". Nothing if there is none. */
+void diagnostics_format_first(const struct diagnostics *diagnostics, struct text *ret_text);
 /* One more finding, e.g. when a worker reports that an option can't be served. */
 void diagnostics_add(struct diagnostics *diagnostics, enum diagnostic_level level, struct spec_position position,
 		     const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -68,6 +68,17 @@ static void test_in_order(void **state)
 	notice_free(notice);
 }
 
+static void test_a_status_is_one_line(void **state)
+{
+	struct notice *notice = NULL;
+
+	(void)state;
+	assert_int_equal(notice_new(&notice), 0);
+	notice_status(notice, "bad.yaml:1:2: what\nREADY=1\n");
+	assert_string_equal(next_message(), "STATUS=bad.yaml:1:2: what READY=1 ");
+	notice_free(notice);
+}
+
 static void test_systemd_that_reads_nothing(void **state)
 {
 	struct notice *notice = NULL;
@@ -120,6 +131,7 @@ static void test_nobody_wants_to_know(void **state)
 	assert_null(notice);
 	notice_send(notice, "READY=1");
 	notice_mention(notice, "STATUS=1");
+	notice_status(notice, "1");
 	assert_int_equal(notice_watchdog(notice, NULL), 0);
 	notice_finish(notice);
 	assert_null(notice_free(notice));
@@ -129,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_in_order, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_a_status_is_one_line, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_systemd_that_reads_nothing, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_the_watchdog, open_socket, close_socket),
 		cmocka_unit_test(test_nobody_wants_to_know),

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# Under a real systemd, with the units as they are installed: start returns when every worker is ready and not before, and fails for a spec that
+# can't run, with the error in the status; stop lets everything accepted arrive; nothing is left.
+# seconds: 180
+. "$WEIR_SOURCE/tests/scenario/systemd.sh"
+manager_begin
+
+# Its second stage is open when there is a file "go".
+put_spec late <<'YAML'
+pipeline: late
+stages:
+  - {name: count, source: generate, text: '{n}', rate: 2000}
+  - {name: late, plugin: /run/build/tests/plugins/late.so, waits: /run/work/waits, until: /run/work/go}
+  - {name: cat, exec: [cat], workers: 2, order: fifo, block: 16KiB, block_wait: 20ms}
+  - {name: write, sink: file, path: /run/work/out}
+YAML
+ctl start weir@late 2>start.err &
+start=$!
+wait_until 60 [ -e waits ]
+assert_eq "$(property weir@late ActiveState)" activating "while a stage is not open"
+kill -0 $start 2>/dev/null || fail "start has returned before the stage was open"
+touch go
+wait $start || fail "start: $(cat start.err; ctl status weir@late; journal -n 30)"
+assert_eq "$(property weir@late ActiveState)" active "when all are ready"
+wait_until 60 [ -s out ]
+assert_eq "$(property weir@late User)" weir "user"
+assert_eq "$(in_manager stat -c %U out)" weir "who writes"
+ctl stop weir@late || fail "stop: $(ctl status weir@late)"
+assert_eq "$(property weir@late ActiveState) $(property weir@late Result)" "inactive success" "after stop"
+journal -u weir@late -o cat >said
+assert_contains said ', balanced'
+delivered=$(sed -n 's/.* = delivered \([0-9,]*\).*, balanced/\1/p' said | tr -d ,)
+seq "$delivered" | cmp - out || fail "the sink does not hold what was delivered: $delivered"
+
+# What is wrong with a spec is seen where one looks, and is said once: no restart makes it right.
+printf 'pipeline: bad\nstages:\n  - {name: count, source: generate, text: "{n}", cuont: 3}\n  - {name: write, snik: file}\n' | put_spec bad
+ctl start weir@bad 2>start.err && fail "a bad spec has been started"
+ctl status weir@bad >status
+assert_contains status 'bad.yaml:3:'
+assert_contains status "cuont"
+assert_contains status 'more error'
+assert_eq "$(property weir@bad ActiveState) $(property weir@bad ExecMainStatus) $(property weir@bad NRestarts)" "failed 1 0" "a bad spec"
+ctl start weir@none 2>start.err && fail "no spec has been started"
+ctl status weir@none >status
+assert_contains status 'none.yaml'
+
+# One that is right, and can't start: the sink's folder is not there.
+put_spec nowhere <<'YAML'
+pipeline: nowhere
+stages:
+  - {name: count, source: generate, text: '{n}'}
+  - {name: write, sink: file, path: /run/work/no/such/out}
+YAML
+ctl start weir@nowhere 2>start.err && fail "what has nowhere to write has been started"
+ctl status weir@nowhere >status
+assert_contains status '/run/work/no/such/out'
+ctl stop weir@nowhere
+manager_end
