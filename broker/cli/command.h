@@ -40,6 +40,7 @@ enum command_option_id {
 	OPTION_ALL,
 	OPTION_AGAIN,
 	OPTION_RAW,
+	OPTION_LOCKED,
 };
 
 struct command_option {

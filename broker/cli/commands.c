@@ -16,6 +16,10 @@
 	{                                                                                                     \
 		OPTION_SET, "set", 's', "KEY=VALUE", "change a value of the spec, e.g. stages.NAME.workers=4" \
 	}
+#define OPTION_LINE_LOCKED                                                                              \
+	{                                                                                               \
+		OPTION_LOCKED, "locked", 0, NULL, "refuse files that are not as `weir lock` found them" \
+	}
 #define OPTION_LINE_TIMEOUT(default_)                                                  \
 	{                                                                              \
 		OPTION_TIMEOUT, "timeout", 't', "DURATION",                            \
@@ -44,6 +48,7 @@ const struct command commands[] = {
 		  "Exit code: 0 done, 1 the spec is wrong, 2 usage, 3 ended with losses, 4 the drain deadline passed, 5 the\n"
 		  "ledger does not balance, 75 could not start (nothing was accepted), 128+n ended by signal n, nothing lost.",
 	  .options = { OPTION_LINE_SET,
+		       OPTION_LINE_LOCKED,
 		       { OPTION_PROGRESS, "progress", 'p', "auto|always|never|json",
 			 "what to show while it runs (default: auto)" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "print warnings and errors only" },
@@ -59,6 +64,18 @@ const struct command commands[] = {
 	  .summary = "check a spec: all errors at once, and the memory it can use",
 	  .description =
 		  "Runs nothing, touches no state and needs no network. Exit code: 0 the spec can run, 1 it can not.",
+	  .options = { OPTION_LINE_SET, OPTION_LINE_LOCKED, OPTION_LINE_JSON } },
+	{ .name = "lock",
+	  .arguments = "SPEC",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = lock_command,
+	  .summary = "write down with which files a spec was found good: SPEC.lock",
+	  .description =
+		  "The lock holds the SHA-256 of the spec, and of the plugins, programs and scripts that it names. `weir run --locked`\n"
+		  "and `weir check --locked` refuse others. What a shell command runs and what is found by PATH is not in it, and it\n"
+		  "says so. `sha256sum -c` reads a lock, too.\n\n"
+		  "Exit code: 0 it is written, 1 the spec has errors, 2 usage, 75 a file can not be read, or the lock be written.",
 	  .options = { OPTION_LINE_SET, OPTION_LINE_JSON } },
 	{ .name = "graph",
 	  .arguments = "SPEC",

@@ -25,6 +25,7 @@
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
 #include "broker/control/state_dir.h"
+#include "broker/spec/lock.h"
 #include "broker/spec/spec.h"
 #include "broker/supervise/supervisor.h"
 #include "broker/supervise/view.h"
@@ -40,6 +41,7 @@ struct run {
 	const char *spec;
 	struct spec_override overrides[OVERRIDES_MAX];
 	size_t n_overrides;
+	bool locked; /* the files must be those of SPEC.lock */
 	uint64_t begun_ns;
 	struct notice *notice;
 	struct display *display;
@@ -94,6 +96,9 @@ static int parse_arguments(struct run *run, int argc, char **argv, struct displa
 				return command_usage_error(parser.command,
 							   "--set takes KEY=VALUE (at most %d times), not '%s'",
 							   OVERRIDES_MAX, parser.value);
+			break;
+		case OPTION_LOCKED:
+			run->locked = true;
 			break;
 		case OPTION_PROGRESS:
 			word = word_index(parser.value, progress_words);
@@ -213,6 +218,8 @@ static int load_spec(struct run *run)
 {
 	int r = spec_load(run->spec, run->overrides, run->n_overrides, &run->plan, &run->diagnostics);
 
+	if (r == 0 && run->locked)
+		r = lock_check(run->plan, &run->diagnostics);
 	print_diagnostics(run, &run->diagnostics);
 	if (r < 0)
 		display_say(run->display, WEIR_LOG_ERROR, "can not read %s: %s", run->spec, strerror(-r));

@@ -7,6 +7,7 @@
 #include "broker/cli/command.h"
 #include "broker/cli/spec_request.h"
 #include "broker/cli/terminal.h"
+#include "broker/spec/lock.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/must.h"
 
@@ -37,6 +38,9 @@ int spec_request_parse(struct spec_request *request, int argc, char **argv)
 		case OPTION_JSON:
 			request->json = true;
 			break;
+		case OPTION_LOCKED:
+			request->locked = true;
+			break;
 		case OPTION_FORMAT:
 			request->format = parser.value;
 			break;
@@ -63,6 +67,8 @@ int spec_request_load(struct spec_request *request)
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	struct terminal terminal;
 
+	if (r == 0 && request->locked)
+		r = lock_check(request->plan, &request->diagnostics);
 	if (r < 0) {
 		fprintf(stderr, "weir: %s can not be read: %s\n", request->path, strerror(-r));
 		return EXIT_TRY_AGAIN;
@@ -71,6 +77,10 @@ int spec_request_load(struct spec_request *request)
 		terminal_detect(STDERR_FILENO, &terminal);
 		diagnostics_format(&request->diagnostics, terminal.color, &text);
 		fputs(text_get(&text), stderr);
+	}
+	if (r == SPEC_E_INVALID) { /* also one that has been planned, but is not what was locked */
+		plan_free(request->plan);
+		request->plan = NULL;
 	}
 	return r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What check and graph share: their arguments, loading the spec, showing what was found. */
+/* What check, lock and graph share: their arguments, loading the spec, showing what was found. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 struct spec_request {
 	const char *path;
 	bool json;
+	bool locked;        /* --locked: the files must be those of SPEC.lock */
 	const char *format; /* of graph; NULL: not given */
 	struct spec_override overrides[SPEC_REQUEST_SETTINGS_MAX];
 	size_t n_overrides;

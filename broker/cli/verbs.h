@@ -3,6 +3,8 @@
 #pragma once
 
 int run_command(int argc, char **argv);
+/* SPEC.lock */
+int lock_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
