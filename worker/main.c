@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/privileges.h"
 #include "common/base/text.h"
 #include "worker/attach.h"
 #include "worker/backtrace.h"
@@ -137,16 +138,26 @@ static int worker_run(struct worker *worker)
 	return worker_bye(worker, r, r == 0 || r == WEIR_CANCELLED ? NULL : worker->reason, NULL);
 }
 
+/* Of a plugin, or of options: foreign code gets no more rights here than in a worker. */
+static int answer_question(const char *plugin)
+{
+	int r = privileges_give_up(0);
+
+	if (r < 0) {
+		fprintf(stderr, "weir-worker cannot give up its privileges: %s\n", strerror(-r));
+		return EXIT_WORKER_FAILED;
+	}
+	return plugin ? describe_plugin(plugin) : check_stage_options();
+}
+
 int main(int argc, char **argv)
 {
 	static struct worker worker = { .context = { .host = &worker_host }, .watch = { .fd = -1 } };
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	int r;
 
-	if (argc == 3 && strcmp(argv[1], "--describe") == 0)
-		return describe_plugin(argv[2]);
-	if (argc == 2 && strcmp(argv[1], "--check") == 0)
-		return check_stage_options();
+	if ((argc == 3 && strcmp(argv[1], "--describe") == 0) || (argc == 2 && strcmp(argv[1], "--check") == 0))
+		return answer_question(argv[2]);
 	if (argc != 2 || strcmp(argv[1], "3") != 0) {
 		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
 		return EXIT_WORKER_USAGE;

@@ -64,8 +64,9 @@ struct plan_stage {
 	uint32_t first_slot;        /* slots first_slot .. first_slot + workers - 1 */
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
-	bool names_outputs;  /* WEIR_STAGE_NAMES_OUTPUTS */
-	char **output_names; /* their names, where the stage's kind says them; NULL: its options do */
+	uint64_t capabilities; /* bits of capabilities(7) that its workers keep, if weir has them */
+	bool names_outputs;    /* WEIR_STAGE_NAMES_OUTPUTS */
+	char **output_names;   /* their names, where the stage's kind says them; NULL: its options do */
 	uint32_t n_output_names;
 	bool has_errors;   /* WEIR_STAGE_ERRORS_OUTPUT ... */
 	char *errors_name; /* ... and what that output is called */

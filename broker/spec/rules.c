@@ -267,6 +267,7 @@ void reading_rules(struct reading *reading)
 		reading_file_rules(reading, i);
 		reading_socket_rules(reading, i);
 		reading_table_rules(reading, i);
+		reading_privilege_rules(reading, i);
 		check_sharing(reading, i);
 		if (is_kind(stage, WEIR_SOURCE, "stdin") && strcmp(reading->plan->spec_path, "-") == 0)
 			reading_warning(

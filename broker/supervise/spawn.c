@@ -224,6 +224,7 @@ int seat_spawn(struct seat *seat)
 				     .arguments = arguments,
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,
+				     .capabilities = seat->stage->capabilities,
 				     .own_group = !(seat_is(seat, WEIR_SOURCE, "stdin") && isatty(STDIN_FILENO)) };
 	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
 	_cleanup_(close) int document_fd = -1;

@@ -7,6 +7,9 @@
  *      step 1     every source below n_fds is moved to n_fds or above, close-on-exec
  *      step 2     dup2(source[i], i): now no target is a source, and dup2 clears close-on-exec
  *      step 3     whatever stands at n_fds and above is close-on-exec, whoever opened it
+ *
+ * Privileges go last: a descriptor limit may have to be raised before. The death signal is one of those things that an exec which gains
+ * something would undo; nothing is gained any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 #include "broker/supervise/spawn_child.h"
+#include "common/base/privileges.h"
 
 #define SPAWN_EXIT_FAILED 127
 #define SPAWN_EXIT_ORPHANED 143
@@ -69,6 +73,17 @@ static int spawn_place_fds(struct spawn_order *order)
 	return 0;
 }
 
+/* A core file would hold the items. The hard limit stays: a program that is to have one can be given it. */
+static void spawn_deny_core(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) == 0) {
+		limit.rlim_cur = 0;
+		setrlimit(RLIMIT_CORE, &limit);
+	}
+}
+
 noreturn void spawn_child(struct spawn_order *order)
 {
 	int r;
@@ -86,7 +101,11 @@ noreturn void spawn_child(struct spawn_order *order)
 	if (r < 0)
 		spawn_fail(order, -r);
 	setrlimit(RLIMIT_NOFILE, &order->files);
+	spawn_deny_core();
 	spawn_reset_signals(order);
+	r = privileges_give_up(order->capabilities);
+	if (r < 0)
+		spawn_fail(order, -r);
 	execv(order->path, order->arguments);
 	spawn_fail(order, errno);
 }

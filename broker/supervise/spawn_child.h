@@ -19,7 +19,8 @@ struct spawn_order {
 	char *const *arguments;
 	pid_t supervisor_pid;
 	bool own_group;
-	struct rlimit files; /* RLIMIT_NOFILE for the worker */
+	struct rlimit files;   /* RLIMIT_NOFILE for the worker */
+	uint64_t capabilities; /* that it keeps, if we have them */
 };
 
 /*

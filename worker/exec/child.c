@@ -7,7 +7,7 @@
  *     fork ------------------------------------ own group; die with the parent; is the parent still there?
  *     register, own group (whoever comes first)  signals back to default, mask empty
  *     unblock                                    stdin, stdout, frames; everything above: close on exec
- *                                                surroundings: limits, user, folder
+ *                                                surroundings: limits, user, folder; no privilege is left
  *     read the report pipe                       exec ... or write errno into the report pipe
  *       end of file: it runs
  *
@@ -32,6 +32,7 @@
 #include <weir/log.h>
 
 #include "common/base/error.h"
+#include "common/base/privileges.h"
 #include "worker/children.h"
 #include "worker/patience.h"
 
@@ -115,6 +116,9 @@ static void spawn_child(const struct spawn *spawn)
 	if (syscall(SYS_close_range, n_places, ~0u, CLOSE_RANGE_CLOEXEC))
 		spawn_report(spawn, errno, NULL);
 	missed = surroundings_enter(surroundings);
+	if (missed)
+		spawn_report(spawn, errno, missed);
+	missed = privileges_give_up(0) < 0 ? "privileges" : NULL; /* what the worker kept was for entering them */
 	if (missed)
 		spawn_report(spawn, errno, missed);
 	spawn_die_with_parent(spawn); /* once more: to become another user undoes it */
