@@ -6,34 +6,59 @@
 #include "common/stage/loader.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/text.h"
+#include "common/stage/trust.h"
 
 typedef const struct weir_stage *(*entry_function)(void);
 
 /* What was added at the end since counts as not given. */
 #define STAGE_SIZE_MIN offsetof(struct weir_stage, run)
 
-static int check_file(const char *path, struct text *why)
-{
-	struct stat st;
+#define BY_DESCRIPTOR "/proc/self/fd/"
 
-	if (path[0] != '/')
+/*
+ * Through the folder that was looked at, so that it is the file in there that is loaded whatever becomes of the path, and $ORIGIN leads to
+ * its neighbours. The folder stays open as long as the code is there: some look for their neighbours later.
+ */
+static void *load(struct trusted_file *file, struct text *why)
+{
+	_cleanup_(text_deinit) struct text by_folder = TEXT_NULL;
+	const char *said;
+	void *object;
+
+	text_printf(&by_folder, BY_DESCRIPTOR "%d/%s", file->folder_fd, file->name);
+	object = dlopen(text_get(&by_folder), RTLD_NOW | RTLD_LOCAL);
+	if (object) {
+		(void)steal_fd(&file->folder_fd);
+		return object;
+	}
+	said = dlerror();
+	if (strncmp(said, BY_DESCRIPTOR, strlen(BY_DESCRIPTOR)) == 0)
+		said += strlen(BY_DESCRIPTOR) + strspn(said + strlen(BY_DESCRIPTOR), "0123456789") + 1;
+	text_add(why, said);
+	return NULL;
+}
+
+/* Returns what dlopen() gave; NULL and the sentence. */
+static void *open_object(const char *path, struct text *why)
+{
+	_cleanup_(trusted_file_deinit) struct trusted_file file = TRUSTED_FILE_NULL;
+	_cleanup_(text_deinit) struct text said = TEXT_NULL;
+	void *object;
+
+	if (path[0] != '/') {
 		text_printf(why, "plugin %s: the path must be absolute", path);
-	else if (stat(path, &st))
-		text_printf(why, "plugin %s: %s; check the path and that it is built", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		text_printf(why, "plugin %s is not a regular file; name a shared object (.so)", path);
-	else if (st.st_mode & S_IWOTH)
-		text_printf(why,
-			    "plugin %s can be written by everybody, so anybody could put code into weir; chmod o-w it",
-			    path);
-	else
-		return 0;
-	return LOADER_E_REFUSED;
+		return NULL;
+	}
+	if (trusted_file_open("plugin", path, &file, why) != 0)
+		return NULL;
+	object = load(&file, &said);
+	if (!object)
+		text_printf(why, "plugin %s can't be loaded: %s", path, text_get(&said));
+	return object;
 }
 
 static int check_abi(const char *path, const struct weir_stage *stage, struct text *why)
@@ -118,16 +143,11 @@ int loader_open(const char *path, struct weir_stage *ret_stage, struct text *why
 	struct weir_stage stage = { 0 };
 	const struct weir_stage *exported;
 	entry_function entry;
-	void *object;
-	int r = check_file(path, why);
+	void *object = open_object(path, why);
+	int r;
 
-	if (r != 0)
-		return r;
-	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!object) {
-		text_printf(why, "plugin %s can't be loaded: %s", path, dlerror());
+	if (!object)
 		return LOADER_E_REFUSED;
-	}
 	*(void **)&entry =
 		dlsym(object, WEIR_STAGE_SYMBOL); /* POSIX's way from an object pointer to a function pointer */
 	if (!entry) {
