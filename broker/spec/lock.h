@@ -9,8 +9,8 @@
 enum { LOCK_E_NOT_WRITTEN = 1 };
 
 /*
- * Writes the lock of a spec that has been loaded, from a file: all of it or nothing. Returns 0: ret_path has the lock's path, *ret_n how many
- * files it holds, ret_unseen lines about what it can't hold; LOCK_E_NOT_WRITTEN: `why` says why. Blocks on the disk.
+ * Writes the lock of a spec that has been loaded, from a file: all of it or nothing. Returns 0: ret_path has the lock's path, *ret_n how
+ * many files it holds, ret_unseen lines about what it can't hold; LOCK_E_NOT_WRITTEN: `why` says why. Blocks on the disk.
  */
 int lock_write(const struct plan *plan, struct text *ret_path, size_t *ret_n, struct text *ret_unseen,
 	       struct text *why);

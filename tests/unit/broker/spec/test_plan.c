@@ -508,31 +508,6 @@ static void test_json(void **state)
 	diagnostics_deinit(&diagnostics);
 }
 
-static void test_the_first_error_in_a_line(void **state)
-{
-	struct diagnostics diagnostics = { .path = strdup("p.yaml") };
-	_cleanup_(text_deinit) struct text text = TEXT_NULL;
-
-	(void)state;
-	diagnostics_format_first(&diagnostics, &text);
-	diagnostics_add(&diagnostics, DIAGNOSTIC_WARNING, (struct spec_position){ 1, 1 }, NULL, "it may be slow");
-	diagnostics_format_first(&diagnostics, &text);
-	assert_int_equal(text.length, 0);
-	diagnostics_add(&diagnostics, DIAGNOSTIC_ERROR, (struct spec_position){ 3, 5 }, "did you mean 'b'?",
-			"no \n'a'");
-	diagnostics_format_first(&diagnostics, &text);
-	assert_string_equal(text_get(&text), "p.yaml:3:5: no ?'a' (did you mean 'b'?)");
-	text_clear(&text);
-	diagnostics_add(&diagnostics, DIAGNOSTIC_ERROR, (struct spec_position){ 2, 1 }, NULL, "what");
-	diagnostics_format_first(&diagnostics, &text);
-	assert_string_equal(text_get(&text), "p.yaml:2:1: what; and 1 more error");
-	text_clear(&text);
-	diagnostics_add(&diagnostics, DIAGNOSTIC_ERROR, (struct spec_position){ 4, 1 }, NULL, "what");
-	diagnostics_format_first(&diagnostics, &text);
-	assert_string_equal(text_get(&text), "p.yaml:2:1: what; and 2 more errors");
-	diagnostics_deinit(&diagnostics);
-}
-
 static void test_admission(void **state)
 {
 	struct plan *plan =
@@ -613,19 +588,12 @@ static void test_drop_old(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_memory_bound),
-		cmocka_unit_test(test_fifo_edges),
-		cmocka_unit_test(test_fifo_heritage),
-		cmocka_unit_test(test_chained_fifo),
-		cmocka_unit_test(test_diamond),
-		cmocka_unit_test(test_one_worker_fifo),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_the_first_error_in_a_line),
-		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_admission),
-		cmocka_unit_test(test_drop_old),
+		cmocka_unit_test(test_hello),           cmocka_unit_test(test_memory_bound),
+		cmocka_unit_test(test_fifo_edges),      cmocka_unit_test(test_fifo_heritage),
+		cmocka_unit_test(test_chained_fifo),    cmocka_unit_test(test_diamond),
+		cmocka_unit_test(test_one_worker_fifo), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_overrides),       cmocka_unit_test(test_json),
+		cmocka_unit_test(test_admission),       cmocka_unit_test(test_drop_old),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
