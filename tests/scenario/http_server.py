@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server for the sink http, which behaves as the path says. Takes each item once, by what Weir-Items says.
 
-    http_server.py PORT_FILE ITEMS_FILE [CERTIFICATE KEY]
+    http_server.py PORT_FILE ITEMS_FILE [CERTIFICATE KEY [CLIENTS]]
 
-A line in ITEMS_FILE: the item's identity, a tab, the item. ITEMS_FILE.twice: identities that came again. ITEMS_FILE.requests: a line for each request.
+CLIENTS: certificates of those whom it lets in. A line in ITEMS_FILE: the item's identity, a tab, the item. ITEMS_FILE.twice: identities that came again. ITEMS_FILE.requests: a line for each request.
 """
 import gzip
 import json
@@ -151,7 +151,7 @@ class Connection:
             answer(client, 308, "", "Location: /ok\r\n")
         elif word == "auth":
             with open("token") as file:
-                good = headers.get("authorization") == file.read().strip()
+                good = headers.get((path + ["authorization"])[1]) == file.read().strip()
             if good:
                 take(headers, items, self.out)
             answer(client, 200 if good else 401, "" if good else "who are you?")
@@ -197,6 +197,9 @@ def main():
     if len(sys.argv) > 3:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[3], sys.argv[4])
+    if len(sys.argv) > 5:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[5])
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     open(out, "ab").close()
     with open(port_file + ".new", "w") as file:

@@ -20,13 +20,17 @@ certificate() { # NAME HOST
 }
 certificate good IP:127.0.0.1
 certificate other DNS:elsewhere.example
+certificate client DNS:weir.example
+openssl pkey -in client.key -aes128 -passout pass:word -out locked.key || fail "openssl"
 server=$WEIR_SOURCE/tests/scenario/http_server.py
 python3 "$server" port items & servers=$!
 python3 "$server" tls_port tls_items good.pem good.key & servers="$servers $!"
 python3 "$server" other_port other_items other.pem other.key & servers="$servers $!"
-wait_until 30 test -s port -a -s tls_port -a -s other_port
+python3 "$server" closed_port closed_items good.pem good.key client.pem & servers="$servers $!"
+wait_until 30 test -s port -a -s tls_port -a -s other_port -a -s closed_port
 base=http://127.0.0.1:$(cat port)
 tls=https://127.0.0.1:$(cat tls_port)
+closed_door=https://127.0.0.1:$(cat closed_port)
 
 # spec URL OPTIONS [COUNT [TEXT]]
 spec() {
@@ -67,6 +71,7 @@ failing "5xx" "$base/status/503"
 failing "answers of kind 1xx without an end" "$base/firsts" "timeout: 300ms"
 failing "headers without an end" "$base/headers"
 failing "TLS where none is spoken" "https://127.0.0.1:$(cat port)/ok"
+failing "a server that wants a certificate, and none is shown" "$closed_door/ok" "ca: good.pem, timeout: 10s"
 failing "a status that is none" "$base/status/777"
 [ "$(grep -c '/status/503 ' items.requests)" = 2 ] || fail "not tried twice"
 spec "$base/never" "timeout: 10s, deadline: 200ms"
@@ -130,6 +135,9 @@ denied "redirects without an end" "$base/loop" "redirects: 5"
 denied "a certificate that nobody vouches for" "$tls/ok"
 denied "a certificate for another name" "https://127.0.0.1:$(cat other_port)/ok" "ca: other.pem"
 denied "no file of certificates" "$tls/ok" "ca: absent.pem" 75
+denied "no certificate of weir's" "$tls/ok" "cert: absent.pem" 75
+denied "a key with a passphrase" "$closed_door/ok" "ca: good.pem, cert: client.pem, key: locked.key" 75
+denied "a key of another certificate" "$closed_door/ok" "ca: good.pem, cert: client.pem, key: other.key"
 denied "a secret that is not there" "$base/ok" "auth: bearer, secret_env: WEIR_TEST_ABSENT" 75
 denied "no file with the secret" "$base/ok" "auth: bearer, secret_file: absent" 75
 export WEIR_TEST_TWO=$'one\nX-Evil: two'
@@ -151,6 +159,34 @@ assert_contains letters "it was tried 2 times"
 spec "$tls/ok" "ca: good.pem" 3
 run 0
 assert_eq "$(wc -l <tls_items)" 3 "over TLS"
+spec "$closed_door/ok" "ca: good.pem, cert: client.pem, key: client.key" 3
+run 0
+cat client.pem client.key >both.pem
+spec "$closed_door/ok" "ca: good.pem, cert: both.pem" 2
+run 0
+assert_eq "$(wc -l <closed_items)" 5 "to who asks for a certificate"
+if ldconfig -p | grep -q 'libcurl\.so\.4 '; then # the other libcurl, with OpenSSL: it has other words, and the same answers
+	mkdir openssl
+	touch openssl/libcurl-gnutls.so.4
+	export LD_LIBRARY_PATH=$PWD/openssl
+	spec "$closed_door/ok" "ca: good.pem, cert: client.pem, key: client.key, batch_count: 2, compress: gzip, body: lines" 4
+	run 0
+	assert_eq "$(wc -l <closed_items)" 9 "by the libcurl with OpenSSL"
+	spec "$closed_door/ok" "ca: good.pem, cert: client.pem, key: other.key"
+	run 3
+	assert_contains stderr 'unable to set private key file'
+	spec "$tls/ok" ""
+	run 3
+	assert_contains stderr 'nothing was refused for what it is'
+	spec "$base/close" "attempts: 2"
+	run 3
+	assert_contains letters 'it was tried 2 times'
+	unset LD_LIBRARY_PATH
+fi
+echo "Word of-the-server" >token
+cp token secret
+spec "$base/auth/x-api-key" "auth: header, auth_header: X-Api-Key, secret_file: secret" 2
+run 0
 : >items
 echo "Bearer new-secret-1" >token
 echo new-secret-1 >secret

@@ -110,6 +110,18 @@ static void set_secret(const struct http_client *client, CURL *easy)
 	}
 }
 
+static void set_certificates(const struct http_options *options, CURL *easy)
+{
+	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options->verify ? 1L : 0L);
+	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options->verify ? 2L : 0L);
+	if (options->ca)
+		curl.easy_setopt(easy, CURLOPT_CAINFO, options->ca);
+	if (!options->cert)
+		return;
+	curl.easy_setopt(easy, CURLOPT_SSLCERT, options->cert);
+	curl.easy_setopt(easy, CURLOPT_SSLKEY, options->key);
+}
+
 static void set_method(const struct http_options *options, CURL *easy)
 {
 	curl.easy_setopt(easy, CURLOPT_POST, 1L);
@@ -134,10 +146,7 @@ static void set_options(struct http_client *client, struct http_call *call)
 	curl.easy_setopt(easy, CURLOPT_PROXY, options->proxy ? options->proxy : ""); /* not the environment's */
 	curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms(options->timeout_ns));
 	curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms(options->connect_timeout_ns));
-	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, options->verify ? 1L : 0L);
-	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, options->verify ? 2L : 0L);
-	if (options->ca)
-		curl.easy_setopt(easy, CURLOPT_CAINFO, options->ca);
+	set_certificates(options, easy);
 	curl.easy_setopt(easy, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
 	curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
 	curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
@@ -230,6 +239,10 @@ static void set_headers(const struct http_client *client, struct http_call *call
 	http_batch_list(call->batch, &call->list);
 	call->headers[0] = (struct curl_slist){ call->key.data, &call->headers[1] };
 	call->headers[1] = (struct curl_slist){ call->list.data, client->options->headers };
+	if (client->options->auth == HTTP_AUTH_HEADER) {
+		call->headers[1].next = &call->headers[2];
+		call->headers[2] = (struct curl_slist){ client->options->secret, client->options->headers };
+	}
 	curl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 }
 
@@ -302,11 +315,21 @@ static void describe(struct http_call *call)
 			 name, call->answer[0] ? ", '" : "", call->answer, call->answer[0] ? "'" : "");
 }
 
+/* With GnuTLS libcurl has one code for whatever is wrong with a handshake, and words for this. */
+static bool is_our_certificate(const struct http_call *call, CURLcode code)
+{
+	static const char words[] = "error reading X.509";
+
+	return code == CURLE_SSL_CONNECT_ERROR && !strncmp(call->error, words, sizeof(words) - 1);
+}
+
 static void end(struct http_client *client, struct http_call *call, CURLcode code)
 {
 	curl_off_t after_s = 0;
 
-	call->code = code == CURLE_WRITE_ERROR && call->cut ? CURLE_OK : code;
+	call->code = code == CURLE_WRITE_ERROR && call->cut ? CURLE_OK :
+		     is_our_certificate(call, code)         ? CURLE_SSL_CERTPROBLEM :
+							      code;
 	curl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
 	curl.easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &after_s);
 	after_s = after_s < 0 ? 0 : after_s > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : after_s;

@@ -33,7 +33,7 @@ struct http_call {
 	/* the client's */
 	CURL *easy;
 	struct text key, list; /* headers */
-	struct curl_slist headers[2];
+	struct curl_slist headers[3];
 	struct record_scratch packed;
 	char error[CURL_ERROR_SIZE];
 	char answer[HTTP_ANSWER_SHOWN + 1];

@@ -149,7 +149,8 @@ static int deny(struct http_sink *sink, struct http_call *call)
 		return end_batch(sink, call, WEIR_REJECTED);
 	if (sink->options.denied == HTTP_DENIED_FAIL ||
 	    (sink->options.denied == HTTP_DENIED_FIRST && !cursor->delivered)) {
-		weir_fail(sink->context, "%s: %s; look at `url`, `auth` and `ca`: nothing was refused for what it is%s",
+		weir_fail(sink->context,
+			  "%s: %s; look at `url`, `auth`, `ca` and `cert`: nothing was refused for what it is%s",
 			  sink->options.shown, call->why,
 			  sink->options.denied == HTTP_DENIED_FIRST ? " (or say denied: wait)" : "");
 		return WEIR_FAILED;

@@ -49,11 +49,20 @@ static bool names(const char *header, size_t n, const char *name)
 	return strlen(name) == n && !strncasecmp(header, name, n);
 }
 
-static const char *header_fault(const char *header)
+static bool is_own(const char *header, size_t n)
 {
 	static const char *const own[] = { "Content-Length",  "Transfer-Encoding", "Content-Encoding",
 					   "Idempotency-Key", "Weir-Items",        "Expect",
 					   "Connection" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (names(header, n, own[i]))
+			return true;
+	return false;
+}
+
+static const char *header_fault(const char *header)
+{
 	size_t n = strcspn(header, ":");
 
 	if (!header[n] || !is_token(header, n))
@@ -65,10 +74,7 @@ static const char *header_fault(const char *header)
 		return "it has no value: leave it out";
 	if (names(header, n, "Authorization"))
 		return "a secret does not belong into a spec: use auth and secret_file";
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (names(header, n, own[i]))
-			return "weir writes this one itself";
-	return NULL;
+	return is_own(header, n) ? "weir writes this one itself" : NULL;
 }
 
 static int complain(struct weir_context *context, const char *option, const char *what, const char *value)
@@ -114,7 +120,7 @@ static int check_secret(struct weir_context *context)
 
 	if (is(context, "auth", "none"))
 		return env || file ? complain(context, env ? "secret_env" : "secret_file",
-					      "what is it for? say auth: basic or auth: bearer", NULL) :
+					      "what is it for? say auth: basic, bearer or header", NULL) :
 				     0;
 	if (env && file)
 		return complain(context, "secret_env", "say either this or secret_file", NULL);
@@ -122,6 +128,39 @@ static int check_secret(struct weir_context *context)
 		return complain(context, "auth", "where is the secret? say secret_file: PATH or secret_env: NAME",
 				NULL);
 	return 0;
+}
+
+static int check_auth_header(struct weir_context *context)
+{
+	const char *name = weir_option_string(context, "auth_header");
+
+	if (!is(context, "auth", "header"))
+		return name ? complain(context, "auth_header", "this is for auth: header", NULL) : 0;
+	if (!name)
+		return complain(context, "auth", "which one? say auth_header: NAME, for example X-Api-Key", NULL);
+	if (!is_token(name, strlen(name)))
+		return complain(context, "auth_header", "this is no name of a header, such as X-Api-Key", name);
+	if (is_own(name, strlen(name)))
+		return complain(context, "auth_header", "weir writes this one itself", name);
+	if (weir_option_integer(context, "redirects"))
+		return complain(context, "redirects",
+				"a redirect to another host would take the secret of auth: header along", NULL);
+	return 0;
+}
+
+/* Of those that are about TLS. */
+static int check_certificates(struct weir_context *context, bool has_tls)
+{
+	static const char *const options[] = { "ca", "cert", "key" };
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && !has_tls; i++)
+		if (weir_option_given(context, options[i]))
+			r = complain(context, options[i],
+				     "http:// has no certificates: say https://, or leave this out", NULL);
+	if (weir_option_given(context, "key") && !weir_option_given(context, "cert"))
+		r = complain(context, "key", "which certificate is it of? say cert: PATH", NULL);
+	return r;
 }
 
 int http_options_check(struct weir_context *context)
@@ -141,8 +180,10 @@ int http_options_check(struct weir_context *context)
 	if (is(context, "body", "item") && weir_option_integer(context, "batch_count") > 1)
 		r = complain(context, "body",
 			     "a body that is one item goes with batch_count: 1; say lines, array or joined", NULL);
-	if (url && !fault && !is_https(url) && weir_option_given(context, "ca"))
-		r = complain(context, "ca", "http:// has no certificates: say https://, or leave this out", NULL);
+	if (check_auth_header(context) != 0)
+		r = WEIR_FAILED;
+	if (check_certificates(context, !url || fault || is_https(url)) != 0)
+		r = WEIR_FAILED;
 	if (weir_option_integer(context, "backoff_max") < weir_option_integer(context, "backoff"))
 		r = complain(context, "backoff_max", "it is less than backoff", NULL);
 	return r;
@@ -237,6 +278,29 @@ static void read_numbers(struct http_options *options, const struct weir_context
 	options->redirects = (long)weir_option_integer(context, "redirects");
 }
 
+static bool is_readable(struct weir_context *context, const char *option, const char *path)
+{
+	if (!path || access(path, R_OK) == 0)
+		return true;
+	weir_fail(context, "cannot read %s (`%s`): %s", path, option, strerror(errno));
+	return false;
+}
+
+/* A library that wants one may ask at the terminal. */
+static bool has_passphrase(struct weir_context *context, const char *path)
+{
+	_cleanup_(close) int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	_cleanup_(free) char *text = calloc(1, SECRET_BYTES_MAX + 1);
+
+	if (fd < 0 || !text || read(fd, text, SECRET_BYTES_MAX) <= 0 || !strstr(text, "ENCRYPTED"))
+		return false;
+	weir_fail(
+		context,
+		"the key in %s wants a passphrase, and nobody is there to say it: write it without one, with openssl pkey",
+		path);
+	return true;
+}
+
 int http_options_read(struct http_options *options, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
@@ -250,8 +314,11 @@ int http_options_read(struct http_options *options, struct weir_context *context
 	options->proxy = weir_option_string(context, "proxy");
 	options->gzip = is(context, "compress", "gzip");
 	options->verify = weir_option_boolean(context, "verify");
+	options->cert = weir_option_string(context, "cert");
+	options->key = weir_option_given(context, "key") ? weir_option_string(context, "key") : options->cert;
 	options->auth = is(context, "auth", "basic")  ? HTTP_AUTH_BASIC :
 			is(context, "auth", "bearer") ? HTTP_AUTH_BEARER :
+			is(context, "auth", "header") ? HTTP_AUTH_HEADER :
 							HTTP_AUTH_NONE;
 	options->denied = denied_of(context);
 	read_numbers(options, context);
@@ -259,10 +326,9 @@ int http_options_read(struct http_options *options, struct weir_context *context
 	options->checks_json = options->layout == HTTP_LAYOUT_ARRAY && !is(context, "encode", "json");
 	make_headers(options, context);
 	make_retry(options, context);
-	if (options->ca && access(options->ca, R_OK) != 0) {
-		weir_fail(context, "cannot read %s (`ca`): %s", options->ca, strerror(errno));
+	if (!is_readable(context, "ca", options->ca) || !is_readable(context, "cert", options->cert) ||
+	    !is_readable(context, "key", options->key) || has_passphrase(context, options->key))
 		return WEIR_FAILED;
-	}
 	if (http_options_read_secret(options, context, &why) == 0)
 		return 0;
 	weir_fail(context, "%s", text_get(&why));
@@ -333,6 +399,16 @@ static const char *secret_fault(const struct http_options *options, const char *
 	return NULL;
 }
 
+/* Takes the secret. */
+static char *header_of(const struct weir_context *context, char *secret)
+{
+	char *header;
+
+	must(asprintf(&header, "%s: %s", weir_option_string(context, "auth_header"), secret) >= 0);
+	free(secret);
+	return header;
+}
+
 int http_options_read_secret(struct http_options *options, struct weir_context *context, struct text *why)
 {
 	const char *fault;
@@ -350,6 +426,6 @@ int http_options_read_secret(struct http_options *options, struct weir_context *
 		return -ENOENT;
 	}
 	free(options->secret);
-	options->secret = secret;
+	options->secret = options->auth == HTTP_AUTH_HEADER ? header_of(context, secret) : secret;
 	return 0;
 }

@@ -10,13 +10,14 @@
 #include "common/base/text.h"
 #include "worker/sinks/http_batch.h"
 
-enum http_auth { HTTP_AUTH_NONE = 0, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER };
+enum http_auth { HTTP_AUTH_NONE = 0, HTTP_AUTH_BASIC, HTTP_AUTH_BEARER, HTTP_AUTH_HEADER };
 /* What to do when the server says that it is not the items. */
 enum http_denied { HTTP_DENIED_FIRST = 0, HTTP_DENIED_FAIL, HTTP_DENIED_WAIT, HTTP_DENIED_REJECT };
 
 struct http_options {
-	const char *url, *method, *ca, *proxy; /* the spec's; ca, proxy may be NULL */
-	char *shown;                           /* the URL without its query, which may be a secret; owned */
+	const char *url, *method;
+	const char *ca, *cert, *key, *proxy; /* NULL: not said; key: neither is cert */
+	char *shown;                         /* the URL without its query, which may be a secret; owned */
 	enum http_layout layout;
 	uint32_t batch, requests, attempts;
 	size_t batch_bytes;
@@ -27,7 +28,7 @@ struct http_options {
 	enum http_denied denied;
 	uint16_t *retry;            /* ends with 0; owned */
 	struct curl_slist *headers; /* of every request; owned */
-	char *secret;               /* owned; NULL: none */
+	char *secret;               /* owned; NULL: none. HTTP_AUTH_HEADER: the header, NAME: SECRET */
 	bool checks_json;           /* an array is made of text, which may be anything */
 };
 

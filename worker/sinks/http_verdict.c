@@ -26,6 +26,7 @@ static enum http_verdict judge_failure(CURLcode code, long status)
 		return is_redirect(status) ? HTTP_DENIED : HTTP_PASSING;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM: /* ours */
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_TOO_MANY_REDIRECTS:
 	case CURLE_URL_MALFORMAT:

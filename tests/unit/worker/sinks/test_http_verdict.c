@@ -69,6 +69,7 @@ static void test_failures(void **state)
 	assert_int_equal(http_judge(CURLE_PARTIAL_FILE, 400, NULL), HTTP_PASSING);
 	assert_int_equal(http_judge(CURLE_PEER_FAILED_VERIFICATION, 0, NULL), HTTP_DENIED);
 	assert_int_equal(http_judge(CURLE_SSL_CACERT_BADFILE, 0, NULL), HTTP_DENIED);
+	assert_int_equal(http_judge(CURLE_SSL_CERTPROBLEM, 0, NULL), HTTP_DENIED);
 	assert_int_equal(http_judge(CURLE_TOO_MANY_REDIRECTS, 302, NULL), HTTP_DENIED);
 	assert_int_equal(http_judge(CURLE_UNSUPPORTED_PROTOCOL, 302, NULL), HTTP_DENIED);
 	assert_int_equal(http_judge(CURLE_UNSUPPORTED_PROTOCOL, 0, NULL), HTTP_PASSING);
