@@ -111,7 +111,8 @@ static int say(struct replies *replies, const struct weir_context *context, stru
 	const struct way_note note = { .kind = WAY_REPLY,
 				       .session = reply->address.session,
 				       .number = reply->address.number,
-				       .slot = reply->address.slot };
+				       .slot = reply->address.slot,
+				       .index = (uint32_t)(reply - replies->at) };
 	int r = way_say(replies->ways[reply->address.worker], context, note, replies->room + reply->at_bytes,
 			reply->size_bytes);
 
@@ -173,17 +174,14 @@ static void end_reply(struct replies *replies, struct reply *reply, uint32_t out
 		say_once(&replies->gone_said, "its client has gone, or takes none");
 }
 
+/* It may be late, and of an earlier turn: then another one has its index, or it has been heard before. */
 static void confirmed(struct replies *replies, uint32_t worker, const struct way_note *note)
 {
-	for (uint32_t i = 0; i < replies->n; i++) {
-		struct reply *reply = &replies->at[i];
+	struct reply *reply = note->index < replies->n ? &replies->at[note->index] : NULL;
 
-		if (reply->heard || reply->address.worker != worker || reply->address.number != note->number ||
-		    reply->address.session != note->session)
-			continue;
+	if (reply && !reply->heard && reply->address.worker == worker && reply->address.number == note->number &&
+	    reply->address.session == note->session)
 		end_reply(replies, reply, note->outcome);
-		return;
-	}
 }
 
 /* All that has come from this worker. Returns 0 or -errno. */

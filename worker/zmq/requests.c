@@ -205,7 +205,8 @@ static int confirm(const struct requests *requests, const struct weir_context *c
 					.outcome = (uint32_t)outcome,
 					.session = note->session,
 					.number = note->number,
-					.slot = note->slot };
+					.slot = note->slot,
+					.index = note->index };
 	int r = messenger_send(&requests->way, who, true);
 
 	if (r == 0)

@@ -34,8 +34,10 @@ struct way_note {
 	uint64_t stage; /* who speaks: way_hash() of its stage */
 	uint32_t slot;
 	uint32_t worker; /* who speaks: its index there */
+	uint32_t index;  /* WAY_REPLY: in its turn; WAY_HEARD: of the one that was heard */
+	uint32_t unused; /* 0 */
 };
-static_assert(sizeof(struct way_note) == 40, "no gaps");
+static_assert(sizeof(struct way_note) == 48, "no gaps");
 
 uint64_t way_hash(const char *stage);
 
