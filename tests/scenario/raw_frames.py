@@ -8,9 +8,13 @@ import weir
 IN, OUT = int(os.environ["WEIR_FRAME_IN"]), int(os.environ["WEIR_FRAME_OUT"])
 
 
-def say(*message):
+def frame(*message):
     body = weir.pack(list(message))
-    os.write(OUT, struct.pack(">I", len(body)) + body)
+    return struct.pack(">I", len(body)) + body
+
+
+def say(*message):
+    os.write(OUT, frame(*message))
 
 
 def exactly(n):

@@ -146,8 +146,7 @@ static int hear(struct frame *frame, struct weir_context *context)
 	spent_ns = clock_now_ns() - from_ns;
 	if (spent_ns > HELD_NS_MIN)
 		frame->held_ns += spent_ns;
-	if (r == FRAME_E_END ||
-	    (r == 0 && frame->in < 0 && frame->phase != FRAME_LEAVING && frame->phase != FRAME_DOWN))
+	if (r == FRAME_E_END)
 		r = frame_hear_end(frame, context);
 	return r;
 }

@@ -27,6 +27,7 @@ struct frame {
 	bool in_is_watched;
 	struct buffer to, from;
 	size_t to_head, from_head; /* of them is done with */
+	bool has_more; /* others have had their turn, and something may lie in `from` that no descriptor tells of */
 
 	enum frame_phase phase;
 	uint64_t start_ns, until_ns; /* DOWN: when it is started; STARTING, LEAVING: when patience ends */
@@ -49,8 +50,9 @@ struct frame {
 
 	uint32_t n_unready, n_losses; /* programs in a row that were lost before ready; without an answer */
 	uint32_t n_scoped;            /* items that have a scope */
-	uint64_t n_answers;
-	uint64_t said_ns; /* when an error of the program was last logged */
+	uint64_t n_heard;             /* words of this program about its items */
+	uint64_t ready_ns;            /* when it said so */
+	uint64_t said_ns;             /* when an error of the program was last logged */
 	uint64_t n_unsaid;
 
 	/* in_flight: 1: the item in hand, and whether it has ended */
@@ -68,6 +70,17 @@ enum {
 static inline uint64_t frame_now_ns(const struct frame *frame)
 {
 	return clock_now_ns() - frame->held_ns;
+}
+
+/* Programs in a row that did not get ready end the stage; so do so many more that were of no use. */
+#define FRAME_UNREADY_MAX 3u
+#define FRAME_LOSSES_MAX 10u
+#define FRAME_STEADY_NS (10 * NS_PER_S) /* who has lasted so long was of use */
+
+/* How long after the n-th loss in a row the next one is started: 20 ms after the first, up to 10 s. */
+static inline uint64_t frame_backoff_ns(uint32_t n)
+{
+	return 10 * NS_PER_MS << (n > 10 ? 10 : n);
 }
 
 /*
@@ -97,6 +110,10 @@ int frame_take(struct frame *frame, struct frame_message *ret_message, size_t *r
 	       struct record_fault *fault);
 /* Whoever closes a pipe is about to end, mostly: waits a second. Returns 0: it has, or does not; WEIR_CANCELLED, -errno. */
 int frame_await_exit(struct frame *frame, struct weir_context *context);
+/* What it has done, as the beginning of a sentence: ended, and how, or closed a descriptor; and `lacking`, if it was ready. */
+void frame_describe_end(const struct frame *frame, const char *lacking, struct text *text);
+/* How many in a row, for the last word on them; `lacking` as in "without an item". */
+void frame_describe_count(uint32_t n, bool unready, const char *lacking, struct text *text);
 static inline size_t frame_unwritten(const struct frame *frame)
 {
 	return frame->to.length - frame->to_head;
@@ -119,7 +136,7 @@ int frame_give(struct frame *frame, struct weir_context *context, struct talk_it
 	       const struct weir_item *item);
 /* As many of those that wait as there is room for. Returns 0, WEIR_*, -errno. */
 int frame_give_waiting(struct frame *frame, struct weir_context *context);
-/* Everything that has come from the program. Returns 0; FRAME_E_END; FRAME_E_LOST; WEIR_*; -errno. */
+/* What has come from the program: all of it, or has_more is set. Returns 0; FRAME_E_END; FRAME_E_LOST; WEIR_*; -errno. */
 int frame_hear(struct frame *frame, struct weir_context *context);
 /* Ends the item, which is in hand, with that status. Returns 0, WEIR_CANCELLED, WEIR_FAILED. */
 int frame_conclude(struct frame *frame, struct weir_context *context, struct talk_item *entry, int status);
@@ -146,7 +163,7 @@ int frame_lose(struct frame *frame, struct weir_context *context, enum frame_bla
 	__attribute__((format(printf, 4, 5)));
 /* It has closed an end of its pipes, or has ended. Returns 0: it was about to, and something is still to come; and as frame_lose(). */
 int frame_hear_end(struct frame *frame, struct weir_context *context);
-/* It takes its leave: what it has goes to the next one. Returns 0, -errno. */
+/* It takes its leave: what it has goes to the next one. Returns 0; WEIR_FAILED after weir_fail(): too many came for nothing. */
 int frame_hear_bye(struct frame *frame, struct weir_context *context);
 /* No item will come: tells the program, and waits until it has ended. In finish(). Returns 0, WEIR_FAILED, WEIR_CANCELLED, -errno. */
 int frame_finish(struct frame *frame, struct weir_context *context);

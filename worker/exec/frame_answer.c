@@ -101,11 +101,17 @@ int frame_give(struct frame *frame, struct weir_context *context, struct talk_it
 	return frame_write_item(&frame->to, context, &message, frame->values);
 }
 
-int frame_give_waiting(struct frame *frame, struct weir_context *context)
+/* Whom to give now; NULL: none waits, or there is no room. */
+static struct talk_item *next_to_give(const struct frame *frame)
+{
+	return frame->phase == FRAME_UP && frame_has_room(frame) ? talk_next(&frame->talk) : NULL;
+}
+
+static int give_while_room(struct frame *frame, struct weir_context *context)
 {
 	struct talk_item *entry;
 
-	while (frame->phase == FRAME_UP && frame_has_room(frame) && (entry = talk_next(&frame->talk))) {
+	while ((entry = next_to_give(frame))) {
 		const struct weir_item *item = frame->alone_item;
 		int r = frame_take_up(frame, context, entry, &item);
 
@@ -114,7 +120,20 @@ int frame_give_waiting(struct frame *frame, struct weir_context *context)
 		if (r)
 			return r;
 	}
-	return frame_push(frame);
+	return 0;
+}
+
+/* A program that reads as fast as this writes makes room again; once all is written nothing tells of that any more. */
+int frame_give_waiting(struct frame *frame, struct weir_context *context)
+{
+	int r;
+
+	do {
+		r = give_while_room(frame, context);
+		if (r == 0)
+			r = frame_push(frame);
+	} while (r == 0 && next_to_give(frame));
+	return r;
 }
 
 /* ---- answers ---- */
@@ -163,7 +182,6 @@ static int hear_answer(struct frame *frame, struct weir_context *context, struct
 	if (r && r != WEIR_REJECTED)
 		return r;
 	frame->n_losses = 0;
-	frame->n_answers++;
 	return frame_conclude(frame, context, entry, r);
 }
 
@@ -178,7 +196,6 @@ static int hear_refusal(struct frame *frame, struct weir_context *context, struc
 		    (int)(message->text_bytes < REASON_BYTES_MAX ? message->text_bytes : REASON_BYTES_MAX),
 		    message->text);
 	frame->n_losses = 0;
-	frame->n_answers++;
 	return frame_conclude(frame, context, entry, WEIR_REJECTED);
 }
 
@@ -236,6 +253,7 @@ static int hear_ready(struct frame *frame, struct weir_context *context, const s
 	talk_set_at_once(&frame->talk, message->at_once);
 	frame->phase = FRAME_UP;
 	frame->n_unready = 0;
+	frame->ready_ns = clock_now_ns();
 	frame->heard_ns = frame_now_ns(frame);
 	if (frame->finishing)
 		return frame_leave(frame);
@@ -252,6 +270,7 @@ static int hear_of(struct frame *frame, struct weir_context *context, struct fra
 				  "'%s' sent '%s' for item %llu, which it does not have: an item is answered once",
 				  frame->program.title, frame_kind_name(message->kind),
 				  (unsigned long long)message->id);
+	frame->n_heard++;
 	if (entry->state == TALK_GONE) {
 		talk_end(&frame->talk, entry);
 		return 0;
@@ -298,8 +317,15 @@ static int hear_next(struct frame *frame, struct weir_context *context)
 	return hear(frame, context, &message);
 }
 
+/* Who has ended says nothing any more, whoever else holds the pipe; who does not listen any more is about to end, or as good as lost. */
+static bool is_over(const struct frame *frame)
+{
+	return frame->exited || frame->in < 0;
+}
+
 int frame_hear(struct frame *frame, struct weir_context *context)
 {
+	frame->has_more = false;
 	for (uint32_t n = 0; n < HEARD_AT_ONCE;) {
 		int r = hear_next(frame, context);
 
@@ -308,12 +334,13 @@ int frame_hear(struct frame *frame, struct weir_context *context)
 		else
 			n++;
 		if (r == FRAME_PULL_NOTHING)
-			return 0;
+			return is_over(frame) ? FRAME_E_END : 0;
 		if (r == FRAME_PULL_END)
 			return FRAME_E_END;
 		if (r)
 			return r;
 	}
+	frame->has_more = frame->phase != FRAME_DOWN;
 	return 0;
 }
 

@@ -30,7 +30,6 @@
 #include "worker/exec/options.h"
 
 #define ITEMS_AT_ONCE 1024u /* taken in one turn */
-#define STEADY_NS (10 * NS_PER_S)
 
 enum { FEED_E_DRY = 110 }; /* nothing more can be taken now */
 
@@ -121,6 +120,17 @@ static int tell_drain(struct feed *feed, bool drains)
 
 /* ---- items ---- */
 
+static bool is_new_position(const struct feed_cursor *cursor, const struct frame_message *message)
+{
+	return message->position_bytes && (message->position_bytes != cursor->position_bytes ||
+					   memcmp(message->position, cursor->position, cursor->position_bytes) != 0);
+}
+
+static bool has_lasted(const struct feed *feed)
+{
+	return clock_now_ns() > feed->frame.ready_ns + FRAME_STEADY_NS;
+}
+
 static void note(struct feed *feed, const struct frame_message *message, const char *refusal)
 {
 	struct feed_cursor *cursor = feed->cursor;
@@ -132,8 +142,8 @@ static void note(struct feed *feed, const struct frame_message *message, const c
 	cursor->n_items++;
 	feed->last_id = message->id;
 	feed->any = true;
-	/* Without a position the same items may come again and again: only who lasts is well. */
-	if (feed->frame.n_losses && (message->position_bytes || clock_now_ns() > feed->frame.heard_ns + STEADY_NS))
+	/* Without a new position the same items may come again and again: only who lasts is well. */
+	if (feed->frame.n_losses && (is_new_position(cursor, message) || has_lasted(feed)))
 		feed->frame.n_losses = 0;
 	if (!message->position_bytes)
 		return;
@@ -208,7 +218,7 @@ static int hear_ready(struct feed *feed, struct weir_context *context, const str
 		return WEIR_FAILED;
 	}
 	feed->frame.phase = FRAME_UP;
-	feed->frame.heard_ns = clock_now_ns();
+	feed->frame.ready_ns = clock_now_ns();
 	feed->frame.n_unready = 0;
 	return 0;
 }
@@ -230,7 +240,10 @@ static int hear(struct feed *feed, struct weir_context *context, const struct fr
 		feed->over = true;
 		feed->cursor->ended = 1;
 	}
-	return frame->phase == FRAME_UP && message->kind == FRAME_BYE ? feed_leave(feed, false) : 0;
+	if (frame->phase != FRAME_UP || message->kind != FRAME_BYE)
+		return 0;
+	feed->n_idle = feed->any || has_lasted(feed) ? 0 : feed->n_idle + 1;
+	return feed_leave(feed, false);
 }
 
 /* Returns as hear(); FRAME_E_MORE: no whole frame lies there. */
@@ -268,8 +281,9 @@ static int hear_all(struct feed *feed, struct weir_context *context)
 
 		while (r == FRAME_E_MORE) {
 			r = frame_pull(&feed->frame);
-			if (r == FRAME_PULL_NOTHING)
-				return FEED_E_DRY;
+			if (r ==
+			    FRAME_PULL_NOTHING) /* of who has ended nothing comes any more, whoever else holds the pipe */
+				return feed->frame.exited ? FRAME_E_END : FEED_E_DRY;
 			if (r == FRAME_PULL_END)
 				return FRAME_E_END;
 			r = r ? r : hear_next(feed, context);

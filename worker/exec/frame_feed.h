@@ -42,6 +42,7 @@ struct feed {
 
 	uint64_t last_id; /* of this program; ids rise */
 	bool any;         /* it has sent an item */
+	uint32_t n_idle;  /* programs in a row that have said bye, and had sent none */
 	bool over;        /* it has said that no item follows */
 	bool is_full;     /* there is no room, and `out` is left alone until there is */
 	bool out_is_watched;

@@ -18,11 +18,6 @@
 #include "common/base/quantity.h"
 #include "worker/exec/frame_feed.h"
 
-#define UNREADY_MAX 3u
-#define LOSSES_MAX 10u
-#define BACKOFF_NS (10 * NS_PER_MS)
-#define BACKOFF_DOUBLED_MAX 10u
-
 /* What the program was given to say is over; and what it was to be told is committed all the same. */
 static void release(struct feed *feed)
 {
@@ -30,7 +25,7 @@ static void release(struct feed *feed)
 	feed->n_accepted = feed->n_refused = 0;
 	feed->any = feed->told_drain = false;
 	feed->stuck_ns = 0;
-	feed->frame.start_ns = clock_now_ns();
+	feed->frame.start_ns = clock_now_ns() + (feed->n_idle ? frame_backoff_ns(feed->n_idle) : 0);
 }
 
 /* ---- the loss ---- */
@@ -49,18 +44,15 @@ int feed_lose(struct feed *feed, struct weir_context *context, const char *why, 
 	release(feed);
 	feed->over = false;
 	feed->cursor->ended = 0;
-	if (unready ? n == UNREADY_MAX : n > LOSSES_MAX) {
-		if (n > 1)
-			text_printf(&text, " (%u programs in a row %s)", n,
-				    unready ? "did not get ready" : "were lost without an item");
+	if (unready ? n == FRAME_UNREADY_MAX : n > FRAME_LOSSES_MAX) {
+		frame_describe_count(n, unready, "without an item", &text);
 		weir_fail(context, "%s", text_get(&text));
 		return WEIR_FAILED;
 	}
 	weir_log(WEIR_LOG_WARNING, "%s; it is started again, %s", text_get(&text),
 		 feed->cursor->position_bytes ? "and goes on at its last position" :
 						"from its beginning: it has given no position");
-	n = n > BACKOFF_DOUBLED_MAX ? BACKOFF_DOUBLED_MAX : n;
-	frame->start_ns += BACKOFF_NS << n;
+	frame->start_ns = clock_now_ns() + frame_backoff_ns(n);
 	return FRAME_E_LOST;
 }
 
@@ -74,21 +66,7 @@ static int lose_ended(struct feed *feed, struct weir_context *context)
 
 	if (r)
 		return r;
-	if (!frame->exited) {
-		text_printf(&text, "'%s' has closed its descriptor %d and not ended", frame->program.title,
-			    CHILD_FRAMES_OUT);
-	} else {
-		text_printf(&text, "'%s' has ended (", frame->program.title);
-		program_end_describe(&frame->end, &text);
-		text_add(&text, ")");
-	}
-	if (frame->phase == FRAME_STARTING)
-		text_add(&text,
-			 " before it said 'ready'; a program in frame mode speaks the protocol of docs/frame.md");
-	else
-		text_add(&text, " and not said 'end'");
-	if (frame->exited && !program_end_is_ok(&frame->program, &frame->end))
-		program_end_advise(&frame->program, &frame->end, false, &text);
+	frame_describe_end(frame, " and not said 'end'", &text);
 	return feed_lose(feed, context, "%s", text_get(&text));
 }
 
@@ -182,6 +160,8 @@ int feed_check_time(struct feed *feed, struct weir_context *context)
 			return 0;
 		return frame_start(&feed->frame, context, cursor->position, cursor->position_bytes);
 	case FRAME_STARTING:
+		if (weir_draining(context)) /* nobody listens */
+			feed->frame.until_ns = clock_now_ns() + feed->frame.ready_within_ns;
 		return check_ready(feed, context);
 	case FRAME_LEAVING:
 		return clock_now_ns() < feed->frame.until_ns ? 0 : end_patience(feed);
@@ -237,8 +217,8 @@ void feed_part(struct feed *feed, struct weir_context *context)
 		return;
 	r = cancelled ? frame_write_cancel_all(&frame->to, weir_scope_cause(weir_scope_of(context))) :
 			frame_write_end(&frame->to);
-	if (r || frame_push(frame) || !has_exited_by(frame, clock_now_ns() + patience_ns))
-		return;
+	if (r || frame_push(frame) || frame->in < 0 || !has_exited_by(frame, clock_now_ns() + patience_ns))
+		return; /* in < 0: it does not hear that it should */
 	child_finish(&frame->child, &frame->end);
 	if (cancelled || program_end_is_ok(&frame->program, &frame->end))
 		return;

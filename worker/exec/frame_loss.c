@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <weir/log.h>
 #include <weir/status.h>
 
@@ -21,10 +22,6 @@
 #include "common/base/quantity.h"
 #include "worker/exec/frame.h"
 
-#define UNREADY_MAX 3u
-#define LOSSES_MAX 10u
-#define BACKOFF_NS (10 * NS_PER_MS)
-#define BACKOFF_DOUBLED_MAX 10u
 #define SCOPE_LOOK_NS (100 * NS_PER_MS) /* as long a cancelled item may go unnoticed while nothing else happens */
 
 /* ---- giving up ---- */
@@ -93,22 +90,26 @@ int frame_retry(struct frame *frame, struct weir_context *context, struct talk_i
 
 /* ---- the loss ---- */
 
-static uint64_t backoff_ns(uint32_t n)
+static bool is_too_often(const struct frame *frame)
 {
-	return BACKOFF_NS << (n > BACKOFF_DOUBLED_MAX ? BACKOFF_DOUBLED_MAX : n);
+	return frame->n_unready == FRAME_UNREADY_MAX || frame->n_losses > FRAME_LOSSES_MAX + frame->talk.attempts;
+}
+
+static int fail(struct frame *frame, struct weir_context *context, bool unready, struct text *why)
+{
+	frame_describe_count(unready ? frame->n_unready : frame->n_losses, unready, "without an answer", why);
+	weir_fail(context, "%s", text_get(why));
+	return WEIR_FAILED;
 }
 
 /* Counts it. Returns true if that was once too often. */
 static bool count_loss(struct frame *frame, enum frame_blame blame)
 {
-	bool was_ready = frame->phase == FRAME_UP || frame->phase == FRAME_LEAVING;
-
-	if (!was_ready)
+	if (frame->phase == FRAME_STARTING)
 		frame->n_unready++;
 	else if (blame != FRAME_BLAME_TIME)
 		frame->n_losses++;
-	return frame->finishing || frame->n_unready == UNREADY_MAX ||
-	       frame->n_losses > LOSSES_MAX + frame->talk.attempts;
+	return frame->finishing || is_too_often(frame);
 }
 
 static void say_loss(const struct frame *frame, enum frame_blame blame, const char *why, uint32_t n_had)
@@ -128,7 +129,7 @@ static void say_loss(const struct frame *frame, enum frame_blame blame, const ch
 int frame_lose(struct frame *frame, struct weir_context *context, enum frame_blame blame, const char *why, ...)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
-	bool too_often = count_loss(frame, blame);
+	bool unready = frame->phase == FRAME_STARTING, too_often = count_loss(frame, blame);
 	va_list arguments;
 	uint32_t n_had;
 	int r;
@@ -138,16 +139,12 @@ int frame_lose(struct frame *frame, struct weir_context *context, enum frame_bla
 	va_end(arguments);
 	frame_release(frame);
 	n_had = talk_lost(&frame->talk, blame == FRAME_BLAME_ITEMS);
-	if (too_often) {
-		if (frame->n_losses > 1)
-			text_printf(&text, " (%u programs in a row were lost without an answer)", frame->n_losses);
-		weir_fail(context, "%s", text_get(&text));
-		return WEIR_FAILED;
-	}
+	if (too_often)
+		return fail(frame, context, unready, &text);
 	say_loss(frame, blame, text_get(&text), n_had);
 	frame->start_ns = clock_now_ns();
 	if (blame != FRAME_BLAME_TIME)
-		frame->start_ns += backoff_ns(frame->n_unready + frame->n_losses);
+		frame->start_ns += frame_backoff_ns(frame->n_unready + frame->n_losses);
 	r = give_up_tried(frame, context);
 	return r ? r : FRAME_E_LOST;
 }
@@ -174,28 +171,24 @@ static int note_killed_at_the_end(struct frame *frame)
 static int lose_ended(struct frame *frame, struct weir_context *context)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	uint32_t n = frame->talk.sent.n;
+	char lacking[64] = "";
 	int r = frame_await_exit(frame, context);
 
 	if (r)
 		return r;
 	if (is_killed_at_the_end(frame))
 		return note_killed_at_the_end(frame);
-	if (!frame->exited) {
-		text_printf(&text, "'%s' has closed its descriptor %d and not ended", frame->program.title,
-			    frame->in < 0 ? CHILD_FRAMES_IN : CHILD_FRAMES_OUT);
-	} else {
-		text_printf(&text, "'%s' has ended (", frame->program.title);
-		program_end_describe(&frame->end, &text);
-		text_add(&text, ")");
-	}
-	if (frame->phase == FRAME_STARTING)
-		text_add(&text,
-			 " before it said 'ready'; a program in frame mode speaks the protocol of docs/frame.md");
-	else if (frame->talk.sent.n)
-		text_printf(&text, " with %u item%s to answer", frame->talk.sent.n, frame->talk.sent.n == 1 ? "" : "s");
-	if (frame->exited && !program_end_is_ok(&frame->program, &frame->end))
-		program_end_advise(&frame->program, &frame->end, false, &text);
+	if (n)
+		snprintf(lacking, sizeof(lacking), " with %u item%s to answer", n, n == 1 ? "" : "s");
+	frame_describe_end(frame, lacking, &text);
 	return frame_lose(frame, context, FRAME_BLAME_ITEMS, "%s", text_get(&text));
+}
+
+/* Behind a bye. At once, unless there were losses that no answer has made up for. */
+static void start_next(struct frame *frame)
+{
+	frame->start_ns = clock_now_ns() + (frame->n_losses ? frame_backoff_ns(frame->n_losses) : 0);
 }
 
 /* After bye, or after it was told the end. Returns 0, WEIR_FAILED. */
@@ -207,7 +200,7 @@ static int judge_exit(struct frame *frame, struct weir_context *context)
 	if (is_killed_at_the_end(frame))
 		return note_killed_at_the_end(frame);
 	frame_release(frame);
-	frame->start_ns = clock_now_ns();
+	start_next(frame);
 	if (good)
 		return 0;
 	text_printf(&text, "'%s' has %s, but then: ", frame->program.title,
@@ -235,14 +228,30 @@ static void be_patient(struct frame *frame)
 	frame->until_ns = clock_now_ns() + frame->grace_ns;
 }
 
+/* Whoever leaves as soon as it has come would do so for ever. Returns 0, WEIR_FAILED. */
+static int count_bye(struct frame *frame, struct weir_context *context)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+
+	if (frame->n_heard || clock_now_ns() - frame->ready_ns >= FRAME_STEADY_NS)
+		return 0;
+	frame->n_losses++;
+	text_printf(&text, "'%s' has said 'bye' and not a word about an item", frame->program.title);
+	if (is_too_often(frame))
+		return fail(frame, context, false, &text);
+	if (frame->n_losses > 1)
+		weir_log(WEIR_LOG_WARNING, "%s, %u programs in a row; the next one is started", text_get(&text),
+			 frame->n_losses);
+	return 0;
+}
+
 int frame_hear_bye(struct frame *frame, struct weir_context *context)
 {
-	(void)context;
-	if (frame->phase == FRAME_UP) {
-		(void)talk_lost(&frame->talk, false);
-		be_patient(frame);
-	}
-	return 0;
+	if (frame->phase != FRAME_UP)
+		return 0;
+	(void)talk_lost(&frame->talk, false);
+	be_patient(frame);
+	return count_bye(frame, context);
 }
 
 int frame_leave(struct frame *frame)
@@ -262,14 +271,14 @@ static void end_patience(struct frame *frame)
 		 frame->program.title, quantity_format_duration(frame->grace_ns, grace),
 		 frame->finishing ? "was told the end" : "said 'bye'");
 	frame_release(frame);
-	frame->start_ns = clock_now_ns();
+	start_next(frame);
 }
 
 /* One look at a program that has no items. Returns 0; what frame_lose() returns. */
 static int await_end(struct frame *frame, struct weir_context *context)
 {
 	struct pollfd fd = { .fd = frame->events, .events = POLLIN };
-	int r = weir_wait(context, &fd, 1, frame->until_ns);
+	int r = weir_wait(context, &fd, 1, frame_wake_ns(frame));
 
 	if (r == WEIR_OK || r == WEIR_EXPIRED)
 		r = frame_look(frame);
@@ -399,5 +408,7 @@ uint64_t frame_wake_ns(const struct frame *frame)
 			   frame->phase == FRAME_UP   ? wake_for_items_ns(frame) :
 							frame->until_ns;
 
+	if (frame->has_more)
+		return 1;
 	return frame->n_scoped ? deadline_earlier(wake_ns, clock_now_ns() + SCOPE_LOOK_NS) : wake_ns;
 }

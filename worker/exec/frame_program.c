@@ -94,6 +94,7 @@ int frame_start(struct frame *frame, struct weir_context *context, const void *p
 	frame->phase = FRAME_STARTING;
 	frame->until_ns = clock_now_ns() + frame->ready_within_ns;
 	frame->exited = false;
+	frame->n_heard = 0;
 	return say_hello(frame, context, position, position_bytes);
 }
 
@@ -107,7 +108,7 @@ void frame_release(struct frame *frame)
 	child_stop(&frame->child); /* closes its pidfd, which leaves the epoll so; as do the pipes */
 	frame->in = fd_close(frame->in);
 	frame->out = fd_close(frame->out);
-	frame->in_is_watched = false;
+	frame->in_is_watched = frame->has_more = false;
 	empty(&frame->to, &frame->to_head);
 	empty(&frame->from, &frame->from_head);
 	frame->phase = FRAME_DOWN;
@@ -223,4 +224,28 @@ int frame_await_exit(struct frame *frame, struct weir_context *context)
 	child_finish(&frame->child, &frame->end);
 	frame->exited = true;
 	return 0;
+}
+
+void frame_describe_end(const struct frame *frame, const char *lacking, struct text *text)
+{
+	if (!frame->exited) {
+		text_printf(text, "'%s' has closed its descriptor %d and not ended", frame->program.title,
+			    frame->out < 0 ? CHILD_FRAMES_OUT : CHILD_FRAMES_IN);
+	} else {
+		text_printf(text, "'%s' has ended (", frame->program.title);
+		program_end_describe(&frame->end, text);
+		text_add(text, ")");
+	}
+	text_add(text, frame->phase == FRAME_STARTING ?
+			       " before it said 'ready'; a program in frame mode speaks the protocol of docs/frame.md" :
+			       lacking);
+	if (frame->exited && !program_end_is_ok(&frame->program, &frame->end))
+		program_end_advise(&frame->program, &frame->end, false, text);
+}
+
+void frame_describe_count(uint32_t n, bool unready, const char *lacking, struct text *text)
+{
+	if (n > 1)
+		text_printf(text, " (%u programs in a row %s%s)", n, unready ? "did not get ready" : "were lost ",
+			    unready ? "" : lacking);
 }

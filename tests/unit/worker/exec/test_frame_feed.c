@@ -11,6 +11,7 @@
 #define READY "\\000\\000\\000\\010\\222\\245ready\\001"
 #define GIVE(id_) "\\000\\000\\000\\024\\224\\244item\\00" id_ "\\241" id_ "\\201\\250position\\00" id_
 #define OVER "\\000\\000\\000\\005\\221\\243end"
+#define BYE "\\000\\000\\000\\005\\221\\243bye"
 #define SAY(frames_) "printf '" frames_ "' >&4; "
 #define LISTEN "exec cat <&3 >dump"
 
@@ -273,6 +274,107 @@ static void test_losses(void **state)
 	}
 }
 
+static const struct feed *feed_of(const struct fake_host *host)
+{
+	return host->state;
+}
+
+/* Turns until it is so, or for a minute. */
+static void turn_until(struct fake_host *host, bool (*is_so)(const struct feed *feed))
+{
+	uint64_t until_ns = clock_now_ns() + 60 * NS_PER_S;
+
+	while (!is_so(feed_of(host)) && clock_now_ns() < until_ns) {
+		int r;
+
+		assert_int_equal(fake_host_turn_end(host), 0);
+		r = step(host);
+		assert_true(r == WEIR_MORE || r == WEIR_WAIT);
+	}
+	assert_true(is_so(feed_of(host)));
+}
+
+static bool has_lost_three(const struct feed *feed)
+{
+	return feed->frame.n_losses == 3;
+}
+
+static bool has_lost_one(const struct feed *feed)
+{
+	return feed->frame.n_losses == 1;
+}
+
+static bool has_lost_none(const struct feed *feed)
+{
+	return !feed->frame.n_losses;
+}
+
+/* Who gives the same item at each start gets no further, though it has a position; a new position is a new beginning. */
+static void test_the_same_position(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	feed_host_init(&host, SHELL(SAY(READY GIVE("1"))), 100);
+	turn_until(&host, has_lost_three);
+	assert_int_equal(cursor_of(&host)->position[0], 1);
+	fake_host_close(&host);
+	exec_deinit(&host);
+	feed_host_init(&host,
+		       SHELL("if [ -e dump ]; then " SAY(READY GIVE("2")) "else " SAY(
+			       READY GIVE("1")) ">dump; exit; fi; " LISTEN),
+		       100);
+	turn_until(&host, has_lost_one);
+	turn_until(&host, has_lost_none);
+	assert_int_equal(cursor_of(&host)->position[0], 2);
+	fake_host_close(&host);
+	exec_deinit(&host);
+}
+
+static bool has_left_thrice(const struct feed *feed)
+{
+	return feed->n_idle == 3 && feed->frame.phase == FRAME_DOWN;
+}
+
+/* A program that leaves as soon as it has come is started more and more seldom. Nobody is to blame. */
+static void test_goodbyes(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	feed_host_init(&host, SHELL(SAY(READY BYE)), 100);
+	turn_until(&host, has_left_thrice);
+	/* 80 ms from when it was released, which is behind `until` less the grace */
+	assert_true(feed_of(&host)->frame.start_ns >=
+		    feed_of(&host)->frame.until_ns - 200 * NS_PER_MS + 80 * NS_PER_MS);
+	assert_int_equal(feed_of(&host)->frame.n_losses, 0);
+	fake_host_close(&host);
+	exec_deinit(&host);
+}
+
+/* While the pipeline drains nobody listens: a program that gets ready meanwhile is not late. */
+static void test_ready_in_a_drain(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	unlink("dump");
+	exec_init(&host, &exec_frame_source_callbacks, SHELL("sleep 0.05; " SAY(READY GIVE("1")) LISTEN));
+	fake_host_option_number(&host, "at_once", 100);
+	fake_host_option_number(&host, "ready_within", 20 * (int64_t)NS_PER_MS);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(fake_host_produce(&host), WEIR_WAIT);
+	host.draining = true;
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(fake_host_produce(&host), WEIR_WAIT);
+		assert_int_equal(fake_host_turn_end(&host), 0);
+		usleep(10000);
+	}
+	assert_int_equal(feed_of(&host)->frame.n_unready, 0);
+	fake_host_close(&host);
+	exec_deinit(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +384,9 @@ int main(void)
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_the_end_is_committed),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_the_same_position),
+		cmocka_unit_test(test_goodbyes),
+		cmocka_unit_test(test_ready_in_a_drain),
 		cmocka_unit_test(test_what_lies_there_is_another_kinds),
 	};
 
