@@ -169,4 +169,23 @@ wait "$pipeline" && fail "it goes on without its row"
 told <(sed 's/\\"/"/g' stderr) "weir's row for this worker is gone, or somebody else has changed it"
 assert_eq "$(sql 'SELECT count(*) FROM t')" 1 "rows before it"
 
+# What passes is waited for, longer each time, and said once; that it works again, too, and only when it does.
+name=full
+spec 'id: .id' '' >spec.yaml
+make "CREATE TABLE t (id bigint); CREATE TABLE u AS SELECT true AS is_full; CREATE SEQUENCE tries;
+	CREATE OR REPLACE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''tries'');
+		IF (SELECT is_full FROM u) THEN RAISE EXCEPTION ''no space left on device'' USING ERRCODE = ''53100''; END IF; RETURN new; END';
+	CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g()"
+weir run --json spec.yaml 2>stderr &
+pipeline=$!
+tried() { [ "$(sql 'SELECT last_value FROM tries')" -ge 4 ]; }
+all_stored() { [ "$(sql 'SELECT count(*) FROM t')" = 2 ]; }
+wait_until 60 tried
+sql 'UPDATE u SET is_full = false'
+wait_until 60 all_stored
+weir drain "$name" 2>/dev/null || fail "no drain"
+wait "$pipeline"
+assert_eq "$? $(final stderr delivered)" "0 2" "behind a full disk"
+assert_eq "$(grep -c 'waiting for PostgreSQL.*no space left on device' stderr) $(grep -c 'works again' stderr)" "1 1" "what was said of it"
+
 [ "$n_told" = "$(($(grep -c '^| .* | `.*` |$' "$document") - 1))" ] || fail "$n_told answers were seen, and the tables have $(grep -c '^| .* | `.*` |$' "$document")"

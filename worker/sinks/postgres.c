@@ -106,7 +106,7 @@ static int connect_once(struct postgres_sink *state, char *why, size_t why_size)
 	return r;
 }
 
-/* Until it works, or the stage is to stop. */
+/* Until there is a session, or the stage is to stop. That all works again only a transaction can say: so long each wait is longer. */
 static int connect_again(struct postgres_sink *state)
 {
 	char why[500];
@@ -117,9 +117,15 @@ static int connect_again(struct postgres_sink *state)
 		if (r != 0)
 			return r;
 	}
-	if (r == 0)
-		postgres_base_works(&state->base);
 	return r;
+}
+
+/* What was tried has failed, and may not for ever. */
+static int wait_and_connect(struct postgres_sink *state, const char *why)
+{
+	int r = postgres_base_wait(&state->base, why);
+
+	return r == 0 ? connect_again(state) : r;
 }
 
 /*
@@ -246,12 +252,7 @@ static int postgres_produce(struct weir_context *context, void *data)
 		return r;
 	while ((r = postgres_store_rows(&state->store, &state->base, &state->stored, &state->rows)) ==
 	       POSTGRES_E_AWAY) {
-		char why[500];
-
-		snprintf(why, sizeof(why), "%s", state->store.why);
-		r = postgres_base_wait(&state->base, why);
-		if (r == 0)
-			r = connect_again(state);
+		r = wait_and_connect(state, state->store.why);
 		if (r != 0)
 			return r;
 	}
@@ -265,18 +266,22 @@ static int postgres_produce(struct weir_context *context, void *data)
 static int postgres_finish(struct weir_context *context, void *data)
 {
 	struct postgres_sink *state = data;
-	int r;
+	int r = connect_late(state);
 
-	(void)context;
-	r = connect_late(state);
 	if (r != 0)
 		return r;
 	while ((r = postgres_turns_end(&state->base, &state->stored)) == POSTGRES_E_AWAY) {
-		r = connect_again(state);
+		r = wait_and_connect(state, postgres_base_message(&state->base, NULL));
 		if (r != 0)
 			return r;
 	}
-	return r == POSTGRES_E_ROW ? WEIR_FAILED : r;
+	if (r == 0)
+		postgres_base_works(&state->base);
+	if (r != POSTGRES_E_ROW)
+		return r;
+	weir_fail(context, "%s refuses weir's own row at the end of the run: %s; look at triggers and rules of `turns`",
+		  state->base.server, postgres_base_message(&state->base, NULL));
+	return WEIR_FAILED;
 }
 
 const struct weir_stage postgres_sink_callbacks = {

@@ -123,9 +123,9 @@ int postgres_base_wait(struct postgres_base *base, const char *why)
 {
 	int r;
 
-	if (!base->said)
+	if (strncmp(base->said, why, sizeof(base->said) - 1) != 0)
 		weir_log(WEIR_LOG_WARNING, "waiting for %s: %s", base->server, why);
-	base->said = true;
+	snprintf(base->said, sizeof(base->said), "%s", why);
 	base->wait_ns =
 		!base->wait_ns ? WAIT_NS_MIN : (base->wait_ns * 2 < WAIT_NS_MAX ? base->wait_ns * 2 : WAIT_NS_MAX);
 	r = weir_wait(base->context, NULL, 0, clock_now_ns() + base->wait_ns);
@@ -134,9 +134,9 @@ int postgres_base_wait(struct postgres_base *base, const char *why)
 
 void postgres_base_works(struct postgres_base *base)
 {
-	if (base->said)
+	if (base->wait_ns)
 		weir_log(WEIR_LOG_NOTICE, "%s works again", base->server);
-	base->said = false;
+	base->said[0] = '\0';
 	base->wait_ns = 0;
 }
 

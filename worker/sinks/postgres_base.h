@@ -12,7 +12,7 @@ struct postgres_base {
 	const char *server; /* for people; "host, port", never a password */
 	char server_text[160];
 	uint64_t wait_ns;
-	bool said;
+	char said[500]; /* why it is waited for, last */
 };
 
 /*
@@ -27,7 +27,7 @@ enum {
 /* Connects, in the time that `connect` says or 10 s. Returns 0; POSTGRES_E_AWAY with the reason in `why`; as above. */
 int postgres_base_connect(struct postgres_base *base, struct weir_context *context, char *why, size_t why_size);
 void postgres_base_close(struct postgres_base *base);
-/* Waits a little longer each time, 100 ms up to 5 s, and says once why. Returns 0, WEIR_CANCELLED, negative errno. */
+/* Waits a little longer each time, 100 ms up to 5 s, and says why if it has not said so. Returns 0, WEIR_CANCELLED, negative errno. */
 int postgres_base_wait(struct postgres_base *base, const char *why);
 /* It works again. */
 void postgres_base_works(struct postgres_base *base);

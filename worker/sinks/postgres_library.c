@@ -15,5 +15,7 @@ int postgres_library_load(const char **ret_why)
 #undef FUNCTION
 	};
 
+	if (pq.unescapeBytea) /* the last: all are there */
+		return 0;
 	return library_load(SONAME, functions, sizeof(functions) / sizeof(functions[0]), ret_why);
 }

@@ -194,6 +194,12 @@ static uint64_t fake_now_ns(const struct weir_context *context)
 	return host_of(context)->now_ns ? host_of(context)->now_ns : clock_now_ns();
 }
 
+static uint32_t fake_in_flight(const struct weir_context *context)
+{
+	(void)context;
+	return 1;
+}
+
 static int fake_wait(struct weir_context *context, struct pollfd *fds, size_t n_fds, uint64_t deadline_ns)
 {
 	struct fake_host *host = host_of(context);
@@ -328,6 +334,7 @@ static const struct weir_host fake_table = {
 	.baggage_clear = fake_baggage_clear,
 	.expire_at = fake_expire_at,
 	.generation = fake_generation,
+	.in_flight = fake_in_flight,
 	.has_run = fake_has_run,
 	.decodes = fake_decodes,
 	.cutting = fake_cutting,

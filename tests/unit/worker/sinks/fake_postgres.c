@@ -33,6 +33,7 @@ struct pg_conn {
 	PGresult *queue[QUEUE_MAX];
 	uint32_t n_sent, first, end;
 	int fd;
+	unsigned n_polls; /* until it has connected */
 };
 
 static struct fake_postgres *server;
@@ -261,12 +262,101 @@ static char *fake_result_error_field(const PGresult *result, int field)
 
 static char *fake_error_message(const PGconn *connection)
 {
+	if (connection->bad && connection->n_polls)
+		return (char *)(uintptr_t) "connection refused\nis the server there?";
 	return (char *)(uintptr_t)(connection->bad ? "server closed the connection\nunexpectedly" : "");
 }
 
 static ConnStatusType fake_status(const PGconn *connection)
 {
-	return connection->bad ? CONNECTION_BAD : CONNECTION_OK;
+	return connection->bad ? CONNECTION_BAD : connection->n_polls ? CONNECTION_STARTED : CONNECTION_OK;
+}
+
+/* ---- libpq: connecting ---- */
+
+static PGconn *fake_connect_start_params(const char *const *words, const char *const *values, int expand)
+{
+	PGconn *connection = fake_postgres_connect();
+	char *at = server->connected;
+
+	must(expand);
+	*at = '\0';
+	for (; *words; words++, values++)
+		at += snprintf(at, sizeof(server->connected) - (size_t)(at - server->connected), "%s=%s ", *words,
+			       *values);
+	connection->n_polls = 3;
+	server->n_connects++;
+	server->n_sessions++;
+	return connection;
+}
+
+static PostgresPollingStatusType fake_connect_poll(PGconn *connection)
+{
+	if (server->never_answers) {
+		must(read(connection->fd, &(uint64_t){ 0 }, sizeof(uint64_t)) == sizeof(uint64_t)); /* not readable */
+		return PGRES_POLLING_READING;
+	}
+	if (server->n_refused) {
+		server->n_refused--;
+		connection->bad = true;
+		return PGRES_POLLING_FAILED;
+	}
+	connection->n_polls--;
+	return connection->n_polls ? PGRES_POLLING_READING : PGRES_POLLING_OK;
+}
+
+static PQconninfoOption *fake_conninfo(PGconn *connection)
+{
+	PQconninfoOption *options = calloc(3, sizeof(*options));
+
+	(void)connection;
+	must(options);
+	options[0].keyword = (char *)(uintptr_t) "host";
+	options[1].keyword = (char *)(uintptr_t) "connect_timeout";
+	options[1].val = (char *)(uintptr_t)server->timeout;
+	return options;
+}
+
+static void fake_conninfo_free(PQconninfoOption *options)
+{
+	free(options);
+}
+
+static void fake_finish(PGconn *connection)
+{
+	must(connection == &session);
+	server->n_sessions--;
+}
+
+static char *fake_host_name(const PGconn *connection)
+{
+	(void)connection;
+	return (char *)(uintptr_t) "db.example";
+}
+
+static char *fake_port(const PGconn *connection)
+{
+	(void)connection;
+	return (char *)(uintptr_t) "5432";
+}
+
+static char *fake_db(const PGconn *connection)
+{
+	(void)connection;
+	return (char *)(uintptr_t) "shop";
+}
+
+static PQnoticeProcessor fake_set_notice_processor(PGconn *connection, PQnoticeProcessor processor, void *data)
+{
+	(void)connection, (void)data;
+	return processor;
+}
+
+static int fake_set_nonblocking(PGconn *connection, int on)
+{
+	(void)connection;
+	must(on);
+	return 0;
 }
 
 static int fake_ntuples(const PGresult *result)
@@ -444,17 +534,25 @@ void fake_postgres_begin(struct fake_postgres *of)
 	pq = (struct postgres_library){
 		.clear = fake_clear,
 		.cmdStatus = fake_cmd_status,
+		.connectPoll = fake_connect_poll,
+		.connectStartParams = fake_connect_start_params,
+		.conninfo = fake_conninfo,
+		.conninfoFree = fake_conninfo_free,
 		.consumeInput = fake_consume_input,
+		.db = fake_db,
 		.enterPipelineMode = fake_enter_pipeline_mode,
 		.errorMessage = fake_error_message,
 		.exitPipelineMode = fake_exit_pipeline_mode,
+		.finish = fake_finish,
 		.flush = fake_flush,
 		.freemem = free,
 		.getResult = fake_get_result,
 		.getvalue = fake_getvalue,
+		.host = fake_host_name,
 		.isBusy = fake_is_busy,
 		.ntuples = fake_ntuples,
 		.pipelineSync = fake_pipeline_sync,
+		.port = fake_port,
 		.putCopyData = fake_put_copy_data,
 		.putCopyEnd = fake_put_copy_end,
 		.resultErrorField = fake_result_error_field,
@@ -462,6 +560,8 @@ void fake_postgres_begin(struct fake_postgres *of)
 		.sendPrepare = fake_send_prepare,
 		.sendQueryParams = fake_send_query_params,
 		.sendQueryPrepared = fake_send_query_prepared,
+		.setNoticeProcessor = fake_set_notice_processor,
+		.setnonblocking = fake_set_nonblocking,
 		.socket = fake_socket,
 		.status = fake_status,
 		.unescapeBytea = fake_unescape_bytea,

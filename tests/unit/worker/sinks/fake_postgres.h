@@ -36,12 +36,20 @@ struct fake_postgres {
 	unsigned n_busy;               /* the next result takes so many looks */
 	unsigned n_no_room;            /* putCopyData() has no room so often */
 
+	/* ... of connecting */
+	uint32_t n_refused;  /* the next connections are refused, so many */
+	bool never_answers;  /* the next connections are neither refused nor made */
+	const char *timeout; /* connect_timeout, as in the connection's own options; NULL: none */
+
 	/* what was heard */
 	char log[16384]; /* the first word of each statement, with a blank behind it */
 	char last_sql[1024];
 	char last_parameters[8][1024];
 	uint32_t n_statements;
 	int n_results; /* that were not cleared */
+	uint32_t n_connects;
+	int n_sessions;      /* that were not finished */
+	char connected[256]; /* "NAME=VALUE ", as the last one was asked for */
 };
 
 /* pq becomes this server's. One at a time. */
