@@ -177,13 +177,20 @@ static void file_lose(struct follow_files *files, uint32_t file)
 			(unsigned long long)entry->seen_bytes, (unsigned long long)offset);
 }
 
-/* Of a file that has gone, while nobody had it open, the inode may be another one's now. */
+/*
+ * Of a file that has gone, while nobody had it open, the inode may be another one's now. Of one that is open it is not: what its file
+ * system says of births (shares that make them up of other times) is not to be relied on, then, and its first bytes have to do.
+ */
 static uint32_t file_known(struct follow_files *files, const struct follow_look *look)
 {
 	uint32_t file = file_find(files, look->device, look->inode);
 
 	if (file == FOLLOW_NO_FILE || follow_files_is(files, file, look))
 		return file;
+	if (files->files[file].fd >= 0) {
+		files->table.entries[file].born_ns = 0;
+		return file;
+	}
 	file_lose(files, file);
 	follow_files_forget(files, file);
 	return FOLLOW_NO_FILE;

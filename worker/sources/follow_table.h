@@ -30,7 +30,7 @@ struct follow_spot {
 struct follow_entry {
 	atomic_u64 used; /* 1: what follows is set; stored last, and taken back first */
 	uint64_t device, inode;
-	uint64_t born_ns;    /* 0: the file system does not say */
+	uint64_t born_ns;    /* 0: the file system does not say, or now this and now that */
 	uint64_t path_hash;  /* of the name it was found under */
 	uint64_t seen_bytes; /* its size ... */
 	uint64_t seen_ns;    /* ... and time of change, when it was last looked at */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "tests/unit/worker/fake_host.h"
 #include "tests/unit/worker/stage_test.h"
 #include "worker/builtin.h"
+#include "worker/sources/follow_table.h"
 
 #define SECONDS_MAX 20 /* nothing here takes so long, unless it hangs */
 
@@ -267,6 +269,40 @@ static void test_born_again(void **state)
 	fake_host_deinit(&host);
 }
 
+/* What is known of the first file, as a worker before this one might have written it. */
+static struct follow_entry *first_entry(struct fake_host *host)
+{
+	char *table = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, weir_spool(&host->context, 0), 0);
+
+	assert_true(table != MAP_FAILED);
+	return (struct follow_entry *)(void *)(table + 64); /* behind its head */
+}
+
+/* A share that makes births up of other times: a file that is open is no other for that, and neither is it later. */
+static void test_births_that_wander(void **state)
+{
+	struct follow_entry *entry;
+	struct fake_host host;
+
+	(void)state;
+	file_write_text("wander.log", "1\n2\n");
+	source_init(&host, "wander.log", "other.log");
+	assert_int_equal(fake_host_open(&host), 0);
+	follow_until(&host, 2);
+	entry = first_entry(&host);
+	entry->born_ns = 4711;
+	file_write_text("other.log", "a\n"); /* a look at all */
+	follow_until(&host, 3);
+	append("wander.log", "3\n");
+	follow_until(&host, 4);
+	kill_and_open(&host);
+	append("wander.log", "4\n");
+	follow_until(&host, 5);
+	assert_items_are(&host, 0, "1", "2", "a", "3", "4");
+	assert_int_equal(munmap((char *)entry - 64, 4096), 0);
+	fake_host_deinit(&host);
+}
+
 static void test_later(void **state)
 {
 	struct fake_host host;
@@ -501,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_deleted),
 		cmocka_unit_test(test_born_again),
+		cmocka_unit_test(test_births_that_wander),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_start_at_end),
 		cmocka_unit_test(test_many),
