@@ -88,6 +88,22 @@ int burial_by_stage(struct worker *worker, const struct weir_item *item, int sta
 	return 0;
 }
 
+int burial_settle(struct worker *worker)
+{
+	(void)worker;
+	return 0;
+}
+
+void burial_must_settle(struct worker *worker)
+{
+	(void)worker;
+}
+
+void burial_detach(struct worker *worker)
+{
+	(void)worker;
+}
+
 const char *burial_place(const struct worker *worker)
 {
 	(void)worker;

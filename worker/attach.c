@@ -20,6 +20,7 @@
 #include "common/base/must.h"
 #include "worker/attach.h"
 #include "worker/baggage.h"
+#include "worker/burial.h"
 #include "worker/credit.h"
 #include "worker/decode.h"
 #include "worker/encode.h"
@@ -312,6 +313,7 @@ void worker_detach(struct worker *worker)
 {
 	sleeper_close(&worker->sleeper);
 	replay_detach(worker);
+	burial_detach(worker);
 	stamp_detach(worker);
 	decode_detach(worker);
 	encode_detach(worker);

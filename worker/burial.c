@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A letter is kept before the turn that says so in the ledger commits.
+ * A letter is durable before the turn that says so in the ledger commits; all letters of a turn become so together, in one transaction.
  *
- *      letter durable in the store  ->  turn commits: DEAD_LETTERED or REJECTED, input taken
- *                                   ^
- *      killed here: the item is still in its lane. The next generation comes to the same end and writes the letter again, under the same
- *      identity (run, producing slot, its number for the item, stage): one letter. In a file it is a second line.
+ *      item refused, item refused  ->  letters durable in the store  ->  turn commits: DEAD_LETTERED or REJECTED, input taken
+ *                                 ^                                ^
+ *      killed here: no letter, and the items are still in their lanes
+ *      killed here: the items are still in their lanes. The next generation comes to the same end and writes the letters again, each under
+ *      the same identity (run, producing slot, its number for the item, stage): one letter. In a file it is a second line.
  *
- * When a letter can't be kept the worker fails, so the item is never lost for want of room: it waits in its lane until there is
- * some, or until the stage is given up.
+ * When letters can't be kept the worker fails, so no item is lost for want of room: it waits in its lane until there is some, or
+ * until the stage is given up. Its neighbours shall not wait with it: where the letters of a turn find no room together this process ends, and the
+ * next generation keeps each as it comes. That one fails at the one that finds none, and commits what came before it.
  */
 #include "worker/burial.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/store/letter_store.h"
+#include "common/store/letter_batch.h"
 #include "worker/blocked.h"
 #include "worker/dead_letter.h"
 #include "worker/replay.h"
 
-/* Open from the first letter to the end of the process; no child uses it. */
+#define TOGETHER_BYTES_MAX (4u << 20) /* a source that refuses and refuses has no commit in between */
+
+/* Open from the first letter to the end of the worker; no child uses it. */
 static struct letter_store *burial_store;
+static struct letter_batch batch; /* what this turn keeps, and the store has not */
 
 /* Reader's index of a lane -> the slot at its other end. */
 static uint32_t producer_of(const struct worker *worker, uint32_t lane)
@@ -88,21 +96,65 @@ int burial_open(struct worker *worker, struct letter_store **ret_store)
 	return r;
 }
 
-static int keep_in_store(struct worker *worker, const struct dead_letter *letter)
+static int fail_in_store(struct worker *worker, int r)
 {
-	const char *path = worker->heritage.dead_letter_store;
 	struct text why = TEXT_NULL;
+
+	worker->letters_failed = true;
+	burial_store = letter_store_close(burial_store);
+	letter_store_explain(worker->heritage.dead_letter_store, r, &why);
+	snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter: %s", text_get(&why));
+	text_deinit(&why);
+	return WEIR_FAILED;
+}
+
+/* Returns 0, what the store says, -errno. */
+static int put_batch(struct worker *worker)
+{
 	struct letter_store *store;
 	int r = burial_open(worker, &store);
 
 	if (r == 0)
-		r = letter_store_put(store, letter, NULL);
+		r = letter_store_put_all(store, &batch);
+	letter_batch_deinit(&batch);
+	return r;
+}
+
+/* What goes with them is counted already: there is nothing that could be committed without them. */
+static void put_together(struct worker *worker)
+{
+	int r = put_batch(worker);
+
 	if (r == 0)
-		return 0;
-	burial_store = letter_store_close(burial_store);
-	letter_store_explain(path, r, &why);
-	snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter: %s", text_get(&why));
-	text_deinit(&why);
+		return;
+	fail_in_store(worker, r);
+	store_relaxed(&worker->segment.status->letters_singly, 1);
+	weir_log(WEIR_LOG_ERROR, "%s; their turn begins again, and each is kept as it comes", worker->reason);
+	store_relaxed(&worker->segment.hand->busy, 0); /* no item is to blame */
+	_exit(EXIT_FAILURE);
+}
+
+static int keep_in_store(struct worker *worker, const struct dead_letter *letter)
+{
+	struct letter_store *store;
+	int r = burial_open(worker, &store); /* who can't open it fails at this one */
+
+	if (r == 0)
+		r = letter_batch_add(&batch, letter);
+	if (r == 0 && load_relaxed(&worker->segment.status->letters_singly))
+		r = put_batch(worker);
+	else if (r == 0 && batch.size_bytes >= TOGETHER_BYTES_MAX)
+		put_together(worker);
+	return r == 0 ? 0 : fail_in_store(worker, r);
+}
+
+static int fail_in_file(struct worker *worker, int r)
+{
+	const char *path = worker->heritage.dead_letter_path;
+
+	snprintf(worker->reason, sizeof(worker->reason),
+		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
+		 path ? path : "", strerror(-r));
 	return WEIR_FAILED;
 }
 
@@ -111,17 +163,41 @@ static int keep_in_file(struct worker *worker, const struct dead_letter *letter)
 	const char *path = worker->heritage.dead_letter_path;
 	int r = path ? dead_letter_write(path, letter) : -ENOENT;
 
-	if (r == 0)
-		return 0;
-	snprintf(worker->reason, sizeof(worker->reason),
-		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
-		 path ? path : "", strerror(-r));
-	return WEIR_FAILED;
+	return r == 0 ? 0 : fail_in_file(worker, r);
+}
+
+int burial_settle(struct worker *worker)
+{
+	struct segment_hand *hand = worker->segment.hand;
+	uint32_t busy = load_relaxed(&hand->busy);
+	int r = 0;
+
+	store_relaxed(&hand->busy, 0); /* meanwhile no item is to blame, and none overruns [S2] */
+	if (batch.n)
+		put_together(worker);
+	else if (!worker->letters_failed) /* who has failed at one does not know of room for a turn's */
+		store_relaxed(&worker->segment.status->letters_singly, 0);
+	if (!worker->heritage.dead_letter_store)
+		r = dead_letter_sync();
+	if (r != 0)
+		return fail_in_file(worker, r);
+	store_release(&hand->busy, busy); /* [S2] the rest of the note still stands */
+	worker->n_letters = 0;
+	return 0;
+}
+
+void burial_must_settle(struct worker *worker)
+{
+	if (burial_settle(worker) == 0)
+		return;
+	weir_log(WEIR_LOG_ERROR, "%s", worker->reason);
+	_exit(EXIT_FAILURE);
 }
 
 int burial_keep(struct worker *worker, struct dead_letter *letter)
 {
 	unsigned char words[ITEM_EXTENSION_SIZE_MAX];
+	int r;
 
 	letter->pipeline = worker->heritage.pipeline;
 	letter->stage = worker->heritage.stage;
@@ -130,7 +206,16 @@ int burial_keep(struct worker *worker, struct dead_letter *letter)
 	letter->time_ns = clock_realtime_ns();
 	letter->accepted_ns = time_of_day(letter->accepted_ns, letter->time_ns);
 	date_deadline(letter, words);
-	return worker->heritage.dead_letter_store ? keep_in_store(worker, letter) : keep_in_file(worker, letter);
+	r = worker->heritage.dead_letter_store ? keep_in_store(worker, letter) : keep_in_file(worker, letter);
+	worker->n_letters += r == 0;
+	return r;
+}
+
+void burial_detach(struct worker *worker)
+{
+	letter_batch_deinit(&batch);
+	burial_store = letter_store_close(burial_store);
+	worker->n_letters = 0;
 }
 
 static int bury(struct worker *worker, const struct weir_item *item, enum dead_letter_cause cause, const char *reason,

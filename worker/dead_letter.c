@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One item, one line, one write(2) with O_APPEND: workers of all stages may share the file. A line that could only be written in part
- * (disk full) is closed with a newline before the next one, so that only that line is damaged.
+ * One item, one line, one write(2) with O_APPEND: workers of all stages may share the file. A turn's lines are synced once, before its
+ * commit. A line that could only be written in part (disk full) is closed with a newline before the next one, so that only that line is
+ * damaged.
  */
 #include "worker/dead_letter.h"
 
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -20,8 +22,20 @@
 static struct {
 	int fd;
 	bool torn;
+	int sync_failed; /* the kernel says so once, and some line before it may be lost */
 	char path[4096];
 } letters = { .fd = -1 };
+
+/* By whoever found no room and ended; a pipe or a terminal is never. */
+static bool is_torn(const char *path)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	char last;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	       pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
 
 static int letters_open(const char *path)
 {
@@ -34,7 +48,8 @@ static int letters_open(const char *path)
 	if (letters.fd < 0)
 		return error_origin(-errno);
 	strcpy(letters.path, path);
-	letters.torn = false;
+	letters.torn = is_torn(path);
+	letters.sync_failed = 0;
 	return 0;
 }
 
@@ -65,5 +80,13 @@ int dead_letter_write(const char *path, const struct dead_letter *letter)
 		written += (size_t)n;
 	}
 	letters.torn = false;
-	return fsync(letters.fd) && errno != EINVAL && errno != EROFS ? error_origin(-errno) : 0;
+	return 0;
+}
+
+int dead_letter_sync(void)
+{
+	/* A pipe or a terminal has nothing to sync. */
+	if (letters.fd >= 0 && !letters.sync_failed && fsync(letters.fd) && errno != EINVAL && errno != EROFS)
+		letters.sync_failed = error_origin(-errno);
+	return letters.sync_failed;
 }

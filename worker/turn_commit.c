@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "worker/burial.h"
 #include "worker/in_flight.h"
 #include "worker/keyed.h"
 #include "worker/leave.h"
@@ -166,6 +167,8 @@ int turn_commit(struct worker *worker)
 	window_shut(worker);
 	if (!worker->changed)
 		return 0;
+	if (worker->n_letters && burial_settle(worker) != 0) /* before an effect that would be repeated if it fails */
+		return WEIR_FAILED;
 	if (worker->stage.flush) {
 		int r;
 
@@ -180,6 +183,8 @@ int turn_commit(struct worker *worker)
 		if (keyed_check(worker) != 0)
 			return WEIR_FAILED;
 	}
+	if (worker->n_letters && burial_settle(worker) != 0) /* of flush() */
+		return WEIR_FAILED;
 	worker->begun_end_ns = 0;
 	if (worker->replay && replay_prepare(worker) != 0)
 		return WEIR_FAILED;
@@ -205,6 +210,8 @@ void turn_commit_complete(struct worker *worker)
 	take_settle(worker);
 	if (worker->stage.flush || !worker->changed || (worker->keyed && keyed_check(worker) != 0))
 		return;
+	if (worker->n_letters)
+		burial_must_settle(worker);
 	if (worker->replay)
 		replay_must_prepare(worker);
 	/* Hide what the item in hand has done so far. */

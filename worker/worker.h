@@ -240,6 +240,8 @@ struct worker {
 	struct step step;
 	uint64_t outputs_ended;    /* of step.closed: those whose lanes say so */
 	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
+	uint32_t n_letters;        /* worker/burial.c: written for what the next commit counts, and not yet durable */
+	bool letters_failed;       /* ... one of them could not be kept */
 	struct replay *replay;     /* worker/replay.c; NULL: no letter was ever marked for this slot */
 	uint32_t replays_seen;     /* of the board: none was left in the store then */
 	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */

@@ -86,8 +86,8 @@ struct segment_status {
 	atomic_u64 progress_total;
 	atomic_u64
 		seen_ns; /* when this generation has last seen an order; 0: none yet. Of use to the reaper: a message may be lost */
-	atomic_u32 seen_order; /* which; written before it */
-	uint8_t pad[4];
+	atomic_u32 seen_order;     /* which; written before it */
+	atomic_u32 letters_singly; /* 1: a turn's dead letters found no room together: a note for the next generation */
 };
 
 /*
@@ -256,7 +256,8 @@ static_assert(offsetof(struct segment_status, wait_for) == 28, "layout");
 static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
 	      "layout");
-static_assert(offsetof(struct segment_status, seen_ns) == 48 && offsetof(struct segment_status, seen_order) == 56,
+static_assert(offsetof(struct segment_status, seen_ns) == 48 && offsetof(struct segment_status, seen_order) == 56 &&
+		      offsetof(struct segment_status, letters_singly) == 60,
 	      "layout");
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
 		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24 &&

@@ -13,7 +13,7 @@
  *      begin, put            begin: waits for A       begin (reads the last commit, waits for nobody)
  *      killed                has the lock: A's pages are free again
  *
- * Whose turn it is to write is told by letter_turn.c.
+ * Whose turn it is to write is told by letter_turn.c; several letters in one transaction are letter_batch.c.
  *
  * Three things that LMDB does not do by itself. The lock file is written through a mapping: its blocks are taken beforehand, or a full disk
  * would be SIGBUS. A process that is stopped in a transaction stops the other writers, too; that is why nothing but the put
@@ -251,8 +251,7 @@ int letter_store_end_write(struct letter_store *store, MDB_txn *txn, int r)
 	return r;
 }
 
-/* The id that the identity has, or the next one, which it has from now on. */
-static int find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, uint64_t *ret_id)
+int letter_store_find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, uint64_t *ret_id)
 {
 	unsigned char bytes[8];
 	MDB_val value, last = name_of_last();
@@ -292,31 +291,6 @@ int letter_store_put_value(struct letter_store *store, MDB_txn *txn, uint64_t id
 	memcpy(at, identity->mv_data, identity->mv_size);
 	memcpy(at + identity->mv_size, letter, size_bytes);
 	return 0;
-}
-
-int letter_store_put(struct letter_store *store, const struct dead_letter *letter, uint64_t *ret_id)
-{
-	unsigned char bytes[LETTER_IDENTITY_MAX];
-	MDB_val identity = { dead_letter_identity(letter, bytes), bytes };
-	_cleanup_(free) char *encoded = NULL;
-	size_t size_bytes = 0;
-	uint64_t id = 0;
-	MDB_txn *txn;
-	int r = letter_encode(letter, &encoded, &size_bytes);
-
-	if (r == 0)
-		r = letter_store_begin_write(store, &txn);
-	if (r)
-		return r;
-	r = find_id(store, txn, &identity, &id);
-	if (r == 0)
-		r = letter_store_put_value(store, txn, id, &identity, encoded, size_bytes);
-	if (r == 0)
-		r = letter_store_unmark_one(store, txn, id);
-	r = letter_store_end_write(store, txn, r);
-	if (r == 0 && ret_id)
-		*ret_id = id;
-	return r;
 }
 
 /* ---- read ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files that see LMDB share. */
+/* What the files share that write letters into LMDB. */
 #pragma once
 
 #include <lmdb.h>
@@ -35,6 +35,8 @@ int letter_store_begin_write(struct letter_store *store, MDB_txn **ret_txn);
 /* Commits if r is 0, gives the turn on. Returns r, or what the commit came to. */
 int letter_store_end_write(struct letter_store *store, MDB_txn *txn, int r);
 int letter_store_begin_read(struct letter_store *store, MDB_txn **ret_txn);
+/* The id that the identity has, or the next one, which it has from now on. */
+int letter_store_find_id(struct letter_store *store, MDB_txn *txn, MDB_val *identity, uint64_t *ret_id);
 int letter_store_put_value(struct letter_store *store, MDB_txn *txn, uint64_t id, const MDB_val *identity,
 			   const char *letter, size_t size_bytes);
 /* The identity in a value of `letters` no longer stands for an id. */

@@ -131,13 +131,32 @@ static void test_torn(void **state)
 	free(data);
 }
 
+/* Nor if it was another process whose line did not fit. */
+static void test_torn_by_another(void **state)
+{
+	struct dead_letter letter = letter_of("x", 1);
+	FILE *file = fopen(folder_path("torn before"), "we");
+	char *data;
+	size_t size;
+
+	(void)state;
+	assert_non_null(file);
+	fputs("{\"time\":", file);
+	fclose(file);
+	assert_int_equal(dead_letter_write(folder_path("torn before"), &letter), 0);
+	assert_int_equal(dead_letter_write(folder_path("not torn"), &letter), 0);
+	assert_int_equal(dead_letter_write(folder_path("torn before"), &letter), 0); /* is whole now */
+	data = file_read("torn before", &size);
+	assert_memory_equal(data, "{\"time\":\n{\"time\":\"", 18);
+	assert_null(strstr(data, "\n\n"));
+	free(data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_base64_lengths),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_lines), cmocka_unit_test(test_base64_lengths),  cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_torn),  cmocka_unit_test(test_torn_by_another),
 	};
 
 	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
