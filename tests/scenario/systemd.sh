@@ -7,6 +7,7 @@
 #
 #   manager_begin             starts it, with the units of ../../systemd and the user weir
 #   in_manager COMMAND...     runs a command in there; ctl ARGUMENT... is systemctl, journal ARGUMENT... journalctl
+#   as_weir COMMAND...        the same, as the user weir
 #   put_spec NAME             standard input becomes /etc/weir/NAME.yaml
 #   drop_in UNIT              standard input is what `systemctl edit UNIT` would add
 #   property UNIT NAME        a property as `systemctl show` has it
@@ -50,16 +51,19 @@ cp -a /etc /run/etc
 mount --bind /run/etc /etc
 mount --bind "$WEIR_BUILD" /run/build
 mount --bind "$WEIR_WORK/tmp" /run/work
-mkdir -p /etc/weir /etc/systemd/user
+mkdir -p /etc/systemd/user
 [ -s /etc/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 printf "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\n" >/etc/systemd/journald.conf
 rm -rf /etc/systemd/journald.conf.d
 systemd-sysusers "$WEIR_SOURCE/systemd/weir.sysusers.conf"
+systemd-tmpfiles --create "$WEIR_SOURCE/systemd/weir.tmpfiles.conf"
 for unit in "$WEIR_SOURCE"/systemd/weir*.service "$WEIR_SOURCE"/systemd/weir*.slice "$WEIR_SOURCE"/systemd/weir*.socket "$WEIR_SOURCE"/systemd/weir*.target; do
 	[ ! -e "$unit" ] || sed "s,/usr/bin/weir,/run/build/bin/weir,g" "$unit" >"/etc/systemd/user/${unit##*/}"
 done
 mkdir "/etc/systemd/user/weir@.service.d"
-printf "[Service]\nEnvironment=LD_LIBRARY_PATH=/run/build/lib PATH=/run/build/bin:/usr/bin:/bin\n" >"/etc/systemd/user/weir@.service.d/build.conf"
+# A unit may not look for leaks of memory in another process, as the sanitizer does.
+printf "[Service]\nEnvironment=LD_LIBRARY_PATH=/run/build/lib PATH=/run/build/bin:/usr/bin:/bin ASAN_OPTIONS=detect_leaks=0\n" \
+	>"/etc/systemd/user/weir@.service.d/build.conf"
 export XDG_RUNTIME_DIR=/run/u HOME=/run/home
 unset WEIR_RUN_DIR WEIR_STATE_DIR TMPDIR
 /lib/systemd/systemd-journald &
@@ -114,8 +118,14 @@ journal() {
 	in_manager journalctl --no-pager "$@"
 }
 
+# With the rights of the units, and where they keep what they have.
+as_weir() {
+	in_manager setpriv --reuid=weir --regid=weir --clear-groups env PATH="/run/build/bin:$PATH" LD_LIBRARY_PATH=/run/build/lib WEIR_RUN_DIR=/run/u/weir \
+		WEIR_STATE_DIR=/run/home/.config/weir "$@"
+}
+
 put_spec() {
-	in_manager sh -c "cat >/etc/weir/$1.yaml"
+	in_manager sh -c "cat >/etc/weir/$1.yaml && chgrp weir /etc/weir/$1.yaml && chmod 0640 /etc/weir/$1.yaml"
 }
 
 drop_in() {

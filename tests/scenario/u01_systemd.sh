@@ -5,6 +5,14 @@
 . "$WEIR_SOURCE/tests/scenario/systemd.sh"
 manager_begin
 
+ended() {
+	[ "$(property "weir@$1" SubState)" = failed ]
+}
+
+stopped() {
+	[ "$(property "weir@$1" ActiveState)" = inactive ]
+}
+
 # Its second stage is open when there is a file "go".
 put_spec late <<'YAML'
 pipeline: late
@@ -23,6 +31,8 @@ touch go
 wait $start || fail "start: $(cat start.err; ctl status weir@late; journal -n 30)"
 assert_eq "$(property weir@late ActiveState)" active "when all are ready"
 wait_until 60 [ -s out ]
+as_weir weir ps late --json >ps.json || fail "ps: $(cat ps.json)"
+assert_contains ps.json '"phase":"running"'
 assert_eq "$(property weir@late User)" weir "user"
 assert_eq "$(in_manager stat -c %U out)" weir "who writes"
 ctl stop weir@late || fail "stop: $(ctl status weir@late)"
@@ -31,6 +41,23 @@ journal -u weir@late -o cat >said
 assert_contains said ', balanced'
 delivered=$(sed -n 's/.* = delivered \([0-9,]*\).*, balanced/\1/p' said | tr -d ,)
 seq "$delivered" | cmp - out || fail "the sink does not hold what was delivered: $delivered"
+
+# One that ends by itself, with losses: it is not tried again, and they are in its store.
+put_spec losses <<'YAML'
+pipeline: losses
+stages:
+  - {name: count, source: generate, text: '{n}', count: 100}
+  - {name: picky, plugin: /run/build/tests/plugins/picky.so, ending: '77'}
+  - {name: cat, exec: [cat], mode: line}
+  - {name: write, sink: discard}
+YAML
+ctl start weir@losses || fail "start: $(ctl status weir@losses; journal -n 30)"
+wait_until 60 ended losses
+assert_eq "$(property weir@losses ExecMainStatus) $(property weir@losses NRestarts)" "3 0" "a run with losses"
+ctl status weir@losses >status
+assert_contains status 'Status: "ended with losses: 1 '
+as_weir weir dlq ls losses >letters || fail "dlq: $(cat letters)"
+assert_contains letters picky
 
 # What is wrong with a spec is seen where one looks, and is said once: no restart makes it right.
 printf 'pipeline: bad\nstages:\n  - {name: count, source: generate, text: "{n}", cuont: 3}\n  - {name: write, snik: file}\n' | put_spec bad
@@ -54,5 +81,12 @@ YAML
 ctl start weir@nowhere 2>start.err && fail "what has nowhere to write has been started"
 ctl status weir@nowhere >status
 assert_contains status '/run/work/no/such/out'
-ctl stop weir@nowhere
+
+# All of them at once.
+ctl enable --now weir@late 2>enable.err || fail "enable: $(cat enable.err)"
+[ "$(in_manager readlink /run/home/.config/systemd/user/weir.target.wants/weir@late.service)" ] || fail "not wanted by weir.target"
+assert_eq "$(property weir@late ActiveState) $(property weir@late Slice)" "active weir.slice" "enabled"
+ctl start weir.target
+ctl stop weir.target
+wait_until 60 stopped late
 manager_end
