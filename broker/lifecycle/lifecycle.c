@@ -7,7 +7,7 @@
  *      death.c       exited -> repaired -> examined -> verdict        stop.c       the ladder: drain, cancel, signals, deadlines
  *      succession.c  restart, back-off, retire, give up               resume.c     taking a drain back
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
- *      end.c         nobody left: sweep, count, exit code
+ *      end.c         nobody left: sweep, count, exit code            legacy.c     another supervisor had begun it
  *
  *      after each:   is no sibling being stopped any more? -> fill the seats that wait | is nobody left? -> end | what is due next? -> ARM
  */
@@ -166,7 +166,8 @@ bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat)
 	case SEAT_READY: /* works; once it has been told to end, the ladder bounds it: with everybody, for on its own it is not ready */
 		if (life->told != TOLD_NOTHING)
 			return false;
-		return lifecycle->state == PIPELINE_RUNNING || lifecycle->start_due_ns || lifecycle->ladder_due_ns;
+		return lifecycle->state == PIPELINE_RUNNING || lifecycle->goes_on || lifecycle->start_due_ns ||
+		       lifecycle->ladder_due_ns;
 	case SEAT_EMPTY:
 	case SEAT_SPAWNED:
 	case SEAT_OPENING:
@@ -322,6 +323,7 @@ struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *e
 		return (struct actions){ .refused = true };
 	taken = take(lifecycle, event, now_ns);
 	succession_release(lifecycle, now_ns);
+	legacy_check_ready(lifecycle);
 	end_check(lifecycle);
 	due_ns = lifecycle_due_ns(lifecycle);
 	if (due_ns != lifecycle->armed_ns) {

@@ -70,6 +70,27 @@ struct stage_life {
 	enum cause cause; /* ... for this */
 };
 
+/* What the supervisor before this one had decided when it died. Seats and stages as in the plan; borrowed. */
+struct legacy_seat {
+	uint32_t generation, restarts, failures;
+	bool retired;
+};
+struct legacy_stage {
+	bool abandoned;
+	enum cause cause;
+};
+struct legacy {
+	uint64_t started_ns;   /* everybody was ready then */
+	uint64_t run_due_ns;   /* absolute; 0: no end */
+	uint64_t drain_for_ns; /* that the pipeline was given to drain, relative; 0: the plan's */
+	enum rung rung;
+	enum cause cause;
+	bool stage_failed, drain_deadline_passed;
+	int signal_number;
+	const struct legacy_seat *seats;
+	const struct legacy_stage *stages;
+};
+
 struct lifecycle {
 	const struct plan *plan; /* borrowed */
 	uint64_t start_timeout_ns;
@@ -84,7 +105,10 @@ struct lifecycle {
 	enum cause cause;
 	struct outcome outcome;
 	bool restarts_off;
-	bool signalled;                                          /* a SIGINT or SIGTERM has come */
+	bool goes_on;          /* it began as another one's legacy: legacy.c ... */
+	enum rung left_on;     /* ... that stood there */
+	uint64_t drain_for_ns; /* what the order to end gave, relative; 0: none was given */
+	bool signalled;        /* a SIGINT or SIGTERM has come */
 	enum { RESUME_NOT, RESUME_ASKED, RESUME_TOLD } resuming; /* resume.c */
 	bool resume_failed;                                      /* it was tried, and rolled back */
 	bool ending;                                             /* the last sweep and the count are being made */
@@ -110,6 +134,9 @@ struct actions {
 int lifecycle_init(struct lifecycle *lifecycle, const struct plan *plan, uint64_t start_timeout_ns);
 /* Fine after zeros. */
 void lifecycle_deinit(struct lifecycle *lifecycle);
+
+/* Before START: goes on with the run as it was left, instead of beginning one. */
+void lifecycle_inherit(struct lifecycle *lifecycle, const struct legacy *legacy);
 
 /* Takes one event. The next one only after all that this says has been done, answers first. now_ns: CLOCK_MONOTONIC, never backward. */
 struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);

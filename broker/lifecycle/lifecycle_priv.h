@@ -25,6 +25,10 @@ void pipeline_move(struct lifecycle *lifecycle, enum pipeline_event event, uint3
 
 /* start.c */
 void start_begin(struct lifecycle *lifecycle, uint64_t now_ns);
+/* legacy.c: the same for a run that goes on. */
+void legacy_begin(struct lifecycle *lifecycle, uint64_t now_ns);
+/* Everybody who is missed has sat down: it runs. Fine at any time. */
+void legacy_check_ready(struct lifecycle *lifecycle);
 /* Fills the seat with its next generation. */
 void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
 void start_spawned(struct lifecycle *lifecycle, uint32_t seat, uint64_t now_ns);

@@ -5,6 +5,12 @@
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 
+/* All of them have one deadline then. */
+static bool is_bounded_by_start(const struct lifecycle *lifecycle)
+{
+	return lifecycle->state == PIPELINE_STARTING && !lifecycle->goes_on;
+}
+
 void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
 	life->hung = life->was_ready = life->died = life->stopped = life->overrun = life->heard_drain = false;
@@ -12,7 +18,7 @@ void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 	life->death = (struct death_facts){ 0 };
 	life->told = TOLD_NOTHING;
 	life->stands_in = lifecycle->stages[life->stage].abandoned;
-	life->due_ns = lifecycle->state == PIPELINE_STARTING ? 0 : now_ns + lifecycle->start_timeout_ns;
+	life->due_ns = is_bounded_by_start(lifecycle) ? 0 : now_ns + lifecycle->start_timeout_ns;
 	resume_spawned(lifecycle, life);
 	life_must_move(lifecycle, life, SEAT_EVENT_SPAWN);
 	act(lifecycle, ACTION_SPAWN, life);
@@ -27,6 +33,10 @@ static void spawn_next(struct lifecycle *lifecycle, uint64_t now_ns)
 void start_begin(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	act(lifecycle, ACTION_PHASE, NULL)->value = (int)lifecycle->state;
+	if (lifecycle->goes_on) {
+		legacy_begin(lifecycle, now_ns);
+		return;
+	}
 	lifecycle->start_due_ns = now_ns + lifecycle->start_timeout_ns;
 	spawn_next(lifecycle, now_ns);
 }

@@ -96,6 +96,7 @@ static uint64_t longest_grace_ns(const struct plan *plan)
 static void step_on(struct lifecycle *lifecycle, uint64_t deadline_ns, uint64_t now_ns)
 {
 	lifecycle->start_due_ns = 0;
+	lifecycle->drain_for_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 	ladder_begin(&lifecycle->ladder, now_ns, deadline_ns ? deadline_ns : now_ns + lifecycle->plan->drain_ns,
 		     longest_grace_ns(lifecycle->plan));
 	pipeline_move(lifecycle, PIPELINE_EVENT_STOP_ORDERED, 0);
@@ -137,8 +138,10 @@ void stop_drain(struct lifecycle *lifecycle, uint64_t deadline_ns, const char *w
 		return;
 	}
 	resume_roll_back(lifecycle, NULL);
-	if (deadline_ns && ladder_shorten(&lifecycle->ladder, now_ns, deadline_ns))
+	if (deadline_ns && ladder_shorten(&lifecycle->ladder, now_ns, deadline_ns)) {
+		lifecycle->drain_for_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 1;
 		arm_ladder(lifecycle);
+	}
 }
 
 void stop_signal(struct lifecycle *lifecycle, int signal_number, const char *who, uint64_t now_ns)

@@ -21,7 +21,7 @@ static void check_ready(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	struct action *run;
 
-	if (lifecycle->state != PIPELINE_STARTING)
+	if (lifecycle->state != PIPELINE_STARTING || lifecycle->goes_on)
 		return;
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 		if (lifecycle->lives[i].state != SEAT_READY)
