@@ -41,6 +41,8 @@ enum command_option_id {
 	OPTION_AGAIN,
 	OPTION_RAW,
 	OPTION_LOCKED,
+	OPTION_KEEP,
+	OPTION_KEEP_FOR,
 };
 
 struct command_option {

@@ -2,9 +2,11 @@
 /*
  * weir run: puts the parts together in the one order that works, and takes them apart in the reverse one.
  *
- *   limits -> spec -> signals blocked -> run folder (lock) -> loop -> control socket -> supervisor -> signals -> display -> spawn
- *                     (before ZeroMQ     ("already running"                          (memory)                            |
- *                      makes threads)      ends here)                                                           sd_event_loop()
+ *   limits, holder (--keep) -> spec -> signals blocked -> run folder (lock) -> what was kept -> loop -> control socket
+ *                                      (before ZeroMQ     ("already running"   (kept.c)                   |
+ *                                       makes threads)      ends here)          supervisor (memory) <-----'
+ *                                                                                   |
+ *                                      sd_event_loop() <- spawn <- display <- signals
  *
  * Nothing is accepted before the last step, so every failure up to there is EXIT_TRY_AGAIN or EXIT_SPEC_INVALID, and says why.
  */
@@ -19,12 +21,14 @@
 
 #include "broker/cli/command.h"
 #include "broker/cli/display.h"
+#include "broker/cli/kept.h"
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
 #include "broker/control/state_dir.h"
+#include "broker/keep/estate.h"
 #include "broker/spec/lock.h"
 #include "broker/spec/spec.h"
 #include "broker/supervise/supervisor.h"
@@ -39,6 +43,8 @@ enum { OVERRIDES_MAX = 64, ATTEMPTS_MAX = 3, SYSTEMD_MARGIN_S = 15 /* the last w
 
 struct run {
 	const char *spec;
+	struct kept kept;
+	struct estate *estate; /* left by a supervisor that is dead; NULL: none, or the supervisor's */
 	struct spec_override overrides[OVERRIDES_MAX];
 	size_t n_overrides;
 	bool locked; /* the files must be those of SPEC.lock */
@@ -123,6 +129,15 @@ static int parse_arguments(struct run *run, int argc, char **argv, struct displa
 			break;
 		case OPTION_JSON:
 			settings->json = true;
+			break;
+		case OPTION_KEEP:
+			run->kept.folder = parser.value;
+			break;
+		case OPTION_KEEP_FOR:
+			if (quantity_duration(parser.value, &run->kept.for_ns) != 0 || run->kept.for_ns <= 0)
+				return command_usage_error(parser.command,
+							   "--keep-for takes a duration such as 10m, not '%s'",
+							   parser.value);
 			break;
 		default:
 			unreachable_because("the table of verbs has no such option for run");
@@ -391,6 +406,8 @@ static int make_supervisor(struct run *run)
 		.dead_letter_store = run->dead_letter_store,
 		.state_folder = run->state_folder,
 		.positions = run->positions,
+		.keeps = run->kept.keep != NULL,
+		.estate = steal_pointer(&run->estate),
 	};
 	const struct supervisor_callbacks callbacks = {
 		.log = on_log, .send = on_send, .phase = on_phase, .data = run
@@ -398,7 +415,10 @@ static int make_supervisor(struct run *run)
 	int r = supervisor_new(run->plan, run->event, &settings, &callbacks, &run->supervisor, &why);
 
 	if (r == 0)
-		return 0;
+		return run->kept.keep ? kept_hand_over(&run->kept, run->supervisor, run->event) : 0;
+	if (settings.estate)
+		return kept_refuse(&run->kept, r == SUPERVISOR_E_SENSELESS ? EXIT_STATE_CORRUPT : EXIT_TRY_AGAIN,
+				   why.length ? text_get(&why) : strerror(-r));
 	display_say(run->display, WEIR_LOG_ERROR, "could not start, nothing was accepted: %s",
 		    why.length ? text_get(&why) : strerror(-r));
 	return EXIT_TRY_AGAIN;
@@ -520,7 +540,9 @@ static int conclude(struct run *run)
 		ending.dead_letter_stored = !stage->dead_letter_path;
 	}
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
+	supervisor_end_estate(run->supervisor); /* before anything of it is removed */
 	supervisor_forget_state(run->supervisor);
+	keep_end(run->kept.keep);
 	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
 	run->server = control_server_free(run->server);
 	run_dir_close(&run->dir);
@@ -541,6 +563,8 @@ static int run_pipeline(struct run *run)
 	block_signals();
 	r = open_run_dir(run);
 	if (r == 0)
+		r = kept_take(&run->kept, run->plan, run->display, &run->estate);
+	if (r == 0)
 		r = set_up(run);
 	if (r)
 		return r;
@@ -559,6 +583,12 @@ static int say_no_thread(const struct run *run)
 	return EXIT_TRY_AGAIN;
 }
 
+static int say_no_holder(int r)
+{
+	fprintf(stderr, "weir: could not start, nothing was accepted: no process for --keep: %s\n", strerror(-r));
+	return EXIT_TRY_AGAIN;
+}
+
 int run_command(int argc, char **argv)
 {
 	struct run run = { .diagnostics = DIAGNOSTICS_NULL, .dir = RUN_DIR_NULL, .begun_ns = clock_now_ns() };
@@ -568,6 +598,9 @@ int run_command(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	set_limits(&run);
+	r = keep_new(run.kept.folder, (uint64_t)run.kept.for_ns, &run.kept.keep);
+	if (r < 0)
+		return say_no_holder(r);
 	r = notice_new(&run.notice);
 	settings.notice = run.notice;
 	run.display = display_new(&settings);
@@ -576,6 +609,8 @@ int run_command(int argc, char **argv)
 	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
 	notice_finish(run.notice);
 	supervisor_free(run.supervisor);
+	estate_free(run.estate);
+	keep_free(run.kept.keep);
 	control_server_free(run.server);
 	sd_event_unref(run.event);
 	run_dir_close(&run.dir);

@@ -46,6 +46,7 @@ static bool step(struct supervisor *supervisor, const struct event *event)
 	struct actions actions = lifecycle_step(&supervisor->lifecycle, event, clock_now_ns());
 
 	post_live(supervisor);
+	estate_note_decisions(supervisor);
 	for (uint32_t i = 0; i < actions.n; i++)
 		supervisor_perform(supervisor, &actions.actions[i]);
 	return !actions.refused;

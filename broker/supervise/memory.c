@@ -83,6 +83,8 @@ static int shortage(struct supervisor *supervisor, const struct seat *seat, int 
 		return shortage_of_files(supervisor, why);
 	if (r == -ENOMEM || r == -ENOSPC)
 		return shortage_of_memory(supervisor, seat, why);
+	if (supervisor->goes_on)
+		return adopt_senseless(seat, why);
 	text_printf(why, "shared memory can't be made: %s", strerror(-r));
 	return error_trace(r);
 }
@@ -94,7 +96,9 @@ static int seat_memory(struct seat *seat)
 	int r;
 
 	snprintf(name, sizeof(name), "weir-%.64s-%u", seat->stage->name, seat->worker_index);
-	r = segment_create(geometry, name, &seat->segment_fd);
+	r = seat_inherits(seat, ESTATE_SEGMENT, 0, &seat->segment_fd) ?
+		    0 :
+		    segment_create(geometry, name, &seat->segment_fd);
 	if (r < 0)
 		return error_trace(r);
 	r = memfd_reopen_read_only(seat->segment_fd, &seat->segment_read_fd);
@@ -109,15 +113,18 @@ static int seat_memory(struct seat *seat)
 	if (r == 0)
 		r = doorbell_open(&seat->scopes_fd);
 	for (uint32_t i = 0; r == 0 && i < seat->stage->n_spools && i < STAGE_SPOOLS_MAX; i++)
-		r = memfd_new("weir-spool", &seat->spool_fds[i]);
-	if (r == 0 && seat->stage->state_bytes)
+		if (!seat_inherits(seat, ESTATE_SPOOL, i, &seat->spool_fds[i]))
+			r = memfd_new("weir-spool", &seat->spool_fds[i]);
+	if (r == 0 && seat->stage->state_bytes && !seat_inherits(seat, ESTATE_STATE, 0, &seat->state_fd))
 		r = memfd_new("weir-state", &seat->state_fd);
 	return error_trace(r);
 }
 
 static int common_memory(struct supervisor *supervisor)
 {
-	int r = board_create(supervisor->plan->n_slots, &supervisor->board, &supervisor->board_fd);
+	bool inherits = supervisor->goes_on;
+	int r = inherits ? board_inherit(supervisor) :
+			   board_create(supervisor->plan->n_slots, &supervisor->board, &supervisor->board_fd);
 
 	if (r < 0)
 		return error_trace(r);
@@ -125,7 +132,7 @@ static int common_memory(struct supervisor *supervisor)
 	if (r < 0)
 		return error_trace(r);
 	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (supervisor->null_fd < 0 || pipe2(supervisor->lifeline_fds, O_CLOEXEC) < 0)
+	if (supervisor->null_fd < 0 || (!inherits && pipe2(supervisor->lifeline_fds, O_CLOEXEC) < 0))
 		return error_origin(-errno);
 	return 0;
 }

@@ -43,8 +43,12 @@ static void note_suspect(struct seat *seat, const struct segment *segment, const
 		slot->suspect_attempts++;
 		return;
 	}
+	/* Killed in between, we leave no suspect: better than one with another's attempts. */
+	slot->suspect_attempts = 0;
+	atomic_signal_fence(memory_order_seq_cst);
 	slot->suspect_lane = report->suspect_lane;
 	slot->suspect_position = report->suspect_position;
+	atomic_signal_fence(memory_order_seq_cst);
 	slot->suspect_attempts = 1;
 }
 

@@ -47,10 +47,14 @@ static void examine(const struct seat *seat)
 							     .chance = chance() });
 }
 
+/* Half of it must not be what the next supervisor finds: it is told first, and does it once more. */
 static void retire(struct seat *seat)
 {
+	seat->retiring = true;
+	estate_note_decisions(seat->supervisor);
+	seat->retiring = seat_retire(seat) == 0;
 	supervisor_answer(seat->supervisor,
-			  &(struct event){ .kind = EVENT_RETIRED, .seat = seat->slot, .done = seat_retire(seat) == 0 });
+			  &(struct event){ .kind = EVENT_RETIRED, .seat = seat->slot, .done = seat->retiring });
 }
 
 static void count(struct supervisor *supervisor)

@@ -65,3 +65,17 @@ pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 	snprintf(ret_name, PROCESS_NAME_SIZE, "%.*s", PROCESS_NAME_SIZE - 1, content);
 	return child;
 }
+
+#define STAT_STARTTIME 22 /* fields are numbered from 1; the name is the second */
+
+uint64_t process_began_ticks(pid_t pid)
+{
+	char content[FILE_SIZE_MAX];
+	const char *field;
+
+	read_of(pid, "stat", content);
+	field = strrchr(content, ')');
+	for (unsigned number = 2; field && number < STAT_STARTTIME; number++)
+		field = strchr(field + 1, ' ');
+	return field ? strtoull(field, NULL, 10) : 0;
+}

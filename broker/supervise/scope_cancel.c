@@ -11,11 +11,13 @@
  * Places are given for a time, after which the number means nothing again: the last of its items should be through by then, and the
  * table has room for those that follow. When it is full the next one is refused, and told when there will be room.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
+#include "common/base/error.h"
 #include "common/base/quantity.h"
 #include "common/memory/doorbell.h"
 #include "common/memory/scope_table.h"
@@ -75,6 +77,28 @@ void scope_cancels_close(struct supervisor *supervisor)
 	scope_cancels_stop(supervisor);
 	free(supervisor->scope_cancels);
 	supervisor->scope_cancels = NULL;
+}
+
+int scope_cancels_adopt(struct supervisor *supervisor)
+{
+	const struct board_scope *scopes = board_scopes(supervisor->board);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SCOPES_PLACES; i++) {
+		if (!load_relaxed(&scopes[i].cause))
+			continue;
+		if (!supervisor->scope_cancels)
+			supervisor->scope_cancels = calloc(1, sizeof(*supervisor->scope_cancels));
+		if (!supervisor->scope_cancels)
+			return error_origin(-ENOMEM);
+		supervisor->scope_cancels->until_ns[i] = clock_now_ns() + SCOPE_CANCEL_FOR_NS;
+		supervisor->scope_cancels->epochs[i] = load_relaxed(&supervisor->board->scopes_epoch);
+		n++;
+	}
+	store_relaxed(&supervisor->board->n_scopes, n);
+	if (n)
+		set_timer(supervisor);
+	return 0;
 }
 
 static int refuse_full(const struct supervisor *supervisor, struct text *why)

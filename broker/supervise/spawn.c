@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/supervise/process_state.h"
 #include "broker/supervise/spawn_child.h"
 #include "broker/supervise/state_folders.h"
 #include "broker/supervise/supervisor_priv.h"
@@ -176,6 +177,8 @@ static int adopt_child(struct seat *seat, pid_t pid, bool own_group, struct pipe
 	seat->stderr_fd = steal_fd(&words->read_fd);
 	seat->exec_fd = steal_fd(&status->read_fd);
 	seat->pidfd = pidfd_open(pid, 0);
+	if (seat->supervisor->estate)
+		seat->pid_began_ticks = process_began_ticks(pid);
 	r = seat->pidfd < 0 ? error_origin(-errno) : seat_watch(seat);
 	return r < 0 ? discard_child(seat, r) : 0;
 }

@@ -76,14 +76,30 @@ static int supervisor_init(struct supervisor *supervisor, uint64_t start_timeout
 	return error_trace(r);
 }
 
+/* A run begins, or goes on. */
+static int open_memory(struct supervisor *supervisor, bool keeps, struct text *why)
+{
+	int r = supervisor->goes_on ? predecessors_end(supervisor, why) : 0;
+
+	if (r == 0)
+		r = memory_open(supervisor, why);
+	if (r == 0 && supervisor->goes_on)
+		return adopt(supervisor, why);
+	if (r == 0)
+		r = positions_load(supervisor);
+	return r == 0 && keeps ? error_trace(estate_leave(supervisor)) : r;
+}
+
 int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
 		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
 	int r;
 
-	if (!supervisor)
+	if (!supervisor) {
+		estate_free(settings->estate);
 		return error_origin(-ENOMEM);
+	}
 	*supervisor = (struct supervisor){
 		.magic = SUPERVISOR_MAGIC,
 		.plan = plan,
@@ -99,6 +115,10 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.board_fd = -1,
 		.board_read_fd = -1,
 		.lifeline_fds = { -1, -1 },
+		.lifeline_kept_fd = -1,
+		.estate = settings->estate,
+		.goes_on = settings->estate != NULL,
+		.n_supervisors = 1,
 		.null_fd = -1,
 	};
 	getrlimit(RLIMIT_NOFILE, &supervisor->files_before);
@@ -109,9 +129,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = supervisor_init(supervisor, settings->start_timeout_ns);
 	if (r == 0)
-		r = memory_open(supervisor, why);
-	if (r == 0)
-		r = positions_load(supervisor);
+		r = open_memory(supervisor, settings->keeps, why);
 	if (r == 0)
 		r = metrics_open(supervisor);
 	if (r == 0)
@@ -174,7 +192,8 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	end_by_force(supervisor);
 	supervisor_sweep(supervisor);
 	supervisor_stop_timers(supervisor);
-	supervisor_forget_state(supervisor);
+	if (!supervisor->estate || supervisor->estate_over)
+		supervisor_forget_state(supervisor); /* else it is the next supervisor's */
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_deinit(&supervisor->seats[i]);
 	stalls_close(supervisor);
@@ -191,6 +210,9 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	free(supervisor->endpoint);
 	free(supervisor->dead_letter_store);
 	free(supervisor->positions);
+	free(supervisor->state_folder);
+	supervisor->lifeline_kept_fd = fd_close(supervisor->lifeline_kept_fd);
+	estate_free(supervisor->estate);
 	free(supervisor->failure_message);
 	supervisor->magic = 0;
 	free(supervisor);

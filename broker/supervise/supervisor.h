@@ -17,6 +17,7 @@
 #include "common/base/text.h"
 #include "common/scope/cause.h"
 
+struct estate;
 struct supervisor;
 struct wire_peer;
 struct message;
@@ -42,6 +43,8 @@ struct supervisor_settings {
 	const char *state_folder;      /* folder for the keyed state of stages; NULL: none can have any */
 	const char *positions;         /* folder for where sources stand at the end; NULL: it is not kept */
 	uint64_t worker_files;         /* soft RLIMIT_NOFILE of workers; 0: as it is now */
+	bool keeps;                    /* somebody will keep supervisor_kept_fds(), so that another one can go on */
+	struct estate *estate;         /* what a dead one has left, to go on with, taken over; NULL: a run begins */
 };
 
 /*
@@ -49,11 +52,25 @@ struct supervisor_settings {
  * Returns 0; SUPERVISOR_E_NO_START (no memory, no fds: EXIT_TRY_AGAIN); -errno.
  */
 enum { SUPERVISOR_E_NO_START = 1 };
+/*
+ * With an estate, which stays as it is: it can't be gone on with now (somebody else does, or its workers do not die); or it never can be.
+ */
+enum { SUPERVISOR_E_NOT_NOW = 5, SUPERVISOR_E_SENSELESS = 6 };
 int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
 		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why);
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 /* All workers have ended: removes the files of their keyed state. supervisor_free() does so too; this, while the run has its name still. */
 void supervisor_forget_state(struct supervisor *supervisor);
+
+/*
+ * With `keeps`: what the next supervisor needs, in a list that the caller frees; descriptors stay the supervisor's. None, if an estate was
+ * taken over: that is kept already. Returns 0 or -ENOMEM.
+ */
+int supervisor_kept_fds(const struct supervisor *supervisor, int **ret_fds, size_t *ret_n);
+/* All is over and told: from now on nobody goes on with it. */
+void supervisor_end_estate(struct supervisor *supervisor);
+/* Whether this one goes on with a run, and the how manieth it is of that run. */
+uint32_t supervisor_succession(const struct supervisor *supervisor);
 
 /* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */
 int supervisor_start(struct supervisor *supervisor);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "broker/keep/estate.h"
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/supervise/last_words.h"
 #include "broker/supervise/metrics.h"
@@ -91,9 +92,11 @@ struct seat {
 	/* of the present generation */
 	uint32_t generation; /* the last one while nobody sits here */
 	uint8_t token[HERITAGE_TOKEN_SIZE];
-	pid_t pid;      /* 0: nobody */
-	pid_t last_pid; /* the same, but stays for the log after the death */
-	bool own_group; /* its pid is a process group, too */
+	pid_t pid;                /* 0: nobody */
+	pid_t last_pid;           /* the same, but stays for the log after the death */
+	uint64_t pid_began_ticks; /* of pid; only for the estate */
+	bool retiring;            /* seat_retire() was begun: never taken back once it is done */
+	bool own_group;           /* its pid is a process group, too */
 	int pidfd;
 	int exec_fd; /* read end: errno of a failed exec; -1 once it has said hello */
 	int stderr_fd;
@@ -153,6 +156,11 @@ struct supervisor {
 	int board_fd, board_read_fd;
 	int lifeline_fds[2]; /* only we hold [1]: workers see the end of [0] when we are gone */
 	int null_fd;
+	struct estate *estate;  /* for the next supervisor; NULL: nobody keeps it */
+	int lifeline_kept_fd;   /* an open file of its own on lifeline_fds[0], for whoever keeps it */
+	bool goes_on;           /* another supervisor has begun this run */
+	uint32_t n_supervisors; /* of this run, with this one */
+	bool estate_over;       /* ended well: nothing is left for anybody */
 
 	struct lifecycle lifecycle;          /* what has been decided: lifecycle_step() alone changes it */
 	struct event_queue answers, waiting; /* events.c */
@@ -236,6 +244,28 @@ void supervisor_report_suppressed(struct supervisor *supervisor);
 int memory_open(struct supervisor *supervisor, struct text *why);
 void memory_close(struct supervisor *supervisor);
 void doorbells_ring_all(struct supervisor *supervisor);
+
+/* leave_estate.c */
+/* A run begins: makes the estate. Returns 0 or -errno. */
+int estate_leave(struct supervisor *supervisor);
+/* Notes what has been decided, before it is done. Fine without an estate. */
+void estate_note_decisions(struct supervisor *supervisor);
+
+/* predecessors.c: proves that nobody of the last supervisor's lives, and that we are the only one that goes on. Waits, 10 s at most. */
+int predecessors_end(struct supervisor *supervisor, struct text *why);
+
+/* adopt.c */
+/* Whether the seat's memory is another supervisor's: then *ret_fd is it, -1 if it is missing. */
+bool seat_inherits(const struct seat *seat, enum estate_kind kind, uint32_t number, int *ret_fd);
+/* The board that was left. The outcomes of board_create(). */
+int board_inherit(struct supervisor *supervisor);
+/* Everything is mapped: repairs what dead workers have left, and takes over what was decided. `why` gets a sentence. */
+int adopt(struct supervisor *supervisor, struct text *why);
+/* seat NULL: the board. Returns SUPERVISOR_E_SENSELESS. */
+int adopt_senseless(const struct seat *seat, struct text *why);
+
+/* scope_cancel.c: the table of the board that was left: each gets its time anew. Returns 0 or -ENOMEM. */
+int scope_cancels_adopt(struct supervisor *supervisor);
 
 /* spawn.c: fills the seat with its next generation. Returns 0 or -errno with nothing changed but the log. */
 int seat_spawn(struct seat *seat);

@@ -47,18 +47,44 @@ int board_create(uint32_t n_slots, struct board **ret_board, int *ret_fd)
 	return 0;
 }
 
-int board_attach(int fd, uint32_t n_slots, const struct board **ret_board)
+static int map_checked(int fd, uint32_t n_slots, int protection, struct board **ret_board)
 {
-	const struct board *board;
+	struct board *board;
 
 	if (!n_slots || n_slots > BOARD_SLOTS_MAX || !memfd_is_fixed(fd, board_size(n_slots)))
 		return BOARD_E_FOREIGN;
-	board = mmap(NULL, board_size(n_slots), PROT_READ, MAP_SHARED, fd, 0);
+	board = mmap(NULL, board_size(n_slots), protection, MAP_SHARED, fd, 0);
 	if (board == MAP_FAILED)
 		return error_origin(-errno);
 	if (board->magic != BOARD_MAGIC || board->layout_version != BOARD_LAYOUT_VERSION || board->n_slots != n_slots) {
-		munmap((void *)(uintptr_t)board, board_size(n_slots));
+		munmap(board, board_size(n_slots));
 		return BOARD_E_FOREIGN;
+	}
+	*ret_board = board;
+	return 0;
+}
+
+int board_attach(int fd, uint32_t n_slots, const struct board **ret_board)
+{
+	struct board *board;
+	int r = map_checked(fd, n_slots, PROT_READ, &board);
+
+	if (r == 0)
+		*ret_board = board;
+	return r;
+}
+
+int board_adopt(int fd, uint32_t n_slots, struct board **ret_board)
+{
+	struct board *board;
+	int r = map_checked(fd, n_slots, PROT_READ | PROT_WRITE, &board);
+
+	if (r != 0)
+		return r;
+	if (madvise(board, board_size(n_slots), MADV_DONTFORK)) {
+		r = error_origin(-errno);
+		board_detach(board);
+		return r;
 	}
 	*ret_board = board;
 	return 0;

@@ -14,6 +14,8 @@ int board_create(uint32_t n_slots, struct board **ret_board, int *ret_fd);
 /* Worker: maps it read-only. Returns 0; BOARD_E_FOREIGN; -errno. The fd stays the caller's. */
 enum { BOARD_E_FOREIGN = 1 };
 int board_attach(int fd, uint32_t n_slots, const struct board **ret_board);
+/* Supervisor, of a run that another one began: maps what that one has made, for writing. The same outcomes. */
+int board_adopt(int fd, uint32_t n_slots, struct board **ret_board);
 void board_detach(const struct board *board);
 
 /* What slot must do now: the larger of the pipeline's order and its own. One or two loads; any process. */

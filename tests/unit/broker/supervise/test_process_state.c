@@ -60,9 +60,24 @@ static void test_states(void **state)
 	assert_int_equal(process_child(pid, name), 0);
 }
 
+/* A name may hold what looks like fields; the ticks grow from one process to a later one, or stay. */
+static void test_when_it_began(void **state)
+{
+	pid_t pid = fork_sleeper();
+	uint64_t ticks = process_began_ticks(pid);
+
+	(void)state;
+	assert_true(ticks > 0);
+	assert_int_equal(process_began_ticks(pid), ticks);
+	assert_in_range(process_began_ticks(getpid()), 1, ticks);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(process_began_ticks(pid), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_states) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_states), cmocka_unit_test(test_when_it_began) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

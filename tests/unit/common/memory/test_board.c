@@ -81,12 +81,33 @@ static void test_foreign_memory_is_refused(void **state)
 	assert_int_equal(board_attach(-1, 2, &view), BOARD_E_FOREIGN);
 }
 
+static void test_the_next_supervisor_writes_where_the_last_one_did(void **state)
+{
+	struct board *board, *adopted;
+	int fd;
+
+	(void)state;
+	assert_int_equal(board_create(3, &board, &fd), 0);
+	board->slots[1].suspect_attempts = 2;
+	assert_int_equal(board_adopt(fd, 4, &adopted), BOARD_E_FOREIGN);
+	assert_int_equal(board_adopt(fd, 3, &adopted), 0);
+	assert_int_equal(adopted->slots[1].suspect_attempts, 2);
+	store_release(&adopted->order, BOARD_DRAIN);
+	assert_int_equal(board_order_of(board, 0), BOARD_DRAIN);
+	board_detach(adopted);
+	board->layout_version++;
+	assert_int_equal(board_adopt(fd, 3, &adopted), BOARD_E_FOREIGN);
+	board_detach(board);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_worker_sees_what_the_supervisor_writes),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_foreign_memory_is_refused),
+		cmocka_unit_test(test_the_next_supervisor_writes_where_the_last_one_did),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
