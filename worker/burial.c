@@ -9,8 +9,8 @@
  *      the same identity (run, producing slot, its number for the item, stage): one letter. In a file it is a second line.
  *
  * When letters can't be kept the worker fails, so no item is lost for want of room: it waits in its lane until there is some, or
- * until the stage is given up. Its neighbours shall not wait with it: where the letters of a turn find no room together this process ends, and the
- * next generation keeps each as it comes. That one fails at the one that finds none, and commits what came before it.
+ * until the stage is given up. Its neighbours shall not wait with it: where the letters of a turn find no room together this process
+ * ends, and the next generation keeps each as it comes. That one fails at the one that finds none, and commits what came before it.
  */
 #include "worker/burial.h"
 

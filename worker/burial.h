@@ -8,8 +8,8 @@
 #include "worker/worker.h"
 
 /*
- * Keeps a letter, which is durable before the next commit; what every letter of this worker has in common is filled in. May block on the disk.
- * Returns 0, or WEIR_FAILED with worker->reason set: then it was not kept, and the item must stay undone.
+ * Keeps a letter, which is durable before the next commit; what every letter of this worker has in common is filled in. May block on
+ * the disk. Returns 0, or WEIR_FAILED with worker->reason set: then it was not kept, and the item must stay undone.
  */
 int burial_keep(struct worker *worker, struct dead_letter *letter);
 /* An item out of an input lane: the one in hand, or (DEAD_LETTER_ATTEMPTS) the suspect. Returns as burial_keep(). */
@@ -27,8 +27,8 @@ int burial_by_stage(struct worker *worker, const struct weir_item *item, int sta
 struct letter_store;
 int burial_open(struct worker *worker, struct letter_store **ret_store);
 /*
- * Before a commit of a worker that has kept letters since the last one (worker->n_letters): they become durable, with one sync for all of them.
- * Returns 0; WEIR_FAILED with worker->reason set: then it must not commit, now or later; or ends the process, if there is no room for them
+ * Before a commit of a worker that has kept letters since the last one (worker->n_letters): they become durable, with one sync for all
+ * of them. Returns 0; WEIR_FAILED with worker->reason set: then it must not commit, now or later; or ends the process, if there is no room for them
  * together: the next generation keeps each as it comes. Blocks on the disk and on who else writes.
  */
 int burial_settle(struct worker *worker);

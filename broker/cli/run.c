@@ -24,6 +24,7 @@
 #include "broker/cli/kept.h"
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/signals.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
@@ -352,35 +353,13 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* ---- signals ---- */
 
-/* nohup has SIGHUP ignored: so be it. */
-static bool hangup_wanted(void)
-{
-	struct sigaction action;
-
-	return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
-}
-
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGWINCH);
-	if (hangup_wanted())
-		sigaddset(&set, SIGHUP);
-	must(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static int watch_signals(struct run *run)
 {
 	int r = sd_event_add_signal(run->event, NULL, SIGINT, on_signal, run);
 
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGTERM, on_signal, run);
-	if (r >= 0 && hangup_wanted())
+	if (r >= 0 && signals_hangup_wanted())
 		r = sd_event_add_signal(run->event, NULL, SIGHUP, on_signal, run);
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGWINCH, on_resize, run);
@@ -453,19 +432,6 @@ static int set_up(struct run *run)
 	return 0;
 }
 
-/* The first stage that has put something into its dead letters; NULL: none. */
-static const struct plan_stage *stage_with_letters(const struct plan *plan, const struct view *view)
-{
-	for (uint32_t i = 0; i < view->n_stages && i < plan->n_stages; i++) {
-		const uint64_t *ledger = view->stages[i].ledger;
-
-		if ((ledger[LEDGER_REFUSED] && plan->stages[i].role != WEIR_SOURCE) || ledger[LEDGER_DEAD_LETTERED] ||
-		    ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT])
-			return &plan->stages[i];
-	}
-	return NULL;
-}
-
 /* A failure that has a place in the spec is shown there, with the line and a caret. */
 static void show_failure(const struct run *run, struct ending *ending, struct supervisor_failure failure)
 {
@@ -524,8 +490,6 @@ static int conclude(struct run *run)
 				 .exit_code = supervisor_exit_code(run->supervisor),
 				 .duration_ns = clock_now_ns() - run->begun_ns };
 
-	const struct plan_stage *stage;
-
 	display_end(run->display);
 	explain_letters(run, &unsettled);
 	if (unsettled.length) {
@@ -534,11 +498,7 @@ static int conclude(struct run *run)
 	}
 	supervisor_save_positions(run->supervisor);
 	view_take(run->supervisor, &view);
-	stage = stage_with_letters(run->plan, &view);
-	if (stage) {
-		ending.dead_letter_path = stage->dead_letter_path ? stage->dead_letter_path : run->dead_letter_store;
-		ending.dead_letter_stored = !stage->dead_letter_path;
-	}
+	ending_letters(&ending, run->plan, run->dead_letter_store);
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
 	supervisor_end_estate(run->supervisor); /* before anything of it is removed */
 	supervisor_forget_state(run->supervisor);
@@ -560,7 +520,7 @@ static int run_pipeline(struct run *run)
 		r = find_worker(run);
 	if (r)
 		return r;
-	block_signals();
+	signals_block();
 	r = open_run_dir(run);
 	if (r == 0)
 		r = kept_take(&run->kept, run->plan, run->display, &run->estate);

@@ -325,3 +325,26 @@ void summary_format_json(const struct ending *ending, struct text *text)
 	view_format_json(ending->view, text);
 	text_add(text, "}\n");
 }
+
+/* The first stage that has put something into its dead letters; NULL: none. */
+static const struct plan_stage *stage_with_letters(const struct plan *plan, const struct view *view)
+{
+	for (uint32_t i = 0; i < view->n_stages && i < plan->n_stages; i++) {
+		const uint64_t *ledger = view->stages[i].ledger;
+
+		if ((ledger[LEDGER_REFUSED] && plan->stages[i].role != WEIR_SOURCE) || ledger[LEDGER_DEAD_LETTERED] ||
+		    ledger[LEDGER_REJECTED_IN] || ledger[LEDGER_REJECTED_OUT])
+			return &plan->stages[i];
+	}
+	return NULL;
+}
+
+void ending_letters(struct ending *ending, const struct plan *plan, const char *store)
+{
+	const struct plan_stage *stage = stage_with_letters(plan, ending->view);
+
+	if (!stage)
+		return;
+	ending->dead_letter_path = stage->dead_letter_path ? stage->dead_letter_path : store;
+	ending->dead_letter_stored = !stage->dead_letter_path;
+}

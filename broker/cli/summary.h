@@ -20,6 +20,10 @@ struct ending {
 	const char *failure_stage;    /* NULL: unknown */
 };
 
+struct plan;
+/* Notes where the letters are of the first stage that has given something up; `store` is the pipeline's. Both are lent for as long as ending is. */
+void ending_letters(struct ending *ending, const struct plan *plan, const char *store);
+
 /*
  * The ledger as an equation, without a newline: "accepted 5 + derived 2 = delivered 5 + filtered 2, balanced". What is zero
  * is left out, but accepted and delivered always stand there.
