@@ -28,8 +28,8 @@ struct letter_store;
 int burial_open(struct worker *worker, struct letter_store **ret_store);
 /*
  * Before a commit of a worker that has kept letters since the last one (worker->n_letters): they become durable, with one sync for all
- * of them. Returns 0; WEIR_FAILED with worker->reason set: then it must not commit, now or later; or ends the process, if there is no room for them
- * together: the next generation keeps each as it comes. Blocks on the disk and on who else writes.
+ * of them. Returns 0; WEIR_FAILED with worker->reason set: then it must not commit, now or later; or ends the process, if there is no room
+ * for them together: the next generation keeps each as it comes. Blocks on the disk and on who else writes.
  */
 int burial_settle(struct worker *worker);
 /* In the middle of an item, where no way leads back: the process ends if they can't be kept, and nothing has happened. */

@@ -21,7 +21,7 @@ struct ending {
 };
 
 struct plan;
-/* Notes where the letters are of the first stage that has given something up; `store` is the pipeline's. Both are lent for as long as ending is. */
+/* Notes where the letters of the first stage are that has given something up; `store` is the pipeline's. Both outlive `ending`. */
 void ending_letters(struct ending *ending, const struct plan *plan, const char *store);
 
 /*

@@ -22,7 +22,7 @@ int letter_batch_add(struct letter_batch *batch, const struct dead_letter *lette
 void letter_batch_deinit(struct letter_batch *batch);
 
 /*
- * Writes them in their order, durably, in one transaction, each as letter_store_put() does. Blocks on the disk, once for all of them, and on
- * other writers. Returns as that does; with anything but 0 nothing has changed, and the batch is as it was.
+ * Writes them in their order, durably, in one transaction, each as letter_store_put() does. Blocks on the disk, once for all of them, and
+ * on other writers. Returns as that does; with anything but 0 nothing has changed, and the batch is as it was.
  */
 int letter_store_put_all(struct letter_store *store, const struct letter_batch *batch);

@@ -369,7 +369,7 @@ static void test_killed_writer(void **state)
 	struct table_usage usage;
 
 	(void)state;
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < 30 || (!before && round < 1000); round++) { /* until one has got so far */
 		pid_t pid = fork();
 		int status;
 
@@ -377,7 +377,7 @@ static void test_killed_writer(void **state)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			write_until_killed();
 		}
-		usleep((useconds_t)(2000 + rand() % 20000));
+		usleep((useconds_t)(2000 + rand() % 20000 + (before ? 0 : 1000 * round)));
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));

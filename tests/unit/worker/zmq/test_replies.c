@@ -7,7 +7,7 @@
 #include <zmq.h>
 
 #include "common/base/clock.h"
-#include "tests/unit/common/record/document.h"
+#include "tests/unit/worker/document_cases.h"
 #include "tests/unit/worker/stage_test.h"
 #include "tests/unit/worker/zmq/peer.h"
 #include "worker/zmq/way.h"
@@ -541,45 +541,28 @@ static const struct {
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
-static char said[16384];
+static const char *what(size_t i)
+{
+	return cases[i].what;
+}
 
 /* What the log says of it, and clients hear. */
-static void hear_case(size_t i)
+static void run_case(size_t i)
 {
-	int kept = dup(STDERR_FILENO), log = open(folder_path("log"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ssize_t n;
-
 	heard[0] = '\0';
-	dup2(log, STDERR_FILENO);
 	cases[i].run();
 	fprintf(stderr, "%s\n%s\n", heard, sink.reason);
 	end();
-	fflush(stderr);
-	dup2(kept, STDERR_FILENO);
-	n = pread(log, said, sizeof(said) - 1, 0);
-	said[n > 0 ? n : 0] = '\0';
-	close(log);
-	close(kept);
-}
-
-static void try_row(const struct document_cell *cells)
-{
-	for (size_t i = 0; i < N_CASES; i++) {
-		if (strcmp(cases[i].what, cells[0].data) != 0)
-			continue;
-		hear_case(i);
-		if (!strstr(said, cells[1].data))
-			fail_msg("%s: '%s' does not say '%s'", cells[0].data, said, cells[1].data);
-		return;
-	}
-	fail_msg("docs/zmq.md: nobody tries '%s'", cells[0].data);
 }
 
 static void test_document(void **state)
 {
 	(void)state;
-	assert_int_equal(document_rows_of(WEIR_SOURCE_DIR "/docs/zmq.md", "Replies: what goes wrong", try_row),
-			 N_CASES);
+	document_cases_try(&(const struct document_cases){ .document = WEIR_SOURCE_DIR "/docs/zmq.md",
+							   .heading = "Replies: what goes wrong",
+							   .n = N_CASES,
+							   .what = what,
+							   .run = run_case });
 }
 
 int main(void)
