@@ -27,10 +27,9 @@ YAML
 
 # Kills the sink's workers until there were enough, or the one with this index until it is given up; then the source may end. kill_sinks [INDEX]
 kill_sinks() {
-	local n=0 pids
+	local n=0
 	until [ "$n" -ge "$kills" ] || [ -e ended ] || { [ -n "${1-}" ] && grep -q "is retired" stderr; }; do
-		pids=($(weir ps rows --json 2>/dev/null | grep -o '"name":"store".*' | grep -o "\"index\":${1:-[0-9]*},\"pid\":[0-9]*" | sed 's/.*://'))
-		[ "${#pids[@]}" = 0 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
+		kill_last rows store "${1-}" && n=$((n + 1))
 		pause_up_to "$pause"
 	done
 	[ -z "${1-}" ] || weir drain rows >/dev/null 2>&1

@@ -29,12 +29,11 @@ YAML
 
 # Until there were enough; says in `kills` how many there were.
 kill_sinks() {
-	local n=0 pids
+	local n=0
 	while [ "$n" -lt "$kills" ]; do
 		kill -0 "$pipeline" 2>/dev/null || break
 		while [ -e hold ]; do sleep 0.1; done
-		pids=($(weir ps rows --json 2>/dev/null | grep -o '"name":"store".*' | grep -o '"index":[0-9]*,"pid":[0-9]*' | sed 's/.*://'))
-		[ "${#pids[@]}" = 0 ] || { kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null && n=$((n + 1)); }
+		kill_last rows store && n=$((n + 1))
 		echo "$n" >kills.new && mv kills.new kills
 		pause_up_to 120
 	done

@@ -159,6 +159,13 @@ kill_randomly() {
 	echo "$n"
 }
 
+# Kills a random worker of the last stage of a pipeline, or the one with this index; false: there is none now. kill_last PIPELINE STAGE [INDEX]
+kill_last() {
+	local pids
+	pids=($(weir ps "$1" --json 2>/dev/null | grep -o "\"name\":\"$2\".*" | grep -o "\"index\":${3:-[0-9]*},\"pid\":[0-9]*" | sed 's/.*://'))
+	[ "${#pids[@]}" -gt 0 ] && kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null
+}
+
 # Kills a random worker of this supervisor every SECONDS while at least FEWEST live, without asking it, so faster than kill_randomly; until
 # there is a file `ended`, or MOST were killed. Prints how many: kill_workers PID MOST FEWEST SECONDS
 kill_workers() {
