@@ -69,6 +69,7 @@ VERSION = 1
 DEPTH_MAX = 128  # of arrays and maps within each other
 THREADS_MAX = 256  # unless more are asked for
 READ_BYTES = 1 << 16
+REASON_MAX = 1000  # characters of a reason: weir keeps no more of it, and a frame has its limit
 
 
 class Refuse(Exception):
@@ -328,6 +329,15 @@ def _outputs(result: Any) -> Iterable[Any]:
     return [result]
 
 
+def _reason(error: BaseException) -> str:
+    """What it says, as text that can be sent: names of files, say, may hold what is no UTF-8."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "it does not say why"
+    return text[:REASON_MAX].encode("utf-8", "backslashreplace").decode()
+
+
 class _Channel:
     """Frames in and out of the two descriptors."""
 
@@ -357,8 +367,10 @@ class _Channel:
         return messages
 
     def send(self, *message: Any) -> None:
-        """From any thread. Who finds nobody writing writes for all."""
+        """From any thread. Who finds nobody writing writes for all. ValueError: weir would not take it, and end this program for it."""
         body = pack(message)
+        if len(body) > self.hello.frame_max:
+            raise ValueError("a frame of %d bytes, where weir takes %d at most" % (len(body), self.hello.frame_max))
         self.unsent.append(struct.pack(">I", len(body)) + body)
         while self.unsent and self.writing.acquire(blocking=False):
             try:
@@ -409,12 +421,12 @@ class _Channel:
     def fail(self, item: Item, error: BaseException) -> None:
         """What the handler, or the packing of its result, raised."""
         if isinstance(error, Refuse):
-            self.send("refuse", item.id, str(error) or "refused")
+            self.send("refuse", item.id, _reason(error) or "refused")
         elif isinstance(error, (Cancelled, asyncio.CancelledError)) and item.cancelled:
             self.send("cancelled", item.id)
         else:
             traceback.print_exception(type(error), error, error.__traceback__)
-            self.send("error", item.id, "%s: %s" % (type(error).__name__, error))
+            self.send("error", item.id, "%s: %s" % (type(error).__name__, _reason(error)))
 
 
 def _open() -> _Channel:

@@ -84,7 +84,67 @@ class Messages(unittest.TestCase):
         self.assertEqual(values, [["item", 7, b"hi", {}], ["answer", 7, [b"HI"]]])
 
 
+# As weir tells it, but for the number of the descriptors.
+HELLO = {"stage": "s", "worker": 0, "at_once": 8, "items": "bytes", "frame_max": 65536, "output_max": 1000}
+
+WORDS = """
+import weir
+
+class Mute(Exception):
+    def __str__(self):
+        raise KeyError("nothing")
+
+def handle(item):
+    n = int(item.data)
+    if n == 1:
+        raise ValueError("caf\\udce9")
+    if n == 2:
+        raise weir.Refuse("x" * 300000)
+    if n == 3:
+        return b"y" * 70000
+    if n == 4:
+        raise Mute
+    return item.data
+
+weir.serve(handle, threads=1)
+"""
+
+
+def frame(*message):
+    body = weir.pack(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+def converse(program, items):
+    """What it says to these items, by their ids."""
+    (its_in, to), (back, its_out) = os.pipe(), os.pipe()
+    env = dict(os.environ, WEIR_FRAME_IN=str(its_in), WEIR_FRAME_OUT=str(its_out), PYTHONPATH=os.path.join(SOURCE, "python"))
+    with subprocess.Popen([sys.executable, "-B", "-c", program], pass_fds=(its_in, its_out), env=env, stderr=subprocess.DEVNULL) as process:
+        os.close(its_in)
+        os.close(its_out)
+        os.write(to, frame("hello", 1, HELLO) + b"".join(frame("item", id, data, {}) for id, data in items) + frame("end"))
+        with os.fdopen(back, "rb") as said:
+            data = said.read()
+        os.close(to)
+    messages = []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        messages.append(weir.unpack(data[4:end]))
+        data = data[end:]
+    return {message[1]: message for message in messages if message[0] not in ("ready", "bye")}
+
+
 class Serve(unittest.TestCase):
+    def test_each_item_gets_a_word(self):
+        said = converse(WORDS, [(n, b"%d" % n) for n in range(1, 6)])
+        self.assertEqual(said[1], ["error", 1, "ValueError: caf\\udce9"])
+        self.assertEqual(said[2][0], "refuse")
+        self.assertLessEqual(len(said[2][2]), 1000)
+        self.assertEqual(said[3][0], "error")
+        self.assertIn("where weir takes 65536 at most", said[3][2])
+        self.assertEqual(said[4], ["error", 4, "Mute: it does not say why"])
+        self.assertEqual(said[5], ["answer", 5, [b"5"]])
+
     def test_without_weir_it_says_what_to_do(self):
         program = "import sys; sys.path.insert(0, %r); import weir; weir.serve(lambda item: None)" % os.path.join(SOURCE, "python")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
