@@ -696,6 +696,8 @@ class New(NamedTuple):
     data: Any  # bytes or str; with items: values, whatever msgpack can hold
     position: Any = None  # behind this item: what a program must know to go on there, up to 200 bytes as msgpack. None: it has none
     tag: Any = None  # your own, for accepted() and refused(); weir is not told
+    baggage: Optional[Dict[str, Union[bytes, str]]] = None  # what the item brings along through all stages: a trace id, say; 488 bytes at most
+    left: Optional[float] = None  # seconds until its run is over: no stage begins it after that
 
 
 class Feed:
@@ -774,7 +776,12 @@ class _Source:
             self.open[id] = new
         if not feed.hello.values and not isinstance(new.data, (bytes, bytearray, memoryview, str)):
             raise TypeError("the stage has items: bytes, and the source gave %s" % type(new.data).__name__)
-        self.channel.send("item", id, new.data, {} if new.position is None else {"position": new.position})
+        about: Dict[str, Any] = {} if new.position is None else {"position": new.position}
+        if new.baggage:
+            about["baggage"] = new.baggage
+        if new.left is not None:
+            about["left_ns"] = max(0, int(new.left * 1e9))
+        self.channel.send("item", id, new.data, about)
         return True
 
     def run(self, read: Callable[[Feed], Iterable[Any]], messages: List[List[Any]]) -> None:

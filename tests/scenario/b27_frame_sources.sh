@@ -37,6 +37,39 @@ spec 'count=10' ', decode: json' '' ', encode: json'
 assert_exit 0 weir run spec.yaml
 assert_eq "$(tr '\n' ' ' <out)" "$(seq 1 10 | tr '\n' ' ')" decoded
 
+# What an item brings along goes with it and no other; one that brings too much is a dead letter, one whose time is over ends.
+cat >trace.py <<'PYTHON'
+import sys
+sys.path.insert(0, sys.argv[1])
+import weir
+def read(feed):
+    yield weir.New("1", baggage={"trace": "t-1", "who": b"me"}, left=1000.0)
+    yield weir.New("2")
+    yield weir.New("3", baggage={"trace": "x" * 500})
+    yield weir.New("4", left=0)
+    yield weir.New("5", baggage={"trace": b"t-5"})
+def tell(item):
+    print("told", item.data.decode(), item.baggage, item.deadline is not None, file=open("heard", "a"))
+    return item.data
+if sys.argv[2] == "read":
+    weir.source(read, refused=lambda new, why: print("refused", new.data, why, file=open("heard", "a")))
+else:
+    weir.serve(tell)
+PYTHON
+rm -rf "$WEIR_STATE_DIR" out
+cat >trace.yaml <<YAML
+pipeline: trace
+stages:
+  - {name: give, source: exec, command: [python3, -B, trace.py, $WEIR_SOURCE/python, read], mode: frame, dead_letter: {path: heavy}}
+  - {name: tell, exec: [python3, -B, trace.py, $WEIR_SOURCE/python, tell], mode: frame, baggage: [trace]}
+  - {name: write, sink: file, path: traced}
+YAML
+assert_exit 3 weir run --json trace.yaml
+assert_eq "$(grep told heard | sort | tr '\n' ' ')" "told 1 {'trace': b't-1'} True told 2 {} False told 5 {'trace': b't-5'} False " "baggage"
+assert_contains heard "refused 3 it brings too much baggage along; it is a dead letter"
+assert_contains heavy "brings more along than 488 bytes of baggage"
+assert_eq "$(final stderr delivered) $(final stderr expired) $(final stderr balanced)" "3 1 true" "the ledger of what is brought along"
+
 # From the shell: see examples/frame.
 cat >tick.yaml <<YAML
 pipeline: tick

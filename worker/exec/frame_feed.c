@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <weir/baggage.h>
+#include <weir/budget.h>
 #include <weir/identity.h>
 #include <weir/record.h>
 
@@ -167,13 +169,53 @@ static int refuse_too_large(struct feed *feed, struct weir_context *context, con
 	return WEIR_FAILED;
 }
 
+static int refuse_baggage(struct feed *feed, struct weir_context *context, const struct frame_message *message)
+{
+	int r = weir_baggage_clear(context);
+
+	return r ? r :
+		   weir_accept_rejected(
+			   context, message->data, message->data_bytes,
+			   "item %llu of '%s' brings more along than %u bytes of baggage, with 4 for each pair",
+			   (unsigned long long)message->id, feed->frame.program.title, WEIR_BAGGAGE_SIZE_MAX);
+}
+
+/* Its baggage, and the end of its run, and nothing of the one before. Returns 0; WEIR_TOO_LARGE; -errno. */
+static int bring_along(struct feed *feed, struct weir_context *context, struct frame_message *message)
+{
+	bool any = message->n_pairs || message->left_ns != UINT64_MAX;
+	int r = any || feed->brings ? weir_baggage_clear(context) : 0;
+
+	feed->brings = any;
+	for (uint32_t i = 0; r == 0 && i < message->n_pairs; i++) {
+		char key[WEIR_BAGGAGE_KEY_MAX + 1];
+		const void *value;
+		size_t size_bytes;
+
+		frame_next_pair(message, key, &value, &size_bytes);
+		r = weir_baggage_set(context, key, value, size_bytes);
+	}
+	if (r == 0 && message->left_ns < WEIR_FOREVER - clock_now_ns())
+		r = weir_expire_at(context, clock_now_ns() + message->left_ns);
+	return r;
+}
+
 /* Returns 0: it is taken in; FEED_E_DRY: not now; WEIR_*, -errno. */
-static int take(struct feed *feed, struct weir_context *context, const struct frame_message *message)
+static int take(struct feed *feed, struct weir_context *context, struct frame_message *message)
 {
 	const char *refusal = NULL;
 	int r;
 
 	weir_place(context, feed->frame.program.title, feed->cursor->n_items + 1);
+	r = bring_along(feed, context, message);
+	if (r == WEIR_TOO_LARGE) {
+		r = refuse_baggage(feed, context, message);
+		if (r == 0)
+			note(feed, message, "it brings too much baggage along; it is a dead letter");
+		return r;
+	}
+	if (r)
+		return r;
 	r = weir_emit(context, WEIR_ALL_OUTPUTS, message->data, message->data_bytes);
 	if (r == WEIR_FULL) {
 		feed->is_full = true;
@@ -192,7 +234,7 @@ static int take(struct feed *feed, struct weir_context *context, const struct fr
 	return r;
 }
 
-static int hear_item(struct feed *feed, struct weir_context *context, const struct frame_message *message)
+static int hear_item(struct feed *feed, struct weir_context *context, struct frame_message *message)
 {
 	if (feed->over)
 		return feed_lose(feed, context, "'%s' sent item %llu behind its 'end'", feed->frame.program.title,
@@ -224,7 +266,7 @@ static int hear_ready(struct feed *feed, struct weir_context *context, const str
 }
 
 /* Returns 0; FEED_E_DRY: it waits for its turn, and nothing behind it is looked at before; WEIR_*; FRAME_E_LOST; -errno. */
-static int hear(struct feed *feed, struct weir_context *context, const struct frame_message *message)
+static int hear(struct feed *feed, struct weir_context *context, struct frame_message *message)
 {
 	struct frame *frame = &feed->frame;
 
@@ -346,7 +388,7 @@ static int feed_produce(struct weir_context *context, void *state)
 	struct feed *feed = state;
 	int r = tell(feed);
 
-	feed->committed = feed->is_full = false;
+	feed->committed = feed->is_full = feed->brings = false;
 	if (feed->cursor->ended && feed->frame.phase == FRAME_DOWN && !feed->over)
 		return WEIR_CLOSED; /* a process before this one has heard it */
 	if (r == 0)

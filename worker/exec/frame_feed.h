@@ -49,6 +49,7 @@ struct feed {
 	bool told_drain, failed;
 	uint64_t stuck_ns;   /* since when something is to be written that the program does not read; 0: nothing is */
 	bool fails_too_long; /* too_long: fail */
+	bool brings;         /* an item of this turn has brought something along, which is not the next one's */
 };
 
 /*

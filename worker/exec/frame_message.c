@@ -377,25 +377,78 @@ static int read_text(struct value_reader *reader, struct frame_message *message,
 	return 0;
 }
 
+static bool is_key(const struct value *name)
+{
+	return name->n && name->n <= WEIR_BAGGAGE_KEY_MAX && text_is_utf8(name->data, name->n) &&
+	       !memchr(name->data, '\0', name->n);
+}
+
+static int read_baggage(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
+	struct value map, name, value;
+
+	if (take(reader, VALUE_MAP, &map) != 0)
+		return bad(fault, "the baggage of an item is a map");
+	message->pairs = reader->next;
+	message->n_pairs = map.n;
+	for (uint32_t i = 0; i < map.n; i++) {
+		if (take(reader, VALUE_STRING, &name) != 0 || !is_key(&name))
+			return bad(fault, "a key of an item's baggage is a string of 1 to 64 bytes, in UTF-8");
+		if (value_next(reader, &value) != 0 || (value.type != VALUE_BINARY && value.type != VALUE_STRING))
+			return bad(fault, "what an item's baggage holds is bytes, or a string");
+	}
+	message->pairs_end = reader->next;
+	return 0;
+}
+
+static int read_left(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
+	struct value number;
+
+	if (take(reader, VALUE_UNSIGNED, &number) != 0)
+		return bad(fault, "left_ns of an item is a number from 0 up");
+	message->left_ns = number.number;
+	return 0;
+}
+
 static int read_position(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
 {
-	static const char key[] = "position";
+	const unsigned char *from = reader->next;
+
+	if (value_skip(reader) != 0)
+		return bad(fault, "the map behind an item's data is cut off, or no msgpack");
+	message->position = from;
+	message->position_bytes = (size_t)(reader->next - from);
+	return 0;
+}
+
+static bool is_name(const struct value *name, const char *text)
+{
+	return name->n == strlen(text) && memcmp(name->data, text, name->n) == 0;
+}
+
+/* What the map behind an item's data says of it; what is not known is passed over. */
+static int read_about(struct value_reader *reader, struct frame_message *message, struct record_fault *fault)
+{
 	struct value map, name;
 
 	if (take(reader, VALUE_MAP, &map) != 0)
 		return bad(fault, "an item has a map behind its data, or nothing");
 	for (uint32_t i = 0; i < map.n; i++) {
-		const unsigned char *value;
+		int r = 0;
 
 		if (take(reader, VALUE_STRING, &name) != 0)
 			return bad(fault, "the map behind an item's data has strings as its keys");
-		value = reader->next;
-		if (value_skip(reader) != 0)
-			return bad(fault, "the map behind an item's data is cut off, or no msgpack");
-		if (name.n != sizeof(key) - 1 || memcmp(name.data, key, name.n) != 0)
-			continue;
-		message->position = value;
-		message->position_bytes = (size_t)(reader->next - value);
+		if (is_name(&name, "position"))
+			r = read_position(reader, message, fault);
+		else if (is_name(&name, "baggage"))
+			r = read_baggage(reader, message, fault);
+		else if (is_name(&name, "left_ns"))
+			r = read_left(reader, message, fault);
+		else if (value_skip(reader) != 0)
+			r = bad(fault, "the map behind an item's data is cut off, or no msgpack");
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -414,7 +467,7 @@ static int read_given(struct value_reader *reader, uint32_t n, bool values, stru
 	frame_next_output(message, values, &message->data, &message->data_bytes);
 	if (n == 1)
 		return 2;
-	return read_position(reader, message, fault) ? -FRAME_E_BAD : 3;
+	return read_about(reader, message, fault) ? -FRAME_E_BAD : 3;
 }
 
 /* Returns how many fields it has taken, FRAME_E_* below 0. */
@@ -448,7 +501,7 @@ static int read_fields(struct value_reader *reader, uint32_t n, bool values, str
 int frame_read(const void *body, size_t size_bytes, enum frame_role role, bool values, struct frame_message *ret,
 	       struct record_fault *fault)
 {
-	struct frame_message message = { 0 };
+	struct frame_message message = { .left_ns = UINT64_MAX };
 	struct value_reader reader;
 	struct value array;
 	int r, n;
@@ -486,4 +539,18 @@ void frame_next_output(struct frame_message *message, bool values, const void **
 		*ret_size_bytes = value.n;
 	}
 	message->outputs = reader.next;
+}
+
+void frame_next_pair(struct frame_message *message, char *key, const void **ret_value, size_t *ret_size_bytes)
+{
+	struct value_reader reader = { message->pairs, message->pairs_end };
+	struct value name, value;
+
+	must(value_next(&reader, &name) == 0 && name.n <= WEIR_BAGGAGE_KEY_MAX);
+	must(value_next(&reader, &value) == 0);
+	memcpy(key, name.data, name.n);
+	key[name.n] = '\0';
+	*ret_value = value.data;
+	*ret_size_bytes = value.n;
+	message->pairs = reader.next;
 }

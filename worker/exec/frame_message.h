@@ -79,6 +79,10 @@ struct frame_message {
 	size_t data_bytes;
 	const void *position;  /* GIVEN: one msgpack value */
 	size_t position_bytes; /* 0: it has none */
+	const unsigned char *pairs,
+		*pairs_end; /* GIVEN: the first of n_pairs of baggage, and what lies behind the last */
+	uint32_t n_pairs;
+	uint64_t left_ns; /* GIVEN: until its run is over; UINT64_MAX: it does not say */
 };
 
 enum {
@@ -100,3 +104,5 @@ int frame_read(const void *body, size_t size_bytes, enum frame_role role, bool v
 	       struct record_fault *fault);
 /* The next output of an answer; not more often than n_outputs. */
 void frame_next_output(struct frame_message *message, bool values, const void **ret_data, size_t *ret_size_bytes);
+/* The next pair of an item's baggage; not more often than n_pairs. `key`: WEIR_BAGGAGE_KEY_MAX + 1 bytes. */
+void frame_next_pair(struct frame_message *message, char *key, const void **ret_value, size_t *ret_size_bytes);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/baggage.h>
+
 #include "tests/unit/worker/fake_host.h"
 #include "worker/exec/frame_message.h"
 
@@ -91,6 +93,34 @@ static void test_much_baggage(void **state)
 	assert_memory_equal(buffer.data + buffer.length - sizeof(host.pair), host.pair, sizeof(host.pair));
 	buffer_deinit(&buffer);
 	fake_host_deinit(&host);
+}
+
+/* What an item of a source brings along; nothing but that is read of what is known, and no more than is there. */
+static void test_what_an_item_brings_along(void **state)
+{
+	struct frame_message message;
+	char key[WEIR_BAGGAGE_KEY_MAX + 1];
+	struct record_fault fault;
+	const void *value;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(frame_read(BODY("\x94\xa4item\x05\xc4\x02hi\x83\xa7left_ns\xcd\x01\x00\xa7"
+					 "baggage\x82\xa5trace\xc4\x02"
+					 "ab\xa3who\xa1m\xa3new\x91\xc0"),
+				    FRAME_SOURCE, false, &message, &fault),
+			 0);
+	assert_int_equal(message.left_ns, 256);
+	assert_int_equal(message.n_pairs, 2);
+	assert_int_equal(message.position_bytes, 0);
+	frame_next_pair(&message, key, &value, &n);
+	assert_string_equal(key, "trace");
+	assert_true(n == 2 && !memcmp(value, "ab", 2));
+	frame_next_pair(&message, key, &value, &n);
+	assert_string_equal(key, "who");
+	assert_true(n == 1 && !memcmp(value, "m", 1));
+	assert_int_equal(frame_read(BODY("\x93\xa4item\x05\xc4\x02hi"), FRAME_SOURCE, false, &message, &fault), 0);
+	assert_true(message.n_pairs == 0 && message.left_ns == UINT64_MAX);
 }
 
 /* Who is spoken to, and where a source goes on. */
@@ -247,6 +277,20 @@ static const struct {
 	{ BODY("\x93\xa4item\x01\xa1\xff"), true, "the data of an item: byte 1: invalid UTF-8", FRAME_SOURCE },
 	{ BODY("\x94\xa4item\x01\xa1x\x05"), false, "a map behind its data, or nothing", FRAME_SOURCE },
 	{ BODY("\x94\xa4item\x01\xa1x\x81\x05\x05"), false, "strings as its keys", FRAME_SOURCE },
+	{ BODY("\x94\xa4item\x01\xa1x\x81\xa7"
+	       "baggage\x05"),
+	  false, "the baggage of an item is a map", FRAME_SOURCE },
+	{ BODY("\x94\xa4item\x01\xa1x\x81\xa7"
+	       "baggage\x81\xa0\xa1v"),
+	  false, "a key of an item's baggage is a string of 1 to 64 bytes", FRAME_SOURCE },
+	{ BODY("\x94\xa4item\x01\xa1x\x81\xa7"
+	       "baggage\x81\xa2k\0\xa1v"),
+	  false, "a key of an item's baggage is a string of 1 to 64 bytes", FRAME_SOURCE },
+	{ BODY("\x94\xa4item\x01\xa1x\x81\xa7"
+	       "baggage\x81\xa1k\x05"),
+	  false, "what an item's baggage holds is bytes, or a string", FRAME_SOURCE },
+	{ BODY("\x94\xa4item\x01\xa1x\x81\xa7left_ns\xff"), false, "left_ns of an item is a number from 0 up",
+	  FRAME_SOURCE },
 	{ BODY("\x94\xa4item\x01\xa1x\x81\xa8position\xa5x"), false, "is cut off, or no msgpack", FRAME_SOURCE },
 	{ BODY("\x91\xa6"
 	       "answer"),
@@ -347,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_scribbled_messages),
 		cmocka_unit_test(test_what_a_source_says),
 		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_what_an_item_brings_along),
 		cmocka_unit_test(test_much_baggage),
 	};
 
