@@ -19,6 +19,8 @@ struct notice {
 	struct courier *courier;
 	sd_event_source *watchdog;
 	uint64_t watchdog_us;
+	notice_in_time_fn *in_time;
+	void *in_time_data;
 };
 
 /* In the courier's thread. Messages are NUL-terminated. */
@@ -89,20 +91,23 @@ void notice_status(struct notice *notice, const char *text)
 	notice_send(notice, "STATUS=%s", text_get(&line));
 }
 
+/* What is overdue now may just be the next in the loop, after a pause of the whole machine: it is looked at again soon. */
 static int on_watchdog(sd_event_source *source, uint64_t at_us, void *data)
 {
 	struct notice *notice = data;
+	bool in_time = notice->in_time(notice->in_time_data, notice->watchdog_us / 2 * NS_PER_US);
 	int r;
 
 	(void)at_us;
-	notice_mention(notice, "WATCHDOG=1");
-	r = sd_event_source_set_time_relative(source, notice->watchdog_us);
+	if (in_time)
+		notice_mention(notice, "WATCHDOG=1");
+	r = sd_event_source_set_time_relative(source, in_time ? notice->watchdog_us : notice->watchdog_us / 16);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return r < 0 ? error_origin(r) : 0;
 }
 
-int notice_watchdog(struct notice *notice, sd_event *event)
+int notice_watchdog(struct notice *notice, sd_event *event, notice_in_time_fn *in_time, void *data)
 {
 	uint64_t interval_us;
 	int r;
@@ -110,6 +115,8 @@ int notice_watchdog(struct notice *notice, sd_event *event)
 	if (!notice || sd_watchdog_enabled(0, &interval_us) <= 0)
 		return 0;
 	notice->watchdog_us = interval_us / 2;
+	notice->in_time = in_time;
+	notice->in_time_data = data;
 	r = sd_event_add_time_relative(event, &notice->watchdog, CLOCK_MONOTONIC, 0, notice->watchdog_us / 4,
 				       on_watchdog, notice);
 	return r < 0 ? error_origin(r) : 0;

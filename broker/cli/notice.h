@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 struct notice;
@@ -18,8 +20,12 @@ void notice_send(struct notice *notice, const char *format, ...) __attribute__((
 void notice_mention(struct notice *notice, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* STATUS: one line, whatever the text has in it; sent in order, never dropped. What `systemctl status` shows, also after the end. */
 void notice_status(struct notice *notice, const char *text);
-/* Tells the watchdog that this loop turns, as often as WATCHDOG_USEC wants it. Returns 0 or -errno. */
-int notice_watchdog(struct notice *notice, sd_event *event);
+/*
+ * Tells the watchdog that this loop turns, as often as WATCHDOG_USEC wants it, as long as in_time() says that nothing is overdue by more
+ * than a part of that. Returns 0 or -errno.
+ */
+typedef bool notice_in_time_fn(void *data, uint64_t limit_ns);
+int notice_watchdog(struct notice *notice, sd_event *event, notice_in_time_fn *in_time, void *data);
 /* Waits until systemd has read all of it, two seconds at most: only when nothing else is left to do. */
 void notice_finish(struct notice *notice);
 struct notice *notice_free(struct notice *notice);

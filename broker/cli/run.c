@@ -24,6 +24,7 @@
 #include "broker/cli/kept.h"
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/service.h"
 #include "broker/cli/signals.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
@@ -40,7 +41,7 @@
 #include "common/base/quantity.h"
 #include "common/store/letter_store.h"
 
-enum { OVERRIDES_MAX = 64, ATTEMPTS_MAX = 3, SYSTEMD_MARGIN_S = 15 /* the last words, too */, FILES_WANTED = 524288 };
+enum { OVERRIDES_MAX = 64, ATTEMPTS_MAX = 3, FILES_WANTED = 524288 };
 
 struct run {
 	const char *spec;
@@ -62,6 +63,7 @@ struct run {
 	sd_event *event;
 	struct control_server *server;
 	struct supervisor *supervisor;
+	struct service service;
 	unsigned n_signals;
 	uint64_t worker_files; /* soft RLIMIT_NOFILE as it was; 0: unchanged */
 };
@@ -299,32 +301,13 @@ static void say_running(const struct run *run)
 	display_log(run->display, WEIR_LOG_INFO, NULL, -1, 0, NULL, text_get(&text));
 }
 
-static void say_draining(const struct run *run)
-{
-	struct view view;
-
-	view_take(run->supervisor, &view);
-	/* systemd waits as long as the ladder takes, however long the spec lets it be. */
-	if (view.stop_deadline_ns > view.now_ns)
-		notice_send(run->notice, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
-			    (unsigned long long)((view.stop_deadline_ns - view.now_ns) / NS_PER_US +
-						 SYSTEMD_MARGIN_S * 1000000ULL));
-	else
-		notice_send(run->notice, "STOPPING=1");
-	view_deinit(&view);
-}
-
 static void on_phase(void *data, const char *phase)
 {
 	struct run *run = data;
 
-	if (strcmp(phase, "running") == 0) {
-		notice_send(run->notice, "READY=1\nSTATUS=running %u stages, %u workers", run->plan->n_stages,
-			    run->plan->n_slots);
+	service_phase(&run->service, phase);
+	if (strcmp(phase, "running") == 0)
 		say_running(run);
-	} else if (strcmp(phase, "draining") == 0) {
-		say_draining(run);
-	}
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -337,6 +320,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 			    "finishing what was accepted, at most %.3g s; %s again for less patience",
 			    (double)run->plan->drain_ns / (double)NS_PER_S,
 			    info->ssi_signo == SIGINT ? "^C" : "signal");
+	service_stop(&run->service);
 	supervisor_signal(run->supervisor, (int)info->ssi_signo);
 	return 0;
 }
@@ -363,8 +347,6 @@ static int watch_signals(struct run *run)
 		r = sd_event_add_signal(run->event, NULL, SIGHUP, on_signal, run);
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGWINCH, on_resize, run);
-	if (r >= 0)
-		r = notice_watchdog(run->notice, run->event);
 	return r < 0 ? error_origin(r) : 0;
 }
 
@@ -421,6 +403,8 @@ static int set_up(struct run *run)
 	control_server_serve(run->server, run->supervisor);
 	control_server_log_to(run->server, on_refused, run);
 	r = watch_signals(run);
+	if (r == 0)
+		r = service_begin(&run->service, run->notice, run->event, run->plan, run->supervisor);
 	if (r == 0)
 		r = display_watch(run->display, run->event, run->plan, run->supervisor);
 	if (r == 0)
@@ -490,6 +474,7 @@ static int conclude(struct run *run)
 				 .exit_code = supervisor_exit_code(run->supervisor),
 				 .duration_ns = clock_now_ns() - run->begun_ns };
 
+	service_stop(&run->service);
 	display_end(run->display);
 	explain_letters(run, &unsettled);
 	if (unsettled.length) {
@@ -562,12 +547,13 @@ int run_command(int argc, char **argv)
 	if (r < 0)
 		return say_no_holder(r);
 	r = notice_new(&run.notice);
+	run.service.notice = run.notice;
 	settings.notice = run.notice;
 	run.display = display_new(&settings);
 	r = r == 0 && display_works(run.display) ? run_pipeline(&run) : say_no_thread(&run);
 	display_end(run.display);
 	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
-	notice_finish(run.notice);
+	service_end(&run.service);
 	supervisor_free(run.supervisor);
 	estate_free(run.estate);
 	keep_free(run.kept.keep);

@@ -162,3 +162,10 @@ const char *supervisor_resume(struct supervisor *supervisor, const char *who)
 	supervisor_post(supervisor, &event);
 	return NULL;
 }
+
+bool supervisor_may_resume(const struct supervisor *supervisor)
+{
+	enum resume_refusal refusal = lifecycle_resume_refusal(&supervisor->lifecycle);
+
+	return refusal == RESUME_POSSIBLE || refusal == RESUME_UNDER_WAY;
+}

@@ -324,6 +324,11 @@ static void set_timer(struct supervisor *supervisor, uint64_t pause_ns)
 	timer_set(supervisor, &watch->timer, watch->due_ns, on_look_due, supervisor);
 }
 
+sd_event_source *stalls_timer(const struct supervisor *supervisor)
+{
+	return supervisor->stalls ? supervisor->stalls->timer : NULL;
+}
+
 /* All are idle: asks to be told when that changes. Returns false if it has changed already. */
 static bool stall_rest(struct supervisor *supervisor)
 {

@@ -86,6 +86,10 @@ void supervisor_cancel(struct supervisor *supervisor, enum cause cause, const ch
  * has changed.
  */
 const char *supervisor_resume(struct supervisor *supervisor, const char *who);
+/* Whether supervisor_resume() would be heard, or has been and is under way. */
+bool supervisor_may_resume(const struct supervisor *supervisor);
+/* How long what it has set itself to do next has been overdue; 0: it is not. A loop that turns keeps this small. */
+uint64_t supervisor_behind_ns(const struct supervisor *supervisor);
 /*
  * Whether there is a stage of that name. If not, the JSON says so and which there are. The calls below that take a stage's name want one
  * of which this says yes.

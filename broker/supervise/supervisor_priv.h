@@ -357,6 +357,8 @@ uint64_t seat_taken(const struct seat *seat);
 void letters_settle(struct supervisor *supervisor, struct outcome *outcome);
 
 /* stall_watch.c */
+/* The timer of the next look; NULL: none is due. */
+sd_event_source *stalls_timer(const struct supervisor *supervisor);
 void stalls_open(struct supervisor *supervisor);
 /* Fine if it is not open. */
 void stalls_close(struct supervisor *supervisor);

@@ -42,3 +42,25 @@ void timer_set(struct supervisor *supervisor, sd_event_source **timer, uint64_t 
 	/* The timerfd is there since timer_prepare(); what is left is memory, and without timers there is no ladder. */
 	must(r >= 0);
 }
+
+/* One that is set stands at its time until it has been answered. */
+static uint64_t timer_due_us(sd_event_source *timer)
+{
+	uint64_t at_us;
+	int enabled;
+
+	return timer && sd_event_source_get_enabled(timer, &enabled) > 0 &&
+			       sd_event_source_get_time(timer, &at_us) >= 0 ?
+		       at_us :
+		       UINT64_MAX;
+}
+
+uint64_t supervisor_behind_ns(const struct supervisor *supervisor)
+{
+	uint64_t now_us = clock_now_ns() / NS_PER_US, due_us = timer_due_us(supervisor->timer),
+		 look_us = timer_due_us(supervisor->look_timer), stalls_us = timer_due_us(stalls_timer(supervisor));
+
+	due_us = look_us < due_us ? look_us : due_us;
+	due_us = stalls_us < due_us ? stalls_us : due_us;
+	return now_us > due_us ? (now_us - due_us) * NS_PER_US : 0;
+}

@@ -104,19 +104,52 @@ static int stop(sd_event_source *source, uint64_t at_us, void *data)
 	return sd_event_exit(data, 0);
 }
 
+static bool is_in_time(void *data, uint64_t limit_ns)
+{
+	unsigned *n_late = data;
+
+	assert_int_equal(limit_ns, 5000 * NS_PER_US);
+	return !*n_late || !--*n_late;
+}
+
 static void test_the_watchdog(void **state)
 {
 	struct notice *notice = NULL;
 	sd_event *event = NULL;
+	unsigned n_late = 0;
 
 	(void)state;
 	setenv("WATCHDOG_USEC", "20000", 1);
 	assert_int_equal(notice_new(&notice), 0);
 	assert_int_equal(sd_event_new(&event), 0);
-	assert_int_equal(notice_watchdog(notice, event), 0);
+	assert_int_equal(notice_watchdog(notice, event, is_in_time, &n_late), 0);
 	assert_true(sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 100000, 1, stop, event) >= 0);
 	assert_int_equal(sd_event_loop(event), 0);
 	assert_string_equal(next_message(), "WATCHDOG=1");
+	assert_string_equal(next_message(), "WATCHDOG=1");
+	notice_free(notice);
+	sd_event_unref(event);
+}
+
+/* Of 30 looks that find something overdue none is told of; they come sooner than the others, so there is time for all of them. */
+static void test_the_watchdog_is_not_told_of_what_is_late(void **state)
+{
+	struct notice *notice = NULL;
+	sd_event *event = NULL;
+	unsigned n_late = 1000000;
+
+	(void)state;
+	setenv("WATCHDOG_USEC", "20000", 1);
+	assert_int_equal(notice_new(&notice), 0);
+	assert_int_equal(sd_event_new(&event), 0);
+	assert_int_equal(notice_watchdog(notice, event, is_in_time, &n_late), 0);
+	while (n_late > 1000000 - 30)
+		assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+	n_late = 1;
+	notice_send(notice, "STATUS=none before");
+	while (n_late)
+		assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+	assert_string_equal(next_message(), "STATUS=none before");
 	assert_string_equal(next_message(), "WATCHDOG=1");
 	notice_free(notice);
 	sd_event_unref(event);
@@ -132,7 +165,7 @@ static void test_nobody_wants_to_know(void **state)
 	notice_send(notice, "READY=1");
 	notice_mention(notice, "STATUS=1");
 	notice_status(notice, "1");
-	assert_int_equal(notice_watchdog(notice, NULL), 0);
+	assert_int_equal(notice_watchdog(notice, NULL, is_in_time, NULL), 0);
 	notice_finish(notice);
 	assert_null(notice_free(notice));
 }
@@ -144,6 +177,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_status_is_one_line, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_systemd_that_reads_nothing, open_socket, close_socket),
 		cmocka_unit_test_setup_teardown(test_the_watchdog, open_socket, close_socket),
+		cmocka_unit_test_setup_teardown(test_the_watchdog_is_not_told_of_what_is_late, open_socket,
+						close_socket),
 		cmocka_unit_test(test_nobody_wants_to_know),
 	};
 
