@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/text.h"
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
+#include "worker/credentials.h"
 #include "worker/kind.h"
 
 struct asked {
@@ -36,10 +39,14 @@ static const struct heritage_option *option(const struct weir_context *context, 
 	return NULL;
 }
 
-static void complain(struct weir_context *context, const char *name, uint32_t line, const char *reason)
+static void complain(struct weir_context *context, const char *name, uint32_t line, const char *given)
 {
 	FILE *answer = asked_of(context)->answer;
+	_cleanup_(free) char *reason_given = strdup(given);
+	const char *reason = reason_given ? reason_given : "no memory to say why";
 
+	if (reason_given)
+		credentials_hide(reason_given);
 	fprintf(answer, "%s\t%u\t", name, line);
 	for (; *reason; reason++)
 		fputc((unsigned char)*reason < ' ' ? ' ' : *reason, answer);
@@ -59,11 +66,19 @@ static int ask(struct asked *asked, struct text *why)
 	struct heritage heritage = { .kind = asked->question.kind,
 				     .plugin = asked->question.plugin,
 				     .role = asked->question.role };
+	_cleanup_(text_deinit) struct text wrong = TEXT_NULL;
+	const char *option_name = NULL;
 	struct weir_stage stage;
 	int r = kind_resolve(&heritage, &stage, why);
 
 	if (r != 0 || !stage.check)
 		return r;
+	/* Where there are no credentials, as for `weir check` by hand, what stands for them is looked at. */
+	if (credentials_resolve(asked->question.options, asked->question.n_options, &option_name, &wrong) ==
+	    CREDENTIALS_E_MISSING) {
+		complain(&asked->context, option_name, 0, text_get(&wrong));
+		return 0;
+	}
 	r = stage.check(&asked->context);
 	if (r < 0)
 		text_printf(why, "%s", strerror(-r));

@@ -11,6 +11,7 @@
 #include "worker/cancelled.h"
 #include "worker/channel.h"
 #include "worker/burial.h"
+#include "worker/credentials.h"
 #include "worker/host.h"
 #include "worker/host_emit.h"
 #include "worker/identity.h"
@@ -94,6 +95,7 @@ static int host_accept_rejected(struct weir_context *context, const void *data, 
 static void host_reason(struct weir_context *context, const char *reason)
 {
 	snprintf(worker_of(context)->reason, sizeof(worker_of(context)->reason), "%s", reason);
+	credentials_hide(worker_of(context)->reason);
 }
 
 static void host_reject(struct weir_context *context, const char *reason)

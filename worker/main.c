@@ -21,6 +21,7 @@
 #include "worker/backtrace.h"
 #include "worker/check.h"
 #include "worker/children.h"
+#include "worker/credentials.h"
 #include "worker/decode.h"
 #include "worker/describe.h"
 #include "worker/encode.h"
@@ -68,12 +69,15 @@ static int worker_bye(struct worker *worker, int status, const char *reason, con
 static int worker_open_stage(struct worker *worker)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	const char *option = NULL;
 	int r;
 
 	if (worker->heritage.stands_in) {
 		stand_in_open(worker);
 		return 0;
 	}
+	if (credentials_resolve(worker->heritage.options, worker->heritage.n_options, &option, &why) != 0)
+		return worker_bye(worker, WEIR_FAILED, text_get(&why), option);
 	r = kind_resolve(&worker->heritage, &worker->stage, &why);
 	if (r != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);

@@ -132,6 +132,8 @@ void reading_ask_stage(struct reading *reading, uint32_t index);
 void reading_table_rules(struct reading *reading, uint32_t index);
 /* privilege_rules.c: which capabilities the workers of a stage need for what it is told to do. */
 void reading_privilege_rules(struct reading *reading, uint32_t index);
+/* credential_rules.c: where a secret may stand. */
+void reading_credential_rules(struct reading *reading, uint32_t index);
 /* file_rules.c, socket_rules.c: what the options of one source or sink mean together. */
 void reading_file_rules(struct reading *reading, uint32_t index);
 void reading_socket_rules(struct reading *reading, uint32_t index);

@@ -264,6 +264,7 @@ void reading_rules(struct reading *reading)
 		reading_deadline_rules(reading, i);
 		reading_state_rules(reading, i);
 		reading_mark_rules(reading, i);
+		reading_credential_rules(reading, i);
 		reading_file_rules(reading, i);
 		reading_socket_rules(reading, i);
 		reading_table_rules(reading, i);

@@ -40,11 +40,12 @@ exit $status'
 # PID 1 in there, and its name is the kind of cgroups.
 manager_inside='
 set -e
+mount --make-rshared / # as PID 1 has it; nothing outside is a peer of it
 mount -t tmpfs weir-test /sys/fs/cgroup
 if [ "$0" = v2 ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup
 else mkdir /sys/fs/cgroup/systemd; mount -t cgroup -o none,name=systemd,xattr cgroup /sys/fs/cgroup/systemd; fi
-mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/u/systemd /run/home/.config /run/build /run/work
-chmod 0711 /run/u /run/home /run/home/.config
+mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/u/systemd /run/u/credentials /run/home/.config /run/build /run/work
+chmod 0711 /run/u /run/u/systemd /run/u/credentials /run/home /run/home/.config
 : >/run/systemd/inaccessible/reg # what PID 1 would have made: a unit has it mounted over what it must not see
 chmod 0000 /run/systemd/inaccessible/reg /run/systemd/inaccessible/dir
 cp -a /etc /run/etc

@@ -82,6 +82,40 @@ ctl start weir@nowhere 2>start.err && fail "what has nowhere to write has been s
 ctl status weir@nowhere >status
 assert_contains status '/run/work/no/such/out'
 
+# A secret is a file that only the unit has. It is in the stage that names it, and nowhere else.
+in_manager sh -c 'umask 077; echo kLm-9Canary-42 >/etc/weir-pw'
+drop_in weir@secret.service <<'UNIT'
+[Service]
+LoadCredential=pw:/etc/weir-pw
+UNIT
+put_spec secret <<'YAML'
+pipeline: secret
+stages:
+  - {name: count, source: generate, text: 'word ${cred:pw}', rate: 100}
+  - {name: write, sink: file, path: /run/work/words}
+YAML
+ctl start weir@secret || fail "start: $(ctl status weir@secret; journal -n 30)"
+wait_until 60 [ -s words ]
+assert_eq "$(head -n 1 words)" 'word kLm-9Canary-42' "the secret in the stage"
+{
+	as_weir weir ps secret --json
+	as_weir weir why secret --json
+	as_weir weir metrics secret
+	in_manager weir graph /etc/weir/secret.yaml
+	in_manager sh -c 'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ' | tr '\0' '\n'
+	ctl status weir@secret
+	journal
+} >seen 2>&1
+assert_contains seen "pipeline"
+grep -a -q Canary seen && fail "the secret is seen: $(grep -a Canary seen)"
+ctl stop weir@secret
+in_manager rm /etc/systemd/user/weir@secret.service.d/test.conf
+ctl daemon-reload
+ctl start weir@secret 2>start.err && fail "started without its secret"
+ctl status weir@secret >status
+assert_contains status 'secret.yaml:3:43: '
+assert_contains status 'CREDENTIALS_DIRECTORY is not set'
+
 # All of them at once.
 ctl enable --now weir@late 2>enable.err || fail "enable: $(cat enable.err)"
 [ "$(in_manager readlink /run/home/.config/systemd/user/weir.target.wants/weir@late.service)" ] || fail "not wanted by weir.target"
