@@ -4,7 +4,7 @@
  * PLUGIN` prints a plugin's descriptor, and `weir-worker --check` what a stage says of its options, so that the supervisor need not load
  * foreign code.
  *
- *     read heritage -> attach -> hello -> open the stage -> ready -> [everybody is ready] -> turns -> close -> bye
+ *     read heritage -> sandbox -> attach -> hello -> open the stage -> ready -> [everybody is ready] -> turns -> close -> bye
  *
  * A worker may be killed at any point: whatever is not committed did not happen.
  */
@@ -30,6 +30,7 @@
 #include "worker/keyed.h"
 #include "worker/kind.h"
 #include "worker/run.h"
+#include "worker/sandbox/sandbox.h"
 #include "worker/scopes.h"
 #include "worker/stand_in.h"
 #include "worker/turn.h"
@@ -64,6 +65,15 @@ static int worker_bye(struct worker *worker, int status, const char *reason, con
 		weir_log(WEIR_LOG_ERROR, "%s", reason ? reason : weir_status_name(status));
 	worker->client = client_close(worker->client);
 	return status == WEIR_OK || status == WEIR_CANCELLED ? 0 : EXIT_WORKER_FAILED;
+}
+
+/* What came of the sandbox, now that there is somebody to say it to. */
+static void worker_tell_sandbox(const struct sandbox_said *said)
+{
+	if (said->missing.length)
+		weir_log(WEIR_LOG_WARNING, "not in its sandbox: %s", text_get(&said->missing));
+	if (said->in_force.length)
+		weir_log(WEIR_LOG_INFO, "in a sandbox: %s", text_get(&said->in_force));
 }
 
 static int worker_open_stage(struct worker *worker)
@@ -158,7 +168,8 @@ int main(int argc, char **argv)
 {
 	static struct worker worker = { .context = { .host = &worker_host }, .watch = { .fd = -1 } };
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
-	int r;
+	struct sandbox_said said;
+	int r, entered;
 
 	if ((argc == 3 && strcmp(argv[1], "--describe") == 0) || (argc == 2 && strcmp(argv[1], "--check") == 0))
 		return answer_question(argv[2]);
@@ -178,12 +189,17 @@ int main(int argc, char **argv)
 	close(HERITAGE_FD);
 	if (getppid() != worker.heritage.supervisor_pid)
 		return EXIT_WORKER_TERMINATED;
+	entered = sandbox_enter(&worker.heritage, &said, &why); /* before the client's threads */
 	r = client_open(&worker.heritage, &worker.client);
 	if (r < 0) {
 		fprintf(stderr, "<3>cannot connect to the supervisor: %s\n", strerror(-r));
 		return EXIT_WORKER_FAILED;
 	}
 	client_send_hello(worker.client);
+	if (entered != 0)
+		return worker_bye(&worker, WEIR_FAILED, text_get(&why), said.option[0] ? said.option : NULL);
+	worker_tell_sandbox(&said);
+	sandbox_said_deinit(&said);
 	r = worker_attach(&worker, &why);
 	if (r < 0)
 		return worker_bye(&worker, WEIR_FAILED, text_get(&why), NULL);

@@ -47,6 +47,10 @@ static const struct weir_option encode[] = {
 #define KEY_ENCODE KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option sandbox[] = {
+#define KEY_SANDBOX KEY
+#include "broker/spec/keys.def"
+};
 static_assert(COUNT(top) <= KEYS_MAX && COUNT(stage) <= KEYS_MAX, "room for the values");
 
 const struct key_table keys_top = { "a spec", top, COUNT(top) };
@@ -56,6 +60,7 @@ const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
 const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feedback) };
 const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
 const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
+const struct key_table keys_sandbox = { "sandbox", sandbox, COUNT(sandbox) };
 
 const char *key_type_name(int type)
 {
@@ -75,6 +80,8 @@ const char *key_type_name(int type)
 		return "choice";
 	case KEY_TYPE_EXPIRES:
 		return "duration, within(EXPR) or at(EXPR)";
+	case KEY_TYPE_SANDBOX:
+		return "strict, off, or map";
 	case KEY_TYPE_RECORD:
 		return "format or map";
 	default:

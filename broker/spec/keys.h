@@ -14,6 +14,7 @@ enum key_type {
 	KEY_TYPE_FROM,        /* list of names, and of maps of feedback keys */
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
+	KEY_TYPE_SANDBOX,     /* strict, off, or a map of sandbox keys */
 	KEY_TYPE_RECORD,      /* a format, or a map of decode or encode keys */
 };
 
@@ -59,6 +60,12 @@ enum {
 #include "broker/spec/keys.def"
 	ENCODE_KEY_COUNT
 };
+enum {
+	SANDBOX_KEY_NONE = -1,
+#define KEY_SANDBOX(id_, ...) SANDBOX_KEY_##id_,
+#include "broker/spec/keys.def"
+	SANDBOX_KEY_COUNT
+};
 #define KEYS_MAX 32
 
 struct key_table {
@@ -68,7 +75,7 @@ struct key_table {
 };
 
 extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_feedback, keys_decode,
-	keys_encode;
+	keys_encode, keys_sandbox;
 
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);

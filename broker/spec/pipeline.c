@@ -107,6 +107,7 @@ void reading_pipeline(struct reading *reading)
 			      "expires '%s' is not shorter than the run's deadline, '%s': the run would be over first",
 			      top[TOP_KEY_EXPIRES].node->value, top[TOP_KEY_DEADLINE].node->value);
 	reading_restart(reading, &top[TOP_KEY_RESTART], NULL, &reading->restart);
+	reading_sandbox_of_all(reading, &top[TOP_KEY_SANDBOX]);
 	read_stages(reading, top);
 	values_deinit(top, keys_top.n);
 }

@@ -65,6 +65,7 @@ struct plan_stage {
 	uint32_t *inputs, *outputs; /* edge numbers */
 	uint32_t n_inputs, n_outputs;
 	uint64_t capabilities; /* bits of capabilities(7) that its workers keep, if weir has them */
+	bool sandboxed;        /* its options say in what */
 	bool names_outputs;    /* WEIR_STAGE_NAMES_OUTPUTS */
 	char **output_names;   /* their names, where the stage's kind says them; NULL: its options do */
 	uint32_t n_output_names;

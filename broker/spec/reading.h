@@ -53,6 +53,7 @@ struct reading {
 	struct diagnostics *diagnostics;
 	struct plan *plan; /* stages[i] belongs to stages[i] below */
 	const struct yaml_node *root;
+	bool sandbox_wrong;        /* of the top; reported */
 	struct plan_stage restart; /* only its restart fields: what the top of the file says */
 	struct stage_reading *stages;
 	uint32_t n_stages;
@@ -94,6 +95,11 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 		     struct plan_stage *ret);
 /* record_keys.c: `decode` and `encode` of a stage, into options of the plan. */
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
+/* sandbox_keys.c: `sandbox` of the top: whether it makes sense, once for all stages. */
+void reading_sandbox_of_all(struct reading *reading, const struct spec_value *value);
+/* sandbox_keys.c: `sandbox` of a stage, or of the top where the stage says nothing, into options of the plan. */
+void reading_sandbox(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned,
+		     const struct spec_value *top);
 /* record_rules.c: who may decode and encode, and who would read items that are not for it. After the edges are known. */
 void reading_record_rules(struct reading *reading);
 /* outputs.c: the names that the stage's kind says, into the plan. */

@@ -443,6 +443,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		planned->n_spools = 0; /* what it has stays in its lanes */
 	add_credit(stage, planned);
 	reading_records(reading, stage, planned);
+	reading_sandbox(reading, stage, planned, top);
 	add_spool(stage, planned);
 	add_deadline(stage, planned);
 }

@@ -50,6 +50,31 @@ void process_where(pid_t pid, char *where, size_t size_bytes)
 	snprintf(where, size_bytes, "%s", strcmp(content, "0") == 0 ? "" : content);
 }
 
+/* -1: not told. */
+static int count_filters(const char *whose)
+{
+	char path[64], line[256];
+	_cleanup_(fclose) FILE *file = NULL;
+	int n = -1;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", whose);
+	file = fopen(path, "re");
+	while (file && n < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Seccomp_filters: %d", &n) != 1)
+			n = -1;
+	return n;
+}
+
+int process_filters(pid_t pid)
+{
+	char whose[16];
+	int own = count_filters("self"), its;
+
+	snprintf(whose, sizeof(whose), "%d", (int)pid);
+	its = pid > 0 ? count_filters(whose) : -1;
+	return own < 0 || its < own ? -1 : its - own;
+}
+
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 {
 	char path[64], content[FILE_SIZE_MAX];

@@ -19,5 +19,7 @@ void process_where(pid_t pid, char *where, size_t size_bytes);
  * When it began, in the kernel's ticks since boot: tells it from a later one of the same number. 0: it is not there, or that is not told.
  */
 uint64_t process_began_ticks(pid_t pid);
+/* Filters of system calls that it is under, and this process is not; -1: not known, or there is no such process. */
+int process_filters(pid_t pid);
 /* Its first child: 0 if it has none, or that is not told. */
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);

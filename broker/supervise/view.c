@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/supervise/process_state.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
+#include "common/base/landlock.h"
 #include "common/base/must.h"
 #include "common/flow/commit.h"
 #include "common/observe/counters.h"
@@ -74,8 +76,11 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 				      .dropped = supervisor->lifecycle.stages[number].abandoned,
 				      .workers = calloc(planned->workers, sizeof(*stage->workers)) };
 	must(stage->workers);
+	stage->sandboxed = planned->sandboxed;
+	stage->landlock_abi = stage->sandboxed ? landlock_abi() : 0;
 	for (uint32_t i = 0; i < planned->workers; i++) {
 		take_worker(&supervisor->seats[planned->first_slot + i], &stage->workers[i]);
+		stage->workers[i].filters = stage->sandboxed ? process_filters(stage->workers[i].pid) : -1;
 		add_worker(stage, &stage->workers[i]);
 		stage->n_retired += supervisor->seats[planned->first_slot + i].life->state == SEAT_RETIRED;
 	}

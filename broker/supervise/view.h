@@ -21,6 +21,7 @@ struct view_worker {
 	uint64_t progress_position, progress_total;
 	const char *
 		backtrace; /* "backtrace: f (file+0x1) < ...", the last one of this seat; NULL: none; owned by the seat */
+	int filters;       /* of system calls, that it has put on; -1: not known */
 	uint64_t backtrace_ns; /* when it was told */
 	uint32_t backtrace_generation;
 };
@@ -30,6 +31,8 @@ struct view_stage {
 	const char *role, *kind;
 	uint32_t n_workers, n_live, restarts, overruns;
 	uint32_t n_retired;            /* seats that the stage goes on without */
+	bool sandboxed;                /* `sandbox` was asked for */
+	int landlock_abi;              /* ... and files are restricted by it; 0: they are not */
 	bool dropped;                  /* failed for good, and the pipeline goes on without it */
 	uint64_t ledger[LEDGER_COUNT]; /* sum of its workers */
 	uint64_t queue_bytes;          /* in its input lanes now */

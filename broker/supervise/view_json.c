@@ -83,7 +83,18 @@ static void add_backtrace(const struct view *view, const struct view_worker *wor
 	text_add(text, "]}");
 }
 
-static void format_worker(const struct view *view, const struct view_worker *worker, struct text *text)
+/* Of a worker: null where none was asked for; else the kernel's word on what is in force. */
+static void add_sandbox(const struct view_stage *stage, const struct view_worker *worker, struct text *text)
+{
+	if (!stage->sandboxed)
+		text_add(text, ",\"sandbox\":null");
+	else
+		text_printf(text, ",\"sandbox\":{\"landlock_abi\":%d,\"filters\":%d}", stage->landlock_abi,
+			    worker->filters);
+}
+
+static void format_worker(const struct view *view, const struct view_stage *stage, const struct view_worker *worker,
+			  struct text *text)
 {
 	text_add_char(text, '{');
 	add_number(text, "slot", worker->slot);
@@ -109,6 +120,7 @@ static void format_worker(const struct view *view, const struct view_worker *wor
 	text_add(text, ",\"ledger\":");
 	ledger_format_json(worker->ledger, text);
 	add_backtrace(view, worker, text);
+	add_sandbox(stage, worker, text);
 	text_add_char(text, '}');
 }
 
@@ -141,7 +153,7 @@ static void format_stage(const struct view *view, const struct view_stage *stage
 	for (uint32_t i = 0; i < stage->n_workers; i++) {
 		if (i)
 			text_add_char(text, ',');
-		format_worker(view, &stage->workers[i], text);
+		format_worker(view, stage, &stage->workers[i], text);
 	}
 	text_add(text, "]}");
 }
