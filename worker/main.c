@@ -4,12 +4,14 @@
  * PLUGIN` prints a plugin's descriptor, and `weir-worker --check` what a stage says of its options, so that the supervisor need not load
  * foreign code.
  *
- *     read heritage -> sandbox -> attach -> hello -> open the stage -> ready -> [everybody is ready] -> turns -> close -> bye
+ *     read heritage -> sandbox -> [a newcomer waits at the gate] -> attach -> hello -> open the stage -> ready -> [everybody is ready]
+ *     -> turns -> close -> bye
  *
  * A worker may be killed at any point: whatever is not committed did not happen.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@
 #include "worker/decode.h"
 #include "worker/describe.h"
 #include "worker/encode.h"
+#include "worker/gate.h"
 #include "worker/host.h"
 #include "worker/in_flight.h"
 #include "worker/keyed.h"
@@ -88,7 +91,7 @@ static int worker_open_stage(struct worker *worker)
 	}
 	if (credentials_resolve(worker->heritage.options, worker->heritage.n_options, &option, &why) != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), option);
-	r = kind_resolve(&worker->heritage, &worker->stage, &why);
+	r = worker->stage.name ? 0 : kind_resolve(&worker->heritage, &worker->stage, &why); /* else: at the gate */
 	if (r != 0)
 		return worker_bye(worker, WEIR_FAILED, text_get(&why), worker->heritage.plugin ? "plugin" : NULL);
 	if (decode_attach(worker, &why) < 0)
@@ -173,7 +176,7 @@ int main(int argc, char **argv)
 
 	if ((argc == 3 && strcmp(argv[1], "--describe") == 0) || (argc == 2 && strcmp(argv[1], "--check") == 0))
 		return answer_question(argv[2]);
-	if (argc != 2 || strcmp(argv[1], "3") != 0) {
+	if ((argc != 2 && argc != 3) || strcmp(argv[1], "3") != 0) {
 		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
 		return EXIT_WORKER_USAGE;
 	}
@@ -190,6 +193,9 @@ int main(int argc, char **argv)
 	if (getppid() != worker.heritage.supervisor_pid)
 		return EXIT_WORKER_TERMINATED;
 	entered = sandbox_enter(&worker.heritage, &said, &why); /* before the client's threads */
+	r = argc == 3 ? gate_wait(&worker, atoi(argv[2]), entered == 0 ? NULL : text_get(&why)) : 0;
+	if (r != 0)
+		return r;
 	r = client_open(&worker.heritage, &worker.client);
 	if (r < 0) {
 		fprintf(stderr, "<3>cannot connect to the supervisor: %s\n", strerror(-r));

@@ -43,6 +43,8 @@ enum command_option_id {
 	OPTION_LOCKED,
 	OPTION_KEEP,
 	OPTION_KEEP_FOR,
+	OPTION_DIFF,
+	OPTION_PROBATION,
 };
 
 struct command_option {

@@ -144,6 +144,26 @@ const struct command commands[] = {
 		  "Exit code: 0 it runs again, 2 usage, 3 the pipeline is not running, 4 it goes on to drain, 75 it refused or did\n"
 		  "not answer.",
 	  .options = { OPTION_LINE_JSON } },
+	{ .name = "reload",
+	  .arguments = "NAME [SPEC]",
+	  .min_arguments = 1,
+	  .max_arguments = 2,
+	  .run = reload_command,
+	  .summary = "put a changed spec into force while the pipeline runs",
+	  .description =
+		  "Without SPEC: the file that it runs with, read again. It is checked as at a start; new workers of the stages that\n"
+		  "have changed begin beside the old ones, and take over when all of them can. Other stages notice nothing, and\n"
+		  "nothing is lost or done twice. If a new worker fails in its probation, the spec before comes back by itself. What\n"
+		  "can not be changed while it runs is named, and nothing is done. Of several reloads at once the newest counts.\n\n"
+		  "Exit code: 0 it runs, or nothing has changed; 1 the spec has errors, or can not be put into force while it runs; 2\n"
+		  "usage; 3 the pipeline is not running; 4 a new worker could not begin, failed or was late: the spec before goes on; 75\n"
+		  "the pipeline is being ended, or did not answer.",
+	  .options = { { OPTION_DIFF, "diff", 'd', NULL, "only tell what would be kept, restarted, refused" },
+		       { OPTION_PROBATION, "probation", 0, "DURATION",
+			 "how long new workers are watched (default: 3s)" },
+		       { OPTION_NO_WAIT, "no-wait", 0, NULL,
+			 "return after the switch, before the end of the probation" },
+		       OPTION_LINE_JSON } },
 	{ .name = "stop",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

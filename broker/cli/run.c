@@ -11,7 +11,6 @@
  * Nothing is accepted before the last step, so every failure up to there is EXIT_TRY_AGAIN or EXIT_SPEC_INVALID, and says why.
  */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +23,11 @@
 #include "broker/cli/kept.h"
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/reloading.h"
 #include "broker/cli/service.h"
 #include "broker/cli/signals.h"
 #include "broker/cli/verbs.h"
+#include "broker/cli/worker_program.h"
 #include "broker/control/run_dir.h"
 #include "broker/control/server.h"
 #include "broker/control/state_dir.h"
@@ -64,6 +65,7 @@ struct run {
 	struct control_server *server;
 	struct supervisor *supervisor;
 	struct service service;
+	struct reloading *reloading; /* NULL: not yet */
 	unsigned n_signals;
 	uint64_t worker_files; /* soft RLIMIT_NOFILE as it was; 0: unchanged */
 };
@@ -168,40 +170,6 @@ static void set_limits(struct run *run)
 		limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-}
-
-/* weir-worker stands beside weir. */
-static int find_worker(struct run *run)
-{
-	const char *wanted = getenv("WEIR_WORKER");
-	char path[PATH_MAX];
-	struct text found = TEXT_NULL;
-
-	if (wanted && *wanted) {
-		if (realpath(wanted, path))
-			text_add(&found, path);
-	} else {
-		ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-		const char *slash;
-
-		if (n > 0) {
-			path[n] = '\0';
-			slash = strrchr(path, '/');
-			text_printf(&found, "%.*s/weir-worker", slash ? (int)(slash - path) : 0, path);
-		}
-	}
-	if (!found.length || access(text_get(&found), X_OK) < 0) {
-		display_say(
-			run->display, WEIR_LOG_ERROR,
-			"there is no program '%s', which runs the stages; install it beside weir, or set WEIR_WORKER to its path",
-			found.length ? text_get(&found) :
-			wanted       ? wanted :
-				       "weir-worker");
-		text_deinit(&found);
-		return EXIT_TRY_AGAIN;
-	}
-	run->worker_path = text_steal(&found);
-	return 0;
 }
 
 static void print_diagnostics(const struct run *run, const struct diagnostics *diagnostics)
@@ -310,6 +278,11 @@ static void on_phase(void *data, const char *phase)
 		say_running(run);
 }
 
+static void on_line(void *data, enum weir_log_level level, const char *line)
+{
+	on_log(data, level, NULL, -1, 0, NULL, line);
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct run *run = data;
@@ -352,7 +325,7 @@ static int watch_signals(struct run *run)
 
 static void on_refused(void *data, const char *line)
 {
-	on_log(data, WEIR_LOG_WARNING, NULL, -1, 0, NULL, line);
+	on_line(data, WEIR_LOG_WARNING, line);
 }
 
 /* ---- the run ---- */
@@ -385,6 +358,25 @@ static int make_supervisor(struct run *run)
 	return EXIT_TRY_AGAIN;
 }
 
+static int make_reloading(struct run *run)
+{
+	const struct reloading_settings settings = {
+		.event = run->event,
+		.supervisor = run->supervisor,
+		.plan = run->plan,
+		.diagnostics = &run->diagnostics,
+		.notice = run->notice,
+		.wanted = { .path = run->spec,
+			    .overrides = run->overrides,
+			    .n_overrides = run->n_overrides,
+			    .locked = run->locked },
+		.log = on_line,
+		.data = run,
+	};
+
+	return reloading_new(&settings, &run->reloading);
+}
+
 /* Returns an exit code, 0 to go on. */
 static int set_up(struct run *run)
 {
@@ -405,6 +397,8 @@ static int set_up(struct run *run)
 	r = watch_signals(run);
 	if (r == 0)
 		r = service_begin(&run->service, run->notice, run->event, run->plan, run->supervisor);
+	if (r == 0)
+		r = make_reloading(run);
 	if (r == 0)
 		r = display_watch(run->display, run->event, run->plan, run->supervisor);
 	if (r == 0)
@@ -502,7 +496,7 @@ static int run_pipeline(struct run *run)
 	int r = load_spec(run);
 
 	if (r == 0)
-		r = find_worker(run);
+		r = worker_program_find(run->display, &run->worker_path);
 	if (r)
 		return r;
 	signals_block();
@@ -554,6 +548,7 @@ int run_command(int argc, char **argv)
 	display_end(run.display);
 	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
 	service_end(&run.service);
+	reloading_free(run.reloading);
 	supervisor_free(run.supervisor);
 	estate_free(run.estate);
 	keep_free(run.kept.keep);

@@ -141,6 +141,21 @@ static enum request_status answer_resume(const struct request *request, struct t
 	return REQUEST_FAILED;
 }
 
+static enum request_status answer_reload(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *argument = string_of(request->argument);
+
+	return supervisor_ask_reload(request->supervisor, argument, body) ? REQUEST_DONE : REQUEST_FAILED;
+}
+
+static enum request_status answer_reload_state(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *ticket = string_of(request->argument);
+
+	return supervisor_reload_state(request->supervisor, strtoull(ticket, NULL, 10), body) ? REQUEST_DONE :
+												REQUEST_FAILED;
+}
+
 static enum request_status answer_stop(const struct request *request, struct text *body)
 {
 	supervisor_drain(request->supervisor, deadline_of(request, STOP_DEFAULT_NS), "weir stop");
@@ -283,6 +298,11 @@ static const struct verb {
 	{ { "metrics", "", "all metrics with their labels" }, answer_metrics, false, false },
 	{ { "drain", "", "sources take nothing more in, the rest is finished" }, answer_drain, false, false },
 	{ { "resume", "", "a drain is taken back, if no source has ended" }, answer_resume, false, false },
+	{ { "reload", "what probation path", "another spec is wanted: run it, or diff; how long it is watched, ns" },
+	  answer_reload,
+	  false,
+	  false },
+	{ { "reload-state", "ticket", "what has become of that reload" }, answer_reload_state, false, false },
 	{ { "stop", "", "drain, for 5 s at most unless timeout_ns says otherwise" }, answer_stop, false, false },
 	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false, false },
 	{ { "cancel-stage", "stage cause", "end one stage at once, the rest goes on without it" },

@@ -171,6 +171,18 @@ static void write_head(struct estate *estate, const struct plan *plan, uint64_t 
 	head->hash = hash_of(head, estate->things, estate->n_things);
 }
 
+int estate_set_plan(struct estate *estate, const struct plan *plan)
+{
+	uint64_t digest;
+	int r = plan_digest(plan, &digest);
+
+	if (r < 0)
+		return error_trace(r);
+	estate->head->plan_digest = digest;
+	estate->head->hash = hash_of(estate->head, estate->things, estate->n_things);
+	return 0;
+}
+
 int estate_create(const struct plan *plan, uint64_t run, const struct estate_thing *things, uint32_t n_things,
 		  struct estate **ret_estate)
 {

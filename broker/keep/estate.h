@@ -59,5 +59,8 @@ struct estate_stage *estate_stages(const struct estate *estate, const struct est
 /* Nothing happens if both are the same. */
 void estate_publish(struct estate *estate);
 
+/* A reload is over: the next supervisor has to come with this plan. Returns 0, or -errno: it is still the one before. */
+int estate_set_plan(struct estate *estate, const struct plan *plan);
+
 /* Fills in what a descriptor is known by. Returns 0 or -errno. */
 int estate_thing_of(int fd, enum estate_kind kind, uint32_t slot, uint32_t number, struct estate_thing *ret_thing);

@@ -8,7 +8,6 @@
  * Repair comes at once, verdict or not, so that neighbours see what was committed.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
-#include "broker/lifecycle/verdict.h"
 
 static void ring_and_conclude(struct lifecycle *lifecycle, struct life *life, uint64_t due_ns)
 {
@@ -79,9 +78,10 @@ static enum verdict verdict_on(const struct lifecycle *lifecycle, const struct l
 		.no_program = death->no_program,
 		.started = lifecycle->started_ns != 0,
 		.restarts_off = lifecycle->restarts_off,
-		/* The stage may do without a successor, its stand-in may not. */
-		.type = lifecycle->stages[life->stage].abandoned ? PLAN_TRANSIENT :
-								   life_stage(lifecycle, life)->restart_type,
+		/* The stage may do without a successor, its stand-in may not, nor a stage that is reloaded. */
+		.type = lifecycle->stages[life->stage].abandoned || (life->stopped && life->makes_room) ?
+				PLAN_TRANSIENT :
+				life_stage(lifecycle, life)->restart_type,
 	};
 
 	return verdict_of(&facts);
@@ -121,9 +121,14 @@ static enum next nobody_follows(const struct lifecycle *lifecycle, const struct 
 
 void death_examined(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns)
 {
+	enum verdict verdict;
+
 	life->memory = event->memory;
 	resume_gone(lifecycle, life, (life->death.ended && !life->death.cancelled) || event->memory.closed);
-	switch (verdict_on(lifecycle, life, &event->memory)) {
+	verdict = verdict_on(lifecycle, life, &event->memory);
+	if (reload_blames(lifecycle, life, verdict, now_ns))
+		return;
+	switch (verdict) {
 	case VERDICT_DONE:
 		life_must_move(lifecycle, life, SEAT_EVENT_END);
 		return;

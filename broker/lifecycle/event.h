@@ -55,6 +55,8 @@ struct event {
 	int signal_number;             /* SIGNAL */
 	uint64_t due_ns;               /* OVERRUN: when the item had to be done, absolute */
 	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
+	const bool *changed;           /* RELOAD: by stage; borrowed */
+	uint64_t probation_ns;         /* RELOAD: how long the new workers are watched, relative */
 	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, CANCEL_STAGE, SIGNAL, RESUME: for the log */
 };
 
@@ -79,6 +81,7 @@ enum next {
 	NEXT_TEMPORARY,     /* ... or not at all */
 	NEXT_NOBODY,        /* restarts are off */
 	NEXT_EXPECTED,      /* the same, and it was told to end */
+	NEXT_REVERTED,      /* its stage goes back to the plan before the reload */
 };
 
 struct action {

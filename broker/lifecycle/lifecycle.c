@@ -7,6 +7,7 @@
  *      death.c       exited -> repaired -> examined -> verdict        stop.c       the ladder: drain, cancel, signals, deadlines
  *      succession.c  restart, back-off, retire, give up               resume.c     taking a drain back
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
+ *      reload.c      some stages go on by another plan
  *      end.c         nobody left: sweep, count, exit code            legacy.c     another supervisor had begun it
  *
  *      after each:   is no sibling being stopped any more? -> fill the seats that wait | is nobody left? -> end | what is due next? -> ARM
@@ -26,17 +27,22 @@ static int history_init(struct restart_history *history, const struct plan_stage
 	return history->deaths_ns ? 0 : error_origin(-ENOMEM);
 }
 
+static struct restart_policy policy_of(const struct plan_stage *stage)
+{
+	return (struct restart_policy){ .intensity = stage->restart_intensity,
+					.period_ns = stage->restart_period_ns,
+					.backoff_min_ns = stage->backoff_min_ns,
+					.backoff_max_ns = stage->backoff_max_ns };
+}
+
 static int stage_init(struct stage_life *life, const struct plan_stage *stage)
 {
-	life->policy = (struct restart_policy){ .intensity = stage->restart_intensity,
-						.period_ns = stage->restart_period_ns,
-						.backoff_min_ns = stage->backoff_min_ns,
-						.backoff_max_ns = stage->backoff_max_ns };
+	life->policy = policy_of(stage);
 	return history_init(&life->history, stage);
 }
 
 /* What one step may say: every rung at once is three actions a seat, the end of a stage as many more. */
-#define ACTIONS_PER_SEAT 8u
+#define ACTIONS_PER_SEAT 10u
 #define ACTIONS_BESIDE 32u
 
 int lifecycle_init(struct lifecycle *lifecycle, const struct plan *plan, uint64_t start_timeout_ns)
@@ -62,6 +68,37 @@ int lifecycle_init(struct lifecycle *lifecycle, const struct plan *plan, uint64_
 			r = history_init(&lifecycle->lives[i].history, &plan->stages[plan->slots[i].stage]);
 	}
 	return error_trace(r);
+}
+
+static bool same_policy(const struct restart_policy *a, const struct restart_policy *b)
+{
+	return a->intensity == b->intensity && a->period_ns == b->period_ns && a->backoff_min_ns == b->backoff_min_ns &&
+	       a->backoff_max_ns == b->backoff_max_ns;
+}
+
+static void history_renew(struct restart_history *history, const struct plan_stage *stage)
+{
+	if (!history->deaths_ns)
+		return;
+	free(history->deaths_ns);
+	*history = (struct restart_history){ 0 };
+	must(history_init(history, stage) == 0);
+}
+
+void lifecycle_replan(struct lifecycle *lifecycle)
+{
+	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++) {
+		const struct plan_stage *stage = &lifecycle->plan->stages[i];
+		struct stage_life *life = &lifecycle->stages[i];
+		const struct restart_policy policy = policy_of(stage);
+
+		if (same_policy(&policy, &life->policy))
+			continue;
+		life->policy = policy;
+		history_renew(&life->history, stage);
+		for (uint32_t worker = 0; worker < stage->workers; worker++)
+			history_renew(&lifecycle->lives[stage->first_slot + worker].history, stage);
+	}
 }
 
 void lifecycle_deinit(struct lifecycle *lifecycle)
@@ -148,6 +185,7 @@ uint64_t lifecycle_due_ns(const struct lifecycle *lifecycle)
 		return 0;
 	due_ns = earlier(due_ns, lifecycle->ladder_due_ns);
 	due_ns = earlier(due_ns, lifecycle->resume_due_ns);
+	due_ns = earlier(due_ns, lifecycle->reload.due_ns);
 	due_ns = earlier(due_ns, lifecycle->orphans_due_ns);
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 		due_ns = earlier(due_ns, lifecycle->lives[i].due_ns);
@@ -209,6 +247,8 @@ static void on_time(struct lifecycle *lifecycle, uint64_t now_ns)
 		stop_due(lifecycle, now_ns);
 	} else if (due_ns == lifecycle->resume_due_ns) {
 		resume_roll_back(lifecycle, NULL);
+	} else if (due_ns == lifecycle->reload.due_ns) {
+		reload_due(lifecycle);
 	} else if (due_ns == lifecycle->orphans_due_ns) {
 		lifecycle->orphans_due_ns = 0;
 		if (lifecycle->n_over < lifecycle->plan->n_slots) /* else it is the last sweep: end_check() orders it */
@@ -239,6 +279,10 @@ static bool take_request(struct lifecycle *lifecycle, const struct event *event,
 		return true;
 	case EVENT_RESUME:
 		return resume_begin(lifecycle, now_ns);
+	case EVENT_RELOAD:
+		return reload_begin(lifecycle, event, now_ns);
+	case EVENT_RELOAD_ABANDONED:
+		return reload_abandon(lifecycle);
 	default:
 		unreachable_because("the dispatcher sends nothing else here");
 	}
@@ -275,6 +319,11 @@ static bool take_of_worker(struct lifecycle *lifecycle, const struct event *even
 	case EVENT_EXAMINED:
 		death_examined(lifecycle, life, event, now_ns);
 		return true;
+	case EVENT_AT_GATE:
+		return reload_at_gate(life);
+	case EVENT_NEWCOMER_GONE:
+		reload_newcomer_gone(lifecycle, life);
+		return true;
 	case EVENT_RETIRED:
 		succession_retired(lifecycle, life, event->done, now_ns);
 		return true;
@@ -302,6 +351,8 @@ static bool take(struct lifecycle *lifecycle, const struct event *event, uint64_
 	case EVENT_CANCEL:
 	case EVENT_SIGNAL:
 	case EVENT_RESUME:
+	case EVENT_RELOAD:
+	case EVENT_RELOAD_ABANDONED:
 		return take_request(lifecycle, event, now_ns);
 	case EVENT_CANCEL_STAGE:
 		must(event->seat < lifecycle->plan->n_slots);
@@ -322,6 +373,7 @@ struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *e
 	if (lifecycle->finished)
 		return (struct actions){ .refused = true };
 	taken = take(lifecycle, event, now_ns);
+	reload_check(lifecycle, now_ns);
 	succession_release(lifecycle, now_ns);
 	legacy_check_ready(lifecycle);
 	end_check(lifecycle);

@@ -16,6 +16,7 @@
 #include "broker/lifecycle/ladder.h"
 #include "broker/lifecycle/outcome.h"
 #include "broker/lifecycle/pipeline_state.h"
+#include "broker/lifecycle/reload_end.h"
 #include "broker/lifecycle/restart.h"
 #include "broker/lifecycle/seat_state.h"
 #include "broker/spec/plan.h"
@@ -61,11 +62,17 @@ struct life {
 	bool goodbye, goodbye_failed, goodbye_blames_spec;
 	bool heard_drain; /* the last order that it has acknowledged is to drain */
 	bool awaited;     /* a source that has not yet said that it goes on: resume.c */
+	bool makes_room;  /* it was told to end for a reload */
+	bool renewed;     /* by the plan of a reload that is not over */
+
+	/* reload.c: who is to come after it */
+	bool newcomer, at_gate; /* is being made; waits */
 };
 
 struct stage_life {
 	struct restart_history history;
 	struct restart_policy policy;
+	bool reloads;     /* has other options in the plan that is being changed to */
 	bool abandoned;   /* it has failed for good, or was cancelled, and stand-ins discard what comes to it ... */
 	enum cause cause; /* ... for this */
 };
@@ -91,6 +98,16 @@ struct legacy {
 	const struct legacy_stage *stages;
 };
 
+/* reload.c: a change to another plan. */
+enum reload_state { RELOAD_NONE, RELOAD_PREPARING, RELOAD_SWITCHING, RELOAD_PROBATION, RELOAD_REVERTING };
+struct reload {
+	enum reload_state state;
+	uint64_t due_ns; /* when PREPARING fails, PROBATION is over; absolute, 0: neither */
+	uint64_t probation_ns;
+	uint32_t n_deaths; /* of new workers that had got somewhere */
+	uint32_t culprit;  /* REVERTING: the seat that has failed */
+};
+
 struct lifecycle {
 	const struct plan *plan; /* borrowed */
 	uint64_t start_timeout_ns;
@@ -105,6 +122,7 @@ struct lifecycle {
 	enum cause cause;
 	struct outcome outcome;
 	bool restarts_off;
+	struct reload reload;
 	bool goes_on;          /* it began as another one's legacy: legacy.c ... */
 	enum rung left_on;     /* ... that stood there */
 	uint64_t drain_for_ns; /* what the order to end gave, relative; 0: none was given */
@@ -140,6 +158,12 @@ void lifecycle_inherit(struct lifecycle *lifecycle, const struct legacy *legacy)
 
 /* Takes one event. The next one only after all that this says has been done, answers first. now_ns: CLOCK_MONOTONIC, never backward. */
 struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);
+
+/*
+ * What the plan says of restarts has changed under it: whoever performs EXCHANGE calls this then. Deaths of stages whose
+ * intensity or period is another one are counted anew.
+ */
+void lifecycle_replan(struct lifecycle *lifecycle);
 
 /* The earliest deadline; 0: nothing is waited for. What the last ARM said. */
 uint64_t lifecycle_due_ns(const struct lifecycle *lifecycle);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/lifecycle/lifecycle.h"
+#include "broker/lifecycle/verdict.h"
 
 static inline uint32_t life_number(const struct lifecycle *lifecycle, const struct life *life)
 {
@@ -111,6 +112,21 @@ void resume_gone(struct lifecycle *lifecycle, struct life *life, bool closed);
 void resume_spawned(const struct lifecycle *lifecycle, struct life *life);
 /* It can't be carried out: draining it stays. */
 void resume_roll_back(struct lifecycle *lifecycle, const struct life *culprit);
+
+/* reload.c */
+/* false: refused: one is under way, the pipeline does not run, or a stage is abandoned. */
+bool reload_begin(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);
+bool reload_at_gate(struct life *life);
+void reload_newcomer_gone(struct lifecycle *lifecycle, struct life *life);
+/* A newer one is wanted. false: it is too late for that. */
+bool reload_abandon(struct lifecycle *lifecycle);
+void reload_due(struct lifecycle *lifecycle);
+/* The next generation of this seat is made by the new plan. */
+bool reload_renews(const struct lifecycle *lifecycle, const struct life *life);
+/* The dead worker had failed with the new plan: everybody goes back to the one before, and nothing else follows its death. */
+bool reload_blames(struct lifecycle *lifecycle, struct life *life, enum verdict verdict, uint64_t now_ns);
+/* After each event. */
+void reload_check(struct lifecycle *lifecycle, uint64_t now_ns);
 
 /* end.c */
 /* Ends everything if nobody is left. */

@@ -19,6 +19,10 @@ void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 	life->told = TOLD_NOTHING;
 	life->stands_in = lifecycle->stages[life->stage].abandoned;
 	life->due_ns = is_bounded_by_start(lifecycle) ? 0 : now_ns + lifecycle->start_timeout_ns;
+	life->makes_room = false;
+	life->renewed = reload_renews(lifecycle, life);
+	if (life->renewed) /* else who waits at the gate is not for this generation */
+		life->newcomer = life->at_gate = false;
 	resume_spawned(lifecycle, life);
 	life_must_move(lifecycle, life, SEAT_EVENT_SPAWN);
 	act(lifecycle, ACTION_SPAWN, life);

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,13 @@
 #include <unistd.h>
 
 #include "broker/spec/memory.h"
+#include "broker/spec/spec.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
 
 #define ANSWER_WAIT_NS (15 * NS_PER_S) /* on a machine that is overrun, loading one takes seconds */
 #define COMPLAINT_SIZE_MAX 4096u
+#define SLICE_MS 100 /* so often is looked whether somebody still wants to know */
 
 extern char **environ;
 
@@ -71,6 +74,13 @@ static int spawn(const char *worker, char *const *argv, int input_fd, int output
 	return -r;
 }
 
+static atomic_bool given_up;
+
+void spec_load_give_up(void)
+{
+	atomic_store_explicit(&given_up, true, memory_order_relaxed);
+}
+
 /* Takes what is there. Returns false at the end of the stream. */
 static bool take(int fd, struct text *text)
 {
@@ -91,11 +101,11 @@ static void listen_to(int output_fd, int complaint_fd, uint64_t deadline_ns, str
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		uint64_t now_ns = clock_now_ns();
 
-		if (now_ns >= deadline_ns) {
+		if (now_ns >= deadline_ns || atomic_load_explicit(&given_up, memory_order_relaxed)) {
 			answer->given_up = ASKING_TOO_LATE;
 			return;
 		}
-		if (poll(fds, 2, deadline_poll_ms(deadline_ns, now_ns, 1000)) <= 0)
+		if (poll(fds, 2, deadline_poll_ms(deadline_ns, now_ns, SLICE_MS)) <= 0)
 			continue;
 		if (fds[0].revents && !take(fds[0].fd, &answer->output))
 			fds[0].fd = -1;
@@ -114,7 +124,7 @@ static void reap(pid_t pid, uint64_t deadline_ns, struct answer *answer)
 	struct timespec pause = { 0, 2 * (long)NS_PER_MS };
 
 	while (!answer->given_up && waitpid(pid, &answer->status, WNOHANG) == 0) {
-		if (clock_now_ns() >= deadline_ns)
+		if (clock_now_ns() >= deadline_ns || atomic_load_explicit(&given_up, memory_order_relaxed))
 			answer->given_up = ASKING_TOO_LATE;
 		else
 			nanosleep(&pause, NULL);

@@ -52,6 +52,12 @@ struct spec_override {
 enum { SPEC_E_INVALID = 1 }; /* diagnostics holds at least one error */
 
 /*
+ * From any thread, for a process that is about to end: nobody is asked anything any more, and a spec that is being read
+ * has an error then.
+ */
+void spec_load_give_up(void);
+
+/*
  * Reads, checks and plans. No network, no state; plugins are asked for their descriptor in a child process. path "-": standard
  * input. Returns 0 and the plan (warnings may be in diagnostics), SPEC_E_INVALID, or -errno (out of memory).
  */

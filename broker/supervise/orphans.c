@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
@@ -27,6 +28,13 @@
 
 #define ORPHANS_ROUNDS_MAX 1000u
 #define ORPHANS_POLL_CAP_MS 1000
+
+static atomic_int spared_thread;
+
+void orphans_spare(pid_t thread)
+{
+	atomic_store_explicit(&spared_thread, thread, memory_order_release);
+}
 
 /* No child at all, as the kernel says: the usual case at the end, and the only proof. */
 static bool orphans_childless(void)
@@ -50,6 +58,12 @@ static bool orphan_reap(pid_t pid, uint64_t deadline_ns)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == pid;
 }
 
+/* To be asked when a child of it has been seen: it says so before it has any. */
+static bool is_spared(const char *thread)
+{
+	return atoi(thread) == atomic_load_explicit(&spared_thread, memory_order_acquire);
+}
+
 /* Kills all unknown children of one of our threads. */
 static int orphans_of_thread(const char *thread, orphans_known_fn *is_known, void *data, uint64_t deadline_ns,
 			     struct orphans_report *report)
@@ -63,7 +77,7 @@ static int orphans_of_thread(const char *thread, orphans_known_fn *is_known, voi
 	if (!file)
 		return errno == ENOENT && atoi(thread) != getpid() ? 0 : error_origin(-errno); /* ended just now */
 	while (fscanf(file, "%d", &pid) == 1) {
-		if (is_known(data, pid))
+		if (is_known(data, pid) || is_spared(thread))
 			continue;
 		kill(pid, SIGKILL);
 		if (orphan_reap(pid, deadline_ns))

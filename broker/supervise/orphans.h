@@ -17,6 +17,11 @@ struct orphans_report {
 typedef bool orphans_known_fn(void *data, pid_t pid);
 
 /*
+ * A thread of ours whose children are no orphans: it waits for them itself (0: none any more). One at a time; from any thread.
+ */
+void orphans_spare(pid_t thread);
+
+/*
  * Kills and reaps the children of this process that is_known() does not claim, and their children as they are handed to us, until
  * none is left or deadline_ns (absolute) has passed. May block until then, on a process that the kernel can't end at once.
  * Returns 0 or -errno (the list of children can't be read).

@@ -132,6 +132,13 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 			 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
 		seat_unwatch(seat);
 		return;
+	case ACTION_REHEARSE:
+		newcomer_rehearse(seat);
+		return;
+	case ACTION_EXCHANGE:
+	case ACTION_RELOAD_OVER:
+		reload_perform(seat->supervisor, action);
+		return;
 	case ACTION_GREET:
 		seat_greet(seat);
 		/* Else it is to end, ready or not: alone, or with everybody. */
@@ -163,6 +170,12 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 		return;
 	case ACTION_GRACE:
 		order_grace(supervisor, action->at_ns);
+		return;
+	case ACTION_DISMISS:
+	case ACTION_EXCHANGE:
+	case ACTION_RELOAD_SWITCHED:
+	case ACTION_RELOAD_OVER:
+		reload_perform(supervisor, action);
 		return;
 	case ACTION_SWEEP:
 		supervisor_sweep(supervisor);

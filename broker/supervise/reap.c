@@ -32,7 +32,7 @@ static bool is_worker(void *data, pid_t pid)
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		if (supervisor->seats[i].pid == pid)
 			return true;
-	return false;
+	return newcomers_have(supervisor, pid);
 }
 
 void supervisor_sweep(struct supervisor *supervisor)

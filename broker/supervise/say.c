@@ -68,6 +68,9 @@ static void say_death(const struct seat *seat, enum next next, uint64_t delay_ns
 	case NEXT_NOBODY:
 		seat_obituary(seat, WEIR_LOG_INFO, NULL);
 		return;
+	case NEXT_REVERTED:
+		seat_obituary(seat, WEIR_LOG_WARNING, "the spec before the reload comes back");
+		return;
 	case NEXT_EXPECTED:
 		seat_obituary(seat, WEIR_LOG_DEBUG, NULL);
 		return;
@@ -98,7 +101,8 @@ static void say_returns(const struct seat *seat)
 	seat_log(seat, WEIR_LOG_INFO, "generation %u %s%s; %s", seat->generation, text_get(&manner),
 		 seat->death.report.applied ? ", and the turn it had committed was finished for it" : "",
 		 seat->supervisor->lifecycle.stages[seat->stage_number].abandoned ? "a stand-in takes its seat" :
-										    "it comes back with its sibling");
+		 seat->life->makes_room ? "it has made room for a worker with other options" :
+					  "it comes back with its sibling");
 }
 
 void seat_say(struct seat *seat, const struct action *action)

@@ -10,6 +10,8 @@
  *      then       two for each peer: its segment, read-only, and its doorbell
  *      then       one for each origin: its segment, read-only
  *
+ * A newcomer, whose seat is another one's until a reload has switched, gets one more descriptor behind all these: its gate (newcomer.c).
+ *
  * That exec failed is told by a close-on-exec pipe: end of file means that the worker runs, four bytes are an errno. It is
  * read when the worker says hello or dies, so nobody waits for it. A pidfd taken right after the fork is safe: we alone
  * reap, and the child can't vanish before.
@@ -109,12 +111,13 @@ static void plan_fds(const struct seat *seat, struct heritage *heritage, struct 
 }
 
 /* The document, and with it the token that proves the next hello. */
-static int plan_document(struct seat *seat, struct heritage *heritage, struct spawn_order *order, int *ret_fd)
+static int plan_document(const struct seat *seat, uint8_t token[static HERITAGE_TOKEN_SIZE], struct heritage *heritage,
+			 struct spawn_order *order, int *ret_fd)
 {
-	struct supervisor *supervisor = seat->supervisor;
+	const struct supervisor *supervisor = seat->supervisor;
 
 	order->fds =
-		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 1 + 2 * (size_t)heritage->n_peers + heritage->n_origins,
+		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 + 2 * (size_t)heritage->n_peers + heritage->n_origins,
 		       sizeof(*order->fds));
 	heritage->control_endpoint = strdup(supervisor->endpoint);
 	if (!order->fds || !heritage->control_endpoint || seat_fill_attempts(seat, heritage) < 0)
@@ -126,9 +129,9 @@ static int plan_document(struct seat *seat, struct heritage *heritage, struct sp
 			return error_origin(-ENOMEM);
 	}
 	heritage->state_path = state_folder(seat);
-	if (getrandom(seat->token, sizeof(seat->token), 0) != sizeof(seat->token))
+	if (getrandom(token, HERITAGE_TOKEN_SIZE, 0) != HERITAGE_TOKEN_SIZE)
 		return error_origin(-EIO);
-	memcpy(heritage->token, seat->token, sizeof(seat->token));
+	memcpy(heritage->token, token, HERITAGE_TOKEN_SIZE);
 	heritage->supervisor_pid = (int32_t)supervisor->pid;
 	heritage->generation = seat->generation;
 	heritage->stands_in = seat->life->stands_in;
@@ -154,36 +157,43 @@ static pid_t fork_worker(struct spawn_order *order)
 	return pid;
 }
 
-/* Nobody may live whom we can't watch. */
-static int discard_child(struct seat *seat, int r)
+void newborn_close(struct newborn *born)
+{
+	fd_close(born->pidfd);
+	fd_close(born->exec_fd);
+	fd_close(born->stderr_fd);
+	*born = (struct newborn)NEWBORN_NULL;
+}
+
+void newborn_end(struct newborn *born)
 {
 	siginfo_t info;
 
-	kill(seat->pid, SIGKILL);
-	seat_unwatch(seat);
-	waitid(P_PID, (id_t)seat->pid, &info, WEXITED);
-	seat->pid = 0;
-	return r;
+	kill(born->pid, SIGKILL);
+	waitid(P_PID, (id_t)born->pid, &info, WEXITED);
+	newborn_close(born);
 }
 
-static int adopt_child(struct seat *seat, pid_t pid, bool own_group, struct pipe_pair *words, struct pipe_pair *status)
+static int note_birth(struct newborn *born, pid_t pid, bool own_group, struct pipe_pair *words,
+		      struct pipe_pair *status)
 {
-	int r;
-
-	seat->pid = seat->last_pid = pid;
-	seat->own_group = own_group;
+	*born = (struct newborn){ .pid = pid,
+				  .own_group = own_group,
+				  .pidfd = pidfd_open(pid, 0),
+				  .exec_fd = steal_fd(&status->read_fd),
+				  .stderr_fd = steal_fd(&words->read_fd) };
 	if (own_group)
 		setpgid(pid, pid); /* the child does it too: whoever is first; it may have exec'd already (EACCES) */
-	seat->stderr_fd = steal_fd(&words->read_fd);
-	seat->exec_fd = steal_fd(&status->read_fd);
-	seat->pidfd = pidfd_open(pid, 0);
-	if (seat->supervisor->estate)
-		seat->pid_began_ticks = process_began_ticks(pid);
-	r = seat->pidfd < 0 ? error_origin(-errno) : seat_watch(seat);
-	return r < 0 ? discard_child(seat, r) : 0;
+	if (born->pidfd < 0) {
+		int r = error_origin(-errno);
+
+		newborn_end(born); /* nobody may live whom we can't watch */
+		return r;
+	}
+	return 0;
 }
 
-static int fork_and_adopt(struct seat *seat, struct spawn_order *order, int document_fd)
+static int fork_newborn(const struct seat *seat, struct spawn_order *order, int document_fd, struct newborn *ret_born)
 {
 	_cleanup_(pipe_pair) struct pipe_pair words = { -1, -1 }, status = { -1, -1 };
 	int r = pipe_pair_open(&words);
@@ -199,7 +209,29 @@ static int fork_and_adopt(struct seat *seat, struct spawn_order *order, int docu
 	pid = fork_worker(order);
 	if (pid < 0)
 		return error_trace(pid);
-	return adopt_child(seat, pid, order->own_group, &words, &status);
+	return note_birth(ret_born, pid, order->own_group, &words, &status);
+}
+
+/* It sits there now. */
+static int seat_take(struct seat *seat, struct newborn *born)
+{
+	int r;
+
+	seat->pid = seat->last_pid = born->pid;
+	seat->own_group = born->own_group;
+	seat->pidfd = born->pidfd;
+	seat->exec_fd = born->exec_fd;
+	seat->stderr_fd = born->stderr_fd;
+	if (seat->supervisor->estate)
+		seat->pid_began_ticks = process_began_ticks(born->pid);
+	r = seat_watch(seat);
+	if (r == 0)
+		return 0;
+	born->pidfd = born->exec_fd = born->stderr_fd = -1;
+	seat_unwatch(seat);
+	newborn_end(born);
+	seat->pid = 0;
+	return r;
 }
 
 /* What the last generation left in private memory. */
@@ -219,6 +251,48 @@ static void forget_generation(struct seat *seat)
 	seat->books_before = seat_books(seat);
 }
 
+static bool wants_own_group(const struct seat *seat)
+{
+	return !(seat_is(seat, WEIR_SOURCE, "stdin") && isatty(STDIN_FILENO));
+}
+
+int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct newborn *ret_born)
+{
+	const struct supervisor *supervisor = seat->supervisor;
+	char gate[16];
+	char *const arguments[] = { (char[]){ "weir-worker" }, (char[]){ "3" }, gate, NULL };
+	struct spawn_order order = { .path = supervisor->worker_path,
+				     .arguments = arguments,
+				     .supervisor_pid = supervisor->pid,
+				     .files = supervisor->files_of_workers,
+				     .capabilities = plan->stages[seat->stage_number].capabilities,
+				     .own_group = wants_own_group(seat) };
+	uint8_t token[HERITAGE_TOKEN_SIZE]; /* proves nothing: the document that lets it in has another one */
+	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
+	_cleanup_(close) int document_fd = -1;
+	int r = plan_heritage(plan, seat->slot, &heritage);
+
+	if (r == 0)
+		r = plan_document(seat, token, &heritage, &order, &document_fd);
+	if (r == 0) {
+		snprintf(gate, sizeof(gate), "%d", (int)plan_fd(&order, gate_fd));
+		r = fork_newborn(seat, &order, document_fd, ret_born);
+	}
+	free(order.fds);
+	return error_trace(r);
+}
+
+/* By a newcomer that waits for it, or else by a new process. */
+static int fill(struct seat *seat, struct spawn_order *order, int document_fd)
+{
+	struct newborn born = NEWBORN_NULL;
+	int r = 0;
+
+	if (!seat->life->renewed || !newcomer_admit(seat, document_fd, &born))
+		r = fork_newborn(seat, order, document_fd, &born);
+	return r < 0 ? error_trace(r) : seat_take(seat, &born);
+}
+
 int seat_spawn(struct seat *seat)
 {
 	struct supervisor *supervisor = seat->supervisor;
@@ -228,7 +302,7 @@ int seat_spawn(struct seat *seat)
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,
 				     .capabilities = seat->stage->capabilities,
-				     .own_group = !(seat_is(seat, WEIR_SOURCE, "stdin") && isatty(STDIN_FILENO)) };
+				     .own_group = wants_own_group(seat) };
 	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
 	_cleanup_(close) int document_fd = -1;
 	int r;
@@ -237,10 +311,10 @@ int seat_spawn(struct seat *seat)
 	r = plan_heritage(supervisor->plan, seat->slot, &heritage);
 	if (r == 0) {
 		supervisor->board->slots[seat->slot].generation = seat->generation;
-		r = plan_document(seat, &heritage, &order, &document_fd);
+		r = plan_document(seat, seat->token, &heritage, &order, &document_fd);
 	}
 	if (r == 0)
-		r = fork_and_adopt(seat, &order, document_fd);
+		r = fill(seat, &order, document_fd);
 	free(order.fds);
 	seat->spawn_error = -r;
 	if (r < 0)

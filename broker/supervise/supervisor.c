@@ -190,6 +190,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	if (!supervisor)
 		return NULL;
 	end_by_force(supervisor);
+	newcomers_close(supervisor);
 	supervisor_sweep(supervisor);
 	supervisor_stop_timers(supervisor);
 	if (!supervisor->estate || supervisor->estate_over)
@@ -213,6 +214,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	free(supervisor->state_folder);
 	supervisor->lifeline_kept_fd = fd_close(supervisor->lifeline_kept_fd);
 	estate_free(supervisor->estate);
+	text_deinit(&supervisor->reload_why);
 	free(supervisor->failure_message);
 	supervisor->magic = 0;
 	free(supervisor);

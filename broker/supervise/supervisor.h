@@ -12,6 +12,7 @@
 #include <weir/log.h>
 
 #include "broker/lifecycle/outcome.h"
+#include "broker/lifecycle/reload_end.h"
 #include "broker/spec/plan.h"
 #include "common/observe/log_item.h"
 #include "common/base/text.h"
@@ -21,6 +22,27 @@ struct estate;
 struct supervisor;
 struct wire_peer;
 struct message;
+
+/* How a change to another plan gets on. */
+enum reload_news { RELOAD_NEWS_SWITCHING, RELOAD_NEWS_SWITCHED, RELOAD_NEWS_REVERTING, RELOAD_NEWS_OVER };
+struct reload_report {
+	enum reload_news news;
+	enum reload_end how; /* OVER; REVERTING: ROLLED_BACK */
+	const char *stage;   /* which worker is to blame; NULL: none, or nobody in particular */
+	int worker;
+	const char *why; /* what is known of that; "": nothing */
+};
+
+/* Whoever holds the plans, and can read another one. Called from the supervisor's thread; none may block. */
+struct reload_callbacks {
+	/* Somebody wants another spec, or to know what has become of that: JSON; false: the body says why not. */
+	bool (*ask)(void *data, const char *argument, struct text *body);
+	bool (*state)(void *data, uint64_t ticket, struct text *body);
+	/* What the plan says of its stages is exchanged with what the other plan says. */
+	void (*exchange)(void *data);
+	void (*news)(void *data, const struct reload_report *report);
+	void *data;
+};
 
 /* What the supervisor tells the outside. All called from its thread; none may block for long. */
 struct supervisor_callbacks {
@@ -90,6 +112,20 @@ const char *supervisor_resume(struct supervisor *supervisor, const char *who);
 bool supervisor_may_resume(const struct supervisor *supervisor);
 /* How long what it has set itself to do next has been overdue; 0: it is not. A loop that turns keeps this small. */
 uint64_t supervisor_behind_ns(const struct supervisor *supervisor);
+/*
+ * Puts another plan into force, whose stages `changed` have other options; the difference between the two is not refused
+ * (broker/spec/difference.h). Both are borrowed until RELOAD_NEWS_OVER. The new workers are watched for probation_ns.
+ * Returns 0: it has begun, or is over; SUPERVISOR_E_REFUSED: `why` says why. Does not wait.
+ */
+int supervisor_reload(struct supervisor *supervisor, const struct plan *other, const bool *changed,
+		      uint64_t probation_ns, struct text *why);
+/* From now on these are asked; without it there are no reloads. */
+void supervisor_reload_by(struct supervisor *supervisor, const struct reload_callbacks *callbacks);
+/* Gives the change up, if the plans have not been exchanged yet. Returns whether it was. */
+bool supervisor_reload_abandon(struct supervisor *supervisor);
+/* Somebody wants another spec, or to know what has become of it: passed on to who holds the plans. JSON; false: the body says why not. */
+bool supervisor_ask_reload(struct supervisor *supervisor, const char *argument, struct text *body);
+bool supervisor_reload_state(struct supervisor *supervisor, uint64_t ticket, struct text *body);
 /*
  * Whether there is a stage of that name. If not, the JSON says so and which there are. The calls below that take a stage's name want one
  * of which this says yes.

@@ -123,6 +123,18 @@ struct stage_watch {
 	struct supervisor *supervisor;
 };
 
+/* A process that was forked for a seat, before anybody watches it. */
+struct newborn {
+	pid_t pid;
+	bool own_group;
+	int pidfd, exec_fd, stderr_fd;
+};
+#define NEWBORN_NULL                 \
+	{                            \
+		0, false, -1, -1, -1 \
+	}
+
+struct newcomer;
 struct metrics_watch;
 /* Events that wait for their turn, in their order. */
 struct event_queue {
@@ -145,6 +157,7 @@ struct supervisor {
 	char *state_folder;      /* of the pipeline; NULL: none, or what lay there is removed */
 	uint64_t run;            /* CLOCK_REALTIME of the start, in ns */
 	struct supervisor_callbacks callbacks;
+	struct reload_callbacks reloads; /* all NULL: there are none */
 	pid_t pid;
 	int subreaper_before;
 	struct rlimit files_before;     /* RLIMIT_NOFILE as it was */
@@ -176,6 +189,9 @@ struct supervisor {
 	char *failure_message;
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
 	int letters_status;     /* what the store said in the end */
+	struct newcomer *newcomers;
+	const struct plan *other_plan; /* of a reload that is not over; borrowed */
+	struct text reload_why;        /* what is known of what went wrong */
 };
 
 /* tell.c */
@@ -269,6 +285,25 @@ int scope_cancels_adopt(struct supervisor *supervisor);
 
 /* spawn.c: fills the seat with its next generation. Returns 0 or -errno with nothing changed but the log. */
 int seat_spawn(struct seat *seat);
+
+/* spawn.c: forks a worker for the seat, by that plan, that waits at the gate. Returns 0 or -errno, and then nobody. */
+int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct newborn *ret_born);
+/* Kills it, and waits until it is gone. */
+void newborn_end(struct newborn *born);
+void newborn_close(struct newborn *born);
+
+/* newcomer.c */
+/* Makes one for the seat; what becomes of it is an event. */
+void newcomer_rehearse(struct seat *seat);
+/* If one waits for this seat: it gets the document, and is the caller's. false: none does. */
+bool newcomer_admit(struct seat *seat, int document_fd, struct newborn *ret_born);
+void newcomers_dismiss(struct supervisor *supervisor);
+bool newcomers_have(const struct supervisor *supervisor, pid_t pid);
+/* Waits for the end of all. */
+void newcomers_close(struct supervisor *supervisor);
+
+/* reload.c: actions of a reload that are about no seat, or end one. */
+void reload_perform(struct supervisor *supervisor, const struct action *action);
 
 /* watch.c: the present generation's event sources; unwatch closes its descriptors, too. */
 int seat_watch(struct seat *seat);

@@ -183,6 +183,12 @@ struct heritage_question {
 /* Supervisor: writes the document into a new sealed memfd. Returns 0 and the fd (the caller's), or -errno. */
 int heritage_write(const struct heritage *heritage, int *ret_fd);
 
+/*
+ * The document's bytes, to be compared with others: they need not make sense, descriptors may be missing. Returns 0 and
+ * bytes that the caller frees, or -errno.
+ */
+int heritage_bytes(const struct heritage *heritage, char **ret_bytes, size_t *ret_size_bytes);
+
 enum { HERITAGE_E_BAD = 1 }; /* another version, truncated, or senseless */
 
 /* Worker: reads and checks the document. Returns 0; HERITAGE_E_BAD; -errno. heritage_deinit() frees all of it. */

@@ -168,6 +168,24 @@ int heritage_write(const struct heritage *heritage, int *ret_fd)
 	return write_document(&heritage_record, &copy, ret_fd);
 }
 
+int heritage_bytes(const struct heritage *heritage, char **ret_bytes, size_t *ret_size_bytes)
+{
+	struct heritage copy = *heritage;
+	msgpack_sbuffer buffer;
+	msgpack_packer packer;
+	int r;
+
+	msgpack_sbuffer_init(&buffer);
+	msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+	r = pack_document(&packer, &heritage_record, &copy);
+	if (r == 0) {
+		*ret_size_bytes = buffer.size;
+		*ret_bytes = msgpack_sbuffer_release(&buffer);
+	}
+	msgpack_sbuffer_destroy(&buffer);
+	return r ? error_origin(r) : 0;
+}
+
 int heritage_question_write(const struct heritage_question *question, int *ret_fd)
 {
 	struct heritage_question copy = *question;

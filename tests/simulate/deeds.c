@@ -166,6 +166,7 @@ static void perform_on_seat(struct world *world, const struct action *action)
 
 void world_perform(struct world *world, const struct action *action)
 {
+	reload_perform(world, action);
 	switch (action->kind) {
 	case ACTION_RUN:
 		order(world, BOARD_RUN);

@@ -97,14 +97,14 @@ static void check_spawn(struct world *world, uint32_t seat)
 	if (lifecycle->restarts_off)
 		world_break(world, "%s#%u is spawned after the cancel", NAME_OF(world, seat));
 	if (life->generation > 0 && world->stages[life->stage].restart_type == PLAN_TEMPORARY && !life->stands_in &&
-	    lifecycle->started_ns)
+	    lifecycle->started_ns && !world->makes_room[seat] && !world->n_reverts)
 		world_break(world, "%s#%u is temporary, and is restarted", NAME_OF(world, seat));
 	if (lifecycle->stages[life->stage].abandoned && !life->stands_in)
 		world_break(world, "%s#%u starts what its stage did, after that was cancelled", NAME_OF(world, seat));
 	check_blame(world, seat);
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		if (lifecycle->lives[i].state == SEAT_STOPPING && lifecycle->lives[i].stopped_for != NO_SEAT &&
-		    !lifecycle->stages[lifecycle->lives[i].stage].abandoned)
+		    !lifecycle->lives[i].makes_room && !lifecycle->stages[lifecycle->lives[i].stage].abandoned)
 			world_break(world, "%s#%u comes back while %s#%u is still being stopped", NAME_OF(world, seat),
 				    NAME_OF(world, i));
 }
@@ -236,6 +236,7 @@ void check_action(struct world *world, const struct action *action)
 
 	if (seat != NO_SEAT && world->workers[seat].overrun.due_ns)
 		check_death_by_overrun(world, action);
+	check_reload_action(world, action);
 	switch (action->kind) {
 	case ACTION_SPAWN:
 		check_spawn(world, seat);
@@ -390,6 +391,7 @@ void check_now(struct world *world)
 	check_own_orders(world);
 	check_overruns(world);
 	check_drain(world);
+	check_reload(world);
 	check_ledger(world);
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		if (worker_sleeps_beside_work(world, i))
@@ -403,8 +405,9 @@ static bool is_quiet(const struct world *world)
 {
 	static const struct faults none;
 
-	return !world->n_resumes && !world->n_stage_cancels && memcmp(&world->faults, &none, sizeof(none)) == 0 &&
-	       !world->plan.deadline_ns && world->lifecycle.ladder.rung == RUNG_NONE;
+	return !world->n_resumes && !world->bad_ever && !world->n_stage_cancels &&
+	       memcmp(&world->faults, &none, sizeof(none)) == 0 && !world->plan.deadline_ns &&
+	       world->lifecycle.ladder.rung == RUNG_NONE;
 }
 
 static void check_all_delivered(struct world *world)

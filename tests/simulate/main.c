@@ -22,6 +22,7 @@ struct verdict_on_seed {
 	uint64_t hash, n_events;
 	enum pipeline_state state;
 	bool resumed;
+	uint32_t n_reloads, n_reverts;
 	uint32_t n_overruns;
 };
 
@@ -38,6 +39,8 @@ static struct verdict_on_seed run(uint64_t seed, bool trace)
 	verdict.n_events = world.n_events;
 	verdict.state = world.lifecycle.state;
 	verdict.resumed = world.n_resumes > 0;
+	verdict.n_reloads = world.n_reloads;
+	verdict.n_reverts = world.n_reverts;
 	verdict.n_overruns = world.n_overruns;
 	world_free(&world);
 	return verdict;
@@ -53,7 +56,7 @@ static void print_replay(uint64_t seed)
 static unsigned run_seeds(uint64_t from, uint64_t to)
 {
 	unsigned n_broken = 0, n_stopped = 0, n_resumed = 0;
-	uint64_t n_events = 0, n_overruns = 0, sum = 0;
+	uint64_t n_events = 0, n_overruns = 0, n_reloads = 0, n_reverts = 0, sum = 0;
 
 	for (uint64_t seed = from; seed < to; seed++) {
 		struct verdict_on_seed first = run(seed, false), second = run(seed, false);
@@ -63,6 +66,8 @@ static unsigned run_seeds(uint64_t from, uint64_t to)
 		n_stopped += first.state == PIPELINE_STOPPED;
 		n_resumed += first.resumed;
 		n_overruns += first.n_overruns;
+		n_reloads += first.n_reloads;
+		n_reverts += first.n_reverts;
 		sum = (sum ^ first.hash) * 0x100000001b3u;
 		if (!first.broken[0] && same)
 			continue;
@@ -73,9 +78,10 @@ static unsigned run_seeds(uint64_t from, uint64_t to)
 		if (n_broken == 10)
 			break;
 	}
-	printf("seeds %llu to %llu, each twice: %llu events, %u stopped cleanly, in %u a drain was to be taken back, %llu items overran, %u broken; hash %016llx\n",
+	printf("seeds %llu to %llu, each twice: %llu events, %u stopped cleanly, in %u a drain was to be taken back, %llu items overran, %llu reloads took effect and %llu were taken back, %u broken; hash %016llx\n",
 	       (unsigned long long)from, (unsigned long long)to, (unsigned long long)n_events, n_stopped, n_resumed,
-	       (unsigned long long)n_overruns, n_broken, (unsigned long long)sum);
+	       (unsigned long long)n_overruns, (unsigned long long)n_reloads, (unsigned long long)n_reverts, n_broken,
+	       (unsigned long long)sum);
 	return n_broken;
 }
 

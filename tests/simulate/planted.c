@@ -110,6 +110,10 @@ bool planted_action(struct world *world, struct action *action)
 		if (action->kind == ACTION_SPAWN)
 			world->lifecycle.lives[action->seat].stands_in = false;
 		return true;
+	case PLANTED_RELOAD_IS_NOT_TAKEN_BACK:
+		return action->kind != ACTION_EXCHANGE || action->value == 0;
+	case PLANTED_NEWCOMERS_ARE_LEFT:
+		return action->kind != ACTION_DISMISS;
 	case PLANTED_RESUME_NOT_ROLLED_BACK:
 		return action->kind != ACTION_ORDER || action->value != (int)RUNG_DRAIN || world->order != BOARD_RUN ||
 		       !world->lifecycle.started_ns || world->n_resumes == 0;
@@ -159,6 +163,14 @@ void planted_before_step(struct world *world, const struct event *event)
 	if (planted_now == PLANTED_KILL_IS_TAKEN_BACK && event->kind == EVENT_READY &&
 	    world->lifecycle.lives[event->seat].state == SEAT_OPENING)
 		world->lifecycle.lives[event->seat].told = TOLD_NOTHING;
+	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
+		struct life *life = &world->lifecycle.lives[i];
+
+		if (planted_now == PLANTED_RELOAD_DOES_NOT_WAIT && event->kind == EVENT_AT_GATE)
+			life->at_gate = life->newcomer;
+		if (planted_now == PLANTED_FAILED_NEWCOMER_IS_RESTARTED && event->kind == EVENT_EXITED)
+			life->renewed = false;
+	}
 	if (planted_now == PLANTED_RESUMED_OVER_AN_END && (event->kind == EVENT_BYE || event->kind == EVENT_EXITED))
 		world->lifecycle.lives[event->seat].awaited = false;
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
@@ -173,6 +185,10 @@ void planted_after_step(struct world *world)
 	kept_resuming = RESUME_NOT;
 	if (planted_now == PLANTED_NO_WAITING_FOR_SIBLINGS)
 		world->lifecycle.n_stopping = 0;
+	if (planted_now == PLANTED_RELOAD_HITS_OTHERS && world->lifecycle.reload.state == RELOAD_PREPARING)
+		world->lifecycle.stages[0].reloads = true;
+	if (planted_now == PLANTED_PROBATION_HAS_NO_END && world->lifecycle.reload.state == RELOAD_PROBATION)
+		world->lifecycle.reload.due_ns = world->now_ns + NS_PER_S;
 	for (uint32_t i = 0; i < world->plan.n_slots; i++) {
 		struct life *life = &world->lifecycle.lives[i];
 

@@ -203,6 +203,25 @@ static void make_stage_cancels(struct world *world)
 	}
 }
 
+/* Other plans, one after the other or over each other, and often the end behind them. */
+static void make_reloads(struct world *world)
+{
+	static const enum event_kind kinds[] = { EVENT_RELOAD,           EVENT_RELOAD,       EVENT_RELOAD,
+						 EVENT_RELOAD_ABANDONED, EVENT_CANCEL_STAGE, EVENT_DRAIN };
+	struct chance *chance = &world->chance;
+	uint64_t at_ns = chance_between(chance, 5 * MS, 40 * MS);
+
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		world->n_items[i] = ITEMS_PER_SOURCE_MAX;
+	for (uint32_t i = 0; i < 4; i++) {
+		world->requests[i] = (struct request){ .kind = i == 0 ? EVENT_RELOAD : kinds[chance_below(chance, 6)],
+						       .cause = CAUSE_USER,
+						       .seat = chance_below(chance, world->plan.n_slots) };
+		world_happen(world, at_ns, REQUEST, 0, i);
+		at_ns += chance_between(chance, 0, chance_of(chance, 500) ? 4 * MS : 40 * MS);
+	}
+}
+
 void world_spec(struct world *world)
 {
 	struct plan *plan = &world->plan;
@@ -219,6 +238,8 @@ void world_spec(struct world *world)
 		make_resume(world);
 	else if (chance_of(chance, 200))
 		make_stage_cancels(world);
+	else if (chance_of(chance, 350))
+		make_reloads(world);
 	else
 		make_requests(world);
 }

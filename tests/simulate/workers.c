@@ -48,6 +48,7 @@ void worker_spawn(struct world *world, uint32_t seat)
 				   .hangs = chance_of(chance, faults->hang),
 				   .work_ns = chance_between(chance, 10 * NS_PER_US, 2 * MS) };
 	world->orders[seat] = BOARD_HOLD;
+	newcomer_sits_down(world, seat);
 	if (chance_of(chance, faults->exec))
 		worker_die(world, seat, chance_of(chance, 500) ? MANNER_NO_PROGRAM : MANNER_NOT_RUN);
 	else

@@ -153,6 +153,7 @@ static void ask(struct world *world, const struct request *request)
 		.kind = request->kind, .cause = request->cause, .signal_number = 2, .seat = request->seat
 	};
 
+	reload_ask(world, &event);
 	event.deadline_ns = request->after_ns ? world->now_ns + request->after_ns : 0;
 	snprintf(event.who, sizeof(event.who), "somebody");
 	world_post(world, &event);
@@ -169,6 +170,10 @@ static void take(struct world *world, const struct happening *happening)
 		return;
 	case REQUEST:
 		ask(world, &world->requests[happening->value]);
+		return;
+	case GATE_REACHED:
+	case NEWCOMER_DIES:
+		newcomer_take(world, happening);
 		return;
 	default:
 		worker_take(world, happening);

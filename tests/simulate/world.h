@@ -75,6 +75,7 @@ struct worker {
 	uint32_t number; /* of the process: what happens to an earlier one means nothing */
 	bool exists;     /* not reaped */
 	bool stands_in;
+	bool new_plan; /* made by the plan of a reload that is not over */
 	bool deaf;     /* hears no order */
 	bool stubborn; /* hears no SIGTERM */
 	bool stuck;    /* in the kernel: not even SIGKILL */
@@ -96,6 +97,12 @@ struct worker {
 	uint64_t cancelled_ns, terminated_ns, killed_ns; /* when it was told; 0: not yet */
 };
 
+/* Somebody made by another plan, who waits for a seat. All zero: nobody. */
+struct newcomer {
+	bool exists, at_gate;
+	uint32_t number;
+};
+
 enum happening_kind {
 	BOOTED,
 	OPENED,
@@ -111,6 +118,8 @@ enum happening_kind {
 	CANCEL_COMES,
 	SIGTERM_COMES,
 	SIGKILL_COMES,
+	GATE_REACHED,
+	NEWCOMER_DIES,
 	TIMER,
 	REQUEST,
 };
@@ -147,6 +156,16 @@ struct world {
 	uint32_t numbers[2 * EDGES_MAX]; /* inputs and outputs of the stages */
 	uint32_t n_items[SEATS_MAX];     /* of sources */
 	bool rests[STAGES_MAX];          /* sources that rest before they end */
+
+	struct newcomer newcomers[SEATS_MAX];
+	uint32_t n_newcomers_ever;
+	bool changed[STAGES_MAX]; /* by the reload that is under way, or was the last */
+	bool bad_plan;            /* its workers often die soon */
+	bool bad_ever;            /* one of them was to die */
+	bool exchanged;           /* its plan is in force, and it is not over */
+	bool makes_room[SEATS_MAX];
+	uint64_t reload_begun_ns, reload_switched_ns, reload_probation_ns;
+	uint32_t n_reloads, n_reverts; /* that have taken effect; that were taken back */
 
 	struct lifecycle lifecycle;
 	struct lane lanes[LANES_MAX];
@@ -219,6 +238,17 @@ enum { MANNER_SIGNAL, MANNER_ZERO, MANNER_ONE, MANNER_NINE, MANNER_NOT_RUN, MANN
 
 /* deeds.c: performs one action. */
 void world_perform(struct world *world, const struct action *action);
+
+/* reloads.c */
+/* An event that wants another plan: which, by chance. Others are left alone. */
+void reload_ask(struct world *world, struct event *event);
+bool reload_changes(const struct world *world, uint32_t seat);
+void newcomer_take(struct world *world, const struct happening *happening);
+/* The seat is being filled. */
+void newcomer_sits_down(struct world *world, uint32_t seat);
+void reload_perform(struct world *world, const struct action *action);
+void check_reload_action(struct world *world, const struct action *action);
+void check_reload(struct world *world);
 
 /* invariants.c */
 /* Before an overrun is told to the lifecycle: notes what has to come of it. Returns whether it has to be taken. */

@@ -80,6 +80,23 @@ const char *supervisor_resume(struct supervisor *supervisor, const char *who)
 	return atomic_fetch_add(&supervisor->n_resume, 1) ? "not twice" : NULL;
 }
 
+/* Any spec but "no" is fine, and that is ticket 7. */
+bool supervisor_ask_reload(struct supervisor *supervisor, const char *argument, struct text *body)
+{
+	bool wanted = strcmp(argument, "run 5 /no") != 0;
+
+	(void)supervisor;
+	text_add(body, wanted ? "{\"ticket\":7}" : "{\"error\":\"no\"}");
+	return wanted;
+}
+
+bool supervisor_reload_state(struct supervisor *supervisor, uint64_t ticket, struct text *body)
+{
+	(void)supervisor;
+	text_printf(body, "{\"ticket\":%llu}", (unsigned long long)ticket);
+	return ticket == 7;
+}
+
 void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who)
 {
 	assert_non_null(who);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -104,6 +105,51 @@ static void test_a_known_child_is_left_alone(void **state)
 	close(fds[1]);
 }
 
+/* The child of a thread that waits for its children itself. */
+static void *ask_somebody(void *data)
+{
+	int *fds = data;
+	siginfo_t info = { 0 };
+	char go;
+	pid_t pid;
+
+	orphans_spare(gettid());
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			pause();
+	if (write(fds[1], &pid, sizeof(pid)) != sizeof(pid) || read(fds[2], &go, 1) != 1)
+		abort();
+	kill(pid, SIGKILL);
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED) != 0 || info.si_pid != pid)
+		abort(); /* somebody else has reaped it */
+	orphans_spare(0);
+	return NULL;
+}
+
+static void test_a_spared_thread_keeps_its_child(void **state)
+{
+	int there[2], back[2], fds[3];
+	pthread_t thread;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(there), 0);
+	assert_int_equal(pipe(back), 0);
+	fds[1] = there[1];
+	fds[2] = back[0];
+	assert_int_equal(pthread_create(&thread, NULL, ask_somebody, fds), 0);
+	assert_int_equal(read(there[0], &pid, sizeof(pid)), sizeof(pid));
+	assert_int_equal(sweep().reaped, 0);
+	assert_int_equal(kill(pid, 0), 0);
+	assert_int_equal(write(back[1], "", 1), 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		close(there[i]);
+		close(back[i]);
+	}
+}
+
 static void test_zombies_are_reaped(void **state)
 {
 	(void)state;
@@ -131,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_do),
 		cmocka_unit_test(test_a_whole_family_is_ended),
 		cmocka_unit_test(test_a_known_child_is_left_alone),
+		cmocka_unit_test(test_a_spared_thread_keeps_its_child),
 		cmocka_unit_test(test_zombies_are_reaped),
 	};
 

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Some stages are to go on by another plan. Their new workers are made beside the old ones and wait at a gate; nothing is given up before
+ * the last of them is there.
+ *
+ *                      NONE ---- RELOAD ----> PREPARING ---- all are at the gate ----> SWITCHING ---- all are ready ----> PROBATION --.
+ *                       ^  newcomers begin       |            EXCHANGE of the plans        |                                  |       |
+ *                       |                        |            old ones: cancel, ladder     | a new one fails                  |       |
+ *                       |<-- one is gone, late, -'            newcomers take their seats   v                                  v       |
+ *                       |    a stop, a newer one                                       REVERTING: EXCHANGE back, new ones: cancel     |
+ *                       |<----------------------------------------------- all are ready again                                         |
+ *                       '<--------------------------------------------------------------------- its time has passed: done -----------'
+ *
+ * What a seat goes through at the switch is what it goes through when a sibling has died (siblings.c): told to end, reaped,
+ * repaired, filled
+ * again; so nothing is lost or done twice, and no memory is made. A seat that is empty anyway is filled by the new plan.
+ * Stages whose plan is the same hear nothing of all this.
+ *
+ * A new worker has failed if it dies before it is ready, says that it can't go on, or dies without having got anywhere; or if it is the
+ * second death, whatever they did before: one may be the fault of whoever kills. A stop ends the reload where it is.
+ */
+#include "broker/lifecycle/lifecycle_priv.h"
+
+#define DEATHS_IN_PROBATION 2u
+
+static bool is_reloading(const struct lifecycle *lifecycle, const struct life *life)
+{
+	return lifecycle->reload.state != RELOAD_NONE && lifecycle->stages[life->stage].reloads;
+}
+
+static bool is_switched(const struct lifecycle *lifecycle)
+{
+	return lifecycle->reload.state == RELOAD_SWITCHING || lifecycle->reload.state == RELOAD_PROBATION;
+}
+
+bool reload_renews(const struct lifecycle *lifecycle, const struct life *life)
+{
+	return is_switched(lifecycle) && lifecycle->stages[life->stage].reloads;
+}
+
+/* ---- the end ---- */
+
+static void dismiss(struct lifecycle *lifecycle)
+{
+	act(lifecycle, ACTION_DISMISS, NULL);
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
+		lifecycle->lives[i].newcomer = lifecycle->lives[i].at_gate = false;
+}
+
+/* culprit NULL: nobody in particular. */
+static void end(struct lifecycle *lifecycle, enum reload_end how, const struct life *culprit)
+{
+	dismiss(lifecycle);
+	lifecycle->reload = (struct reload){ .state = RELOAD_NONE };
+	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
+		lifecycle->stages[i].reloads = false;
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
+		lifecycle->lives[i].renewed = false;
+	act(lifecycle, ACTION_RELOAD_OVER, culprit)->value = (int)how;
+}
+
+/* ---- stopping and filling seats ---- */
+
+static void stop_seat(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	if (life->state == SEAT_BACKOFF && !life->waits)
+		life->due_ns = now_ns; /* a back-off is for the plan that it had */
+	if (life->state != SEAT_SPAWNED && life->state != SEAT_OPENING && life->state != SEAT_READY)
+		return; /* it is going anyway */
+	life->restart_ns = now_ns;
+	life->makes_room = true;
+	seat_ladder_begin(lifecycle, life, CAUSE_CONFIG, "weir reload", now_ns);
+}
+
+static void switch_over(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	act(lifecycle, ACTION_EXCHANGE, NULL);
+	lifecycle->reload.state = RELOAD_SWITCHING;
+	lifecycle->reload.due_ns = 0;
+	for (uint32_t i = lifecycle->plan->n_slots; i-- > 0;)
+		if (is_reloading(lifecycle, &lifecycle->lives[i]))
+			stop_seat(lifecycle, &lifecycle->lives[i], now_ns);
+}
+
+static void revert(struct lifecycle *lifecycle, const struct life *culprit, uint64_t now_ns)
+{
+	struct action *exchange = act(lifecycle, ACTION_EXCHANGE, culprit);
+
+	exchange->value = 1;
+	dismiss(lifecycle);
+	lifecycle->reload.state = RELOAD_REVERTING;
+	lifecycle->reload.due_ns = 0;
+	lifecycle->reload.culprit = life_number(lifecycle, culprit);
+	for (uint32_t i = lifecycle->plan->n_slots; i-- > 0;) {
+		struct life *life = &lifecycle->lives[i];
+
+		if (life != culprit && is_reloading(lifecycle, life) && (life->renewed || life->state == SEAT_BACKOFF))
+			stop_seat(lifecycle, life, now_ns);
+	}
+}
+
+/* ---- what happens ---- */
+
+static bool may_begin(const struct lifecycle *lifecycle, const bool *changed)
+{
+	if (lifecycle->reload.state != RELOAD_NONE || lifecycle->state != PIPELINE_RUNNING ||
+	    lifecycle->ladder.rung != RUNG_NONE)
+		return false;
+	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
+		if (changed[i] && lifecycle->stages[i].abandoned)
+			return false;
+	return true;
+}
+
+bool reload_begin(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns)
+{
+	if (!may_begin(lifecycle, event->changed))
+		return false;
+	lifecycle->reload = (struct reload){ .state = RELOAD_PREPARING,
+					     .due_ns = now_ns + lifecycle->start_timeout_ns,
+					     .probation_ns = event->probation_ns };
+	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
+		lifecycle->stages[i].reloads = event->changed[i];
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
+		struct life *life = &lifecycle->lives[i];
+
+		if (!is_reloading(lifecycle, life) || seat_state_over(life->state))
+			continue;
+		life->newcomer = true;
+		act(lifecycle, ACTION_REHEARSE, life);
+	}
+	return true;
+}
+
+bool reload_at_gate(struct life *life)
+{
+	if (!life->newcomer)
+		return false;
+	life->at_gate = true;
+	return true;
+}
+
+void reload_newcomer_gone(struct lifecycle *lifecycle, struct life *life)
+{
+	if (!life->newcomer)
+		return;
+	life->newcomer = life->at_gate = false;
+	if (lifecycle->reload.state == RELOAD_PREPARING)
+		end(lifecycle, RELOAD_END_NOT_BEGUN, life);
+	/* else the seat is filled without it */
+}
+
+bool reload_abandon(struct lifecycle *lifecycle)
+{
+	if (lifecycle->reload.state != RELOAD_PREPARING)
+		return false;
+	end(lifecycle, RELOAD_END_ABANDONED, NULL);
+	return true;
+}
+
+void reload_due(struct lifecycle *lifecycle)
+{
+	const struct life *late = NULL;
+
+	for (uint32_t i = 0; !late && i < lifecycle->plan->n_slots; i++)
+		if (lifecycle->lives[i].newcomer && !lifecycle->lives[i].at_gate)
+			late = &lifecycle->lives[i];
+	if (lifecycle->reload.state == RELOAD_PREPARING)
+		end(lifecycle, RELOAD_END_LATE, late);
+	else
+		end(lifecycle, RELOAD_END_DONE, NULL);
+}
+
+/* ---- a new worker has died ---- */
+
+static bool has_failed(struct lifecycle *lifecycle, const struct life *life)
+{
+	if (!life->was_ready || (life->goodbye && life->goodbye_failed) || !life->death.progressed)
+		return true;
+	return ++lifecycle->reload.n_deaths >= DEATHS_IN_PROBATION;
+}
+
+bool reload_blames(struct lifecycle *lifecycle, struct life *life, enum verdict verdict, uint64_t now_ns)
+{
+	struct action *say;
+
+	if (!is_switched(lifecycle) || !life->renewed || life->stands_in || life->stopped || life->overrun ||
+	    life->memory.closed || verdict == VERDICT_DONE || verdict == VERDICT_LOST || verdict == VERDICT_AGAIN ||
+	    !has_failed(lifecycle, life))
+		return false;
+	say = act(lifecycle, ACTION_SAY_DEATH, life);
+	say->value = (int)NEXT_REVERTED;
+	revert(lifecycle, life, now_ns);
+	life->failures = 0;
+	life->restart_ns = now_ns;
+	succession_back_off(lifecycle, life);
+	return true;
+}
+
+/* ---- after each event ---- */
+
+static bool all_at_gate(const struct lifecycle *lifecycle)
+{
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
+		if (lifecycle->lives[i].newcomer && !lifecycle->lives[i].at_gate)
+			return false;
+	return true;
+}
+
+/* In each of their seats sits a worker of the plan that is in force now, and has its stage open; or nobody ever will. */
+static bool all_ready(const struct lifecycle *lifecycle)
+{
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
+		const struct life *life = &lifecycle->lives[i];
+		bool settled =
+			life->state == SEAT_READY && life->renewed == (lifecycle->reload.state == RELOAD_SWITCHING);
+
+		if (is_reloading(lifecycle, life) && !settled && !seat_state_over(life->state) && !life->stands_in)
+			return false;
+	}
+	return true;
+}
+
+static void begin_probation(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	dismiss(lifecycle); /* of seats that are over */
+	lifecycle->reload.state = RELOAD_PROBATION;
+	lifecycle->reload.due_ns = now_ns + lifecycle->reload.probation_ns;
+	act(lifecycle, ACTION_RELOAD_SWITCHED, NULL);
+	if (!lifecycle->reload.probation_ns)
+		end(lifecycle, RELOAD_END_DONE, NULL);
+}
+
+static void stop_with_the_rest(struct lifecycle *lifecycle)
+{
+	switch (lifecycle->reload.state) {
+	case RELOAD_PREPARING:
+		end(lifecycle, RELOAD_END_STOPPED, NULL);
+		return;
+	case RELOAD_SWITCHING:
+	case RELOAD_PROBATION:
+		end(lifecycle, RELOAD_END_CUT_SHORT, NULL);
+		return;
+	default:
+		end(lifecycle, RELOAD_END_ROLLED_BACK, &lifecycle->lives[lifecycle->reload.culprit]);
+		return;
+	}
+}
+
+void reload_check(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	if (lifecycle->reload.state == RELOAD_NONE)
+		return;
+	if (lifecycle->ladder.rung != RUNG_NONE)
+		stop_with_the_rest(lifecycle);
+	else if (lifecycle->reload.state == RELOAD_PREPARING && all_at_gate(lifecycle))
+		switch_over(lifecycle, now_ns);
+	if (lifecycle->reload.state == RELOAD_SWITCHING && all_ready(lifecycle))
+		begin_probation(lifecycle, now_ns);
+	else if (lifecycle->reload.state == RELOAD_REVERTING && all_ready(lifecycle))
+		end(lifecycle, RELOAD_END_ROLLED_BACK, &lifecycle->lives[lifecycle->reload.culprit]);
+}
+
+const char *reload_end_name(enum reload_end how)
+{
+	static const char *const names[] = {
+#define RELOAD_END(id_, name_, sentence_) name_,
+#include "broker/lifecycle/reload_end.def"
+#undef RELOAD_END
+	};
+
+	return names[how];
+}
+
+const char *reload_end_sentence(enum reload_end how)
+{
+	static const char *const sentences[] = {
+#define RELOAD_END(id_, name_, sentence_) sentence_,
+#include "broker/lifecycle/reload_end.def"
+#undef RELOAD_END
+	};
+
+	return sentences[how];
+}
