@@ -199,6 +199,24 @@ static void test_garbage_ends_the_line_that_it_came_on(void **state)
 	close_range(10, ~0U, 0);
 }
 
+static void test_garbage_of_the_owner_ends_its_line(void **state)
+{
+	ino_t inodes[MANY];
+	struct keep *first = give(LONG_NS, inodes), *second;
+	char byte;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(send(keep_fd(first), "g", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(keep_fd(first), &byte, 1, 0), 0);
+	assert_int_equal(keep_new(folder, LONG_NS, &second), 0);
+	assert_int_equal(take_n(second, &n), 0);
+	assert_int_equal(n, MANY);
+	keep_free(first);
+	keep_end(second);
+	keep_free(second);
+}
+
 static void test_nobody_came_in_time(void **state)
 {
 	ino_t inodes[MANY];
@@ -291,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_next_one_gets_all_of_it, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_at_a_time, begin, end),
 		cmocka_unit_test_setup_teardown(test_garbage_ends_the_line_that_it_came_on, begin, end),
+		cmocka_unit_test_setup_teardown(test_garbage_of_the_owner_ends_its_line, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_came_in_time, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_was_dropped_is_not_given, begin, end),
 		cmocka_unit_test_setup_teardown(test_an_answer_of_something_else_is_refused, begin, end),
