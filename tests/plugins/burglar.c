@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tries what each item says, and emits the item and what came of it: "done", or the name of an errno. WORD or WORD ARGUMENT; see the table. */
+/*
+ * Tries what each item says, and emits the item and what came of it: "done", or the name of an errno. WORD or WORD ARGUMENT; see the table.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
