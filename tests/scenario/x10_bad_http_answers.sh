@@ -188,19 +188,25 @@ cp token secret
 spec "$base/auth/x-api-key" "auth: header, auth_header: X-Api-Key, secret_file: secret" 2
 run 0
 : >items
-echo "Bearer new-secret-1" >token
-echo new-secret-1 >secret
-spec "$base/auth" "auth: bearer, secret_file: secret, requests: 1" 400
-sed -i "s/count: 400/count: 400, rate: 400/" spec.yaml
-weir run --json spec.yaml 2>stderr & run=$!
-wait_until 30 test -s items
-echo "Bearer new-secret-2" >token
-wait_until 30 grep -q "401 Unauthorized" stderr
-echo new-secret-2 >secret
-wait "$run" || fail "exit code $?: $(cat stderr)"
+changes() { # OPTIONS WORD: before the secret in its file
+	: >items
+	echo "Bearer new-secret-1" >token
+	echo "$2new-secret-1" >secret
+	spec "$base/auth" "secret_file: secret, $1" 400
+	sed -i "s/count: 400/count: 400, rate: 400/" spec.yaml
+	weir run --json spec.yaml 2>stderr & run=$!
+	wait_until 30 test -s items
+	echo "Bearer new-secret-2" >token
+	wait_until 30 grep -q "401 Unauthorized" stderr
+	echo "$2new-secret-2" >secret
+	wait "$run" || fail "exit code $?: $(cat stderr)"
+	assert_eq "$(sort -u items | wc -l)" 400 "items through the change"
+	assert_contains stderr "works again"
+	! grep -q new-secret stderr || fail "the secret was told"
+}
+changes "auth: header, auth_header: Authorization" "Bearer "
+changes "auth: bearer, requests: 1" ""
 told "401 behind the first success" stderr
-assert_eq "$(sort -u items | wc -l)" 400 "items through the change"
-assert_contains stderr "works again"
 weir check spec.yaml >out 2>&1
 ! grep -q new-secret stderr out || fail "the secret was told"
 

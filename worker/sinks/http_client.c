@@ -191,6 +191,7 @@ static void free_call(struct http_client *client, struct http_call *call)
 	curl.easy_cleanup(call->easy);
 	text_deinit(&call->key);
 	text_deinit(&call->list);
+	text_deinit(&call->secret);
 	record_scratch_deinit(&call->packed);
 }
 
@@ -241,7 +242,9 @@ static void set_headers(const struct http_client *client, struct http_call *call
 	call->headers[1] = (struct curl_slist){ call->list.data, client->options->headers };
 	if (client->options->auth == HTTP_AUTH_HEADER) {
 		call->headers[1].next = &call->headers[2];
-		call->headers[2] = (struct curl_slist){ client->options->secret, client->options->headers };
+		text_clear(&call->secret);
+		text_add(&call->secret, client->options->secret);
+		call->headers[2] = (struct curl_slist){ call->secret.data, client->options->headers };
 	}
 	curl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 }

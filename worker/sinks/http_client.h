@@ -32,7 +32,8 @@ struct http_call {
 
 	/* the client's */
 	CURL *easy;
-	struct text key, list; /* headers */
+	struct text key, list,
+		secret; /* headers; libcurl looks at them until the call has ended, and the secret may change */
 	struct curl_slist headers[3];
 	struct record_scratch packed;
 	char error[CURL_ERROR_SIZE];
