@@ -23,7 +23,7 @@ struct letter_batch_entry {
 	size_t encoded_bytes;
 };
 
-static int make_room(struct letter_batch *batch)
+static int batch_grow(struct letter_batch *batch)
 {
 	size_t room = batch->room ? 2 * batch->room : 16;
 	struct letter_batch_entry *entries;
@@ -41,7 +41,7 @@ static int make_room(struct letter_batch *batch)
 int letter_batch_add(struct letter_batch *batch, const struct dead_letter *letter)
 {
 	struct letter_batch_entry *entry;
-	int r = make_room(batch);
+	int r = batch_grow(batch);
 
 	if (r)
 		return r;
