@@ -144,9 +144,18 @@ manager_others() {
 	done' | grep -v -e '^/lib/systemd/systemd' -e '^(sd-pam)'
 }
 
+manager_is_alone() {
+	left=$(manager_others)
+	[ -z "$left" ]
+}
+
+# What has just been told to end, or waits for systemd to reap it, is given its time; a process of a pipeline would stay.
 manager_end() {
 	local left
-	left=$(manager_others)
+	for _ in $(seq 100); do
+		manager_is_alone && break
+		sleep 0.1
+	done
 	manager_leave
 	[ -z "$left" ] || fail "left running under systemd: $left"
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name "weir-test.$$" 2>/dev/null)" ] || fail "a cgroup is left"
