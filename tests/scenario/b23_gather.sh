@@ -88,3 +88,10 @@ stages:
 YAML
 assert_exit 1 weir run spec.yaml
 assert_contains stderr "what comes from here is not all made of items of 'split': 'two' is a source of it, too"
+
+# More than `open` allows: the next wait, each has one result, and the log says why.
+rm -f out
+spec 20 '' '' 'within: 300ms, open: 5' >spec.yaml
+weir run --json spec.yaml 2>stderr || fail "exit code $?"
+assert_eq "$(wc -l <out) $(grep -o '"split":{"n":[0-9]*' out | sort -u | wc -l) $(final stderr balanced)" "20 20 true" "more than may be open"
+assert_contains stderr "all 5 places of 'open' are taken"

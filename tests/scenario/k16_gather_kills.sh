@@ -28,9 +28,9 @@ YAML
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(grep -vc '"missing":\[\]' out) partial"
 	total=$((total + $(restarts stderr)))
 }
-killed "time enough" "$enough" "batch: 64" 4k/s
+killed "time enough" "$enough" "batch: 64, open: 1M" 4k/s
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough"
-killed "two workers" "$enough" "workers: 2, balance: key(.n)" 4k/s
+killed "two workers" "$enough" "workers: 2, balance: key(.n), open: 1M" 4k/s
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough and two workers"
 killed "too short a time" 6ms "open: 500" 4k/s
 [ "$total" -ge 20 ] || fail "only $total deaths: the runs are too short to mean anything"

@@ -42,7 +42,7 @@ struct gather {
 	char key[MARK_KEY_SIZE];
 	const char *names[JOINS_INPUTS_MAX];      /* of the inputs; borrowed */
 	uint32_t n_inputs, all, direct, required; /* sets of inputs; direct: from scatter itself */
-	uint64_t within_ns, said_ns;
+	uint64_t within_ns, said_ns, said_full_ns;
 	bool since_source, rejects_partial, rejects_late;
 	bool ended; /* no answer can come any more */
 };
@@ -269,6 +269,21 @@ static int complete(struct gather *gather, struct weir_context *context, const s
 	return WEIR_OK;
 }
 
+/* People who give a long time seldom think of it. */
+static void say_full(struct gather *gather, struct weir_context *context)
+{
+	uint64_t now_ns = weir_now_ns(context);
+
+	if (gather->said_full_ns && now_ns - gather->said_full_ns < SAY_NS)
+		return;
+	gather->said_full_ns = now_ns;
+	weir_log(
+		WEIR_LOG_WARNING,
+		"all %u places of 'open' are taken, and what comes waits: an item has its place for the whole of 'within', "
+		"also when it has its result",
+		gather->joins.pending.n_max);
+}
+
 /* Room for one more: that of one that has ended without its copy from scatter, and waits for it longest. Returns WEIR_OK, WEIR_WAIT. */
 static int make_room(struct gather *gather, struct weir_context *context)
 {
@@ -284,6 +299,7 @@ static int make_room(struct gather *gather, struct weir_context *context)
 			oldest = i;
 	if (oldest != PENDING_NONE)
 		return joins_close(joins, context, oldest, 0, false, 0);
+	say_full(gather, context);
 	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
 }
 
