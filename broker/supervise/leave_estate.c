@@ -31,7 +31,7 @@ struct list {
 	int error;
 };
 
-static void add(struct list *list, int fd, enum estate_kind kind, uint32_t slot, uint32_t number)
+static void note_fd(struct list *list, int fd, enum estate_kind kind, uint32_t slot, uint32_t number)
 {
 	if (fd < 0 || list->error)
 		return;
@@ -46,15 +46,15 @@ static int list_things(const struct supervisor *supervisor, struct list *list)
 	*list = (struct list){ .things = calloc(n_max, sizeof(*list->things)), .fds = calloc(n_max + 1, sizeof(int)) };
 	if (!list->things || !list->fds)
 		return error_origin(-ENOMEM);
-	add(list, supervisor->board_fd, ESTATE_BOARD, 0, 0);
-	add(list, supervisor->lifeline_kept_fd, ESTATE_LIFELINE, 0, 0);
+	note_fd(list, supervisor->board_fd, ESTATE_BOARD, 0, 0);
+	note_fd(list, supervisor->lifeline_kept_fd, ESTATE_LIFELINE, 0, 0);
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
 		const struct seat *seat = &supervisor->seats[i];
 
-		add(list, seat->segment_fd, ESTATE_SEGMENT, i, 0);
+		note_fd(list, seat->segment_fd, ESTATE_SEGMENT, i, 0);
 		for (uint32_t j = 0; j < STAGE_SPOOLS_MAX; j++)
-			add(list, seat->spool_fds[j], ESTATE_SPOOL, i, j);
-		add(list, seat->state_fd, ESTATE_STATE, i, 0);
+			note_fd(list, seat->spool_fds[j], ESTATE_SPOOL, i, j);
+		note_fd(list, seat->state_fd, ESTATE_STATE, i, 0);
 	}
 	return list->error;
 }

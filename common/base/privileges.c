@@ -68,7 +68,7 @@ static int set_ambient(uint64_t keep)
 
 int privileges_give_up(uint64_t keep)
 {
-	uint64_t permitted, effective;
+	uint64_t permitted = 0, effective = 0;
 	int r = read_sets(&permitted, &effective);
 
 	if (r < 0)

