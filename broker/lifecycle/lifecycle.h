@@ -44,6 +44,7 @@ struct life {
 	uint64_t due_ns; /* when the present wait ends, absolute; 0: it has no end of its own (lifecycle_bounded()) */
 	uint64_t restart_ns;  /* when its back-off is over, absolute */
 	bool waits;           /* it is over, but siblings are still being stopped */
+	bool retires;         /* RETIRE is being tried: no sibling can count on it */
 	bool quarantined;     /* its memory makes no sense: nothing in it is counted or repaired any more */
 	uint32_t stopped_for; /* the seat for whose sake it was stopped last */
 	bool together;        /* it is being stopped for that: nobody of them comes back before it is down */

@@ -48,7 +48,7 @@ static bool may_retire(const struct lifecycle *lifecycle, const struct life *lif
 	for (uint32_t i = 0; i < stage->workers; i++) {
 		const struct life *sibling = &lifecycle->lives[stage->first_slot + i];
 
-		if (sibling != life && !seat_state_over(sibling->state))
+		if (sibling != life && !seat_state_over(sibling->state) && !sibling->retires)
 			return true;
 	}
 	return false;
@@ -69,7 +69,8 @@ void succession_give_up(struct lifecycle *lifecycle, struct life *life, const st
 			enum reason reason, uint64_t now_ns)
 {
 	life->reason = reason;
-	if (may_retire(lifecycle, life))
+	life->retires = may_retire(lifecycle, life);
+	if (life->retires)
 		act(lifecycle, ACTION_RETIRE, life);
 	else if (!failure_abandon(lifecycle, life, memory, reason, now_ns))
 		give_up_for_good(lifecycle, life, reason, now_ns);
@@ -77,6 +78,7 @@ void succession_give_up(struct lifecycle *lifecycle, struct life *life, const st
 
 void succession_retired(struct lifecycle *lifecycle, struct life *life, bool done, uint64_t now_ns)
 {
+	life->retires = false;
 	if (!done) {
 		if (!failure_abandon(lifecycle, life, &life->memory, life->reason, now_ns))
 			give_up_for_good(lifecycle, life, life->reason, now_ns);

@@ -119,6 +119,27 @@ static void test_the_last_seat_is_not_retired(void **state)
 	assert_true(life->outcome.stage_failed);
 }
 
+/* Both can't be forked again in the same moment: the second one is given up while the first is being retired. */
+static void test_of_two_at_once_the_last_is_not_retired(void **state)
+{
+	(void)state;
+	steps.plan.strategy = PLAN_REST_FOR_ONE;
+	steps.stages[STAGE_MID].degrade = true;
+	steps.stages[STAGE_MID].restart_intensity = 0;
+	steps_run(&steps);
+	steps_crash(&steps, STEPS_IN);
+	steps_wait(&steps);
+	steps_crash(&steps, STEPS_MID);
+	steps_crash(&steps, STEPS_MID_TOO);
+	for (unsigned i = 0; i < 2; i++) /* their back-offs */
+		steps_wait(&steps);
+	assert_int_equal(life->n_waiting, 3);
+	steps.no_forks = true;
+	steps_crash(&steps, STEPS_OUT); /* nobody is being stopped any more: all of them */
+	assert_int_equal(life->lives[STEPS_MID_TOO].state, SEAT_LOST);
+	assert_true(life->outcome.stage_failed);
+}
+
 static void test_who_can_not_be_retired_is_the_end_of_its_stage(void **state)
 {
 	(void)state;
@@ -217,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_deaths_of_one_seat_are_not_the_others, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_deaths_of_a_stage_are_counted_together, begin, end),
 		cmocka_unit_test_setup_teardown(test_the_last_seat_is_not_retired, begin, end),
+		cmocka_unit_test_setup_teardown(test_of_two_at_once_the_last_is_not_retired, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_can_not_be_retired_is_the_end_of_its_stage, begin, end),
 		cmocka_unit_test_setup_teardown(test_before_it_ran_nobody_is_retired, begin, end),
 		cmocka_unit_test_setup_teardown(test_all_are_down_before_one_comes_back, begin, end),
