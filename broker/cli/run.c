@@ -32,6 +32,7 @@
 #include "broker/control/server.h"
 #include "broker/control/state_dir.h"
 #include "broker/keep/estate.h"
+#include "broker/observe/door.h"
 #include "broker/spec/lock.h"
 #include "broker/spec/spec.h"
 #include "broker/supervise/supervisor.h"
@@ -63,6 +64,8 @@ struct run {
 	char *positions;         /* folder; owned */
 	sd_event *event;
 	struct control_server *server;
+	struct door *door; /* for observers; NULL: not yet */
+	int *shown_fds;    /* owned: what the door shows of segments */
 	struct supervisor *supervisor;
 	struct service service;
 	struct reloading *reloading; /* NULL: not yet */
@@ -278,6 +281,14 @@ static void on_phase(void *data, const char *phase)
 		say_running(run);
 }
 
+static void on_replanned(void *data)
+{
+	struct run *run = data;
+
+	if (run->door)
+		door_replan(run->door);
+}
+
 static void on_line(void *data, enum weir_log_level level, const char *line)
 {
 	on_log(data, level, NULL, -1, 0, NULL, line);
@@ -344,7 +355,7 @@ static int make_supervisor(struct run *run)
 		.estate = steal_pointer(&run->estate),
 	};
 	const struct supervisor_callbacks callbacks = {
-		.log = on_log, .send = on_send, .phase = on_phase, .data = run
+		.log = on_log, .send = on_send, .phase = on_phase, .replanned = on_replanned, .data = run
 	};
 	int r = supervisor_new(run->plan, run->event, &settings, &callbacks, &run->supervisor, &why);
 
@@ -377,6 +388,23 @@ static int make_reloading(struct run *run)
 	return reloading_new(&settings, &run->reloading);
 }
 
+/* Observers may come from now on. */
+static int open_door(struct run *run)
+{
+	struct door_exhibits exhibits = { .plan = run->plan };
+	int r = supervisor_read_fds(run->supervisor, &exhibits.board_fd, &run->shown_fds);
+
+	exhibits.segment_fds = run->shown_fds;
+	return r ? r : door_new(run->event, run->dir.path, &exhibits, &run->door);
+}
+
+static void close_door(struct run *run)
+{
+	run->door = door_free(run->door);
+	free(run->shown_fds);
+	run->shown_fds = NULL;
+}
+
 /* Returns an exit code, 0 to go on. */
 static int set_up(struct run *run)
 {
@@ -399,6 +427,8 @@ static int set_up(struct run *run)
 		r = service_begin(&run->service, run->notice, run->event, run->plan, run->supervisor);
 	if (r == 0)
 		r = make_reloading(run);
+	if (r == 0)
+		r = open_door(run);
 	if (r == 0)
 		r = display_watch(run->display, run->event, run->plan, run->supervisor);
 	if (r == 0)
@@ -484,6 +514,7 @@ static int conclude(struct run *run)
 	keep_end(run->kept.keep);
 	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
 	run->server = control_server_free(run->server);
+	close_door(run);
 	run_dir_close(&run->dir);
 	display_summary(run->display, &ending);
 	tell_end(run, &ending);
@@ -548,6 +579,7 @@ int run_command(int argc, char **argv)
 	display_end(run.display);
 	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
 	service_end(&run.service);
+	close_door(&run);
 	reloading_free(run.reloading);
 	supervisor_free(run.supervisor);
 	estate_free(run.estate);

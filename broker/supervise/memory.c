@@ -179,6 +179,19 @@ void memory_close(struct supervisor *supervisor)
 	setrlimit(RLIMIT_NOFILE, &supervisor->files_before);
 }
 
+int supervisor_read_fds(const struct supervisor *supervisor, int *ret_board_fd, int **ret_segment_fds)
+{
+	int *fds = calloc(supervisor->plan->n_slots, sizeof(*fds));
+
+	if (!fds)
+		return error_origin(-ENOMEM);
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		fds[i] = supervisor->seats[i].segment_read_fd;
+	*ret_board_fd = supervisor->board_read_fd;
+	*ret_segment_fds = fds;
+	return 0;
+}
+
 void doorbells_ring_all(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)

@@ -103,6 +103,8 @@ static void exchange(struct supervisor *supervisor, const struct seat *culprit)
 	supervisor->look_ns = 0;
 	deadlines_open(supervisor);
 	deadlines_wake(supervisor);
+	if (supervisor->callbacks.replanned)
+		supervisor->callbacks.replanned(supervisor->callbacks.data);
 	if (!culprit)
 		return;
 	forget_suspects(supervisor);

@@ -54,6 +54,8 @@ struct supervisor_callbacks {
 	bool (*send)(void *data, uint32_t slot, const struct message *message);
 	/* The phase has changed (pipeline_state.def name). */
 	void (*phase)(void *data, const char *phase);
+	/* A reload has changed what the plan says of its stages. NULL: nobody wants to know. */
+	void (*replanned)(void *data);
 	void *data;
 };
 
@@ -93,6 +95,12 @@ int supervisor_kept_fds(const struct supervisor *supervisor, int **ret_fds, size
 void supervisor_end_estate(struct supervisor *supervisor);
 /* Whether this one goes on with a run, and the how manieth it is of that run. */
 uint32_t supervisor_succession(const struct supervisor *supervisor);
+
+/*
+ * What others may look at: the board, and the segment of each slot, as descriptors that can be read only. They stay the supervisor's; the
+ * list of plan->n_slots is the caller's to free. Returns 0 or -ENOMEM.
+ */
+int supervisor_read_fds(const struct supervisor *supervisor, int *ret_board_fd, int **ret_segment_fds);
 
 /* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */
 int supervisor_start(struct supervisor *supervisor);

@@ -249,7 +249,9 @@ void close_trial(struct trial *trial)
 
 int open_trial(struct trial *trial, const struct plan *plan)
 {
-	const struct supervisor_callbacks callbacks = { on_log, on_send, on_phase, trial };
+	const struct supervisor_callbacks callbacks = {
+		.log = on_log, .send = on_send, .phase = on_phase, .data = trial
+	};
 	struct supervisor_settings settings = { .worker_path =
 							trial->worker_path ? trial->worker_path : "/proc/self/exe",
 						.start_timeout_ns = trial->start_timeout_ns };
