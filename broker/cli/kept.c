@@ -34,10 +34,21 @@ int kept_refuse(const struct kept *kept, int exit_code, const char *why)
 
 static void say_lost(const struct kept *kept, const char *why)
 {
-	display_say(
-		kept->display, WEIR_LOG_ERROR,
-		"what the last run of '%s' had between its stages is lost: %s. This is a new run; its sources begin where runs begin",
-		kept->plan->pipeline, why);
+	display_say(kept->display, WEIR_LOG_ERROR, "what the last run of '%s' had between its stages is lost: %s. %s",
+		    kept->plan->pipeline, why,
+		    kept->spec.only_goes_on ? "Nothing was started: what the spec says now has errors" :
+					      "This is a new run; its sources begin where runs begin");
+}
+
+static void say_other_spec(const struct kept *kept)
+{
+	if (kept->spec.read)
+		display_say(
+			kept->display, WEIR_LOG_WARNING,
+			"what %s says now %s: the run goes on by its last good spec, which was read from %s and is kept in %s. "
+			"To put what it says into force: weir reload %s %s",
+			kept->spec.begun, kept->spec.only_goes_on ? "has errors" : "is another spec", kept->spec.read,
+			kept->spec.folder, kept->plan->pipeline, kept->spec.begun);
 }
 
 static int look_into(const struct kept *kept, int *fds, size_t n_fds, struct estate **ret_estate)
@@ -58,16 +69,14 @@ static int look_into(const struct kept *kept, int *fds, size_t n_fds, struct est
 	return 0;
 }
 
-int kept_take(struct kept *kept, const struct plan *plan, struct display *display, struct estate **ret_estate)
+static int find_what_is_kept(struct kept *kept, struct plan **plan, struct diagnostics *diagnostics,
+			     struct estate **ret_estate)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	_cleanup_(free) int *fds = NULL;
+	uint64_t digest;
 	size_t n_fds;
-	int r;
-
-	kept->plan = plan;
-	kept->display = display;
-	r = keep_take(kept->keep, kept->plan->pipeline, &fds, &n_fds, &why);
+	int r = keep_take(kept->keep, kept->plan->pipeline, &fds, &n_fds, &why);
 
 	if (r == KEEP_E_LOST) {
 		say_lost(kept, text_get(&why));
@@ -78,7 +87,23 @@ int kept_take(struct kept *kept, const struct plan *plan, struct display *displa
 			    r < 0 ? strerror(-r) : text_get(&why));
 		return EXIT_TRY_AGAIN;
 	}
+	if (estate_wants(fds, n_fds, &digest))
+		kept_spec_follow(&kept->spec, digest, plan, diagnostics);
+	kept->plan = *plan;
 	return look_into(kept, fds, n_fds, ret_estate);
+}
+
+int kept_take(struct kept *kept, struct plan **plan, struct diagnostics *diagnostics, struct display *display,
+	      struct estate **ret_estate)
+{
+	int r;
+
+	kept->plan = *plan;
+	kept->display = display;
+	r = find_what_is_kept(kept, plan, diagnostics, ret_estate);
+	if (r == 0 && *ret_estate)
+		say_other_spec(kept);
+	return r == 0 && !*ret_estate && kept->spec.only_goes_on ? EXIT_SPEC_INVALID : r;
 }
 
 static int on_holder_gone(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -93,13 +118,27 @@ static int on_holder_gone(sd_event_source *source, int fd, uint32_t events, void
 	return 0;
 }
 
-int kept_hand_over(struct kept *kept, const struct supervisor *supervisor, sd_event *event)
+static void keep_spec(struct kept *kept, const struct supervisor *supervisor, const struct diagnostics *diagnostics)
+{
+	int r = kept_spec_put(&kept->spec, kept->plan, diagnostics,
+			      kept->spec.read ? kept->spec.read : kept->spec.wanted.path);
+
+	if (r < 0)
+		display_say(kept->display, WEIR_LOG_WARNING,
+			    "the spec can't be kept in %s: %s; if weir dies, the next one needs it as it is now",
+			    kept->spec.folder, strerror(-r));
+	kept_spec_settle(&kept->spec, supervisor);
+}
+
+int kept_hand_over(struct kept *kept, const struct supervisor *supervisor, const struct diagnostics *diagnostics,
+		   sd_event *event)
 {
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 	_cleanup_(free) int *fds = NULL;
 	size_t n_fds;
 	int r = supervisor_kept_fds(supervisor, &fds, &n_fds);
 
+	keep_spec(kept, supervisor, diagnostics);
 	if (r == 0)
 		r = keep_put(kept->keep, fds, n_fds, &why);
 	if (r == 0 && keep_fd(kept->keep) >= 0)
@@ -110,6 +149,8 @@ int kept_hand_over(struct kept *kept, const struct supervisor *supervisor, sd_ev
 		display_log(kept->display, WEIR_LOG_DEBUG, NULL, -1, 0, NULL, text_get(&why));
 		return 0;
 	}
+	if (!supervisor_succession(supervisor))
+		kept_spec_forget(&kept->spec);
 	display_say(kept->display, WEIR_LOG_ERROR, "could not start, nothing was accepted: %s",
 		    r < 0 ? strerror(-r) : text_get(&why));
 	return EXIT_TRY_AGAIN;

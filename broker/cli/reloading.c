@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/cli/kept_spec.h"
 #include "broker/cli/notice.h"
 #include "broker/spec/difference.h"
 #include "common/base/cleanup.h"
@@ -324,6 +325,18 @@ static void on_over(struct reloading *reloading, const struct reload_report *rep
 	finish(reloading, reload_end_name(report->how), &text);
 }
 
+/* From the switch on both may be what the next weir needs: which of them, the estate says. */
+static void keep_both(struct reloading *reloading)
+{
+	int r = kept_spec_put(reloading->settings.kept, reloading->settings.plan, reloading->settings.diagnostics,
+			      reloading->now.path);
+
+	if (r < 0)
+		say(reloading, WEIR_LOG_WARNING,
+		    "the new spec can't be kept: %s; if weir dies after this reload, the next one needs %s as it is now",
+		    strerrordesc_np(-r), reloading->now.path);
+}
+
 static void on_news(void *data, const struct reload_report *report)
 {
 	struct reloading *reloading = data;
@@ -332,6 +345,7 @@ static void on_news(void *data, const struct reload_report *report)
 	switch (report->news) {
 	case RELOAD_NEWS_SWITCHING:
 		reloading->state = SWITCHING;
+		keep_both(reloading);
 		return;
 	case RELOAD_NEWS_SWITCHED:
 		reloading->state = PROBATION;
@@ -343,6 +357,7 @@ static void on_news(void *data, const struct reload_report *report)
 		    text_get(&text));
 		return;
 	case RELOAD_NEWS_OVER:
+		kept_spec_settle(reloading->settings.kept, reloading->settings.supervisor);
 		on_over(reloading, report);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "broker/cli/spec_loader.h"
 #include "broker/supervise/supervisor.h"
 
+struct kept_spec;
 struct notice;
 struct reloading;
 
@@ -22,6 +23,7 @@ struct reloading_settings {
 	struct plan *plan;               /* the one that runs: its stages are exchanged */
 	struct diagnostics *diagnostics; /* of its spec; those of a new one take their place */
 	struct notice *notice;           /* NULL: nobody wants to know */
+	struct kept_spec *kept;          /* where the next weir finds the spec that is in force */
 	struct spec_wanted wanted;       /* how it was read; the path is copied */
 	void (*log)(void *data, enum weir_log_level level, const char *line);
 	void *data;

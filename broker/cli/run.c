@@ -203,6 +203,19 @@ static void tell_first(const struct run *run, const struct diagnostics *diagnost
 		notice_status(run->notice, text_get(&first));
 }
 
+/* Where what runs was read, which is what was given unless another weir had been told otherwise. */
+static const char *spec_in_force(const struct run *run)
+{
+	return run->kept.spec.read ? run->kept.spec.read : run->spec;
+}
+
+static struct spec_wanted wanted_of(const struct run *run, const char *path)
+{
+	return (struct spec_wanted){
+		.path = path, .overrides = run->overrides, .n_overrides = run->n_overrides, .locked = run->locked
+	};
+}
+
 static int load_spec(struct run *run)
 {
 	int r = spec_load(run->spec, run->overrides, run->n_overrides, &run->plan, &run->diagnostics);
@@ -210,6 +223,8 @@ static int load_spec(struct run *run)
 	if (r == 0 && run->locked)
 		r = lock_check(run->plan, &run->diagnostics);
 	print_diagnostics(run, &run->diagnostics);
+	if (r == SPEC_E_INVALID && kept_spec_stands_in(&run->kept.spec, &run->plan, &run->diagnostics))
+		return 0;
 	if (r < 0)
 		display_say(run->display, WEIR_LOG_ERROR, "can not read %s: %s", run->spec, strerror(-r));
 	else if (r == SPEC_E_INVALID && !display_is_json(run->display))
@@ -267,7 +282,7 @@ static void say_running(const struct run *run)
 	char memory[QUANTITY_TEXT_SIZE];
 
 	text_printf(&text, "running %s: %u stages, %u workers, at most %s of memory for the data between them",
-		    run->spec, run->plan->n_stages, run->plan->n_slots,
+		    spec_in_force(run), run->plan->n_stages, run->plan->n_slots,
 		    quantity_format_size(run->plan->memory_bound_bytes, memory));
 	display_log(run->display, WEIR_LOG_INFO, NULL, -1, 0, NULL, text_get(&text));
 }
@@ -360,7 +375,7 @@ static int make_supervisor(struct run *run)
 	int r = supervisor_new(run->plan, run->event, &settings, &callbacks, &run->supervisor, &why);
 
 	if (r == 0)
-		return run->kept.keep ? kept_hand_over(&run->kept, run->supervisor, run->event) : 0;
+		return run->kept.keep ? kept_hand_over(&run->kept, run->supervisor, &run->diagnostics, run->event) : 0;
 	if (settings.estate)
 		return kept_refuse(&run->kept, r == SUPERVISOR_E_SENSELESS ? EXIT_STATE_CORRUPT : EXIT_TRY_AGAIN,
 				   why.length ? text_get(&why) : strerror(-r));
@@ -377,10 +392,8 @@ static int make_reloading(struct run *run)
 		.plan = run->plan,
 		.diagnostics = &run->diagnostics,
 		.notice = run->notice,
-		.wanted = { .path = run->spec,
-			    .overrides = run->overrides,
-			    .n_overrides = run->n_overrides,
-			    .locked = run->locked },
+		.kept = &run->kept.spec,
+		.wanted = wanted_of(run, spec_in_force(run)),
 		.log = on_line,
 		.data = run,
 	};
@@ -510,6 +523,7 @@ static int conclude(struct run *run)
 	ending_letters(&ending, run->plan, run->dead_letter_store);
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
 	supervisor_end_estate(run->supervisor); /* before anything of it is removed */
+	kept_spec_forget(&run->kept.spec);
 	supervisor_forget_state(run->supervisor);
 	keep_end(run->kept.keep);
 	/* The name is free and the socket is gone before the last words: whoever reads them may start the next run. */
@@ -533,7 +547,7 @@ static int run_pipeline(struct run *run)
 	signals_block();
 	r = open_run_dir(run);
 	if (r == 0)
-		r = kept_take(&run->kept, run->plan, run->display, &run->estate);
+		r = kept_take(&run->kept, &run->plan, &run->diagnostics, run->display, &run->estate);
 	if (r == 0)
 		r = set_up(run);
 	if (r)
@@ -571,6 +585,8 @@ int run_command(int argc, char **argv)
 	r = keep_new(run.kept.folder, (uint64_t)run.kept.for_ns, &run.kept.keep);
 	if (r < 0)
 		return say_no_holder(r);
+	if (run.kept.keep)
+		kept_spec_init(&run.kept.spec, wanted_of(&run, run.spec));
 	r = notice_new(&run.notice);
 	run.service.notice = run.notice;
 	settings.notice = run.notice;
@@ -583,6 +599,7 @@ int run_command(int argc, char **argv)
 	reloading_free(run.reloading);
 	supervisor_free(run.supervisor);
 	estate_free(run.estate);
+	kept_spec_deinit(&run.kept.spec);
 	keep_free(run.kept.keep);
 	control_server_free(run.server);
 	sd_event_unref(run.event);

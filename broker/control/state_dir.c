@@ -3,6 +3,7 @@
  *   <base>/                 see state_dir.h
  *     <pipeline>/           0700
  *       dead-letters/       common/store/letter_store.h
+ *       spec/               broker/keep/last_good.h
  *
  * Nothing is created here, so that a pipeline without dead letters leaves nothing behind, and `weir check` touches nothing.
  */
@@ -93,5 +94,14 @@ char *state_dir_positions(const char *pipeline)
 	struct text path = TEXT_NULL;
 
 	text_printf(&path, "%s/%s/positions", base, pipeline);
+	return text_steal(&path);
+}
+
+char *state_dir_last_good(const char *pipeline)
+{
+	_cleanup_(free) char *base = state_dir_base();
+	struct text path = TEXT_NULL;
+
+	text_printf(&path, "%s/%s/spec", base, pipeline);
 	return text_steal(&path);
 }

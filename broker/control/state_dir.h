@@ -9,6 +9,8 @@
 char *state_dir_base(void);
 /* <base>/<pipeline>/dead-letters: the dead-letter store of a pipeline. The caller frees. */
 char *state_dir_dead_letters(const char *pipeline);
+/* <base>/<pipeline>/spec: the spec that a kept run goes by (broker/keep/last_good.h). The caller frees. */
+char *state_dir_last_good(const char *pipeline);
 /* <base>/<pipeline>/state: what its stages remember as long as it runs. The caller frees. */
 char *state_dir_keyed_state(const char *pipeline);
 /* <base>/<pipeline>/positions: where its sources stood at the end of its last run. The caller frees. */

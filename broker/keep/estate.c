@@ -57,8 +57,9 @@ static size_t size_of(uint32_t n_slots, uint32_t n_stages, uint32_t n_things)
 
 static uint64_t hash_of(const struct estate_head *head, const struct estate_thing *things, uint32_t n_things)
 {
-	uint64_t hash = hash_bytes(0, head, offsetof(struct estate_head, hash));
+	uint64_t hash = hash_bytes(0, head, offsetof(struct estate_head, plan_digest));
 
+	hash = hash_bytes(hash, &head->run, sizeof(head->run));
 	hash = hash_bytes(hash, head->weir, sizeof(head->weir) + sizeof(head->pipeline));
 	return hash_bytes(hash, things, n_things * sizeof(*things));
 }
@@ -178,8 +179,7 @@ int estate_set_plan(struct estate *estate, const struct plan *plan)
 
 	if (r < 0)
 		return error_trace(r);
-	estate->head->plan_digest = digest;
-	estate->head->hash = hash_of(estate->head, estate->things, estate->n_things);
+	store_relaxed(&estate->head->plan_digest, digest); /* whoever is killed here has named the one or the other */
 	return 0;
 }
 
@@ -264,7 +264,8 @@ static int check_plan(const struct estate *estate, const struct estate_head *hea
 
 	if (r < 0)
 		return error_trace(r);
-	if (estate->n_slots == plan->n_slots && estate->n_stages == plan->n_stages && head->plan_digest == digest)
+	if (estate->n_slots == plan->n_slots && estate->n_stages == plan->n_stages &&
+	    load_relaxed(&head->plan_digest) == digest)
 		return 0;
 	text_printf(why, "it is of another spec of '%.*s'", (int)sizeof(head->pipeline), head->pipeline);
 	return ESTATE_E_OTHER;
@@ -333,6 +334,27 @@ static int claim(struct estate *estate, int *fds, size_t n_fds, struct text *why
 		return 0;
 	text_printf(why, "%u of its %u descriptors have not been kept", missing, estate->n_things);
 	return ESTATE_E_LOST;
+}
+
+bool estate_wants(const int *fds, size_t n_fds, uint64_t *ret_digest)
+{
+	_cleanup_(text_deinit) struct text unsaid = TEXT_NULL;
+	struct estate_head head;
+
+	for (size_t i = 0; i < n_fds; i++) {
+		if (!is_estate(fds[i]))
+			continue;
+		if (pread(fds[i], &head, sizeof(head), 0) != sizeof(head) || check_versions(&head, &unsaid) != 0)
+			return false;
+		*ret_digest = load_relaxed(&head.plan_digest);
+		return true;
+	}
+	return false;
+}
+
+uint64_t estate_plan(const struct estate *estate)
+{
+	return load_relaxed(&estate->head->plan_digest);
 }
 
 static int find_among(const struct plan *plan, int *fds, size_t n_fds, struct estate **ret_estate, struct text *why)

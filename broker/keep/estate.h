@@ -41,6 +41,11 @@ enum {
 };
 int estate_find(const struct plan *plan, int *fds, size_t n_fds, struct estate **ret_estate, struct text *why);
 
+/*
+ * Before that: which plan it wants, as a digest; nothing is believed yet, nothing is taken. false: there is none that this weir could read.
+ */
+bool estate_wants(const int *fds, size_t n_fds, uint64_t *ret_digest);
+
 /* Takes the lock that a supervisor holds as long as it lives. Returns 0; ESTATE_E_TAKEN: another one lives; -errno. Never waits. */
 enum { ESTATE_E_TAKEN = 6 };
 int estate_lock(struct estate *estate);
@@ -59,6 +64,8 @@ struct estate_stage *estate_stages(const struct estate *estate, const struct est
 /* Nothing happens if both are the same. */
 void estate_publish(struct estate *estate);
 
+/* Which plan the next supervisor has to come with, as a digest. */
+uint64_t estate_plan(const struct estate *estate);
 /* A reload is over: the next supervisor has to come with this plan. Returns 0, or -errno: it is still the one before. */
 int estate_set_plan(struct estate *estate, const struct plan *plan);
 

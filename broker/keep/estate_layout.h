@@ -17,7 +17,7 @@
 #include "common/base/atomic.h"
 
 #define ESTATE_MAGIC UINT64_C(0x4554415453455257) /* "WRESTATE" */
-#define ESTATE_VERSION 1u
+#define ESTATE_VERSION 2u
 #define ESTATE_THINGS_MAX 32768u
 #define ESTATE_STAGES_MAX 4096u
 
@@ -27,13 +27,13 @@ struct estate_head {
 	uint32_t segment_layout, board_layout, heritage_version; /* of who wrote it */
 	uint32_t n_slots, n_stages, n_things;
 	uint32_t reserved;
-	uint64_t size_bytes;  /* of all of it */
-	uint64_t plan_digest; /* plan_digest.h */
-	uint64_t run;         /* CLOCK_REALTIME of the run's start, in ns */
-	uint64_t hash;        /* of all of the head before it, of `weir` and `pipeline`, and of the things */
-	atomic_u64 flips;     /* [E1] */
-	char weir[32];        /* version of who wrote it: for people */
-	char pipeline[144];   /* cut: for people */
+	uint64_t size_bytes;    /* of all of it */
+	atomic_u64 plan_digest; /* plan_digest.h; a reload changes it, with one store: not under the hash */
+	uint64_t run;           /* CLOCK_REALTIME of the run's start, in ns */
+	uint64_t hash;          /* of the rest of the head before it, of `weir` and `pipeline`, and of the things */
+	atomic_u64 flips;       /* [E1] */
+	char weir[32];          /* version of who wrote it: for people */
+	char pipeline[144];     /* cut: for people */
 };
 
 enum estate_kind {
@@ -87,6 +87,7 @@ struct estate_stage {
 };
 
 static_assert(sizeof(struct estate_head) == 256 && offsetof(struct estate_head, size_bytes) == 40 &&
+		      offsetof(struct estate_head, plan_digest) == 48 && offsetof(struct estate_head, run) == 56 &&
 		      offsetof(struct estate_head, hash) == 64 && offsetof(struct estate_head, flips) == 72 &&
 		      offsetof(struct estate_head, weir) == 80,
 	      "layout");

@@ -24,18 +24,14 @@ static void reading_deinit(struct reading *reading)
 	free(reading->stages);
 }
 
-int spec_load(const char *path, const struct spec_override *overrides, size_t n_overrides, struct plan **ret_plan,
-	      struct diagnostics *ret_diagnostics)
+/* The diagnostics have the source. */
+static int plan_source(const char *path, const struct spec_override *overrides, size_t n_overrides,
+		       struct plan **ret_plan, struct diagnostics *ret_diagnostics)
 {
 	struct reading reading = { .diagnostics = ret_diagnostics };
 	_cleanup_(yaml_tree_deinit) struct yaml_tree tree = YAML_TREE_NULL;
-	int r;
+	int r = yaml_parse(ret_diagnostics->source, ret_diagnostics->source_size, NULL, ret_diagnostics, &tree);
 
-	*ret_diagnostics = (struct diagnostics)DIAGNOSTICS_NULL;
-	ret_diagnostics->path = spec_strdup(strcmp(path, "-") == 0 ? "stdin" : path);
-	r = source_read(path, ret_diagnostics);
-	if (r == 0)
-		r = yaml_parse(ret_diagnostics->source, ret_diagnostics->source_size, NULL, ret_diagnostics, &tree);
 	if (r != 0)
 		return r;
 	overrides_apply(&tree, overrides, n_overrides, ret_diagnostics);
@@ -54,4 +50,27 @@ int spec_load(const char *path, const struct spec_override *overrides, size_t n_
 	}
 	*ret_plan = reading.plan;
 	return 0;
+}
+
+int spec_load(const char *path, const struct spec_override *overrides, size_t n_overrides, struct plan **ret_plan,
+	      struct diagnostics *ret_diagnostics)
+{
+	int r;
+
+	*ret_diagnostics = (struct diagnostics)DIAGNOSTICS_NULL;
+	ret_diagnostics->path = spec_strdup(strcmp(path, "-") == 0 ? "stdin" : path);
+	r = source_read(path, ret_diagnostics);
+	return r == 0 ? plan_source(path, overrides, n_overrides, ret_plan, ret_diagnostics) : r;
+}
+
+int spec_load_text(const char *path, const char *shown, const char *text, size_t size,
+		   const struct spec_override *overrides, size_t n_overrides, struct plan **ret_plan,
+		   struct diagnostics *ret_diagnostics)
+{
+	int r;
+
+	*ret_diagnostics = (struct diagnostics)DIAGNOSTICS_NULL;
+	ret_diagnostics->path = spec_strdup(shown);
+	r = source_take(text, size, ret_diagnostics);
+	return r == 0 ? plan_source(path, overrides, n_overrides, ret_plan, ret_diagnostics) : r;
 }

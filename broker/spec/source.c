@@ -113,11 +113,31 @@ static ssize_t read_bounded(int fd, char *buffer, uint64_t deadline_ns)
 	return (ssize_t)size;
 }
 
+/* diagnostics->source has `size` bytes, and room for one more. */
+static int check_source(size_t size, struct diagnostics *diagnostics)
+{
+	char *buffer = diagnostics->source;
+	size_t mark = size >= 3 && memcmp(buffer, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	if (size > SOURCE_SIZE_MAX)
+		return refuse(diagnostics, nowhere, "more than 1048576 bytes; " ADVICE);
+	memmove(buffer, buffer + mark, size - mark);
+	diagnostics->source_size = size - mark;
+	buffer[diagnostics->source_size] = '\0';
+	return check_alphabet(diagnostics);
+}
+
+int source_take(const char *text, size_t size, struct diagnostics *diagnostics)
+{
+	diagnostics->source = spec_alloc(1, size + 1);
+	memcpy(diagnostics->source, text, size);
+	return check_source(size, diagnostics);
+}
+
 static int read_fd(int fd, bool is_stdin, struct diagnostics *diagnostics)
 {
 	char *buffer = spec_alloc(1, SOURCE_SIZE_MAX + 2);
 	ssize_t size = read_bounded(fd, buffer, is_stdin ? 0 : clock_now_ns() + PIPE_WAIT_NS);
-	size_t mark;
 
 	diagnostics->source = buffer;
 	if (size < 0) {
@@ -125,13 +145,7 @@ static int read_fd(int fd, bool is_stdin, struct diagnostics *diagnostics)
 				size == -ETIMEDOUT ? "nothing more came for 10 s" : strerror((int)-size));
 		return SPEC_E_INVALID;
 	}
-	if ((size_t)size > SOURCE_SIZE_MAX)
-		return refuse(diagnostics, nowhere, "more than 1048576 bytes; " ADVICE);
-	mark = size >= 3 && memcmp(buffer, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-	memmove(buffer, buffer + mark, (size_t)size - mark);
-	diagnostics->source_size = (size_t)size - mark;
-	buffer[diagnostics->source_size] = '\0';
-	return check_alphabet(diagnostics);
+	return check_source((size_t)size, diagnostics);
 }
 
 int source_read(const char *path, struct diagnostics *diagnostics)

@@ -14,6 +14,9 @@
  */
 int source_read(const char *path, struct diagnostics *diagnostics);
 
+/* The same of a text in memory, which is copied. */
+int source_take(const char *text, size_t size, struct diagnostics *diagnostics);
+
 /* Where a byte of the source is: line, and column in characters, both from 1. */
 struct spec_position source_position(const char *source, size_t offset);
 

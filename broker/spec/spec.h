@@ -63,3 +63,7 @@ void spec_load_give_up(void);
  */
 int spec_load(const char *path, const struct spec_override *overrides, size_t n_overrides, struct plan **ret_plan,
 	      struct diagnostics *ret_diagnostics);
+/* The same of a text that is there already, of `size` bytes; findings name `shown` as its file, workers are told `path`. */
+int spec_load_text(const char *path, const char *shown, const char *text, size_t size,
+		   const struct spec_override *overrides, size_t n_overrides, struct plan **ret_plan,
+		   struct diagnostics *ret_diagnostics);

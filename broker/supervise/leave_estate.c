@@ -109,6 +109,14 @@ int supervisor_kept_fds(const struct supervisor *supervisor, int **ret_fds, size
 	return r;
 }
 
+bool supervisor_kept_plan(const struct supervisor *supervisor, uint64_t *ret_digest)
+{
+	if (!supervisor->estate)
+		return false;
+	*ret_digest = estate_plan(supervisor->estate);
+	return true;
+}
+
 /* ---- notes ---- */
 
 static uint32_t phase_of(const struct supervisor *supervisor)

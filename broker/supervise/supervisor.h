@@ -91,6 +91,8 @@ void supervisor_forget_state(struct supervisor *supervisor);
  * taken over: that is kept already. Returns 0 or -ENOMEM.
  */
 int supervisor_kept_fds(const struct supervisor *supervisor, int **ret_fds, size_t *ret_n);
+/* Which plan (plan_digest.h) the next supervisor has to come with. false: nobody keeps anything. */
+bool supervisor_kept_plan(const struct supervisor *supervisor, uint64_t *ret_digest);
 /* All is over and told: from now on nobody goes on with it. */
 void supervisor_end_estate(struct supervisor *supervisor);
 /* Whether this one goes on with a run, and the how manieth it is of that run. */

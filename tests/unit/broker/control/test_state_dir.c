@@ -39,6 +39,9 @@ static void test_order(void **state)
 	letters = state_dir_dead_letters("orders");
 	assert_string_equal(letters, "/wanted/orders/dead-letters");
 	free(letters);
+	letters = state_dir_last_good("orders");
+	assert_string_equal(letters, "/wanted/orders/spec");
+	free(letters);
 	set("", "/given:/other", "/xdg", "/home/me");
 	assert_base("/given");
 	set("", "", "/xdg", "/home/me");

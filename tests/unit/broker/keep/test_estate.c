@@ -178,6 +178,27 @@ static void test_another_plan_is_refused_a_moved_line_is_not(void **state)
 	assert_string_equal(text_get(&why), "it is of another spec of 'trial'");
 }
 
+/* One store: nobody ever finds a head that is half the one and half the other. */
+static void test_a_reload_names_another_plan(void **state)
+{
+	struct estate_head before = *left->head;
+	uint64_t was = estate_plan(left), wanted;
+	int kept = fcntl(left->fd, F_DUPFD_CLOEXEC, 3);
+
+	(void)state;
+	made.options[1].string = (char *)(uintptr_t) "other";
+	assert_int_equal(estate_set_plan(left, &made.plan), 0);
+	assert_true(estate_plan(left) != was);
+	assert_int_equal(find_and_free(THINGS), 0);
+	assert_true(estate_wants(&kept, 1, &wanted) && wanted == estate_plan(left));
+	before.plan_digest = wanted;
+	assert_memory_equal(left->head, &before, sizeof(before));
+	left->head->version++;
+	assert_false(estate_wants(&kept, 1, &wanted));
+	assert_false(estate_wants(fds, THINGS, &wanted));
+	close(kept);
+}
+
 static void test_another_layout_is_refused(void **state)
 {
 	uint32_t *versions[] = { &left->head->version, &left->head->segment_layout, &left->head->board_layout,
@@ -262,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nobody_goes_on_without_a_thing, begin, end),
 		cmocka_unit_test_setup_teardown(test_none_and_two, begin, end),
 		cmocka_unit_test_setup_teardown(test_another_plan_is_refused_a_moved_line_is_not, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_reload_names_another_plan, begin, end),
 		cmocka_unit_test_setup_teardown(test_another_layout_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_planted_byte_is_found, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_shorter_one_makes_no_sense, begin, end),
