@@ -16,6 +16,8 @@
  * again; so nothing is lost or done twice, and no memory is made. A seat that is empty anyway is filled by the new plan.
  * Stages whose plan is the same hear nothing of all this.
  *
+ * Others of them that die on the way back are no second failure: it is the same one.
+ *
  * A new worker has failed if it dies before it is ready, says that it can't go on, or dies without having got anywhere; or if it is the
  * second death, whatever they did before: one may be the fault of whoever kills. A stop ends the reload where it is.
  */
@@ -180,17 +182,26 @@ static bool has_failed(struct lifecycle *lifecycle, const struct life *life)
 	return ++lifecycle->reload.n_deaths >= DEATHS_IN_PROBATION;
 }
 
+static bool died_by_itself(const struct life *life, enum verdict verdict)
+{
+	return !life->stands_in && !life->stopped && !life->overrun && !life->memory.closed &&
+	       verdict != VERDICT_DONE && verdict != VERDICT_LOST && verdict != VERDICT_AGAIN;
+}
+
 bool reload_blames(struct lifecycle *lifecycle, struct life *life, enum verdict verdict, uint64_t now_ns)
 {
+	bool reverting = lifecycle->reload.state == RELOAD_REVERTING; /* it was dying already */
 	struct action *say;
 
-	if (!is_switched(lifecycle) || !life->renewed || life->stands_in || life->stopped || life->overrun ||
-	    life->memory.closed || verdict == VERDICT_DONE || verdict == VERDICT_LOST || verdict == VERDICT_AGAIN ||
-	    !has_failed(lifecycle, life))
+	if (!(reverting || is_switched(lifecycle)) || !life->renewed || !died_by_itself(life, verdict) ||
+	    !(reverting || has_failed(lifecycle, life)))
 		return false;
 	say = act(lifecycle, ACTION_SAY_DEATH, life);
 	say->value = (int)NEXT_REVERTED;
-	revert(lifecycle, life, now_ns);
+	if (reverting)
+		act(lifecycle, ACTION_FORGIVE, life);
+	else
+		revert(lifecycle, life, now_ns);
 	life->failures = 0;
 	life->restart_ns = now_ns;
 	succession_back_off(lifecycle, life);

@@ -136,6 +136,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		newcomer_rehearse(seat);
 		return;
 	case ACTION_EXCHANGE:
+	case ACTION_FORGIVE:
 	case ACTION_RELOAD_OVER:
 		reload_perform(seat->supervisor, action);
 		return;

@@ -79,20 +79,24 @@ static void tell(struct supervisor *supervisor, enum reload_news news, enum relo
 	supervisor->reloads.news(supervisor->reloads.data, &report);
 }
 
-/*
- * Who died with the other plan did so for its sake: no item is to blame. Only seats where nobody sits have a suspect
- * that may be forgotten.
- */
+/* Who died with the other plan did so for its sake: no item is to blame. */
+static void forgive(struct seat *seat)
+{
+	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
+
+	slot->suspect_attempts = 0;
+	slot->in_flight_limit = 0;
+	seat_forget_attempts(seat);
+}
+
+/* Only seats where nobody sits have a suspect that may be forgotten. */
 static void forget_suspects(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
 		struct seat *seat = &supervisor->seats[i];
 
-		if (!supervisor->lifecycle.stages[seat->stage_number].reloads || seat->pid)
-			continue;
-		supervisor->board->slots[i].suspect_attempts = 0;
-		supervisor->board->slots[i].in_flight_limit = 0;
-		seat_forget_attempts(seat);
+		if (supervisor->lifecycle.stages[seat->stage_number].reloads && !seat->pid)
+			forgive(seat);
 	}
 }
 
@@ -129,9 +133,12 @@ static void note_in_estate(struct supervisor *supervisor, enum reload_end how)
 
 void reload_perform(struct supervisor *supervisor, const struct action *action)
 {
-	const struct seat *seat = action->seat == NO_SEAT ? NULL : &supervisor->seats[action->seat];
+	struct seat *seat = action->seat == NO_SEAT ? NULL : &supervisor->seats[action->seat];
 
 	switch (action->kind) {
+	case ACTION_FORGIVE:
+		forgive(seat);
+		return;
 	case ACTION_DISMISS:
 		newcomers_dismiss(supervisor);
 		return;

@@ -6,6 +6,7 @@
  *      nobody of a stage that has not changed is told to end for it
  *      in the end all work by the plan that is said to run, and no newcomer is left
  *      who fails to begin by the new plan is not tried again: the plan before comes back
+ *      who dies by it on the way back has not failed again
  *      preparing and probation end in their time
  */
 #include "tests/simulate/world.h"
@@ -154,6 +155,10 @@ void check_reload_action(struct world *world, const struct action *action)
 		if (action->value == (int)NEXT_RESTART && world->workers[action->seat].new_plan && world->exchanged &&
 		    !world->lifecycle.lives[action->seat].was_ready && !world->lifecycle.lives[action->seat].stands_in)
 			world_break(world, "%s#%u could not begin by the new plan, and is tried again",
+				    NAME_OF(world, action->seat));
+		if (action->value == (int)NEXT_RESTART && world->workers[action->seat].new_plan && !world->exchanged &&
+		    !world->lifecycle.lives[action->seat].overrun && !world->lifecycle.lives[action->seat].stands_in)
+			world_break(world, "%s#%u died of a plan that is taken back, and that counts",
 				    NAME_OF(world, action->seat));
 		return;
 	default:

@@ -106,6 +106,27 @@ static void test_rolled_back(void **state)
 	assert_false(life->outcome.stage_failed);
 }
 
+/* The other one had said that it can't go on before the first was dead: that is the same failure, and not its stage's. */
+static void test_both_fail(void **state)
+{
+	(void)state;
+	steps_run(&steps);
+	switch_over();
+	assert_true(steps_tell_of(&steps, EVENT_HELLO, STEPS_MID_TOO));
+	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_BYE, .seat = STEPS_MID_TOO, .failed = true }));
+	steps_crash(&steps, STEPS_MID);
+	assert_int_equal(life->reload.state, RELOAD_REVERTING);
+	steps_exit(&steps, STEPS_MID_TOO, (struct death_facts){ .exited_one = true });
+	assert_true(steps_did(&steps, "forgive:2"));
+	while (life->lives[STEPS_MID].state == SEAT_BACKOFF || life->lives[STEPS_MID_TOO].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID);
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "reload-over"));
+	assert_false(life->outcome.stage_failed);
+	assert_int_equal(life->stages[STAGE_MID].history.n, 0);
+}
+
 /* One death after some work may be the fault of whoever kills; two are the plan's. */
 static void test_two_deaths(void **state)
 {
@@ -154,13 +175,10 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_done),
-		TEST(test_nothing_changes_before_the_switch),
-		TEST(test_rolled_back),
-		TEST(test_two_deaths),
-		TEST(test_temporary),
-		TEST(test_a_stop_ends_it),
-		cmocka_unit_test(test_words),
+		TEST(test_done),           TEST(test_nothing_changes_before_the_switch),
+		TEST(test_rolled_back),    TEST(test_both_fail),
+		TEST(test_two_deaths),     TEST(test_temporary),
+		TEST(test_a_stop_ends_it), cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
