@@ -195,7 +195,8 @@ bool admission_handed_over(const struct worker *worker)
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		const struct output_edge *edge = &worker->outputs[i];
 
-		for (uint32_t j = 0; edge->heritage->rendezvous && j < edge->n_lanes; j++)
+		for (uint32_t j = 0; edge->heritage->rendezvous && j < edge->n_lanes + edge->n_retired + edge->n_closed;
+		     j++)
 			if (load_acquire(&edge->lanes[j].lane.peer->done) != edge->lanes[j].lane.tail) /* [L4] */
 				return false;
 	}

@@ -149,6 +149,7 @@ static int attach_output(struct worker *worker, struct output_edge *edge, const 
 	edge->lanes = calloc(from->n_lanes, sizeof(*edge->lanes));
 	must(edge->lanes);
 	edge->n_lanes = from->n_lanes;
+	edge->first_index = from->n_lanes ? from->lanes[0].own_index : 0;
 	edge->plain = !edge->key && from->full == HERITAGE_FULL_BLOCK && !from->rendezvous;
 	for (uint32_t i = 0; i < from->n_lanes; i++) {
 		const struct heritage_lane *lane = &from->lanes[i];
@@ -210,6 +211,9 @@ static void attach_cursor(struct worker *worker)
 		if (worker->inputs[i].heritage->merge &&
 		    worker->cursor.expected[i] < worker->inputs[i].heritage->first_ticket)
 			worker->cursor.expected[i] = worker->inputs[i].heritage->first_ticket;
+	/* Until dealing_follow() all lanes stand in their order. */
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		worker->outputs[i].run_lane = worker->cursor.outputs[i].target;
 }
 
 /* As inherited: a stage that pins itself later does not change how many there are for the others. */
@@ -305,6 +309,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	leave_announce(worker);
 	store_relaxed(&worker->segment.status->heartbeat, 0);
 	store_relaxed(&worker->segment.status->seen_ns, 0);
+	store_relaxed(&worker->segment.status->seen_dealings, 0);
 	store_release(&worker->segment.status->generation, heritage->generation); /* [S1] mate: take_state */
 	return 0;
 }

@@ -128,7 +128,7 @@ static void put_together(struct worker *worker)
 	if (r == 0)
 		return;
 	fail_in_store(worker, r);
-	store_relaxed(&worker->segment.status->letters_singly, 1);
+	store_relaxed(&worker->segment.hand->letters_singly, 1);
 	weir_log(WEIR_LOG_ERROR, "%s; their turn begins again, and each is kept as it comes", worker->reason);
 	store_relaxed(&worker->segment.hand->busy, 0); /* no item is to blame */
 	_exit(EXIT_FAILURE);
@@ -141,7 +141,7 @@ static int keep_in_store(struct worker *worker, const struct dead_letter *letter
 
 	if (r == 0)
 		r = letter_batch_add(&batch, letter);
-	if (r == 0 && load_relaxed(&worker->segment.status->letters_singly))
+	if (r == 0 && load_relaxed(&worker->segment.hand->letters_singly))
 		r = put_batch(worker);
 	else if (r == 0 && batch.size_bytes >= TOGETHER_BYTES_MAX)
 		put_together(worker);
@@ -176,7 +176,7 @@ int burial_settle(struct worker *worker)
 	if (batch.n)
 		put_together(worker);
 	else if (!worker->letters_failed) /* who has failed at one does not know of room for a turn's */
-		store_relaxed(&worker->segment.status->letters_singly, 0);
+		store_relaxed(&worker->segment.hand->letters_singly, 0);
 	if (!worker->heritage.dead_letter_store)
 		r = dead_letter_sync();
 	if (r != 0)

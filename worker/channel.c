@@ -64,6 +64,8 @@ static int channel_commit(struct worker *worker)
 {
 	int heard = leave_look(worker), r = leave_tidy(worker);
 
+	if (retire_is_due(worker))
+		output_end_runs(worker, OUTPUT_RUNS_ALL); /* dealing.c wants them to be complete */
 	if (r == 0)
 		r = step_commit(worker);
 	if (r == 0)

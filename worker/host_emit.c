@@ -12,6 +12,7 @@
 #include "worker/admission.h"
 #include "worker/baggage.h"
 #include "worker/channel.h"
+#include "worker/dealing.h"
 #include "worker/decode.h"
 #include "worker/expiry.h"
 #include "worker/group.h"
@@ -94,6 +95,8 @@ static int host_place(struct worker *worker, const struct emission *emission)
 		r = wait_sleep(worker, ARM_SPACE, worker->need_bytes);
 		if (r != 0)
 			return r;
+		if (dealing_may_let_go(worker))
+			dealing_let_go(worker);
 	}
 }
 

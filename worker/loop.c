@@ -65,8 +65,8 @@ struct loop {
 
 static bool is_retired(const struct worker *worker, const struct peer *peer)
 {
-	return load_acquire(&worker->board->slots[worker->heritage.peers[peer - worker->peers].slot]
-				     .retired); /* [B2] mate: seat_retire */
+	return load_acquire(&worker->board->slots[worker->heritage.peers[peer - worker->peers].slot].dealing) ==
+	       BOARD_RETIRED; /* [B2] mate: seat_retire */
 }
 
 /* Items that it holds; UINT64_MAX while it commits too fast to be read. What a retired one held nobody will ever settle. */
@@ -129,10 +129,10 @@ static bool is_quiet_once(const struct worker *worker)
  */
 static bool is_quiet(const struct worker *worker)
 {
-	uint32_t retirements = load_acquire(&worker->board->retirements); /* [B2] mate: seat_retire */
+	uint32_t dealings = load_acquire(&worker->board->dealings); /* [B2] mate: seat_retire */
 
-	return is_quiet_once(worker) && (!retirements || is_quiet_once(worker)) &&
-	       load_acquire(&worker->board->retirements) == retirements; /* [B2] mate: seat_retire */
+	return is_quiet_once(worker) && (!dealings || is_quiet_once(worker)) &&
+	       load_acquire(&worker->board->dealings) == dealings; /* [B2] mate: seat_retire */
 }
 
 /* The head itself keeps items, and will see to them at a time that it has said: it is not at its end before that. */

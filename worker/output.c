@@ -81,7 +81,7 @@ static uint32_t output_only_lane(const struct worker *worker, const struct outpu
 	if (edge->heritage->order == HERITAGE_ORDER_KEEP)
 		return (uint32_t)(worker->cursor.expected[0] % edge->n_lanes);
 	if (edge->heritage->order == HERITAGE_ORDER_DEAL && run->run_records)
-		return run->target;
+		return edge->run_lane;
 	return edge->heritage->order == HERITAGE_ORDER_DEAL && edge->item_records ? edge->item_lane : NO_LANE;
 }
 
@@ -99,8 +99,9 @@ enum output_code output_choose(struct worker *worker, struct output_edge *edge, 
 	if (edge->n_lanes == 1 || lane == NO_LANE)
 		lane = output_turn_lane(edge);
 
-	r = credit_left(edge) ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) : LANE_E_FULL;
-	if (r == LANE_E_FULL && !edge->credit && any_lane)
+	r = credit_left(edge) && !edge->held ? admission_reserve(worker, edge, lane, size_bytes, ret_payload) :
+					       LANE_E_FULL;
+	if (r == LANE_E_FULL && !edge->credit && !edge->held && any_lane)
 		for (uint32_t i = 0; r == LANE_E_FULL && i < edge->n_lanes; i++) {
 			lane = lane + 1 < edge->n_lanes ? lane + 1 : 0;
 			r = admission_reserve(worker, edge, lane, size_bytes, ret_payload);
@@ -290,7 +291,7 @@ enum output_code output_push_reserved(struct worker *worker, uint32_t output, si
 static void output_close_run(struct worker *worker, struct output_edge *edge)
 {
 	struct cursor_output *run = output_cursor(worker, edge);
-	struct output_lane *lane = &edge->lanes[run->target];
+	struct output_lane *lane = &edge->lanes[edge->run_lane];
 
 	lane->touched = true;
 	must(lane_out_push_run_end(&lane->lane, run->ticket) == 0); /* every push has left room for it */
@@ -308,7 +309,8 @@ void output_run_add(struct worker *worker, struct output_edge *edge, uint32_t la
 		return;
 	if (!run->run_records)
 		edge->run_opened_ns = worker_now_ns(worker);
-	run->target = lane;
+	run->target = edge->lanes[lane].lane.index - edge->first_index;
+	edge->run_lane = lane;
 	run->run_records += n;
 	run->run_bytes += size_bytes;
 	if ((edge->heritage->run_bytes && run->run_bytes >= edge->heritage->run_bytes) ||
@@ -469,7 +471,7 @@ uint32_t output_awaited(struct worker *worker, uint64_t need_bytes, uint32_t *re
 			room = (only == NO_LANE || only == j) &&
 			       (!edge->heritage->rendezvous || admission_lane_empty(worker, &edge->lanes[j])) &&
 			       lane_out_room(&edge->lanes[j].lane, true) >= need_bytes;
-		room = room && (!output_is_needed(worker, i) || credit_left(edge));
+		room = room && (!output_is_needed(worker, i) || (credit_left(edge) && !edge->held));
 		if (!room) {
 			*ret_lane = edge->n_lanes == 1 ? 0 : only;
 			return i;

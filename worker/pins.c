@@ -438,6 +438,24 @@ static int recall_all(struct worker *worker, struct text *why)
 	return 0;
 }
 
+static void list_outputs(struct worker *worker)
+{
+	struct pins *pins = worker->pins;
+
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		for (uint32_t j = 0; j < worker->outputs[i].heritage->n_lanes; j++) {
+			struct output_lane *lane = &worker->outputs[i].lanes[j];
+
+			pins->lanes[lane->lane.index].lane = lane;
+			pins->held[pins->n_inputs + lane->lane.index].output = lane;
+		}
+}
+
+void pins_follow(struct worker *worker)
+{
+	list_outputs(worker);
+}
+
 static void list_lanes(struct worker *worker)
 {
 	struct pins *pins = worker->pins;
@@ -450,13 +468,7 @@ static void list_lanes(struct worker *worker)
 			pins->held[lane->lane.index].patient = !worker->inputs[i].heritage->references &&
 							       worker->inputs[i].heritage->full == HERITAGE_FULL_BLOCK;
 		}
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {
-			struct output_lane *lane = &worker->outputs[i].lanes[j];
-
-			pins->lanes[lane->lane.index].lane = lane;
-			pins->held[pins->n_inputs + lane->lane.index].output = lane;
-		}
+	list_outputs(worker);
 }
 
 bool pins_wanted(const struct heritage *heritage)

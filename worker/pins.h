@@ -19,6 +19,8 @@ bool pins_wanted(const struct heritage *heritage);
  */
 int pins_attach(struct worker *worker, struct text *why);
 void pins_detach(struct worker *worker);
+/* The lanes of output edges have changed places. Only if there are pins. */
+void pins_follow(struct worker *worker);
 
 /*
  * Whether a reference that goes into `lane` can hold the record that starts at `position` of what `held` names. false: all places are

@@ -33,7 +33,7 @@ static uint64_t left_bytes(const struct worker *worker)
 	for (uint32_t i = 0; i < worker->n_outputs; i++) {
 		const struct output_edge *edge = &worker->outputs[i];
 
-		for (uint32_t j = 0; j < edge->n_lanes + edge->n_retired; j++)
+		for (uint32_t j = 0; j < edge->n_lanes + edge->n_retired + edge->n_closed; j++)
 			bytes += edge->lanes[j].lane.tail -
 				 load_acquire(&edge->lanes[j].lane.peer->done); /* [L4] mate: commit_store */
 	}

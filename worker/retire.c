@@ -6,7 +6,7 @@
  *      ----------                                     ---------------------------
  *      repair: `done` stands still for ever
  *      closes the slot's own outputs
- *      retired := 1, retirements + 1     [B2]  ---->  takes the lane out of the edge: nothing is dealt there any more
+ *      dealing := retired, + 1 news      [B2]  ---->  takes the lane out of the edge: nothing is dealt there any more
  *      rings all neighbours                           copies the end of [done, tail) behind the tails of other lanes
  *                                                     one commit: those tails ahead, this tail back
  *                                                     again, waiting for room, until tail == done
@@ -28,15 +28,9 @@
 #include <stdio.h>
 
 #include "common/flow/retract.h"
+#include "worker/dealing.h"
 #include "worker/output.h"
 #include "worker/wait.h"
-
-static bool is_retired(const struct worker *worker, const struct output_lane *lane)
-{
-	uint32_t slot = worker->heritage.peers[lane->peer - worker->peers].slot;
-
-	return load_acquire(&worker->board->slots[slot].retired); /* [B2] mate: seat_retire */
-}
 
 static int broken(struct worker *worker, const struct output_edge *edge)
 {
@@ -109,30 +103,10 @@ static int move_lane(struct worker *worker, struct output_edge *edge, struct lan
 	return r == LANE_E_BROKEN ? broken(worker, edge) : 0;
 }
 
-/* The last lane stays where it is: then the stage has failed, and everybody will be told. */
-static void take_out(const struct worker *worker, struct output_edge *edge)
-{
-	for (uint32_t i = 0; edge->n_lanes > 1 && i < edge->n_lanes;) {
-		struct output_lane retired = edge->lanes[i];
-
-		if (!is_retired(worker, &retired)) {
-			i++;
-			continue;
-		}
-		edge->lanes[i] = edge->lanes[--edge->n_lanes];
-		edge->lanes[edge->n_lanes] = retired;
-		edge->n_retired++;
-		edge->next = 0;
-		edge->turn_lane = NO_LANE;
-		edge->item_lane = 0;
-	}
-}
-
 static int move_edge(struct worker *worker, struct output_edge *edge)
 {
 	int r = 0;
 
-	take_out(worker, edge);
 	edge->retire_need_bytes = 0;
 	for (uint32_t i = 0; r == 0 && i < edge->n_retired; i++)
 		r = move_lane(worker, edge, &edge->lanes[edge->n_lanes + i].lane);
@@ -142,9 +116,8 @@ static int move_edge(struct worker *worker, struct output_edge *edge)
 /* What there is room for. Returns 0, WEIR_FAILED. */
 static int move_edges(struct worker *worker)
 {
-	int r = 0;
+	int r = dealing_follow(worker);
 
-	worker->retirements_seen = load_acquire(&worker->board->retirements); /* [B2] mate: seat_retire */
 	for (uint32_t i = 0; r == 0 && i < worker->n_outputs; i++)
 		if (worker->outputs[i].heritage->movable)
 			r = move_edge(worker, &worker->outputs[i]);
@@ -195,27 +168,36 @@ int retire_move(struct worker *worker)
 static bool is_building(const struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; worker->outputs[i].heritage->movable && j < worker->outputs[i].n_lanes; j++)
+		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++)
 			if (worker->outputs[i].lanes[j].lane.built != worker->outputs[i].lanes[j].lane.tail)
 				return true;
 	return worker->reserved.output != NO_LANE;
 }
 
+static bool may_move(const struct worker *worker)
+{
+	return (retire_is_due(worker) || retire_has_room(worker)) && !is_building(worker) && !dealing_must_wait(worker);
+}
+
 int retire_advance(struct worker *worker)
 {
-	return retire_may_advance(worker) ? move_edges(worker) : 0;
+	if (may_move(worker))
+		return move_edges(worker);
+	if (dealing_may_let_go(worker))
+		dealing_let_go(worker);
+	return 0;
 }
 
 bool retire_may_advance(const struct worker *worker)
 {
-	return (retire_is_due(worker) || retire_has_room(worker)) && !is_building(worker);
+	return may_move(worker) || dealing_may_let_go(worker);
 }
 
 /* ---- staying ---- */
 
 bool retire_edge_is_drained(const struct output_edge *edge)
 {
-	for (uint32_t i = 0; edge->heritage->movable && i < edge->n_lanes + edge->n_retired; i++) {
+	for (uint32_t i = 0; edge->heritage->movable && i < edge->n_lanes + edge->n_retired + edge->n_closed; i++) {
 		const struct lane_out *lane = &edge->lanes[i].lane;
 
 		if (load_acquire(&lane->peer->done) != lane->tail) /* [L4] mate: commit_store */

@@ -4,15 +4,15 @@
 
 #include "worker/worker.h"
 
-/* News on the board: a slot, anybody's, was retired since the last look. One load. */
+/* News on the board since the last look: a slot, anybody's, was retired, is dealt to again, or no more. One load. */
 static inline bool retire_is_due(const struct worker *worker)
 {
-	return load_acquire(&worker->board->retirements) != worker->retirements_seen; /* [B2] mate: seat_retire */
+	return load_acquire(&worker->board->dealings) != worker->dealings_seen; /* [B2] mate: seat_retire */
 }
 
 /*
- * Between turns, with nothing built: takes the lanes to retired slots out of the edges, and moves what they hold to the lanes that are
- * left. Waits while those are full. Returns 0; WEIR_CANCELLED; WEIR_FAILED (worker->reason).
+ * Between turns, with nothing built: deals to the lanes that the board names (dealing.h), and moves what those hold whose slots are
+ * retired to the lanes that are left. Waits while those are full. Returns 0; WEIR_CANCELLED; WEIR_FAILED (worker->reason).
  */
 int retire_move(struct worker *worker);
 

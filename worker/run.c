@@ -115,6 +115,8 @@ static int run_discard(struct worker *worker)
 			int empty = r == INPUT_E_EMPTY;
 
 			r = turn_commit(worker);
+			if (r == 0)
+				r = retire_check(worker);
 			if (r == 0 && empty)
 				r = wait_sleep(worker, ARM_DATA, 0);
 			input_rotate(worker);

@@ -248,7 +248,11 @@ void turn_release(struct worker *worker)
 
 static void close_output(const struct worker *worker, struct output_edge *edge)
 {
-	for (uint32_t i = 0; i < edge->n_lanes; i++) {
+	uint32_t n = edge->n_lanes + edge->n_retired + edge->n_closed;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (i >= edge->n_lanes && i < edge->n_lanes + edge->n_retired)
+			continue; /* nobody reads there */
 		if (worker->heritage.stands_in)
 			lane_out_lose(&edge->lanes[i].lane);
 		else

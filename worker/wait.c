@@ -24,6 +24,7 @@
 #include "worker/blocked.h"
 #include "worker/cancelled.h"
 #include "worker/children.h"
+#include "worker/dealing.h"
 #include "worker/expiry.h"
 #include "worker/in_flight.h"
 #include "worker/input.h"
@@ -386,6 +387,8 @@ static bool turn_may_go_on(struct worker *worker, const void *data)
 	if (worker->retiring)
 		return retire_has_room(worker);
 	if (worker->phase == PHASE_NONE && !worker->settled && retire_is_due(worker))
+		return true;
+	if (worker->phase != PHASE_NONE && dealing_may_let_go(worker))
 		return true;
 	if (worker->handing_over)
 		return admission_handed_over(worker);

@@ -66,7 +66,9 @@ struct output_edge {
 	const struct heritage_edge *heritage;
 	struct output_lane *lanes;
 	uint32_t n_lanes;
-	uint32_t n_retired; /* lanes behind those: of slots that were given up */
+	uint32_t n_retired; /* lanes behind those: of slots that were given up, ... */
+	uint32_t n_closed;  /* ... and behind those: of slots that nothing is dealt to: worker/dealing.c */
+	bool held;          /* nothing is dealt to any, for now */
 	uint64_t
 		retire_need_bytes; /* of the next record to be moved out of those, for want of room; 0: nothing waits */
 	bool plain;                /* the stage may write into its lane: worker/window.c */
@@ -74,6 +76,8 @@ struct output_edge {
 	uint32_t next;             /* round-robin */
 	uint32_t turn_lane;        /* order none: lane of this turn; NO_LANE: not chosen yet */
 	uint64_t run_opened_ns;
+	uint32_t first_index; /* of its lanes' writers */
+	uint32_t run_lane; /* order deal, a run is open: where in `lanes` it goes. The cursor has its place among all */
 	uint32_t item_records; /* of the item in hand, not yet counted */
 	uint64_t item_bytes;
 	uint32_t item_lane;        /* where they went */
@@ -244,7 +248,8 @@ struct worker {
 	bool letters_failed;       /* ... one of them could not be kept */
 	struct replay *replay;     /* worker/replay.c; NULL: no letter was ever marked for this slot */
 	uint32_t replays_seen;     /* of the board: none was left in the store then */
-	uint32_t retirements_seen; /* of the board: slots whose lanes have been moved */
+	uint32_t dealings_seen;    /* of the board: by which items are dealt, and what was retired has been moved */
+	uint32_t holds_seen;       /* ... by which edges are held */
 	bool parted;               /* a source that ends, or was told to: no order to run is acknowledged any more */
 	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
 	bool settled;              /* nothing is sent any more, and no lane will ever have to move */

@@ -24,10 +24,13 @@ static void format_json(const struct spec_request *request, struct text *text)
 	if (plan) {
 		text_add(text, ",\"pipeline\":");
 		text_add_json(text, plan->pipeline, strlen(plan->pipeline));
-		text_printf(text,
-			    ",\"stages\":%u,\"workers\":%u,\"lanes\":%u,\"memory_bound_bytes\":%llu,\"finite\":%s",
-			    plan->n_stages, plan->n_slots, plan->n_lanes, (unsigned long long)plan->memory_bound_bytes,
-			    plan->finite ? "true" : "false");
+		text_printf(
+			text,
+			",\"stages\":%u,\"workers\":%u,\"workers_start\":%u,\"lanes\":%u,\"memory_bound_bytes\":%llu,"
+			"\"memory_start_bytes\":%llu,\"finite\":%s",
+			plan->n_stages, plan->n_slots, plan_workers_at_first(plan), plan->n_lanes,
+			(unsigned long long)plan->memory_bound_bytes, (unsigned long long)plan->memory_start_bytes,
+			plan->finite ? "true" : "false");
 	}
 	add_findings(request, text);
 }
@@ -36,10 +39,15 @@ static void format_text(const struct spec_request *request, struct text *text)
 {
 	const struct plan *plan = request->plan;
 	char size[QUANTITY_TEXT_SIZE];
+	uint32_t n_at_first = plan_workers_at_first(plan);
 
-	text_printf(text, "%s: ok, %u stage%s, %u worker%s, memory at most %s\n", request->path, plan->n_stages,
+	text_printf(text, "%s: ok, %u stage%s, %u worker%s, memory at most %s", request->path, plan->n_stages,
 		    plan->n_stages == 1 ? "" : "s", plan->n_slots, plan->n_slots == 1 ? "" : "s",
 		    quantity_format_size(plan->memory_bound_bytes, size));
+	if (n_at_first < plan->n_slots)
+		text_printf(text, "; at first %u, and %s", n_at_first,
+			    quantity_format_size(plan->memory_start_bytes, size));
+	text_add_char(text, '\n');
 }
 
 static void say_errors(const struct spec_request *request)

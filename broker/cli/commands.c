@@ -164,6 +164,20 @@ const struct command commands[] = {
 		       { OPTION_NO_WAIT, "no-wait", 0, NULL,
 			 "return after the switch, before the end of the probation" },
 		       OPTION_LINE_JSON } },
+	{ .name = "scale",
+	  .arguments = "NAME STAGE=N",
+	  .min_arguments = 2,
+	  .max_arguments = 2,
+	  .run = scale_command,
+	  .summary = "give a stage of a running pipeline more workers, or fewer",
+	  .description =
+		  "N is within the stage's bounds: workers: {min, max} in the spec, or 1 and the number of workers. New ones get\n"
+		  "their share once they are ready; those that are too many finish what was dealt to them, and end. Nothing is lost\n"
+		  "or repeated, and order: fifo, and the order of each key, hold. A stage that remembers something in its workers\n"
+		  "is refused, with the reason; so are sources.\n\n"
+		  "Exit code: 0 it has as many, 2 usage, or there is no such stage, 3 the pipeline is not running, 4 not (yet): the\n"
+		  "log says why, 75 it refused or did not answer.",
+	  .options = { OPTION_LINE_TIMEOUT("30s"), OPTION_LINE_NO_WAIT, OPTION_LINE_JSON } },
 	{ .name = "stop",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

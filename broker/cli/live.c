@@ -70,8 +70,8 @@ void live_bar(double fraction, unsigned width, bool utf8, struct text *text)
 static unsigned state_rank(const char *state)
 {
 	static const char *const order[] = {
-		"lost",   "stopping", "restarting", "dead",  "starting", "wait-out", "wait-ext",  "busy",  "opening",
-		"ending", "leaving",  "wait-in",    "ready", "empty",    "none",     "cancelled", "ended",
+		"lost",   "stopping", "restarting", "dead",  "starting", "wait-out", "wait-ext",  "busy",    "opening",
+		"ending", "leaving",  "wait-in",    "ready", "empty",    "none",     "cancelled", "resting", "ended",
 	};
 	unsigned i = 0;
 
@@ -156,8 +156,9 @@ static void set_stage(struct table *table, size_t row, const struct view_stage *
 	table_set(table, row, COLUMN_STAGE, CELL_BOLD, "%s", stage->name);
 	set_kind(table, row, stage);
 	table_set(table, row, COLUMN_WORKERS,
-		  stage->n_live < stage->n_workers && strcmp(state, "ended") != 0 ? CELL_WARNING : CELL_PLAIN,
-		  "%" PRIu32 "/%" PRIu32, stage->n_live, stage->n_workers);
+		  stage->n_live < stage->n_workers - stage->n_resting && strcmp(state, "ended") != 0 ? CELL_WARNING :
+												       CELL_PLAIN,
+		  "%" PRIu32 "/%" PRIu32, stage->n_live, stage->n_workers - stage->n_resting);
 	table_set(table, row, COLUMN_ITEMS, CELL_PLAIN, "%s", live_number(view_stage_items(stage), number));
 	if (rates && index < rates->n_stages)
 		table_set(table, row, COLUMN_RATE, CELL_PLAIN, "%s",
@@ -339,7 +340,7 @@ void live_format_tree(const struct view *view, const struct live_style *style, s
 
 		table_set(&table, row, TREE_STAGE, CELL_BOLD, "%s (%s)", stage->name, stage->kind);
 		table_set(&table, row, TREE_STATE, CELL_DIM, "%" PRIu32 "/%" PRIu32 " live", stage->n_live,
-			  stage->n_workers);
+			  stage->n_workers - stage->n_resting);
 		table_set(&table, row, TREE_ITEMS, CELL_PLAIN, "%s",
 			  quantity_format_count(view_stage_items(stage), number));
 		if (stage->queue_capacity_bytes)

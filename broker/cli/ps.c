@@ -59,7 +59,7 @@ static void set_row(struct table *table, size_t row, const struct view *view)
 
 	for (uint32_t i = 0; i < view->n_stages; i++) {
 		n_live += view->stages[i].n_live;
-		n_workers += view->stages[i].n_workers;
+		n_workers += view->stages[i].n_workers - view->stages[i].n_resting;
 		restarts += view->stages[i].restarts;
 	}
 	table_set(table, row, COLUMN_PID, CELL_PLAIN, "%d", (int)view->pid);

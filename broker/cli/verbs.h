@@ -12,6 +12,7 @@ int metrics_command(int argc, char **argv);
 int stop_command(int argc, char **argv);
 int resume_command(int argc, char **argv);
 int reload_command(int argc, char **argv);
+int scale_command(int argc, char **argv);
 int chaos_command(int argc, char **argv);
 /* ls, show, export and purge of dead letters. */
 int dlq_command(int argc, char **argv);

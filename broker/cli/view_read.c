@@ -67,6 +67,8 @@ static void read_stage(struct fy_node *node, struct view_stage *stage)
 	stage->kind = json_string(node, "kind");
 	stage->n_live = (uint32_t)get_number(node, "live");
 	stage->restarts = (uint32_t)get_number(node, "restarts");
+	stage->n_wanted = (uint32_t)get_number(node, "wanted");
+	stage->n_resting = (uint32_t)get_number(node, "resting");
 	stage->queue_bytes = get_number(node, "queue_bytes");
 	stage->queue_capacity_bytes = get_number(node, "queue_capacity_bytes");
 	stage->progress_position = get_number(node, "progress");

@@ -278,6 +278,28 @@ static enum request_status answer_cancel_scope(const struct request *request, st
 	return REQUEST_DONE;
 }
 
+/* "STAGE N"; and without N: how far that is. */
+static enum request_status answer_scale(const struct request *request, struct text *body)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct message_bytes digits, name = split_word(request->argument, &digits);
+	_cleanup_(free) char *stage = string_of(name);
+	uint64_t n = number_of(digits);
+	int r = 0;
+
+	if (digits.size_bytes && (!n || n > UINT32_MAX)) {
+		add_error(body, "a number of workers is 1 or more");
+		text_add_char(body, '}');
+		return REQUEST_BAD;
+	}
+	if (digits.size_bytes)
+		r = supervisor_scale(request->supervisor, stage, (uint32_t)n, "weir scale", &why);
+	if (r != 0)
+		return answer_refused(r, &why, body);
+	supervisor_scale_progress(request->supervisor, stage, body);
+	return REQUEST_DONE;
+}
+
 static const struct verb {
 	struct request_line line;
 	request_function *answer;
@@ -307,6 +329,10 @@ static const struct verb {
 	{ { "cancel", "cause", "end at once; empty: user" }, answer_cancel, false, false },
 	{ { "cancel-stage", "stage cause", "end one stage at once, the rest goes on without it" },
 	  answer_cancel_stage,
+	  false,
+	  true },
+	{ { "scale", "stage number", "that stage gets so many workers; without a number: how many it has" },
+	  answer_scale,
 	  false,
 	  true },
 	{ { "cancel-scope", "number cause", "items of that scope are not started any more, for timeout_ns or 10 min" },

@@ -125,6 +125,8 @@ void death_examined(struct lifecycle *lifecycle, struct life *life, const struct
 
 	life->memory = event->memory;
 	resume_gone(lifecycle, life, (life->death.ended && !life->death.cancelled) || event->memory.closed);
+	if (scale_rests(lifecycle, life, &event->memory) || scale_growth_failed(lifecycle, life, event, now_ns))
+		return;
 	verdict = verdict_on(lifecycle, life, &event->memory);
 	if (reload_blames(lifecycle, life, verdict, now_ns))
 		return;

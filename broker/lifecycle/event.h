@@ -31,7 +31,15 @@ struct death_facts {
 /* What the repaired memory of a dead worker says. */
 struct memory_facts {
 	bool closed;  /* a source's: it has handed on all that it had */
+	bool idle;    /* nothing lies in its input lanes, nor is held back or begun ... */
 	bool cut_off; /* a stand-in before it has ended: more will not come, and what came is not all */
+};
+
+/* What the memory of a stage and its neighbours says, while its workers become more or fewer. */
+struct scale_facts {
+	bool dealt;    /* every producer that lives deals as the board says now */
+	bool empty;    /* nothing lies in the lanes into the stage, in its workers' hands, and in the lanes out of it */
+	uint64_t idle; /* bit per worker: nothing lies in its input lanes, and it does nothing */
 };
 
 enum repair { REPAIR_DONE, REPAIR_SENSELESS, REPAIR_UNMAPPABLE };
@@ -39,21 +47,23 @@ enum repair { REPAIR_DONE, REPAIR_SENSELESS, REPAIR_UNMAPPABLE };
 /* Members that a kind does not name are not read. */
 struct event {
 	enum event_kind kind;
-	uint32_t seat;                 /* all that are about a worker · CANCEL_STAGE: any of the stage */
-	struct death_facts death;      /* EXITED */
-	struct memory_facts memory;    /* EXAMINED, SPAWN_FAILED */
-	uint32_t chance;               /* EXAMINED, SPAWN_FAILED: for the back-off's jitter */
-	enum repair repair;            /* REPAIRED */
-	int error;                     /* SPAWN_FAILED: errno */
-	bool done;                     /* RETIRED: carried out · SWEPT: nothing is left */
-	bool failed;                   /* BYE: it can't go on ... */
-	bool blames_spec;              /* ... and the spec is to blame */
-	bool runs;                     /* ACKNOWLEDGED: the order to run; else to drain */
-	bool closed;                   /* ACKNOWLEDGED: a source, and its stream has ended */
-	uint64_t deadline_ns;          /* DRAIN: absolute; 0: the plan's */
-	enum cause cause;              /* CANCEL, CANCEL_STAGE */
-	int signal_number;             /* SIGNAL */
-	uint64_t due_ns;               /* OVERRUN: when the item had to be done, absolute */
+	uint32_t seat;              /* all that are about a worker · CANCEL_STAGE, SCALE, LOOKED: any of the stage */
+	struct death_facts death;   /* EXITED */
+	struct memory_facts memory; /* EXAMINED, SPAWN_FAILED */
+	uint32_t chance;            /* EXAMINED, SPAWN_FAILED: for the back-off's jitter */
+	enum repair repair;         /* REPAIRED */
+	int error;                  /* SPAWN_FAILED: errno */
+	bool done;                  /* RETIRED: carried out · SWEPT: nothing is left */
+	bool failed;                /* BYE: it can't go on ... */
+	bool blames_spec;           /* ... and the spec is to blame */
+	bool runs;                  /* ACKNOWLEDGED: the order to run; else to drain */
+	bool closed;                /* ACKNOWLEDGED: a source, and its stream has ended */
+	uint64_t deadline_ns;       /* DRAIN: absolute; 0: the plan's */
+	enum cause cause;           /* CANCEL, CANCEL_STAGE */
+	int signal_number;          /* SIGNAL */
+	uint64_t due_ns;            /* OVERRUN: when the item had to be done, absolute */
+	uint32_t n_workers;         /* SCALE: as many are wanted */
+	struct scale_facts scale;   /* LOOKED */
 	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
 	const bool *changed;           /* RELOAD: by stage; borrowed */
 	uint64_t probation_ns;         /* RELOAD: how long the new workers are watched, relative */

@@ -7,8 +7,8 @@
  *      death.c       exited -> repaired -> examined -> verdict        stop.c       the ladder: drain, cancel, signals, deadlines
  *      succession.c  restart, back-off, retire, give up               resume.c     taking a drain back
  *      siblings.c    who is stopped with it                           failure.c    a stage, a branch or a source has failed
- *      reload.c      some stages go on by another plan
- *      end.c         nobody left: sweep, count, exit code            legacy.c     another supervisor had begun it
+ *      reload.c      some stages go on by another plan                scale.c      a stage has more workers, or fewer
+ *      end.c         nobody left: sweep, count, exit code             legacy.c     another supervisor had begun it
  *
  *      after each:   is no sibling being stopped any more? -> fill the seats that wait | is nobody left? -> end | what is due next? -> ARM
  */
@@ -67,6 +67,8 @@ int lifecycle_init(struct lifecycle *lifecycle, const struct plan *plan, uint64_
 		if (plan->stages[plan->slots[i].stage].degrade)
 			r = history_init(&lifecycle->lives[i].history, &plan->stages[plan->slots[i].stage]);
 	}
+	for (uint32_t i = 0; r == 0 && i < plan->n_stages; i++)
+		scale_init(lifecycle, i);
 	return error_trace(r);
 }
 
@@ -141,6 +143,7 @@ bool life_move(struct lifecycle *lifecycle, struct life *life, enum seat_event e
 	/* Unsigned, so adding a difference that is -1 takes one away. */
 	lifecycle->n_live += (uint32_t)seat_state_alive(life->state) - (uint32_t)seat_state_alive(before);
 	lifecycle->n_over += (uint32_t)seat_state_over(life->state) - (uint32_t)seat_state_over(before);
+	lifecycle->n_resting += (uint32_t)(life->state == SEAT_RESTING) - (uint32_t)(before == SEAT_RESTING);
 	lifecycle->n_stopping += (uint32_t)holds_others_back(life) - (uint32_t)held_back;
 	if (life->state != SEAT_STOPPING)
 		life->together = false;
@@ -187,6 +190,7 @@ uint64_t lifecycle_due_ns(const struct lifecycle *lifecycle)
 	due_ns = earlier(due_ns, lifecycle->resume_due_ns);
 	due_ns = earlier(due_ns, lifecycle->reload.due_ns);
 	due_ns = earlier(due_ns, lifecycle->orphans_due_ns);
+	due_ns = earlier(due_ns, scale_due_ns(lifecycle));
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 		due_ns = earlier(due_ns, lifecycle->lives[i].due_ns);
 	return due_ns;
@@ -200,6 +204,7 @@ bool lifecycle_bounded(const struct lifecycle *lifecycle, uint32_t seat)
 	case SEAT_DONE:
 	case SEAT_RETIRED:
 	case SEAT_LOST:
+	case SEAT_RESTING:
 		return true;
 	case SEAT_READY: /* works; once it has been told to end, the ladder bounds it: with everybody, for on its own it is not ready */
 		if (life->told != TOLD_NOTHING)
@@ -253,6 +258,8 @@ static void on_time(struct lifecycle *lifecycle, uint64_t now_ns)
 		lifecycle->orphans_due_ns = 0;
 		if (lifecycle->n_over < lifecycle->plan->n_slots) /* else it is the last sweep: end_check() orders it */
 			act(lifecycle, ACTION_SWEEP, NULL);
+	} else if (due_ns == scale_due_ns(lifecycle)) {
+		scale_due(lifecycle, due_ns);
 	} else {
 		for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 			if (lifecycle->lives[i].due_ns == due_ns) {
@@ -358,6 +365,13 @@ static bool take(struct lifecycle *lifecycle, const struct event *event, uint64_
 		must(event->seat < lifecycle->plan->n_slots);
 		return failure_cancel_stage(lifecycle, &lifecycle->lives[event->seat], event->cause, event->who,
 					    now_ns);
+	case EVENT_SCALE:
+		must(event->seat < lifecycle->plan->n_slots);
+		return scale_begin(lifecycle, &lifecycle->lives[event->seat], event->n_workers);
+	case EVENT_LOOKED:
+		must(event->seat < lifecycle->plan->n_slots);
+		scale_looked(lifecycle, &lifecycle->lives[event->seat], &event->scale, now_ns);
+		return true;
 	default:
 		must(event->seat < lifecycle->plan->n_slots);
 		return take_of_worker(lifecycle, event, now_ns);
@@ -376,6 +390,7 @@ struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *e
 	reload_check(lifecycle, now_ns);
 	succession_release(lifecycle, now_ns);
 	legacy_check_ready(lifecycle);
+	scale_settle(lifecycle, now_ns);
 	end_check(lifecycle);
 	due_ns = lifecycle_due_ns(lifecycle);
 	if (due_ns != lifecycle->armed_ns) {

@@ -28,10 +28,14 @@
 #define TERM_TO_KILL_NS (25 * NS_PER_MS)     /* of an overrun: it ends everybody whose stage has not taken it away */
 #define UNKILLABLE_NS (5 * NS_PER_S)         /* after SIGKILL: then a process counts as stuck in the kernel */
 #define ORPHANS_AGAIN_NS (100 * NS_PER_MS)
+#define SCALE_HOLD_NS (10 * NS_PER_S) /* for what was dealt by one map of keys to get through before the next */
 #define RESUME_WAIT_NS (2 * NS_PER_S) /* for the sources to say that they go on */
 
 /* How a worker that does not go by itself has been told to. */
 enum told { TOLD_NOTHING, TOLD_TERM, TOLD_KILL };
+
+/* What producers do about a seat: the same as on the board. */
+enum dealing { DEALING_DEALT, DEALING_CLOSED, DEALING_HELD };
 
 /* What is known of one seat, over all generations. */
 struct life {
@@ -43,6 +47,9 @@ struct life {
 	struct restart_history history; /* on_failure: degrade counts for each seat; else the stage does */
 	uint64_t due_ns; /* when the present wait ends, absolute; 0: it has no end of its own (lifecycle_bounded()) */
 	uint64_t restart_ns;  /* when its back-off is over, absolute */
+	enum dealing dealing; /* scale.c */
+	bool unfed;           /* closed, and every producer has seen that: what lies there is the last */
+	bool grows;           /* it has rested, and is not dealt to yet */
 	bool waits;           /* it is over, but siblings are still being stopped */
 	bool retires;         /* RETIRE is being tried: no sibling can count on it */
 	bool quarantined;     /* its memory makes no sense: nothing in it is counted or repaired any more */
@@ -59,6 +66,7 @@ struct life {
 	bool overrun;   /* an item has overrun its deadline there, and it was told to end for that */
 	bool was_ready; /* its stage was open */
 	bool stands_in; /* for its stage, which has failed for good */
+	bool dismissed; /* told to end, for it was idle, and its stage does with fewer */
 	bool hung;      /* told to end because it did not exit after its goodbye */
 	bool goodbye, goodbye_failed, goodbye_blames_spec;
 	bool heard_drain; /* the last order that it has acknowledged is to drain */
@@ -76,6 +84,18 @@ struct stage_life {
 	bool reloads;     /* has other options in the plan that is being changed to */
 	bool abandoned;   /* it has failed for good, or was cancelled, and stand-ins discard what comes to it ... */
 	enum cause cause; /* ... for this */
+
+	/* scale.c: seats are bits */
+	uint32_t wanted;         /* workers */
+	bool scaling;            /* it has not come there yet */
+	bool asked;              /* `open` is not by it yet: it waits for the end of a hold */
+	bool news;               /* a `dealing` has changed in this step */
+	uint64_t open;           /* are to work, and be dealt to */
+	uint64_t open_before;    /* ... as it was when it last was as wanted: to go back to */
+	uint64_t look_due_ns;    /* when memory is looked at, absolute; 0: nothing is waited for there */
+	uint64_t look_ns;        /* between two looks */
+	uint64_t held_until_ns;  /* nothing is dealt to the stage, until then at most; 0: it is */
+	struct scale_facts seen; /* by this step's look */
 };
 
 /* What the supervisor before this one had decided when it died. Seats and stages as in the plan; borrowed. */
@@ -135,7 +155,8 @@ struct lifecycle {
 	int exit_code;
 	uint32_t n_spawned; /* of the start: seats below have been filled once */
 	uint32_t n_live, n_over, n_stopping,
-		n_waiting;   /* seats: with a process, over, STOPPING together, that wait for those */
+		n_waiting,   /* seats: with a process, over, STOPPING together, that wait for those, */
+		n_resting;   /* ... that rest */
 	uint64_t started_ns; /* everybody was ready then; 0: not yet */
 
 	/* Deadlines, absolute; 0: not set. Those of seats are theirs, those of the ladder are worked out from it. */
@@ -181,6 +202,19 @@ struct ending {
 };
 /* false: nobody is, or is being ended: *ret_ending is not set. */
 bool lifecycle_ending(const struct lifecycle *lifecycle, uint32_t seat, struct ending *ret_ending);
+
+/* Why the stage of that seat can't have n workers; SCALE_POSSIBLE: it will. */
+enum scale_refusal {
+#define SCALE_REFUSAL(id_, name_, sentence_) SCALE_##id_,
+#include "broker/lifecycle/scale_refusal.def"
+#undef SCALE_REFUSAL
+	SCALE_REFUSAL_COUNT
+};
+enum scale_refusal lifecycle_scale_refusal(const struct lifecycle *lifecycle, uint32_t seat, uint32_t n);
+/* For people; static. */
+const char *scale_refusal_sentence(enum scale_refusal refusal);
+/* Workers that the stage is to have now, by what was decided. */
+uint32_t scale_open(const struct stage_life *stage);
 
 /* Why a drain can't be taken back now; RESUME_POSSIBLE: it can, unless a source says something else when it is asked. */
 enum resume_refusal {

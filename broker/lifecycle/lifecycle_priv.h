@@ -74,6 +74,22 @@ void succession_retired(struct lifecycle *lifecycle, struct life *life, bool don
 /* No sibling is being stopped any more: fills the seats that have waited for that, in the order of the start. */
 void succession_release(struct lifecycle *lifecycle, uint64_t now_ns);
 
+/* scale.c: stages that grow and shrink. */
+void scale_init(struct lifecycle *lifecycle, uint32_t stage);
+/* Before anybody sits down: what the board says of those who rest. */
+void scale_post(struct lifecycle *lifecycle);
+/* false: refused. */
+bool scale_begin(struct lifecycle *lifecycle, const struct life *of, uint32_t n);
+/* After each event: one step on towards what is wanted; and the end of seats that rest. */
+void scale_settle(struct lifecycle *lifecycle, uint64_t now_ns);
+uint64_t scale_due_ns(const struct lifecycle *lifecycle);
+void scale_due(struct lifecycle *lifecycle, uint64_t due_ns);
+void scale_looked(struct lifecycle *lifecycle, const struct life *of, const struct scale_facts *facts, uint64_t now_ns);
+/* It is dead, and was to rest: true if nothing is left to do there, and it does. */
+bool scale_rests(struct lifecycle *lifecycle, struct life *life, const struct memory_facts *memory);
+/* It is dead, or could not be forked. true: its stage was growing, and that is all that has failed: it is tried again, or rests. */
+bool scale_growth_failed(struct lifecycle *lifecycle, struct life *life, const struct event *event, uint64_t now_ns);
+
 /* siblings.c */
 /* `dead` waits for its restart: stops those whom the strategy restarts with it. */
 void siblings_stop(struct lifecycle *lifecycle, const struct life *dead, uint64_t now_ns);

@@ -13,7 +13,8 @@ static bool is_bounded_by_start(const struct lifecycle *lifecycle)
 
 void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
-	life->hung = life->was_ready = life->died = life->stopped = life->overrun = life->heard_drain = false;
+	life->hung = life->was_ready = life->died = life->stopped = life->overrun = life->heard_drain =
+		life->dismissed = false;
 	life->goodbye = life->goodbye_failed = life->goodbye_blames_spec = false;
 	life->death = (struct death_facts){ 0 };
 	life->told = TOLD_NOTHING;
@@ -30,6 +31,9 @@ void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 
 static void spawn_next(struct lifecycle *lifecycle, uint64_t now_ns)
 {
+	while (lifecycle->n_spawned < lifecycle->plan->n_slots && !lifecycle->restarts_off &&
+	       lifecycle->lives[lifecycle->n_spawned].dealing == DEALING_CLOSED)
+		life_must_move(lifecycle, &lifecycle->lives[lifecycle->n_spawned++], SEAT_EVENT_REST);
 	if (lifecycle->n_spawned < lifecycle->plan->n_slots && !lifecycle->restarts_off)
 		life_spawn(lifecycle, &lifecycle->lives[lifecycle->n_spawned++], now_ns);
 }
@@ -42,6 +46,7 @@ void start_begin(struct lifecycle *lifecycle, uint64_t now_ns)
 		return;
 	}
 	lifecycle->start_due_ns = now_ns + lifecycle->start_timeout_ns;
+	scale_post(lifecycle);
 	spawn_next(lifecycle, now_ns);
 }
 
@@ -67,6 +72,8 @@ void start_spawn_failed(struct lifecycle *lifecycle, struct life *life, const st
 		start_fail(lifecycle, life, REASON_NOT_SPAWNED, false, now_ns);
 		return;
 	}
+	if (scale_growth_failed(lifecycle, life, event, now_ns))
+		return;
 	act(lifecycle, ACTION_SAY_NOT_STARTED, life)->value = event->error;
 	succession_restart(lifecycle, life, event, false, now_ns);
 }

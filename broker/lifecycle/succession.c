@@ -48,7 +48,8 @@ static bool may_retire(const struct lifecycle *lifecycle, const struct life *lif
 	for (uint32_t i = 0; i < stage->workers; i++) {
 		const struct life *sibling = &lifecycle->lives[stage->first_slot + i];
 
-		if (sibling != life && !seat_state_over(sibling->state) && !sibling->retires)
+		if (sibling != life && !seat_state_over(sibling->state) && !sibling->retires &&
+		    sibling->dealing != DEALING_CLOSED)
 			return true;
 	}
 	return false;

@@ -24,7 +24,7 @@ static void check_ready(struct lifecycle *lifecycle, uint64_t now_ns)
 	if (lifecycle->state != PIPELINE_STARTING || lifecycle->goes_on)
 		return;
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
-		if (lifecycle->lives[i].state != SEAT_READY)
+		if (lifecycle->lives[i].state != SEAT_READY && lifecycle->lives[i].state != SEAT_RESTING)
 			return;
 	lifecycle->start_due_ns = 0;
 	lifecycle->started_ns = now_ns;

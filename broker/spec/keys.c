@@ -35,6 +35,10 @@ static const struct weir_option restart[] = {
 #define KEY_RESTART KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option workers[] = {
+#define KEY_WORKERS KEY
+#include "broker/spec/keys.def"
+};
 static const struct weir_option feedback[] = {
 #define KEY_FEEDBACK KEY
 #include "broker/spec/keys.def"
@@ -57,6 +61,7 @@ const struct key_table keys_top = { "a spec", top, COUNT(top) };
 const struct key_table keys_stage = { "a stage", stage, COUNT(stage) };
 const struct key_table keys_dead_letter = { "dead_letter", dead_letter, COUNT(dead_letter) };
 const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
+const struct key_table keys_workers = { "workers", workers, COUNT(workers) };
 const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feedback) };
 const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
 const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
@@ -76,6 +81,8 @@ const char *key_type_name(int type)
 		return "map";
 	case KEY_TYPE_FROM:
 		return "list";
+	case KEY_TYPE_WORKERS:
+		return "integer or map";
 	case KEY_TYPE_BALANCE:
 		return "choice";
 	case KEY_TYPE_EXPIRES:
@@ -91,7 +98,7 @@ const char *key_type_name(int type)
 
 const char *key_type_article(int type)
 {
-	return type == WEIR_TYPE_INTEGER ? "an" : "a";
+	return type == WEIR_TYPE_INTEGER || type == KEY_TYPE_WORKERS ? "an" : "a";
 }
 
 int key_find(const struct key_table *table, const char *name)

@@ -15,6 +15,7 @@ enum key_type {
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
 	KEY_TYPE_SANDBOX,     /* strict, off, or a map of sandbox keys */
+	KEY_TYPE_WORKERS,     /* a number, or a map of workers keys */
 	KEY_TYPE_RECORD,      /* a format, or a map of decode or encode keys */
 };
 
@@ -41,6 +42,12 @@ enum {
 #define KEY_RESTART(id_, ...) RESTART_KEY_##id_,
 #include "broker/spec/keys.def"
 	RESTART_KEY_COUNT
+};
+enum {
+	WORKERS_KEY_NONE = -1,
+#define KEY_WORKERS(id_, ...) WORKERS_KEY_##id_,
+#include "broker/spec/keys.def"
+	WORKERS_KEY_COUNT
 };
 enum {
 	FEEDBACK_KEY_NONE = -1,
@@ -74,8 +81,8 @@ struct key_table {
 	size_t n;
 };
 
-extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_feedback, keys_decode,
-	keys_encode, keys_sandbox;
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_feedback,
+	keys_decode, keys_encode, keys_sandbox;
 
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);

@@ -176,15 +176,30 @@ static uint64_t spool_bound(const struct plan_stage *stage)
 	       stage->lane_bytes / 2 + SEGMENT_PAGE_SIZE;
 }
 
-static uint64_t memory_bound(const struct plan *plan)
+static bool works_at_first(const struct plan *plan, uint32_t slot)
+{
+	const struct plan_slot *planned = &plan->slots[slot];
+
+	return !plan_rests_at_first(&plan->stages[planned->stage], planned->worker_index);
+}
+
+/* at_first: without what lanes to and from a seat that rests would hold. */
+static uint64_t memory_bound(const struct plan *plan, bool at_first)
 {
 	uint64_t bytes = board_size(plan->n_slots);
 
 	for (uint32_t slot = 0; slot < plan->n_slots; slot++) {
 		const struct plan_stage *stage = &plan->stages[plan->slots[slot].stage];
+		bool works = !at_first || works_at_first(plan, slot);
 
-		bytes += plan->slots[slot].geometry.size_bytes + spool_bound(stage);
-		bytes += stage->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0;
+		bytes += plan->slots[slot].geometry.size_bytes + (works ? spool_bound(stage) : 0);
+		bytes += works && stage->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0;
+	}
+	for (uint32_t i = 0; at_first && i < plan->n_lanes; i++) {
+		const struct plan_lane *lane = &plan->lanes[i];
+
+		if (!works_at_first(plan, lane->producer) || !works_at_first(plan, lane->consumer))
+			bytes -= lane->capacity_bytes + (lane->off_hold ? lane->capacity_bytes : 0);
 	}
 	return bytes;
 }
@@ -232,7 +247,8 @@ void reading_lay_out(struct reading *reading)
 		lay_segment(plan, slot);
 	lay_holds(plan);
 	plan_find_origins(plan);
-	plan->memory_bound_bytes = memory_bound(plan);
+	plan->memory_bound_bytes = memory_bound(plan, false);
+	plan->memory_start_bytes = memory_bound(plan, true);
 	plan->finite = true;
 	for (uint32_t i = 0; i < plan->n_stages; i++)
 		if (plan->stages[i].role == WEIR_SOURCE && !source_is_finite(&plan->stages[i]))

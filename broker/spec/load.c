@@ -43,6 +43,8 @@ static int plan_source(const char *path, const struct spec_override *overrides, 
 	reading_rules(&reading);
 	if (!ret_diagnostics->n_errors)
 		reading_lay_out(&reading);
+	if (!ret_diagnostics->n_errors)
+		reading_scale_rules(&reading);
 	reading_deinit(&reading);
 	if (ret_diagnostics->n_errors) {
 		plan_free(reading.plan);

@@ -55,3 +55,12 @@ const struct plan_stage *plan_find_stage(const struct plan *plan, const char *na
 		}
 	return NULL;
 }
+
+uint32_t plan_workers_at_first(const struct plan *plan)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < plan->n_stages; i++)
+		n += plan->stages[i].workers - plan->stages[i].workers_resting;
+	return n;
+}

@@ -37,7 +37,10 @@ struct plan_stage {
 	bool keeps; /* its cursor and first spool outlive a run in which everything has arrived: the next one goes on with them */
 	struct heritage_option *options;
 	uint32_t n_options;
-	uint32_t workers; /* 1..64 */
+	uint32_t workers;         /* 1..64: as many slots, whether somebody sits there or not */
+	uint32_t workers_min;     /* how many work at least */
+	uint32_t workers_resting; /* ... and seats, the last ones, where nobody sits at first */
+	const char *unscalable;   /* why their number can't change while it runs; static; NULL: it can */
 	enum plan_order order;
 	enum heritage_balance balance;
 	char *balance_key; /* EXPR of key(EXPR); NULL: another balance */
@@ -122,7 +125,9 @@ struct plan {
 	struct plan_lane *lanes;
 	struct plan_slot *slots;
 	uint32_t n_stages, n_edges, n_lanes, n_slots;
-	uint64_t memory_bound_bytes; /* segments, board and spools, all full */
+	uint64_t
+		memory_bound_bytes; /* segments, board and spools, all full, with as many workers as there may be ... */
+	uint64_t memory_start_bytes; /* ... and with those that there are at first */
 	bool finite;                 /* every source ends by itself */
 };
 
@@ -133,6 +138,14 @@ void plan_free(struct plan *plan);
  * `routes` and `default`, unless the stage's kind says the names.
  */
 const char *plan_output_name(const struct plan_stage *stage, uint32_t i);
+
+static inline bool plan_rests_at_first(const struct plan_stage *stage, uint32_t worker_index)
+{
+	return worker_index >= stage->workers - stage->workers_resting;
+}
+
+/* Workers, of all stages, that there are when it starts. */
+uint32_t plan_workers_at_first(const struct plan *plan);
 
 /* The stage of that name, and its number in *ret_number; NULL, and nothing there, if the plan has none. */
 const struct plan_stage *plan_find_stage(const struct plan *plan, const char *name, uint32_t *ret_number);

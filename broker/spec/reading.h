@@ -93,6 +93,10 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 /* restart: keys of the map under `value`, over those of `base` (NULL: the table's defaults). */
 void reading_restart(struct reading *reading, const struct spec_value *value, const struct plan_stage *base,
 		     struct plan_stage *ret);
+/* workers.c: how many there may be, are at first, and can't be fewer than. */
+void reading_workers(struct reading *reading, const struct spec_value *value, struct plan_stage *planned);
+/* workers.c: whose number can't change while the pipeline runs, and why. After the lanes are laid out. */
+void reading_scale_rules(struct reading *reading);
 /* record_keys.c: `decode` and `encode` of a stage, into options of the plan. */
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* sandbox_keys.c: `sandbox` of the top: whether it makes sense, once for all stages. */

@@ -91,6 +91,7 @@ void spec_reference(struct text *text)
 	add_table(text, "`encode`", &keys_encode);
 	add_table(text, "`restart`", &keys_restart);
 	add_table(text, "`sandbox`", &keys_sandbox);
+	add_table(text, "`workers`", &keys_workers);
 	add_table(text, "A feedback edge in `from`", &keys_feedback);
 	for (size_t i = 0; i < n_stage_descriptors; i++)
 		add_kind(text, stage_descriptors[i]);

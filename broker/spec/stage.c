@@ -357,7 +357,7 @@ static void read_common(struct reading *reading, const struct stage_reading *sta
 	if (values[STAGE_KEY_NAME].option.string)
 		planned->name = spec_strdup(values[STAGE_KEY_NAME].option.string);
 	planned->position = value_position(&values[STAGE_KEY_NAME], stage->map->position);
-	planned->workers = (uint32_t)value_number(&values[STAGE_KEY_WORKERS], 1);
+	reading_workers(reading, &values[STAGE_KEY_WORKERS], planned);
 	planned->order = (enum plan_order)value_number(&values[STAGE_KEY_ORDER], PLAN_ORDER_NONE);
 	planned->balance = (enum heritage_balance)value_number(&values[STAGE_KEY_BALANCE], HERITAGE_LEAST_LOADED);
 	read_admission(reading, stage, planned);
@@ -396,7 +396,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 	_cleanup_(text_deinit) struct text where = TEXT_NULL;
 	int kind;
 
-	planned->workers = 1;
+	planned->workers = planned->workers_min = 1;
 	planned->in_flight = 1;
 	planned->position = stage->map->position;
 	if (stage->map->wrong)

@@ -48,6 +48,7 @@ static void fill(const struct weir_option *option, const char *value, int64_t nu
 	case WEIR_TYPE_DURATION:
 	case WEIR_TYPE_RATE:
 	case WEIR_TYPE_SHARE:
+	case KEY_TYPE_WORKERS:
 		ret->type = HERITAGE_NUMBER;
 		break;
 	case WEIR_TYPE_LIST:
@@ -74,7 +75,7 @@ static bool expires_check(const char *value, struct text *why)
 	return fine;
 }
 
-/* The check of every type that is not a name: a balance is a choice, but for key(EXPR). */
+/* The check of every type that is not a name: a balance is a choice, but for key(EXPR); workers, where they are no map, a number. */
 static bool typed_check(const struct weir_option *option, const char *value, int64_t *ret_number, struct text *why)
 {
 	struct key_expression expression = KEY_EXPRESSION_NULL;
@@ -83,6 +84,10 @@ static bool typed_check(const struct weir_option *option, const char *value, int
 
 	if ((int)option->type == KEY_TYPE_EXPIRES)
 		return expires_check(value, why);
+	if ((int)option->type == KEY_TYPE_WORKERS) {
+		choice.type = WEIR_TYPE_INTEGER;
+		return stage_option_check(&choice, value, ret_number, why) == 0;
+	}
 	if ((int)option->type != KEY_TYPE_BALANCE)
 		return stage_option_check(option, value, ret_number, why) == 0;
 	choice.type = WEIR_TYPE_CHOICE;
@@ -252,6 +257,8 @@ bool value_read(struct reading *reading, const struct weir_option *option, const
 	} else if (node->kind == YAML_MAP && option->type == WEIR_TYPE_MAP) {
 		if (!map_read(reading, option, node, ret))
 			return false;
+	} else if (node->kind == YAML_MAP && (int)option->type == KEY_TYPE_WORKERS) {
+		fill(option, "", 1, ret); /* workers.c reads it */
 	} else if (node->kind != YAML_SCALAR) {
 		reading_error(reading, position, NULL, "%s wants %s %s, found %s", option->name,
 			      key_type_article((int)option->type), key_type_name((int)option->type),

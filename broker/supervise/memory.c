@@ -5,6 +5,9 @@
  *      for each slot    segment (rw: its worker; ro: peers, views) · doorbell · spools
  *      once             board (rw: us; ro: workers) · lifeline (read end: workers; write end: us alone)
  *
+ * The control pages of all segments, and the lanes between seats that work, are allocated before anybody touches them. What lies between
+ * seats one of which rests (workers: {min, max}) is a hole in the file: pages come when that seat is first filled, and then stay.
+ *
  * Everything here lives as long as the supervisor, so a seat's next generation finds what the last one left. What the
  * machine can't give is an outcome with a sentence, not an error: the start is given up and nothing was accepted.
  */
@@ -98,7 +101,7 @@ static int seat_memory(struct seat *seat)
 	snprintf(name, sizeof(name), "weir-%.64s-%u", seat->stage->name, seat->worker_index);
 	r = seat_inherits(seat, ESTATE_SEGMENT, 0, &seat->segment_fd) ?
 		    0 :
-		    segment_create(geometry, name, &seat->segment_fd);
+		    segment_create_hollow(geometry, name, &seat->segment_fd);
 	if (r < 0)
 		return error_trace(r);
 	r = memfd_reopen_read_only(seat->segment_fd, &seat->segment_read_fd);
@@ -117,6 +120,80 @@ static int seat_memory(struct seat *seat)
 			r = memfd_new("weir-spool", &seat->spool_fds[i]);
 	if (r == 0 && seat->stage->state_bytes && !seat_inherits(seat, ESTATE_STATE, 0, &seat->state_fd))
 		r = memfd_new("weir-state", &seat->state_fd);
+	return error_trace(r);
+}
+
+/* ---- pages of lanes ---- */
+
+static uint64_t lane_bytes(const struct plan_lane *lane)
+{
+	return lane->capacity_bytes * (lane->off_hold ? 2 : 1);
+}
+
+/* Both ends work, or are about to; of: only what this seat needs for that; NULL: all. */
+static bool lane_wants_pages(const struct supervisor *supervisor, const struct plan_lane *lane, const struct seat *of)
+{
+	if (of && lane->producer != of->slot && lane->consumer != of->slot)
+		return false;
+	return supervisor->seats[lane->producer].has_pages && supervisor->seats[lane->consumer].has_pages;
+}
+
+static int lane_allocate(const struct supervisor *supervisor, const struct plan_lane *lane)
+{
+	int r = memfd_allocate(supervisor->seats[lane->producer].segment_fd, lane->off_data, lane->capacity_bytes);
+
+	if (r == 0 && lane->off_hold)
+		r = memfd_allocate(supervisor->seats[lane->consumer].segment_fd, lane->off_hold, lane->capacity_bytes);
+	return r;
+}
+
+/* The sum, and whether the machine has it; else at which seat it ends. */
+static int lanes_check(const struct supervisor *supervisor, const struct seat *of, const struct seat **ret_seat)
+{
+	uint64_t wanted_bytes = 0, bytes = 0;
+
+	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++)
+		if (lane_wants_pages(supervisor, &supervisor->plan->lanes[i], of))
+			wanted_bytes += lane_bytes(&supervisor->plan->lanes[i]);
+	if (memory_check(wanted_bytes) == 0)
+		return 0;
+	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++) {
+		if (!lane_wants_pages(supervisor, &supervisor->plan->lanes[i], of))
+			continue;
+		bytes += lane_bytes(&supervisor->plan->lanes[i]);
+		*ret_seat = &supervisor->seats[supervisor->plan->lanes[i].producer];
+		if (memory_check(bytes) != 0)
+			break;
+	}
+	return error_origin(-ENOMEM);
+}
+
+static int lanes_allocate(struct supervisor *supervisor, const struct seat *of, const struct seat **ret_seat)
+{
+	int r = lanes_check(supervisor, of, ret_seat);
+
+	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_lanes; i++) {
+		const struct plan_lane *lane = &supervisor->plan->lanes[i];
+
+		if (!lane_wants_pages(supervisor, lane, of))
+			continue;
+		r = lane_allocate(supervisor, lane);
+		if (r < 0)
+			*ret_seat = &supervisor->seats[lane->producer];
+	}
+	return error_trace(r);
+}
+
+int seat_give_pages(struct seat *seat)
+{
+	const struct seat *last;
+	int r;
+
+	if (seat->has_pages)
+		return 0;
+	seat->has_pages = true;
+	r = lanes_allocate(seat->supervisor, seat, &last);
+	seat->has_pages = r == 0;
 	return error_trace(r);
 }
 
@@ -139,6 +216,7 @@ static int common_memory(struct supervisor *supervisor)
 
 int memory_open(struct supervisor *supervisor, struct text *why)
 {
+	const struct seat *last = NULL;
 	int r;
 
 	files_raise(supervisor);
@@ -149,8 +227,11 @@ int memory_open(struct supervisor *supervisor, struct text *why)
 		r = seat_memory(&supervisor->seats[i]);
 		if (r < 0)
 			return shortage(supervisor, &supervisor->seats[i], r, why);
+		supervisor->seats[i].has_pages =
+			!plan_rests_at_first(supervisor->seats[i].stage, supervisor->seats[i].worker_index);
 	}
-	return 0;
+	r = lanes_allocate(supervisor, NULL, &last);
+	return r < 0 ? shortage(supervisor, last, r, why) : 0;
 }
 
 static void seat_memory_close(struct seat *seat)

@@ -127,7 +127,7 @@ static void count_spawn(const struct seat *seat)
 {
 	const struct supervisor *supervisor = seat->supervisor;
 
-	if (seat->life->generation && !supervisor->lifecycle.stages[seat->stage_number].abandoned)
+	if (seat->life->generation && !seat->life->grows && !supervisor->lifecycle.stages[seat->stage_number].abandoned)
 		metrics_add(&supervisor->metrics->metrics, METRIC_RESTARTS, seat->stage_number, (size_t)reason_of(seat),
 			    1);
 }
@@ -231,6 +231,7 @@ static void sample_stage(struct metrics *metrics, size_t number, const struct vi
 	metrics_set(metrics, METRIC_QUEUE, number, 0, stage->queue_bytes);
 	metrics_set(metrics, METRIC_QUEUE_CAPACITY, number, 0, stage->queue_capacity_bytes);
 	metrics_set(metrics, METRIC_WORKERS, number, 0, stage->n_live);
+	metrics_set(metrics, METRIC_WORKERS_WANTED, number, 0, stage->n_wanted);
 }
 
 void supervisor_metrics(struct supervisor *supervisor, struct text *text)

@@ -124,6 +124,18 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 	case ACTION_LOSE:
 		seat_close_lost(seat);
 		return;
+	case ACTION_DEAL:
+		seat_deal(seat, (enum dealing)action->value);
+		return;
+	case ACTION_ANNOUNCE:
+		seat_announce_dealing(seat);
+		return;
+	case ACTION_LOOK:
+		seat_look(seat);
+		return;
+	case ACTION_CLOSE:
+		seat_close_clean(seat);
+		return;
 	case ACTION_RING:
 		seat_ring_neighbours(seat);
 		return;

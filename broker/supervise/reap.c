@@ -173,5 +173,6 @@ struct memory_facts seat_memory_facts(const struct seat *seat)
 	return (struct memory_facts){
 		.closed = seat->stage->role == WEIR_SOURCE && cursor_current(&seat->segment)->finished,
 		.cut_off = is_cut_off(seat),
+		.idle = seat_is_done_with_all(seat),
 	};
 }

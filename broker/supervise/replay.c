@@ -52,7 +52,10 @@ static void add_seats(const struct supervisor *supervisor, const struct plan_sta
 
 		text_printf(text, "%s{\"slot\":%u,\"taken\":%llu,\"over\":%s}", i ? "," : "", seat->slot,
 			    (unsigned long long)seat_taken(seat),
-			    seat_state_over(seat->life->state) || seat->life->stands_in ? "true" : "false");
+			    seat_state_over(seat->life->state) || seat->life->state == SEAT_RESTING ||
+					    seat->life->stands_in ?
+				    "true" :
+				    "false");
 	}
 }
 

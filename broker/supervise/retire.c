@@ -4,7 +4,7 @@
  *
  *      repair (was done when it was reaped): what it had committed counts, its `done` stands still
  *      close its outputs                     downstream takes what is there, then sees the end of these lanes
- *      board: retired, retirements + 1       [B2] from now on producers deal nothing to it and move what waits for it
+ *      board: retired, dealings + 1          [B2] from now on producers deal nothing to it and move what waits for it
  *      ring the neighbours                   those asleep look at the board
  *
  * In this order: a producer that sees `retired` may count on `done`. What its stage held in state of its own (HELD) can't be moved, for
@@ -13,7 +13,7 @@
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/error.h"
 
-static int close_outputs(const struct seat *seat)
+int seat_close_outputs(const struct seat *seat)
 {
 	struct segment segment = SEGMENT_NULL;
 	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
@@ -28,11 +28,11 @@ static int close_outputs(const struct seat *seat)
 int seat_retire(struct seat *seat)
 {
 	struct board *board = seat->supervisor->board;
-	int r = close_outputs(seat);
+	int r = seat_close_outputs(seat);
 
 	if (r != 0)
 		return r;
-	store_release(&board->slots[seat->slot].retired, 1);                       /* [B2] mate: move_edges */
-	store_release(&board->retirements, load_relaxed(&board->retirements) + 1); /* [B2] mate: retire_is_due */
+	store_release(&board->slots[seat->slot].dealing, BOARD_RETIRED);     /* [B2] mate: dealing_of */
+	store_release(&board->dealings, load_relaxed(&board->dealings) + 1); /* [B2] mate: retire_is_due */
 	return 0;
 }

@@ -145,6 +145,12 @@ void seat_say(struct seat *seat, const struct action *action)
 	case ACTION_SAY_START_FAILED:
 		supervisor_say_start_failed(seat->supervisor, seat, (enum reason)action->value);
 		return;
+	case ACTION_SAY_SCALED:
+	case ACTION_SAY_RESTS:
+	case ACTION_SAY_NOT_GROWN:
+	case ACTION_SAY_NOT_SCALED:
+		seat_say_scale(seat, action);
+		return;
 	default:
 		seat_say_failure(seat, action);
 		return;

@@ -308,7 +308,9 @@ int seat_spawn(struct seat *seat)
 	int r;
 
 	forget_generation(seat);
-	r = plan_heritage(supervisor->plan, seat->slot, &heritage);
+	r = seat_give_pages(seat);
+	if (r == 0)
+		r = plan_heritage(supervisor->plan, seat->slot, &heritage);
 	if (r == 0) {
 		supervisor->board->slots[seat->slot].generation = seat->generation;
 		r = plan_document(seat, seat->token, &heritage, &order, &document_fd);

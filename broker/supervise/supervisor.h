@@ -151,6 +151,13 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 			    struct text *why);
 int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum cause cause, uint64_t for_ns,
 			    const char *who, uint32_t *ret_epoch, struct text *why);
+/*
+ * The stage is to have n workers: it begins to grow or shrink (scale.c), and the log says when it has come there, or why not. Returns 0;
+ * SUPERVISOR_E_TOO_EARLY, SUPERVISOR_E_REFUSED: `why` says why not. Does not wait.
+ */
+int supervisor_scale(struct supervisor *supervisor, const char *name, uint32_t n, const char *who, struct text *why);
+/* Appends how far that is: {"wanted", "working", "settled"}. */
+void supervisor_scale_progress(const struct supervisor *supervisor, const char *name, struct text *body);
 /* Appends who has not acknowledged that yet, as a JSON array of {"stage", "index", "pid"}; returns how many. */
 uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char *name, struct text *text);
 uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t epoch, struct text *text);

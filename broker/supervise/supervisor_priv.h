@@ -82,6 +82,7 @@ struct seat {
 	int spool_fds[STAGE_SPOOLS_MAX];
 	int state_fd;           /* keyed state: what its workers have changed since they last wrote it down; -1: none */
 	struct segment segment; /* control pages, read-only */
+	bool has_pages;         /* the lanes between it and others that have are allocated */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
@@ -259,6 +260,8 @@ void supervisor_report_suppressed(struct supervisor *supervisor);
 /* memory.c */
 int memory_open(struct supervisor *supervisor, struct text *why);
 void memory_close(struct supervisor *supervisor);
+/* Before somebody sits down there for the first time: 0, or -ENOMEM, -ENOSPC, -errno and nothing has changed that anybody can see. */
+int seat_give_pages(struct seat *seat);
 void doorbells_ring_all(struct supervisor *supervisor);
 
 /* leave_estate.c */
@@ -368,6 +371,20 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
  * changed.
  */
 int seat_retire(struct seat *seat);
+
+/* retire.c: closes its lanes as at the end of a stream; nobody sits there. Returns 0, REPAIR_E_CORRUPT, -errno. */
+int seat_close_outputs(const struct seat *seat);
+
+/* scale.c: stages that grow and shrink; of: any seat of the stage. */
+void seat_deal(const struct seat *seat, enum dealing dealing);
+/* Says to the producers of the stage that there is news of that. */
+void seat_announce_dealing(const struct seat *of);
+/* Answers. */
+void seat_look(struct seat *of);
+/* Nothing lies in its input lanes, and none of their room is held. */
+bool seat_is_done_with_all(const struct seat *seat);
+void seat_close_clean(const struct seat *seat);
+void seat_say_scale(const struct seat *seat, const struct action *action);
 
 /* scope_cancel.c */
 #define SCOPE_CANCEL_FOR_NS (600 * NS_PER_S) /* a scope stays cancelled so long, unless it is said */

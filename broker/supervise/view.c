@@ -73,6 +73,8 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 				      .role = stage_role_name(planned->role),
 				      .kind = planned->kind,
 				      .n_workers = planned->workers,
+				      .n_wanted = supervisor->lifecycle.stages[number].wanted,
+				      .scaling = supervisor->lifecycle.stages[number].scaling,
 				      .dropped = supervisor->lifecycle.stages[number].abandoned,
 				      .workers = calloc(planned->workers, sizeof(*stage->workers)) };
 	must(stage->workers);
@@ -82,6 +84,7 @@ static void take_stage(const struct supervisor *supervisor, uint32_t number, str
 		take_worker(&supervisor->seats[planned->first_slot + i], &stage->workers[i]);
 		stage->workers[i].filters = stage->sandboxed ? process_filters(stage->workers[i].pid) : -1;
 		add_worker(stage, &stage->workers[i]);
+		stage->n_resting += supervisor->seats[planned->first_slot + i].life->state == SEAT_RESTING;
 		stage->n_retired += supervisor->seats[planned->first_slot + i].life->state == SEAT_RETIRED;
 	}
 }

@@ -30,6 +30,9 @@ struct view_stage {
 	const char *name; /* owned by the plan */
 	const char *role, *kind;
 	uint32_t n_workers, n_live, restarts, overruns;
+	uint32_t n_resting;            /* seats where nobody is wanted: workers: {min, max} */
+	uint32_t n_wanted;             /* workers that there are to be */
+	bool scaling;                  /* ... and are not yet */
 	uint32_t n_retired;            /* seats that the stage goes on without */
 	bool sandboxed;                /* `sandbox` was asked for */
 	int landlock_abi;              /* ... and files are restricted by it; 0: they are not */

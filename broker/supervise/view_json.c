@@ -139,6 +139,10 @@ static void format_stage(const struct view *view, const struct view_stage *stage
 	text_add_char(text, ',');
 	add_number(text, "overruns", stage->overruns);
 	text_add_char(text, ',');
+	add_number(text, "wanted", stage->n_wanted);
+	text_add_char(text, ',');
+	add_number(text, "resting", stage->n_resting);
+	text_add(text, stage->scaling ? ",\"scaling\":true," : ",\"scaling\":false,");
 	add_number(text, "retired", stage->n_retired);
 	text_add(text, stage->dropped ? ",\"dropped\":true" : ",\"dropped\":false");
 	text_add_char(text, ',');

@@ -29,7 +29,8 @@ void waiting_for(const struct supervisor *supervisor, uint64_t now_ns, struct te
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
-		if (!seat_state_over(supervisor->seats[i].life->state) && n++ < WAITING_FOR_MAX)
+		if (!seat_state_over(supervisor->seats[i].life->state) &&
+		    supervisor->seats[i].life->state != SEAT_RESTING && n++ < WAITING_FOR_MAX)
 			add_worker(&supervisor->seats[i], now_ns, text);
 	if (n > WAITING_FOR_MAX)
 		text_printf(text, " and %u more", n - WAITING_FOR_MAX);

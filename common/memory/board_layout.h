@@ -9,7 +9,7 @@
 #include "common/base/atomic.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 7u
+#define BOARD_LAYOUT_VERSION 8u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -21,6 +21,14 @@ enum board_order {
 	BOARD_CANCEL = 4,
 };
 
+/* What the producers of a slot do about it: worker/dealing.c. */
+enum board_dealing {
+	BOARD_DEALT = 0,   /* they deal items to it */
+	BOARD_RETIRED = 1, /* nobody will ever sit here again: what waits there moves to its siblings */
+	BOARD_CLOSED = 2,  /* they deal nothing to it: it rests, or takes what is left and then does */
+	BOARD_HELD = 3,    /* they deal nothing to the whole stage, for now */
+};
+
 struct board_slot {
 	atomic_u32 order;          /* enum board_order, for this slot alone; the larger of the two counts [B1] */
 	atomic_u32 cause;          /* cause.def; stored before order */
@@ -28,7 +36,7 @@ struct board_slot {
 	uint32_t suspect_attempts; /* times that workers died with the suspect in hand; 0: no suspect */
 	uint64_t suspect_position; /* in the lane below */
 	uint32_t suspect_lane;     /* reader index, or HAND_LETTER */
-	atomic_u32 retired;        /* 1: nobody will ever sit here again; stored after the repair [B2] */
+	atomic_u32 dealing; /* enum board_dealing: whether anything goes there; retired: stored after the repair [B2] */
 	/* asynchronous stages: items to have at a time until past those of the last death; 0: all */
 	uint32_t in_flight_limit;
 	/* stages with a deadline: when the item in hand will have overrun it, as far as the supervisor can see */
@@ -48,7 +56,7 @@ struct board {
 	atomic_u64 run_deadline_ns; /* 0: none */
 	atomic_u32 n_live;          /* workers that live now; a hint for those who spin */
 	atomic_u32
-		retirements; /* slots that are retired; stored after `retired`: one look tells if there is news [B2] */
+		dealings; /* how often a `dealing` has changed; stored after it: one look tells if there is news [B2] */
 	atomic_u64 term_deadline_ns; /* when SIGTERM comes, which ends the worker's grace; 0: no end was ordered */
 	atomic_u32 at_rest;          /* 1: the supervisor looks for no stalls; who wakes up tells it [B3] */
 	atomic_u32 replays; /* how often dead letters were marked to be given again: workers look into the store [B4] */
@@ -73,14 +81,14 @@ static inline const struct board_scope *board_scopes(const struct board *board)
 
 static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");
 static_assert(offsetof(struct board_slot, suspect_lane) == 24 && offsetof(struct board_slot, generation) == 8 &&
-		      offsetof(struct board_slot, retired) == 28,
+		      offsetof(struct board_slot, dealing) == 28,
 	      "layout");
 static_assert(offsetof(struct board_slot, in_flight_limit) == 32 && offsetof(struct board_slot, due_ns) == 48 &&
 		      offsetof(struct board_slot, term_deadline_ns) == 56,
 	      "layout");
 static_assert(sizeof(struct board) == 64 && offsetof(struct board, order) == 16 &&
 		      offsetof(struct board, run_deadline_ns) == 24 && offsetof(struct board, n_live) == 32 &&
-		      offsetof(struct board, retirements) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
+		      offsetof(struct board, dealings) == 36 && offsetof(struct board, term_deadline_ns) == 40 &&
 		      offsetof(struct board, at_rest) == 48 && offsetof(struct board, replays) == 52 &&
 		      offsetof(struct board, n_scopes) == 56 && offsetof(struct board, scopes_epoch) == 60,
 	      "layout");

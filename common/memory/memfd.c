@@ -51,36 +51,50 @@ uint64_t memory_available_bytes(void)
 	return sysinfo(&info) ? 0 : ((uint64_t)info.freeram + info.bufferram) * info.mem_unit;
 }
 
-static int allocate(int fd, uint64_t size_bytes)
+int memory_check(uint64_t size_bytes)
 {
 	uint64_t available = memory_available_bytes();
 
 	if (size_bytes > INT64_MAX || (available && (size_bytes > available || available - size_bytes < MARGIN_BYTES)))
 		return error_origin(-ENOMEM);
-	if (ftruncate(fd, (off_t)size_bytes))
-		return error_origin(-errno);
-	while (fallocate(fd, 0, 0, (off_t)size_bytes))
+	return 0;
+}
+
+int memfd_allocate(int fd, uint64_t offset, uint64_t size_bytes)
+{
+	while (fallocate(fd, 0, (off_t)offset, (off_t)size_bytes))
 		if (errno != EINTR)
 			return error_origin(-errno);
 	return 0;
 }
 
-int memfd_new_fixed(const char *name, uint64_t size_bytes, int *ret_fd)
+int memfd_new_hollow(const char *name, uint64_t size_bytes, int *ret_fd)
 {
 	_cleanup_(close) int fd = -1;
 	int r = create(name, &fd);
 
 	if (r)
 		return error_trace(r);
-	if (fchmod(fd, 0400))
-		return error_origin(-errno);
-	r = allocate(fd, size_bytes);
-	if (r)
-		return error_trace(r);
-	if (fcntl(fd, F_ADD_SEALS, SEALS_FIXED))
+	if (size_bytes > INT64_MAX)
+		return error_origin(-ENOMEM);
+	if (fchmod(fd, 0400) || ftruncate(fd, (off_t)size_bytes) || fcntl(fd, F_ADD_SEALS, SEALS_FIXED))
 		return error_origin(-errno);
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int memfd_new_fixed(const char *name, uint64_t size_bytes, int *ret_fd)
+{
+	_cleanup_(close) int fd = -1;
+	int r = memory_check(size_bytes);
+
+	if (r == 0)
+		r = memfd_new_hollow(name, size_bytes, &fd);
+	if (r == 0)
+		r = memfd_allocate(fd, 0, size_bytes);
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return error_trace(r);
 }
 
 bool memfd_is_fixed(int fd, uint64_t size_bytes)

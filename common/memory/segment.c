@@ -95,21 +95,41 @@ static bool header_matches(const struct segment_header *header, const struct seg
 	       header->off_done_bits == geometry->off_done_bits;
 }
 
-int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd)
+static int head(int fd, const struct segment_geometry *geometry)
 {
-	_cleanup_(close) int fd = -1;
-	void *page;
-	int r = memfd_new_fixed(name, geometry->size_bytes, &fd);
+	void *page = mmap(NULL, SEGMENT_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (r)
-		return error_trace(r);
-	page = mmap(NULL, SEGMENT_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return error_origin(-errno);
 	write_header(page, geometry);
 	munmap(page, SEGMENT_PAGE_SIZE);
-	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd)
+{
+	_cleanup_(close) int fd = -1;
+	int r = memfd_new_fixed(name, geometry->size_bytes, &fd);
+
+	if (r == 0)
+		r = head(fd, geometry);
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return error_trace(r);
+}
+
+int segment_create_hollow(const struct segment_geometry *geometry, const char *name, int *ret_fd)
+{
+	_cleanup_(close) int fd = -1;
+	int r = memfd_new_hollow(name, geometry->size_bytes, &fd);
+
+	if (r == 0)
+		r = memfd_allocate(fd, 0, geometry->control_size_bytes);
+	if (r == 0)
+		r = head(fd, geometry);
+	if (r == 0)
+		*ret_fd = steal_fd(&fd);
+	return error_trace(r);
 }
 
 static void place_pointers(struct segment *segment, unsigned char *base)

@@ -65,6 +65,8 @@ static inline uint64_t segment_operations_max(const struct segment_geometry *geo
  * for it; other -errno.
  */
 int segment_create(const struct segment_geometry *geometry, const char *name, int *ret_fd);
+/* The same, but of the lanes no page is allocated: memfd_allocate() does that before they are used. */
+int segment_create_hollow(const struct segment_geometry *geometry, const char *name, int *ret_fd);
 
 /* Opens the same memfd again, read-only. The caller owns both. Returns 0 or -errno. */
 int memfd_reopen_read_only(int fd, int *ret_fd);

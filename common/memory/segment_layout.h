@@ -28,7 +28,7 @@
 #include "common/base/atomic.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 8u
+#define SEGMENT_LAYOUT_VERSION 9u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -86,8 +86,9 @@ struct segment_status {
 	atomic_u64 progress_total;
 	atomic_u64
 		seen_ns; /* when this generation has last seen an order; 0: none yet. Of use to the reaper: a message may be lost */
-	atomic_u32 seen_order;     /* which; written before it */
-	atomic_u32 letters_singly; /* 1: a turn's dead letters found no room together: a note for the next generation */
+	atomic_u32 seen_order; /* which; written before it */
+	atomic_u32
+		seen_dealings; /* board.dealings by which it deals now: nothing goes where that does not let it [S6] */
 };
 
 /*
@@ -111,7 +112,8 @@ struct segment_hand {
 	atomic_u64 due_ns; /* 0: none; stored last, cleared first */
 	atomic_u64 due_position;
 	atomic_u64 due_sequence;
-	uint8_t pad[8];
+	atomic_u32 letters_singly; /* 1: a turn's dead letters found no room together: a note for the next generation */
+	uint8_t pad[4];            /* 0 */
 };
 
 #define HAND_LETTER (UINT32_MAX - 1)
@@ -257,11 +259,12 @@ static_assert(offsetof(struct segment_status, progress_position) == 32 &&
 		      offsetof(struct segment_status, progress_total) == 40,
 	      "layout");
 static_assert(offsetof(struct segment_status, seen_ns) == 48 && offsetof(struct segment_status, seen_order) == 56 &&
-		      offsetof(struct segment_status, letters_singly) == 60,
+		      offsetof(struct segment_status, seen_dealings) == 60,
 	      "layout");
 static_assert(sizeof(struct segment_hand) == 64 && offsetof(struct segment_hand, lane) == 16 &&
 		      offsetof(struct segment_hand, busy) == 20 && offsetof(struct segment_hand, in_flight) == 24 &&
-		      offsetof(struct segment_hand, due_ns) == 32,
+		      offsetof(struct segment_hand, due_ns) == 32 &&
+		      offsetof(struct segment_hand, letters_singly) == 56,
 	      "layout");
 static_assert(sizeof(struct segment_cursor_switch) == 64 && offsetof(struct segment_cursor_switch, letter) == 8,
 	      "layout");

@@ -191,8 +191,8 @@ static void retire(struct world *world, uint32_t slot)
 		  "segment_attach");
 	repair_close(&segment);
 	segment_detach(&segment);
-	store_release(&world->board->slots[slot].retired, 1);
-	store_release(&world->board->retirements, load_relaxed(&world->board->retirements) + 1);
+	store_release(&world->board->slots[slot].dealing, 1);
+	store_release(&world->board->dealings, load_relaxed(&world->board->dealings) + 1);
 }
 
 int judge_mend(struct world *world)

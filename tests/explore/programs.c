@@ -106,7 +106,7 @@ static void setup_retire(void)
 {
 	world_reset(&(struct world_settings){ .batch = 1,
 					      .capacity = 4 * RECORD_SIZE,
-					      .retirements = true,
+					      .dealings = true,
 					      .see = { SEE_TAIL | SEE_TAIL_2, SEE_DONE, SEE_DONE } });
 	retire_prepare();
 }
@@ -115,7 +115,7 @@ static void setup_retire_asleep(void)
 {
 	world_reset(&(struct world_settings){ .batch = 1,
 					      .capacity = 4 * RECORD_SIZE,
-					      .retirements = true,
+					      .dealings = true,
 					      .see = { SEE_TAIL_2 | SEE_ARMED, 0, SEE_DONE | SEE_FREE | SEE_ARMED } });
 	retire_prepare_asleep();
 }
@@ -125,7 +125,7 @@ static void setup_loop_retire(void)
 	stubs_reset();
 	world_reset(&(struct world_settings){ .batch = 1,
 					      .capacity = 4 * RECORD_SIZE,
-					      .retirements = true,
+					      .dealings = true,
 					      .see = { SEE_TAIL | SEE_TAIL_2, SEE_DONE, SEE_DONE } });
 	retire_prepare_loop();
 }

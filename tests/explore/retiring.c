@@ -41,8 +41,8 @@ void retire_supervise(unsigned thread)
 	(void)thread;
 	if (repair_run(&world_segments[DEAD], &report))
 		explore_fail("the repair finds the record corrupt");
-	store_release(&world_board->slots[DEAD].retired, 1);
-	store_release(&world_board->retirements, load_relaxed(&world_board->retirements) + 1);
+	store_release(&world_board->slots[DEAD].dealing, 1);
+	store_release(&world_board->dealings, load_relaxed(&world_board->dealings) + 1);
 }
 
 static struct output_lane lane_to(struct real_place *place, unsigned lane, unsigned consumer)
@@ -66,7 +66,7 @@ void retire_produce(unsigned slot)
 	};
 	worker->n_outputs = 1;
 	while (!retire_is_due(worker))
-		explore_pause((const void *[]){ &world_board->retirements }, 1);
+		explore_pause((const void *[]){ &world_board->dealings }, 1);
 	if (retire_move(worker))
 		explore_fail("what lies in the dead lane can't be moved");
 }
@@ -99,8 +99,8 @@ void retire_prepare_asleep(void)
 {
 	real_reset();
 	world_fill(PRODUCER, 0, 0, 1);
-	store_relaxed(&world_board->slots[DEAD].retired, 1);
-	store_relaxed(&world_board->retirements, 1);
+	store_relaxed(&world_board->slots[DEAD].dealing, 1);
+	store_relaxed(&world_board->dealings, 1);
 }
 
 void retire_consume(unsigned slot)
@@ -115,7 +115,7 @@ void retire_consume(unsigned slot)
 	place->input =
 		(struct input_edge){ .heritage = &place->input_heritage, .lanes = place->input_lanes, .n_lanes = 1 };
 	worker->n_inputs = 1;
-	worker->retirements_seen = 1;
+	worker->dealings_seen = 1;
 	while (input_next(worker, &input) == INPUT_E_EMPTY)
 		wait_sleep(worker, ARM_DATA, 0);
 	item_check(&input.header, input.payload, 0);

@@ -92,9 +92,9 @@ static void declare(struct slot *slot, unsigned see)
 /* The rest of the board stands still, and needs no declaration. */
 static void declare_board(void)
 {
-	WORD(world_board->retirements, WORD_VISIBLE);
+	WORD(world_board->dealings, WORD_VISIBLE);
 	for (unsigned i = 1; i < SLOTS; i++)
-		WORD(world_board->slots[i].retired, WORD_VISIBLE);
+		WORD(world_board->slots[i].dealing, WORD_VISIBLE);
 }
 
 static void bind(unsigned number)
@@ -146,7 +146,7 @@ void world_reset(const struct world_settings *settings)
 {
 	world_settings = *settings;
 	explore_arena(&arena, sizeof(arena));
-	if (settings->retirements)
+	if (settings->dealings)
 		declare_board();
 	for (unsigned i = 0; i < SLOTS; i++) {
 		declare(&slots[i], settings->see[i]);

@@ -40,7 +40,7 @@ struct world_settings {
 	unsigned items, batch;
 	uint64_t capacity, base; /* bytes; position that every lane begins at */
 	bool filled;             /* lane 0 -> 1 holds all items and is closed */
-	bool retirements;        /* the board's words are looked at beside their writer */
+	bool dealings;           /* the board's words are looked at beside their writer */
 	bool asynchronous;       /* slots have done-bits */
 	unsigned see[SLOTS];
 };

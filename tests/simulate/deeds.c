@@ -10,7 +10,8 @@ static void answer(struct world *world, struct event event)
 static struct memory_facts facts_of(const struct world *world, uint32_t seat)
 {
 	struct memory_facts facts = { .closed = world->stages[world->slots[seat].stage].role == WEIR_SOURCE &&
-						world->memories[seat].finished };
+						world->memories[seat].finished,
+				      .idle = !lanes_before(world, seat) };
 
 	for (uint32_t i = 0; i < world->n_lanes; i++)
 		facts.cut_off |= world->lanes[i].consumer == seat && world->lanes[i].closed == LOST &&
@@ -111,6 +112,52 @@ static void signal_to(struct world *world, uint32_t seat, enum happening_kind ki
 	world_happen(world, chance_between(&world->chance, NS_PER_US, NS_PER_MS), kind, seat, 0);
 }
 
+static bool empty_around(const struct world *world, uint32_t stage)
+{
+	for (uint32_t i = 0; i < world->n_lanes; i++) {
+		const struct lane *lane = &world->lanes[i];
+
+		if (lane->n &&
+		    (world->slots[lane->consumer].stage == stage || world->slots[lane->producer].stage == stage))
+			return false;
+	}
+	return true;
+}
+
+static void look(struct world *world, uint32_t of)
+{
+	uint32_t stage = world->slots[of].stage;
+	struct event event = { .kind = EVENT_LOOKED, .seat = of, .scale = { .dealt = true } };
+
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		if (world->slots[world->lanes[i].consumer].stage == stage && world->lanes[i].closed == OPEN &&
+		    !worker_deals_as_said(world, world->lanes[i].producer))
+			event.scale.dealt = false;
+	event.scale.empty = event.scale.dealt && empty_around(world, stage);
+	for (uint32_t i = 0; event.scale.dealt && i < world->stages[stage].workers; i++)
+		if (worker_is_idle(world, world->stages[stage].first_slot + i))
+			event.scale.idle |= UINT64_C(1) << i;
+	answer(world, event);
+}
+
+static void announce(struct world *world, uint32_t of)
+{
+	world->n_dealings++;
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		if (world->slots[world->lanes[i].consumer].stage == world->slots[of].stage)
+			worker_wake(world, world->lanes[i].producer);
+}
+
+static void cancel(struct world *world, uint32_t seat)
+{
+	world->orders[seat] = BOARD_CANCEL;
+	world->workers[seat].cancelled_ns = world->now_ns;
+	if (world->workers[seat].mode == AT_WORK)
+		world_happen(world, chance_between(&world->chance, 0, NS_PER_MS), CANCEL_COMES, seat, 0);
+	else
+		worker_wake(world, seat);
+}
+
 static void perform_on_seat(struct world *world, const struct action *action)
 {
 	switch (action->kind) {
@@ -118,13 +165,7 @@ static void perform_on_seat(struct world *world, const struct action *action)
 		spawn(world, action->seat);
 		return;
 	case ACTION_CANCEL:
-		world->orders[action->seat] = BOARD_CANCEL;
-		world->workers[action->seat].cancelled_ns = world->now_ns;
-		if (world->workers[action->seat].mode == AT_WORK)
-			world_happen(world, chance_between(&world->chance, 0, NS_PER_MS), CANCEL_COMES, action->seat,
-				     0);
-		else
-			worker_wake(world, action->seat);
+		cancel(world, action->seat);
 		return;
 	case ACTION_SAY_OVERRUN:
 		world->workers[action->seat].overrun.known = true;
@@ -155,6 +196,18 @@ static void perform_on_seat(struct world *world, const struct action *action)
 		return;
 	case ACTION_RING:
 		ring(world, action->seat);
+		return;
+	case ACTION_DEAL:
+		world->dealings[action->seat] = (enum dealing)action->value;
+		return;
+	case ACTION_ANNOUNCE:
+		announce(world, action->seat);
+		return;
+	case ACTION_LOOK:
+		look(world, action->seat);
+		return;
+	case ACTION_CLOSE:
+		lanes_close(world, action->seat, false);
 		return;
 	case ACTION_LEAVE_BEHIND:
 		world->workers[action->seat].left_behind = true;

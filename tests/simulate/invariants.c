@@ -96,7 +96,7 @@ static void check_spawn(struct world *world, uint32_t seat)
 		world_break(world, "%s#%u is spawned while its worker lives", NAME_OF(world, seat));
 	if (lifecycle->restarts_off)
 		world_break(world, "%s#%u is spawned after the cancel", NAME_OF(world, seat));
-	if (life->generation > 0 && world->stages[life->stage].restart_type == PLAN_TEMPORARY && !life->stands_in &&
+	if (life->restarts > 0 && world->stages[life->stage].restart_type == PLAN_TEMPORARY && !life->stands_in &&
 	    lifecycle->started_ns && !world->makes_room[seat] && !world->n_reverts)
 		world_break(world, "%s#%u is temporary, and is restarted", NAME_OF(world, seat));
 	if (lifecycle->stages[life->stage].abandoned && !life->stands_in)
@@ -322,6 +322,8 @@ static void check_seats(struct world *world)
 		enum seat_state state = world->lifecycle.lives[i].state;
 
 		check_killed(world, i);
+		if (state == SEAT_RESTING && lanes_before(world, i))
+			world_break(world, "%s#%u rests, and items lie before it", NAME_OF(world, i));
 		if (!lifecycle_bounded(&world->lifecycle, i))
 			world_break(world, "%s#%u is %s, and nothing bounds for how long", NAME_OF(world, i),
 				    seat_state_name(state));

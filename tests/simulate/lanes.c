@@ -6,14 +6,14 @@
 #include "common/base/must.h"
 #include "tests/simulate/world.h"
 
-uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls)
+uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls, uint32_t serial)
 {
 	if (world->n_items_ever == world->items_size) {
 		world->items_size = world->items_size ? 2 * world->items_size : 256;
 		world->items = reallocarray(world->items, world->items_size, sizeof(*world->items));
 		must(world->items);
 	}
-	world->items[world->n_items_ever] = (struct item){ .poisons = poisons, .stalls = stalls };
+	world->items[world->n_items_ever] = (struct item){ .poisons = poisons, .stalls = stalls, .serial = serial };
 	return world->n_items_ever++;
 }
 
@@ -45,7 +45,8 @@ static uint32_t lane_beside(const struct world *world, uint32_t number)
 		const struct lane *other = &world->lanes[i];
 
 		if (i != number && other->edge == lane->edge && other->producer == lane->producer &&
-		    other->closed == OPEN && !world->memories[other->consumer].retired &&
+		    other->closed == OPEN && world->dealings[other->consumer] == DEALING_DEALT &&
+		    !world->memories[other->consumer].retired &&
 		    !seat_state_over(world->lifecycle.lives[other->consumer].state))
 			return i;
 	}
@@ -57,7 +58,7 @@ static void apply_outputs(struct world *world, uint32_t seat)
 {
 	struct memory *memory = &world->memories[seat];
 	const struct record *record = &memory->record;
-	uint32_t poisons = STAGES_MAX, stalls = STAGES_MAX;
+	uint32_t poisons = STAGES_MAX, stalls = STAGES_MAX, serial = memory->cursor;
 	uint32_t *passed_on;
 
 	if (record->input == NO_LANE) {
@@ -69,6 +70,7 @@ static void apply_outputs(struct world *world, uint32_t seat)
 	} else {
 		poisons = world->items[record->item].poisons;
 		stalls = world->items[record->item].stalls;
+		serial = world->items[record->item].serial;
 		passed_on = &world->items[record->item].passed_on;
 	}
 	for (uint32_t i = 0; i < record->n_outputs; i++) {
@@ -80,7 +82,7 @@ static void apply_outputs(struct world *world, uint32_t seat)
 		if (world->memories[world->lanes[lane].consumer].retired &&
 		    (other = lane_beside(world, lane)) != NO_LANE)
 			lane = other;
-		other = item_new(world, poisons, stalls); /* moves world->items */
+		other = item_new(world, poisons, stalls, serial); /* moves world->items */
 		if (record->input != NO_LANE)
 			passed_on = &world->items[record->item].passed_on;
 		lane_put(world, lane, other);
@@ -94,6 +96,31 @@ void record_apply_half(struct world *world, uint32_t seat)
 	apply_outputs(world, seat);
 	world->memories[seat].record.committed = false;
 	world->memories[seat].hand = NO_ITEM;
+}
+
+/* One source seat, then this stage by key, or one worker behind such a stage: the items of a key come as they were given. */
+static bool keeps_order_of_keys(const struct world *world, const struct plan_edge *edge)
+{
+	const struct plan_stage *to = &world->stages[edge->to], *from = &world->stages[edge->from];
+
+	if (world->lifecycle.stages[edge->to].abandoned || world->lifecycle.stages[edge->from].abandoned)
+		return false;
+	if (from->role == WEIR_SOURCE)
+		return from->workers == 1 && to->balance == HERITAGE_BALANCE_KEY && to->n_inputs == 1;
+	return to->workers == 1 && from->workers > 1 && from->n_inputs == 1 &&
+	       keeps_order_of_keys(world, &world->edges[from->inputs[0]]);
+}
+
+static void check_order(struct world *world, uint32_t number, uint32_t item)
+{
+	uint32_t serial = world->items[item].serial, *before = &world->taken_before[number][serial % KEYS];
+
+	if (!keeps_order_of_keys(world, &world->edges[number]))
+		return;
+	if (serial < *before)
+		world_break(world, "on edge %u item %u of key %u is taken after item %u", number, serial, serial % KEYS,
+			    *before - 1);
+	*before = serial + 1;
 }
 
 void record_apply(struct world *world, uint32_t seat)
@@ -111,6 +138,7 @@ void record_apply(struct world *world, uint32_t seat)
 			world_break(world, "seat %u takes item %u twice", seat, record->item);
 		else
 			lane_drop_oldest(lane);
+		check_order(world, lane->edge, record->item);
 		world->items[record->item].taken = true;
 		memory->ledger[LEDGER_TAKEN]++;
 		memory->ledger[record->fate]++;
@@ -158,5 +186,14 @@ uint64_t lanes_sum(const struct world *world)
 
 	for (uint32_t i = 0; i < world->n_lanes; i++)
 		n += world->lanes[i].n;
+	return n;
+}
+
+uint64_t lanes_before(const struct world *world, uint32_t seat)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < world->n_lanes; i++)
+		n += world->lanes[i].consumer == seat ? world->lanes[i].n : 0;
 	return n;
 }

@@ -114,6 +114,13 @@ bool planted_action(struct world *world, struct action *action)
 		return action->kind != ACTION_EXCHANGE || action->value == 0;
 	case PLANTED_NEWCOMERS_ARE_LEFT:
 		return action->kind != ACTION_DISMISS;
+	case PLANTED_CLOSED_IS_NOT_SAID:
+		return action->kind != ACTION_ANNOUNCE;
+	case PLANTED_RESTING_LANES_STAY_OPEN:
+		return action->kind != ACTION_CLOSE;
+	case PLANTED_HOLD_WITHOUT_END:
+		return action->kind != ACTION_DEAL || action->value == (int)DEALING_HELD ||
+		       world->dealings[action->seat] != DEALING_HELD;
 	case PLANTED_RESUME_NOT_ROLLED_BACK:
 		return action->kind != ACTION_ORDER || action->value != (int)RUNG_DRAIN || world->order != BOARD_RUN ||
 		       !world->lifecycle.started_ns || world->n_resumes == 0;
@@ -151,8 +158,27 @@ static void show_again(struct world *world)
 	}
 }
 
+/* What memory is said to say. Events are the world's own, and none is const. */
+static void lie(struct world *world, struct event *event)
+{
+	for (uint32_t i = 0; planted_now == PLANTED_RESTS_BEFORE_IT_IS_SEEN && event->kind == EVENT_LOOKED &&
+			     i < world->stages[world->slots[event->seat].stage].workers;
+	     i++) {
+		event->scale.dealt = true;
+		if (worker_is_idle(world, event->seat + i))
+			event->scale.idle |= UINT64_C(1) << i;
+	}
+	if (planted_now == PLANTED_DISMISSED_WITH_WORK && event->kind == EVENT_LOOKED)
+		event->scale.idle = UINT64_MAX;
+	if (planted_now == PLANTED_DISMISSED_WITH_WORK && event->kind == EVENT_EXAMINED)
+		event->memory.idle = true;
+	if (planted_now == PLANTED_HOLD_IS_NOT_AWAITED && event->kind == EVENT_LOOKED)
+		event->scale.empty = true;
+}
+
 void planted_before_step(struct world *world, const struct event *event)
 {
+	lie(world, (struct event *)(uintptr_t)event);
 	overrun_there = event->seat < world->plan.n_slots && world->lifecycle.lives[event->seat].overrun;
 	hide(world, event);
 	kept_resuming = world->lifecycle.resuming;

@@ -29,6 +29,21 @@ static void make_policy(struct world *world, struct plan_stage *stage)
 		!stage->drop_branch && stage->role != WEIR_SOURCE && stage->workers > 1 && chance_of(chance, 400);
 }
 
+/* How many there are at first, and whether a key decides who gets an item. */
+static void make_bounds(struct world *world, struct plan_stage *stage)
+{
+	struct chance *chance = &world->chance;
+
+	stage->workers_min = 1;
+	stage->unscalable = stage->role == WEIR_SOURCE ? "a source" : NULL;
+	if (stage->unscalable || stage->workers == 1)
+		return;
+	if (chance_of(chance, 400))
+		stage->workers_resting = chance_below(chance, stage->workers);
+	if (!stage->degrade && chance_of(chance, 400))
+		stage->balance = HERITAGE_BALANCE_KEY;
+}
+
 static void make_stages(struct world *world)
 {
 	struct plan *plan = &world->plan;
@@ -45,6 +60,7 @@ static void make_stages(struct world *world)
 		stage->first_slot = plan->n_slots;
 		world->rests[i] = chance_of(&world->chance, 800);
 		make_policy(world, stage);
+		make_bounds(world, stage);
 		for (uint32_t worker = 0; worker < stage->workers; worker++) {
 			world->n_items[plan->n_slots] = chance_below(&world->chance, ITEMS_PER_SOURCE_MAX);
 			world->slots[plan->n_slots++] = (struct plan_slot){ .stage = i, .worker_index = worker };
@@ -222,6 +238,28 @@ static void make_reloads(struct world *world)
 	}
 }
 
+/* Stages grow and shrink while items lie in the lanes, and sometimes somebody drains. */
+static void make_scalings(struct world *world)
+{
+	struct chance *chance = &world->chance;
+	uint64_t at_ns = chance_between(chance, 5 * MS, 40 * MS);
+	uint32_t n = 1 + chance_below(chance, 8);
+
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		world->n_items[i] = ITEMS_PER_SOURCE_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t seat = chance_below(chance, world->plan.n_slots);
+
+		world->requests[i] =
+			(struct request){ .kind = chance_of(chance, 950) ? EVENT_SCALE : EVENT_DRAIN,
+					  .seat = seat,
+					  .n = 1 +
+					       chance_below(chance, world->stages[world->slots[seat].stage].workers) };
+		world_happen(world, at_ns, REQUEST, 0, i);
+		at_ns += chance_between(chance, 0, 15 * MS);
+	}
+}
+
 void world_spec(struct world *world)
 {
 	struct plan *plan = &world->plan;
@@ -234,7 +272,9 @@ void world_spec(struct world *world)
 	make_stages(world);
 	make_edges(world);
 	make_faults(world);
-	if (chance_of(chance, 200))
+	if (chance_of(chance, 350))
+		make_scalings(world);
+	else if (chance_of(chance, 200))
 		make_resume(world);
 	else if (chance_of(chance, 200))
 		make_stage_cancels(world);

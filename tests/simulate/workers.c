@@ -9,6 +9,8 @@
  * Death comes between any two of these. A worker is woken when something changes around it; it never polls, so whom nobody wakes sleeps
  * for ever, and the run breaks off as stuck.
  */
+#include <string.h>
+
 #include "tests/simulate/world.h"
 
 #define MS NS_PER_MS
@@ -120,18 +122,50 @@ static void finish(struct world *world, uint32_t seat, uint32_t finished)
 		leave(world, seat, finished != 1, finished == 1 ? MANNER_ZERO : MANNER_ONE);
 }
 
-/* A lane with room for each output. false: it has to wait. */
-static bool find_room(const struct world *world, uint32_t seat, struct record *record)
+bool worker_is_idle(const struct world *world, uint32_t seat)
+{
+	return world->workers[seat].mode == IDLE && !world->workers[seat].ending && !lanes_before(world, seat);
+}
+
+bool worker_deals_as_said(const struct world *world, uint32_t seat)
+{
+	return !world->workers[seat].exists || world->workers[seat].dealings_seen == world->n_dealings;
+}
+
+/* The lane of a key: the same for every generation that deals by the same words. NO_LANE: nothing is dealt to that stage now. */
+static uint32_t lane_of_key(const struct world *world, uint32_t seat, const struct plan_edge *edge, uint32_t key)
+{
+	const struct plan_stage *to = &world->stages[edge->to], *from = &world->stages[edge->from];
+	const enum dealing *dealings = world->workers[seat].dealings;
+	uint32_t n = 0, number = 0;
+
+	for (uint32_t i = 0; i < to->workers; i++) {
+		if (dealings[to->first_slot + i] == DEALING_HELD)
+			return NO_LANE;
+		n += dealings[to->first_slot + i] == DEALING_DEALT;
+	}
+	for (uint32_t i = 0; i < to->workers; i++)
+		if (dealings[to->first_slot + i] == DEALING_DEALT && number++ == key % n)
+			return edge->first_lane + (seat - from->first_slot) * to->workers + i;
+	return NO_LANE;
+}
+
+/* A lane with room for each output of an item. false: it has to wait. */
+static bool find_room(const struct world *world, uint32_t seat, uint32_t serial, struct record *record)
 {
 	const struct plan_stage *stage = stage_of(world, seat);
 
 	for (uint32_t edge = 0; edge < stage->n_outputs; edge++) {
-		uint32_t best = NO_LANE, n_best = UINT32_MAX;
+		uint32_t best = NO_LANE, n_best = UINT32_MAX, only = NO_LANE;
+		bool by_key = world->stages[world->edges[stage->outputs[edge]].to].balance == HERITAGE_BALANCE_KEY;
 
+		if (by_key)
+			only = lane_of_key(world, seat, &world->edges[stage->outputs[edge]], serial % KEYS);
 		for (uint32_t i = 0; i < world->n_lanes; i++) {
 			const struct lane *lane = &world->lanes[i];
 
 			if (lane->edge != stage->outputs[edge] || lane->producer != seat ||
+			    world->workers[seat].dealings[lane->consumer] != DEALING_DEALT || (by_key && i != only) ||
 			    world->memories[lane->consumer].retired || lane->n >= lane->capacity || lane->n >= n_best)
 				continue;
 			best = i;
@@ -245,7 +279,7 @@ static void look_as_source(struct world *world, uint32_t seat)
 	} else if (chance_of(&world->chance, world->faults.fails)) {
 		worker->ending = true;
 		finish(world, seat, 2);
-	} else if (find_room(world, seat, &record)) {
+	} else if (find_room(world, seat, memory->cursor, &record)) {
 		begin_turn(world, seat, &record);
 	} else {
 		sleep_on(world, seat);
@@ -256,7 +290,7 @@ static void look_at_inputs(struct world *world, uint32_t seat)
 {
 	struct worker *worker = &world->workers[seat];
 	const struct plan_stage *stage = stage_of(world, seat);
-	uint32_t first = chance_below(&world->chance, world->n_lanes), n_open = 0, n_lost = 0;
+	uint32_t first = chance_below(&world->chance, world->n_lanes), n_open = 0, n_lost = 0, n_stuck = 0;
 
 	for (uint32_t i = 0; i < world->n_lanes; i++) {
 		uint32_t number = (first + i) % world->n_lanes;
@@ -275,14 +309,14 @@ static void look_at_inputs(struct world *world, uint32_t seat)
 			record.fate = LEDGER_CANCELLED;
 		else if (world->items[record.item].attempts >= stage->attempts)
 			record.fate = LEDGER_DEAD_LETTERED;
-		else if (!find_room(world, seat, &record)) {
-			sleep_on(world, seat);
-			return;
+		else if (!find_room(world, seat, world->items[record.item].serial, &record)) {
+			n_stuck++;
+			continue;
 		}
 		begin_turn(world, seat, &record);
 		return;
 	}
-	if (n_open)
+	if (n_open || n_stuck)
 		sleep_on(world, seat);
 	else if (n_lost && !worker->stands_in)
 		leave(world, seat, true, MANNER_ONE);
@@ -298,19 +332,25 @@ static bool is_told(const struct world *world, uint32_t seat)
 bool worker_sleeps_beside_work(const struct world *world, uint32_t seat)
 {
 	const struct worker *worker = &world->workers[seat];
-	struct record record = { .n_outputs = 0 };
 
 	if (worker->mode != IDLE || worker->woken || worker->deaf || worker->ending)
 		return false;
 	if (worker->order_seen != world->order || is_told(world, seat))
 		return true;
-	if (!worker->stands_in && !find_room(world, seat, &record))
-		return false;
-	if (stage_of(world, seat)->role == WEIR_SOURCE)
-		return world->order == BOARD_RUN;
-	for (uint32_t i = 0; i < world->n_lanes; i++)
-		if (world->lanes[i].consumer == seat && world->lanes[i].n)
+	if (stage_of(world, seat)->role == WEIR_SOURCE) {
+		struct record record = { .n_outputs = 0 };
+
+		return world->order == BOARD_RUN &&
+		       (worker->stands_in || find_room(world, seat, world->memories[seat].cursor, &record));
+	}
+	for (uint32_t i = 0; i < world->n_lanes; i++) {
+		const struct lane *lane = &world->lanes[i];
+		struct record record = { .n_outputs = 0 };
+
+		if (lane->consumer == seat && lane->n &&
+		    (worker->stands_in || find_room(world, seat, world->items[lane->items[0]].serial, &record)))
 			return true;
+	}
 	return false;
 }
 
@@ -356,6 +396,8 @@ static void look(struct world *world, uint32_t seat)
 		return;
 	if (world->order == BOARD_HOLD)
 		return;
+	worker->dealings_seen = world->n_dealings;
+	memcpy(worker->dealings, world->dealings, sizeof(worker->dealings));
 	if (is_told(world, seat)) {
 		leave_cancelled(world, seat);
 		return;

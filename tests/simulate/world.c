@@ -149,9 +149,11 @@ void world_post(struct world *world, const struct event *event)
 
 static void ask(struct world *world, const struct request *request)
 {
-	struct event event = {
-		.kind = request->kind, .cause = request->cause, .signal_number = 2, .seat = request->seat
-	};
+	struct event event = { .kind = request->kind,
+			       .cause = request->cause,
+			       .signal_number = 2,
+			       .seat = request->seat,
+			       .n_workers = request->n };
 
 	reload_ask(world, &event);
 	event.deadline_ns = request->after_ns ? world->now_ns + request->after_ns : 0;

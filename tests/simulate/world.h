@@ -19,6 +19,7 @@
 #define ITEMS_PER_SOURCE_MAX 48u
 #define OUTPUTS_MAX 4u
 #define HAPPENINGS_MAX 4096u
+#define KEYS 3u
 #define NO_ITEM UINT32_MAX
 #define NO_LANE UINT32_MAX
 
@@ -28,6 +29,7 @@ struct item {
 	uint32_t stalls;    /* stage that takes too long over it, each time; STAGES_MAX: none */
 	uint32_t passed_on; /* bit per edge: has a child there */
 	bool taken;         /* its consumer's commit says so */
+	uint32_t serial;    /* of its source's items: which it comes from; its key is a part of that */
 	uint32_t attempts;  /* lives that it has cost at the seat where it lies */
 };
 
@@ -91,6 +93,8 @@ struct worker {
 	uint64_t turn_due_ns; /* and when that has to be done; 0: it is in time */
 	struct overrun overrun;
 	uint32_t order_seen;
+	uint32_t dealings_seen; /* of the board, and what it said then */
+	enum dealing dealings[SEATS_MAX];
 	uint64_t rest_until_ns;
 	uint64_t work_ns;
 	uint64_t heard_ns;                               /* when its last message arrives */
@@ -141,7 +145,8 @@ struct request {
 	enum event_kind kind;
 	uint64_t after_ns; /* 0: the plan's deadline */
 	enum cause cause;
-	uint32_t seat; /* CANCEL_STAGE */
+	uint32_t seat; /* CANCEL_STAGE, SCALE */
+	uint32_t n;    /* SCALE */
 };
 
 struct world {
@@ -177,6 +182,11 @@ struct world {
 	uint32_t n_items_ever, items_size;
 	uint32_t order;             /* of the board */
 	uint32_t orders[SEATS_MAX]; /* ... for one slot alone */
+	uint32_t n_dealings;        /* of the board: how often these have changed */
+	enum dealing dealings[SEATS_MAX];
+	uint32_t
+		taken_before[EDGES_MAX]
+			    [KEYS]; /* by the last item of that key that was taken there: its serial + 1; 0: none was */
 	uint32_t n_stage_cancels;   /* that were not refused */
 	uint32_t n_failed;          /* stages: have failed for good, or were cancelled */
 	bool silent;                /* nobody is woken by what changes now */
@@ -186,7 +196,7 @@ struct world {
 	struct happening happenings[HAPPENINGS_MAX]; /* a heap */
 	uint32_t n_happenings;
 	uint64_t n_orders, timer_ns;
-	struct request requests[4];
+	struct request requests[8];
 	struct event answers[4 * SEATS_MAX];
 	uint32_t n_answers;
 	uint32_t orphan_rounds; /* sweeps that still find something */
@@ -215,7 +225,7 @@ void world_note(struct world *world, const char *format, ...) __attribute__((for
 void world_break(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* lanes.c */
-uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls);
+uint32_t item_new(struct world *world, uint32_t poisons, uint32_t stalls, uint32_t serial);
 void lane_put(struct world *world, uint32_t lane, uint32_t item);
 /* What a committed turn has decided becomes visible. */
 void record_apply(struct world *world, uint32_t seat);
@@ -225,12 +235,17 @@ void lanes_close(struct world *world, uint32_t seat, bool lost);
 /* What waits for the retired seat goes to its siblings. */
 void lanes_move(struct world *world, uint32_t seat);
 uint64_t lanes_sum(const struct world *world);
+uint64_t lanes_before(const struct world *world, uint32_t seat);
 
 /* workers.c */
 void worker_spawn(struct world *world, uint32_t seat);
 void worker_take(struct world *world, const struct happening *happening);
 /* A hint that there is something to look at. */
 void worker_wake(struct world *world, uint32_t seat);
+/* It does nothing, and nothing lies before it; whether its lanes say so, and those behind it. */
+bool worker_is_idle(const struct world *world, uint32_t seat);
+/* It deals as the board says, or will deal nothing any more. */
+bool worker_deals_as_said(const struct world *world, uint32_t seat);
 /* It could go on, and nobody has told it. */
 bool worker_sleeps_beside_work(const struct world *world, uint32_t seat);
 void worker_die(struct world *world, uint32_t seat, uint32_t manner);

@@ -156,7 +156,7 @@ static uint64_t committed(enum ledger line)
 
 static bool kept_singly(void)
 {
-	return load_relaxed(&rig.relay.segment.status->letters_singly);
+	return load_relaxed(&rig.relay.segment.hand->letters_singly);
 }
 
 /* The store has been made by then. */

@@ -270,8 +270,8 @@ static void test_what_waits_for_a_retired_reader_is_moved_and_waited_for(void **
 	(void)state;
 	begin(2, HERITAGE_ORDER_NONE, 20, LONG_NS);
 	source->heritage.outputs[0].movable = true;
-	store_release(&rig.board->slots[1].retired, 1);
-	store_release(&rig.board->retirements, 1);
+	store_release(&rig.board->slots[1].dealing, 1);
+	store_release(&rig.board->dealings, 1);
 	begin_meanwhile(1, 20, 1000, BOARD_HOLD);
 	assert_int_equal(rest_for(source, PATIENT_NS), REST_E_OVER);
 	assert_int_equal(source->outputs[0].n_lanes, 1);

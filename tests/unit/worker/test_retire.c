@@ -74,8 +74,8 @@ static void take(struct worker *consumer, unsigned limit)
 
 static void retire(struct rig *rig, uint32_t consumer)
 {
-	store_release(&rig->board->slots[rig->n_producers + consumer].retired, 1);
-	store_release(&rig->board->retirements, load_relaxed(&rig->board->retirements) + 1);
+	store_release(&rig->board->slots[rig->n_producers + consumer].dealing, 1);
+	store_release(&rig->board->dealings, load_relaxed(&rig->board->dealings) + 1);
 	doorbell_ring(rig->doorbells[0]);
 }
 
@@ -118,7 +118,7 @@ static void test_the_next_generation_finishes_what_was_begun(void **state)
 	/* As a new process finds it: all lanes in place, positions from shared memory, the board. */
 	rig.producers[0].outputs[0].n_lanes = 2;
 	rig.producers[0].outputs[0].n_retired = 0;
-	rig.producers[0].retirements_seen = 0;
+	rig.producers[0].dealings_seen = 0;
 	dead = &rig.producers[0].outputs[0].lanes[1].lane;
 	lane_out_rewind(dead);
 	assert_int_equal(retire_check(&rig.producers[0]), 0);
@@ -372,7 +372,7 @@ static int run_in_step(struct weir_context *context, void *state)
 	take(&running.consumers[1], ITEMS_MAX);
 	assert_int_equal(n_seen, 40);
 	assert_int_equal(weir_send(context, 0, "40", 2, WEIR_NOW), WEIR_OK);
-	store_release(&running.board->retirements, 7);
+	store_release(&running.board->dealings, 7);
 	assert_int_equal(pause_until(context, WEIR_NOW), WEIR_WOULD_BLOCK);
 	assert_true(retire_is_due(&running.producers[0])); /* not under what the step has built */
 	return -EIO;

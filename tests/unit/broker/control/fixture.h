@@ -133,6 +133,23 @@ int supervisor_cancel_stage(struct supervisor *supervisor, const char *name, enu
 	return strcmp(name, "read") == 0 ? 0 : strcmp(name, "gone") == 0 ? SUPERVISOR_E_ALREADY : SUPERVISOR_E_REFUSED;
 }
 
+/* "read" may have up to 4 workers. */
+int supervisor_scale(struct supervisor *supervisor, const char *name, uint32_t n, const char *who, struct text *why)
+{
+	(void)supervisor;
+	assert_string_equal(who, "weir scale");
+	if (strcmp(name, "late") == 0)
+		return SUPERVISOR_E_TOO_EARLY;
+	text_printf(why, "'%s' may have 1 to 4 workers", name);
+	return n <= 4 ? 0 : SUPERVISOR_E_REFUSED;
+}
+
+void supervisor_scale_progress(const struct supervisor *supervisor, const char *name, struct text *body)
+{
+	(void)supervisor;
+	text_printf(body, "{\"stage\":\"%s\"}", name);
+}
+
 int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum cause cause, uint64_t for_ns,
 			    const char *who, uint32_t *ret_epoch, struct text *why)
 {

@@ -108,6 +108,7 @@ static void test_more_memory_than_there_is(void **state)
 	(void)state;
 	make_plan(&made, "good", "good", 1);
 	segment_plan(&made.slots[0].geometry, 0, 0, 1, sizes, offsets);
+	made.lanes[0].capacity_bytes = sizes[0];
 	run_trial(&trial, &made.plan);
 	assert_true(trial.refused_to_start);
 	assert_non_null(strstr(text_get(&trial.why), "no memory for the lanes: 64"));
