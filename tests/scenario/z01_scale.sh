@@ -19,6 +19,13 @@ working() { # how many workers of the stage live
 	weir ps "$1" --json 2>/dev/null | grep -o '"name":"work".*"name":"write"' | grep -o '"index":[0-9]*,"pid":[0-9]' | wc -l
 }
 
+blocks() { # of 512 bytes that the segment of the last worker's seat has
+	local fd
+	for fd in /proc/"$pipeline"/fd/*; do
+		[[ $(readlink "$fd") != "/memfd:weir-work-7"* ]] || { stat -L -c %b "$fd"; return; }
+	done
+}
+
 # ups_and_downs NAME ROUNDS: so many at least, and until all kills are done; each change is waited for, and is what was asked for
 ups_and_downs() {
 	local n=0
@@ -39,10 +46,12 @@ scaled() {
 	pipeline=$!
 	wait_until 60 running "$1"
 	assert_eq "$(working "$1") $(weir ps "$1" | grep -c 'work#[1-7] *resting')" "1 7" "$1: at first"
+	[ "$(blocks)" -lt 300 ] || fail "$1: a seat that rests has the pages of its lane: $(blocks) blocks"
 	kill_workers "$pipeline" "$(rounds 12 1000)" 3 0.05 >kills &
 	killer=$!
 	ups_and_downs "$1" "$(rounds 2 50)"
 	wait "$killer"
+	[ "$(blocks)" -ge 512 ] || fail "$1: a seat that has worked has $(blocks) blocks"
 	wait_until 60 test "$(working "$1")" = 1
 	weir drain "$1" >/dev/null || fail "$1: drain"
 	wait "$pipeline"

@@ -51,6 +51,11 @@ static void look(struct steps *steps, struct scale_facts facts)
 	steps_tell(steps, (struct event){ .kind = EVENT_LOOKED, .seat = STEPS_MID, .scale = facts });
 }
 
+static enum dealing dealing(const struct steps *steps, uint32_t seat)
+{
+	return steps->lifecycle.lives[seat].dealing;
+}
+
 static void grow(struct steps *steps)
 {
 	assert_true(scale(steps, 2));
@@ -74,7 +79,7 @@ static void test_it_grows_when_the_new_one_is_ready(void **state)
 	(void)state;
 	begin(&steps);
 	grow(&steps);
-	assert_true(steps_did(&steps, "deal:2 "));
+	assert_true(steps_did(&steps, "deal:2"));
 	assert_true(steps_did(&steps, "announce:1"));
 	assert_true(steps_did(&steps, "say-scaled:1=2"));
 	assert_int_equal(steps.lifecycle.lives[STEPS_MID_TOO].state, SEAT_READY);
@@ -118,7 +123,8 @@ static void test_who_is_killed_on_the_way_comes_back(void **state)
 	look(&steps, seen);
 	steps_crash(&steps, STEPS_MID_TOO);
 	assert_true(steps_did(&steps, "repair:2"));
-	assert_int_equal(steps.lifecycle.lives[STEPS_MID_TOO].state, SEAT_BACKOFF); /* what he had begun lies in no lane */
+	assert_int_equal(steps.lifecycle.lives[STEPS_MID_TOO].state,
+			 SEAT_BACKOFF); /* what he had begun lies in no lane */
 	while (!steps_did(&steps, "spawn:2"))
 		steps_wait(&steps);
 	steps_sit_down(&steps, STEPS_MID_TOO);
@@ -139,7 +145,7 @@ static void test_the_newest_order_counts(void **state)
 	grow(&steps);
 	assert_true(scale(&steps, 1));
 	assert_true(scale(&steps, 2));
-	assert_true(steps_did(&steps, "deal:2 "));
+	assert_true(steps_did(&steps, "deal:2"));
 	assert_true(steps_did(&steps, "say-scaled:1=2"));
 	assert_true(scale(&steps, 1));
 	look(&steps, idle);
@@ -163,13 +169,13 @@ static void test_by_key_the_edge_is_held(void **state)
 	look(&steps, idle);
 	assert_false(steps_did(&steps, "deal"));
 	look(&steps, empty);
-	assert_true(steps_did(&steps, "deal:1 "));
-	assert_true(steps_did(&steps, "deal:2 "));
+	assert_int_equal(dealing(&steps, STEPS_MID), DEALING_DEALT);
+	assert_int_equal(dealing(&steps, STEPS_MID_TOO), DEALING_DEALT);
 	assert_true(steps_did(&steps, "say-scaled:1=2"));
 	assert_true(scale(&steps, 1));
 	assert_true(steps_did(&steps, "deal:1=2"));
 	look(&steps, empty);
-	assert_true(steps_did(&steps, "deal:1 "));
+	assert_int_equal(dealing(&steps, STEPS_MID), DEALING_DEALT);
 	assert_true(steps_did(&steps, "deal:2=1"));
 	look(&steps, idle);
 	assert_true(steps_did(&steps, "cancel:2"));
@@ -188,7 +194,7 @@ static void test_a_hold_has_an_end(void **state)
 	while (!steps_did(&steps, "say-not-scaled:1=1"))
 		look(&steps, seen);
 	assert_in_range(steps.now_ns - begun_ns, SCALE_HOLD_NS, SCALE_HOLD_NS + NS_PER_S);
-	assert_true(steps_did(&steps, "deal:1 "));
+	assert_int_equal(dealing(&steps, STEPS_MID), DEALING_DEALT);
 	assert_true(steps_did(&steps, "deal:2=1"));
 	look(&steps, idle);
 	leave(&steps, STEPS_MID_TOO);
