@@ -102,11 +102,9 @@ bool dealing_must_wait(const struct worker *worker)
 /* In a step that has built something elsewhere: nothing lies behind the tails of an edge that was held since before it. */
 bool dealing_may_let_go(const struct worker *worker)
 {
-	uint32_t dealings = load_acquire(&worker->board->dealings); /* [B2] mate: seat_deal */
-
-	for (uint32_t i = 0; dealings != worker->holds_seen && i < worker->n_outputs; i++)
-		if (worker->outputs[i].held)
-			return true;
+	for (uint32_t i = 0; i < worker->n_outputs; i++)
+		if (worker->outputs[i].held) /* seldom: only then the board is looked at */
+			return load_acquire(&worker->board->dealings) != worker->holds_seen; /* [B2] mate: seat_deal */
 	return false;
 }
 

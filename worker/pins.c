@@ -442,13 +442,16 @@ static void list_outputs(struct worker *worker)
 {
 	struct pins *pins = worker->pins;
 
-	for (uint32_t i = 0; i < worker->n_outputs; i++)
-		for (uint32_t j = 0; j < worker->outputs[i].heritage->n_lanes; j++) {
-			struct output_lane *lane = &worker->outputs[i].lanes[j];
+	for (uint32_t i = 0; i < worker->n_outputs; i++) {
+		struct output_edge *edge = &worker->outputs[i];
+
+		for (uint32_t j = 0; j < edge->n_lanes + edge->n_retired + edge->n_closed; j++) {
+			struct output_lane *lane = &edge->lanes[j];
 
 			pins->lanes[lane->lane.index].lane = lane;
 			pins->held[pins->n_inputs + lane->lane.index].output = lane;
 		}
+	}
 }
 
 void pins_follow(struct worker *worker)

@@ -55,6 +55,7 @@ static void declare(struct slot *slot, unsigned see)
 	WORD(slot->status.since_ns, WORD_PRIVATE);
 	WORD(slot->status.heartbeat, WORD_PRIVATE);
 	WORD(slot->status.wait_lane, WORD_PRIVATE);
+	WORD(slot->status.seen_dealings, WORD_PRIVATE);
 	WORD(slot->hand.position, WORD_PRIVATE);
 	WORD(slot->hand.sequence, WORD_PRIVATE);
 	WORD(slot->hand.lane, WORD_PRIVATE);
