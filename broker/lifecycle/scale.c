@@ -14,13 +14,12 @@
  * if he left anything, and goes on. A run (order: fifo) is dealt to one lane as a whole and taken by its ticket: that order needs nothing.
  * An edge that is held for 10 s and not empty is dealt to as before: a stage behind it is stuck, and it must not be stuck for that.
  *
- * A seat that can't be filled when its stage grows rests again after three tries: a stage that works has not failed for that.
+ * A seat that can't be filled when its stage grows rests again after `intensity` tries more: a stage that works has not failed for that.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 
 #define LOOK_MIN_NS (2 * NS_PER_MS)
 #define LOOK_MAX_NS (100 * NS_PER_MS)
-#define GROWTH_TRIES 3u
 
 static const char *const sentences[] = {
 #define SCALE_REFUSAL(id_, name_, sentence_) sentence_,
@@ -457,7 +456,7 @@ bool scale_growth_failed(struct lifecycle *lifecycle, struct life *life, const s
 
 	if (!life->grows || life->was_ready || lifecycle->restarts_off || stage->abandoned)
 		return false;
-	if (++life->failures < GROWTH_TRIES && is_open(lifecycle, life) &&
+	if (++life->failures <= stage->policy.intensity && is_open(lifecycle, life) &&
 	    life_stage(lifecycle, life)->restart_type != PLAN_TEMPORARY) {
 		life->restart_ns = now_ns + restart_backoff_ns(&stage->policy, life->failures, event->chance);
 		succession_back_off(lifecycle, life);
