@@ -242,19 +242,19 @@ struct worker {
 	uint64_t taken_bytes, turn_bytes; /* of lane, by this turn in the general way; a turn's share */
 	bool changed;                     /* there is something to commit */
 	struct step step;
-	uint64_t outputs_ended;    /* of step.closed: those whose lanes say so */
-	uint64_t leaving;          /* inputs that a callback wants to leave: into the cursor with the next commit */
-	uint32_t n_letters;        /* worker/burial.c: written for what the next commit counts, and not yet durable */
-	bool letters_failed;       /* ... one of them could not be kept */
-	struct replay *replay;     /* worker/replay.c; NULL: no letter was ever marked for this slot */
-	uint32_t replays_seen;     /* of the board: none was left in the store then */
-	uint32_t dealings_seen;    /* of the board: by which items are dealt, and what was retired has been moved */
-	uint32_t holds_seen;       /* ... by which edges are held */
-	bool parted;               /* a source that ends, or was told to: no order to run is acknowledged any more */
-	bool retiring, lingering;  /* worker/retire.c waits for room, for its readers */
-	bool settled;              /* nothing is sent any more, and no lane will ever have to move */
-	uint32_t turns_to_left;    /* until the next look whether anybody still listens */
-	bool unheard;              /* nobody does, and nobody will */
+	uint64_t outputs_ended;   /* of step.closed: those whose lanes say so */
+	uint64_t leaving;         /* inputs that a callback wants to leave: into the cursor with the next commit */
+	uint32_t n_letters;       /* worker/burial.c: written for what the next commit counts, and not yet durable */
+	bool letters_failed;      /* ... one of them could not be kept */
+	struct replay *replay;    /* worker/replay.c; NULL: no letter was ever marked for this slot */
+	uint32_t replays_seen;    /* of the board: none was left in the store then */
+	uint32_t dealings_seen;   /* of the board: by which items are dealt, and what was retired has been moved */
+	uint32_t holds_seen;      /* ... by which edges are held */
+	bool parted;              /* a source that ends, or was told to: no order to run is acknowledged any more */
+	bool retiring, lingering; /* worker/retire.c waits for room, for its readers */
+	bool settled;             /* nothing is sent any more, and no lane will ever have to move */
+	uint32_t turns_to_left;   /* until the next look whether anybody still listens */
+	bool unheard;             /* nobody does, and nobody will */
 
 	enum phase phase;
 	bool produce_wanted;

@@ -79,11 +79,18 @@ struct estate_seat {
 	int32_t pid;       /* 0: nobody sits there */
 	uint32_t own_group;
 	uint64_t pid_start_ticks; /* since boot, as the kernel says: a number may be another process's by now */
+	uint16_t dealing;         /* enum dealing */
+	uint8_t rests;            /* nobody has to sit there until its stage grows */
+	uint8_t has_pages;        /* its lanes have, or had when this was written */
+	uint8_t pad[4];
 };
 
 struct estate_stage {
-	uint32_t abandoned; /* stand-ins discard what comes to it ... */
-	uint32_t cause;     /* ... for this */
+	uint32_t abandoned;         /* stand-ins discard what comes to it ... */
+	uint32_t cause;             /* ... for this */
+	uint32_t wanted;            /* workers */
+	uint32_t scaling;           /* it does not have them yet */
+	uint64_t open, open_before; /* seats that are to work; bits */
 };
 
 static_assert(sizeof(struct estate_head) == 256 && offsetof(struct estate_head, size_bytes) == 40 &&
@@ -95,5 +102,7 @@ static_assert(sizeof(struct estate_thing) == 32 && offsetof(struct estate_thing,
 static_assert(sizeof(struct estate_note) == 64 && offsetof(struct estate_note, started_ns) == 24 &&
 		      offsetof(struct estate_note, supervisor_pid) == 48,
 	      "layout");
-static_assert(sizeof(struct estate_seat) == 32 && offsetof(struct estate_seat, pid_start_ticks) == 24, "layout");
-static_assert(sizeof(struct estate_stage) == 8, "layout");
+static_assert(sizeof(struct estate_seat) == 40 && offsetof(struct estate_seat, pid_start_ticks) == 24 &&
+		      offsetof(struct estate_seat, has_pages) == 35,
+	      "layout");
+static_assert(sizeof(struct estate_stage) == 32 && offsetof(struct estate_stage, open) == 16, "layout");

@@ -8,6 +8,8 @@
  *      drain                             draining, with as much time as the order gave
  *      cancel, SIGTERM, SIGKILL          cancelled: nobody comes back, what is left is counted
  *
+ * Who rested goes on resting; who was to come, or to go, for its stage's sake does so once more (scale.c).
+ *
  * Unlike at a start, sources run from the first moment, and who can't be started again is handled as in a run: nothing that was accepted is
  * given up because one worker is slow to open its stage.
  */
@@ -18,11 +20,14 @@
 static void inherit_seat(struct lifecycle *lifecycle, struct life *life, const struct legacy_seat *seat)
 {
 	life->generation = seat->generation + 1;
-	life->restarts = seat->restarts + !seat->retired;
+	life->restarts = seat->restarts + (!seat->retired && !seat->rests);
 	life->failures = seat->failures;
 	life->was_ready = false;
+	scale_inherit_seat(lifecycle, life, seat);
 	if (seat->retired)
 		life_must_move(lifecycle, life, SEAT_EVENT_RETIRE);
+	else if (seat->rests)
+		life_must_move(lifecycle, life, SEAT_EVENT_REST);
 }
 
 void lifecycle_inherit(struct lifecycle *lifecycle, const struct legacy *legacy)
@@ -40,6 +45,7 @@ void lifecycle_inherit(struct lifecycle *lifecycle, const struct legacy *legacy)
 	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++) {
 		lifecycle->stages[i].abandoned = legacy->stages[i].abandoned;
 		lifecycle->stages[i].cause = legacy->stages[i].cause;
+		scale_inherit(lifecycle, i, &legacy->stages[i]);
 	}
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
 		inherit_seat(lifecycle, &lifecycle->lives[i], &legacy->seats[i]);
@@ -49,6 +55,7 @@ void legacy_begin(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	enum rung left_on = lifecycle->left_on;
 
+	scale_post(lifecycle);
 	lifecycle->n_spawned = lifecycle->plan->n_slots;
 	lifecycle->left_on = RUNG_NONE; /* from here on the ladder says where it stands */
 	if (left_on >= RUNG_CANCEL) {
@@ -70,7 +77,7 @@ void legacy_check_ready(struct lifecycle *lifecycle)
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
 		const struct life *life = &lifecycle->lives[i];
 
-		if (!life->was_ready && !seat_state_over(life->state))
+		if (!life->was_ready && !seat_state_over(life->state) && life->state != SEAT_RESTING && !life->grows)
 			return;
 	}
 	act(lifecycle, ACTION_RUN, NULL)->at_ns = lifecycle->run_due_ns;

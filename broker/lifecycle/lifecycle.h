@@ -101,11 +101,15 @@ struct stage_life {
 /* What the supervisor before this one had decided when it died. Seats and stages as in the plan; borrowed. */
 struct legacy_seat {
 	uint32_t generation, restarts, failures;
-	bool retired;
+	bool retired, rests;
+	enum dealing dealing;
 };
 struct legacy_stage {
 	bool abandoned;
 	enum cause cause;
+	bool scaling; /* towards `wanted` */
+	uint32_t wanted;
+	uint64_t open, open_before; /* as in struct stage_life */
 };
 struct legacy {
 	uint64_t started_ns;   /* everybody was ready then */
@@ -177,6 +181,9 @@ void lifecycle_deinit(struct lifecycle *lifecycle);
 
 /* Before START: goes on with the run as it was left, instead of beginning one. */
 void lifecycle_inherit(struct lifecycle *lifecycle, const struct legacy *legacy);
+
+/* The next supervisor need fill that seat only when its stage grows: nothing lies there, or its stream has ended while it was closed. */
+bool lifecycle_leaves_resting(const struct lifecycle *lifecycle, uint32_t seat);
 
 /* Takes one event. The next one only after all that this says has been done, answers first. now_ns: CLOCK_MONOTONIC, never backward. */
 struct actions lifecycle_step(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);

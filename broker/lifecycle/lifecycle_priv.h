@@ -76,7 +76,10 @@ void succession_release(struct lifecycle *lifecycle, uint64_t now_ns);
 
 /* scale.c: stages that grow and shrink. */
 void scale_init(struct lifecycle *lifecycle, uint32_t stage);
-/* Before anybody sits down: what the board says of those who rest. */
+/* Of a run that goes on: what had been decided about one stage, and one of its seats. */
+void scale_inherit(struct lifecycle *lifecycle, uint32_t stage, const struct legacy_stage *legacy);
+void scale_inherit_seat(const struct lifecycle *lifecycle, struct life *life, const struct legacy_seat *legacy);
+/* Before anybody sits down: what the board says of those who rest; of all, if it is another supervisor's. */
 void scale_post(struct lifecycle *lifecycle);
 /* false: refused. */
 bool scale_begin(struct lifecycle *lifecycle, const struct life *of, uint32_t n);

@@ -109,7 +109,7 @@ static bool may_begin(const struct lifecycle *lifecycle, const bool *changed)
 	    lifecycle->ladder.rung != RUNG_NONE)
 		return false;
 	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
-		if (changed[i] && lifecycle->stages[i].abandoned)
+		if (changed[i] && (lifecycle->stages[i].abandoned || lifecycle->stages[i].scaling))
 			return false;
 	return true;
 }
@@ -126,8 +126,8 @@ bool reload_begin(struct lifecycle *lifecycle, const struct event *event, uint64
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
 		struct life *life = &lifecycle->lives[i];
 
-		if (!is_reloading(lifecycle, life) || seat_state_over(life->state))
-			continue;
+		if (!is_reloading(lifecycle, life) || seat_state_over(life->state) || life->state == SEAT_RESTING)
+			continue; /* who rests begins by the new plan when the stage grows */
 		life->newcomer = true;
 		act(lifecycle, ACTION_REHEARSE, life);
 	}
@@ -224,7 +224,8 @@ static bool all_ready(const struct lifecycle *lifecycle)
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
 		const struct life *life = &lifecycle->lives[i];
 		bool settled =
-			life->state == SEAT_READY && life->renewed == (lifecycle->reload.state == RELOAD_SWITCHING);
+			life->state == SEAT_RESTING ||
+			(life->state == SEAT_READY && life->renewed == (lifecycle->reload.state == RELOAD_SWITCHING));
 
 		if (is_reloading(lifecycle, life) && !settled && !seat_state_over(life->state) && !life->stands_in)
 			return false;

@@ -65,6 +65,43 @@ void scale_init(struct lifecycle *lifecycle, uint32_t number)
 		life_at(lifecycle, plan, i)->dealing = DEALING_CLOSED;
 }
 
+/* ---- of the supervisor before ---- */
+
+/*
+ * Nobody lives who deals by anything, so a stage goes back to what was dealt by before a hold, and from there once more to what is wanted.
+ */
+void scale_inherit(struct lifecycle *lifecycle, uint32_t number, const struct legacy_stage *legacy)
+{
+	const struct plan_stage *plan = &lifecycle->plan->stages[number];
+	struct stage_life *stage = &lifecycle->stages[number];
+	uint64_t all = plan->workers < 64 ? (UINT64_C(1) << plan->workers) - 1 : UINT64_MAX;
+
+	if (!(legacy->open & all))
+		return; /* it says nothing */
+	stage->open = legacy->open & all;
+	stage->open_before = legacy->open_before & all;
+	stage->wanted = legacy->wanted && legacy->wanted <= plan->workers ? legacy->wanted : scale_open(stage);
+	stage->scaling = stage->asked = legacy->scaling;
+	stage->look_ns = LOOK_MIN_NS;
+}
+
+void scale_inherit_seat(const struct lifecycle *lifecycle, struct life *life, const struct legacy_seat *legacy)
+{
+	bool was_dealt_to = lifecycle->stages[life->stage].open_before & bit_of(lifecycle, life);
+
+	life->dealing = legacy->dealing;
+	if (legacy->dealing == DEALING_HELD)
+		life->dealing = was_dealt_to ? DEALING_DEALT : DEALING_CLOSED;
+}
+
+bool lifecycle_leaves_resting(const struct lifecycle *lifecycle, uint32_t seat)
+{
+	const struct life *life = &lifecycle->lives[seat];
+
+	return life->state == SEAT_RESTING || (life->grows && life->dealing != DEALING_DEALT) ||
+	       (life->state == SEAT_DONE && life->dealing == DEALING_CLOSED && !is_open(lifecycle, life));
+}
+
 /* ---- what is wanted ---- */
 
 enum scale_refusal lifecycle_scale_refusal(const struct lifecycle *lifecycle, uint32_t seat, uint32_t n)
@@ -80,6 +117,8 @@ enum scale_refusal lifecycle_scale_refusal(const struct lifecycle *lifecycle, ui
 		return SCALE_TOO_MANY;
 	if (lifecycle->stages[life->stage].abandoned)
 		return SCALE_STAGE_OVER;
+	if (lifecycle->stages[life->stage].reloads)
+		return SCALE_RELOADING;
 	if (lifecycle->state == PIPELINE_STARTING)
 		return SCALE_TOO_EARLY;
 	return lifecycle->state == PIPELINE_RUNNING ? SCALE_POSSIBLE : SCALE_ENDING;
@@ -139,11 +178,15 @@ void scale_post(struct lifecycle *lifecycle)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
-		if (lifecycle->lives[i].dealing != DEALING_DEALT) {
-			act(lifecycle, ACTION_DEAL, &lifecycle->lives[i])->value = (int)lifecycle->lives[i].dealing;
-			any = true;
-		}
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
+		const struct life *life = &lifecycle->lives[i];
+		bool may_be_old = lifecycle->goes_on && !life_stage(lifecycle, life)->unscalable;
+
+		if (seat_state_over(life->state) || (life->dealing == DEALING_DEALT && !may_be_old))
+			continue;
+		act(lifecycle, ACTION_DEAL, life)->value = (int)life->dealing;
+		any = true;
+	}
 	if (any)
 		act(lifecycle, ACTION_ANNOUNCE, lifecycle->lives);
 }

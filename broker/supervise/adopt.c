@@ -23,6 +23,13 @@ bool seat_inherits(const struct seat *seat, enum estate_kind kind, uint32_t numb
 	return true;
 }
 
+bool seat_inherits_pages(const struct seat *seat)
+{
+	const struct estate *estate = seat->supervisor->estate;
+
+	return estate_seats(estate, estate_current(estate))[seat->slot].has_pages;
+}
+
 int board_inherit(struct supervisor *supervisor)
 {
 	supervisor->board_fd = estate_take_fd(supervisor->estate, ESTATE_BOARD, 0, 0);
@@ -94,6 +101,11 @@ static enum cause cause_of(uint32_t number)
 	return number < CAUSE_COUNT ? (enum cause)number : CAUSE_USER;
 }
 
+static enum dealing dealing_of(uint32_t number)
+{
+	return number <= DEALING_HELD ? (enum dealing)number : DEALING_CLOSED;
+}
+
 static void fill_seats(const struct supervisor *supervisor, struct legacy_seat *seats)
 {
 	const struct estate *estate = supervisor->estate;
@@ -103,7 +115,9 @@ static void fill_seats(const struct supervisor *supervisor, struct legacy_seat *
 		seats[i] = (struct legacy_seat){ .generation = noted[i].generation,
 						 .restarts = noted[i].restarts,
 						 .failures = noted[i].failures,
-						 .retired = supervisor->seats[i].retiring };
+						 .retired = supervisor->seats[i].retiring,
+						 .rests = noted[i].rests,
+						 .dealing = dealing_of(noted[i].dealing) };
 }
 
 static void fill_stages(const struct supervisor *supervisor, struct legacy_stage *stages)
@@ -112,7 +126,14 @@ static void fill_stages(const struct supervisor *supervisor, struct legacy_stage
 	const struct estate_stage *noted = estate_stages(estate, estate_current(estate));
 
 	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
-		stages[i] = (struct legacy_stage){ .abandoned = noted[i].abandoned, .cause = cause_of(noted[i].cause) };
+		stages[i] = (struct legacy_stage){
+			.abandoned = noted[i].abandoned,
+			.cause = cause_of(noted[i].cause),
+			.scaling = noted[i].scaling,
+			.wanted = noted[i].wanted,
+			.open = noted[i].open,
+			.open_before = noted[i].open_before,
+		};
 }
 
 static int inherit_decisions(struct supervisor *supervisor)

@@ -156,6 +156,21 @@ static void note_seat(const struct seat *seat, struct estate_seat *note)
 		.pid = (int32_t)seat->pid,
 		.own_group = seat->own_group,
 		.pid_start_ticks = seat->pid > 0 ? seat->pid_began_ticks : 0,
+		.dealing = (uint16_t)seat->life->dealing,
+		.rests = lifecycle_leaves_resting(&seat->supervisor->lifecycle, seat->slot),
+		.has_pages = seat->has_pages,
+	};
+}
+
+static void note_stage(const struct stage_life *stage, struct estate_stage *note)
+{
+	*note = (struct estate_stage){
+		.abandoned = stage->abandoned,
+		.cause = (uint32_t)stage->cause,
+		.wanted = stage->wanted,
+		.scaling = stage->scaling,
+		.open = stage->open,
+		.open_before = stage->open_before,
 	};
 }
 
@@ -171,9 +186,7 @@ void estate_note_decisions(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < estate->n_slots; i++)
 		note_seat(&supervisor->seats[i], &estate_seats(estate, note)[i]);
 	for (uint32_t i = 0; i < estate->n_stages; i++)
-		estate_stages(estate, note)[i] =
-			(struct estate_stage){ .abandoned = supervisor->lifecycle.stages[i].abandoned,
-					       .cause = (uint32_t)supervisor->lifecycle.stages[i].cause };
+		note_stage(&supervisor->lifecycle.stages[i], &estate_stages(estate, note)[i]);
 	estate_publish(estate);
 }
 

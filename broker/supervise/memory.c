@@ -170,7 +170,8 @@ static int lanes_check(const struct supervisor *supervisor, const struct seat *o
 
 static int lanes_allocate(struct supervisor *supervisor, const struct seat *of, const struct seat **ret_seat)
 {
-	int r = lanes_check(supervisor, of, ret_seat);
+	bool inherited = supervisor->goes_on && !of; /* they are there, and the machine need not have them once more */
+	int r = inherited ? 0 : lanes_check(supervisor, of, ret_seat);
 
 	for (uint32_t i = 0; r == 0 && i < supervisor->plan->n_lanes; i++) {
 		const struct plan_lane *lane = &supervisor->plan->lanes[i];
@@ -214,6 +215,13 @@ static int common_memory(struct supervisor *supervisor)
 	return 0;
 }
 
+static bool has_pages_at_first(const struct seat *seat)
+{
+	if (seat->supervisor->goes_on)
+		return seat_inherits_pages(seat);
+	return !plan_rests_at_first(seat->stage, seat->worker_index);
+}
+
 int memory_open(struct supervisor *supervisor, struct text *why)
 {
 	const struct seat *last = NULL;
@@ -227,8 +235,7 @@ int memory_open(struct supervisor *supervisor, struct text *why)
 		r = seat_memory(&supervisor->seats[i]);
 		if (r < 0)
 			return shortage(supervisor, &supervisor->seats[i], r, why);
-		supervisor->seats[i].has_pages =
-			!plan_rests_at_first(supervisor->seats[i].stage, supervisor->seats[i].worker_index);
+		supervisor->seats[i].has_pages = has_pages_at_first(&supervisor->seats[i]);
 	}
 	r = lanes_allocate(supervisor, NULL, &last);
 	return r < 0 ? shortage(supervisor, last, r, why) : 0;

@@ -23,6 +23,9 @@ static const char *refusal(const struct supervisor *supervisor, const bool *chan
 	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
 		if (changed[i] && lifecycle->stages[i].abandoned)
 			return "a stage that would change has failed or was cancelled, and stand-ins sit in its seats";
+	for (uint32_t i = 0; i < supervisor->plan->n_stages; i++)
+		if (changed[i] && lifecycle->stages[i].scaling)
+			return "a stage that would change is being scaled; ask again when it has the workers it is to have";
 	return NULL;
 }
 

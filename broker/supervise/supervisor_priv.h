@@ -274,6 +274,8 @@ void estate_note_decisions(struct supervisor *supervisor);
 int predecessors_end(struct supervisor *supervisor, struct text *why);
 
 /* adopt.c */
+/* Of a run that goes on: the lanes of the seat had their pages. */
+bool seat_inherits_pages(const struct seat *seat);
 /* Whether the seat's memory is another supervisor's: then *ret_fd is it, -1 if it is missing. */
 bool seat_inherits(const struct seat *seat, enum estate_kind kind, uint32_t number, int *ret_fd);
 /* The board that was left. The outcomes of board_create(). */

@@ -154,6 +154,102 @@ static void test_a_cancelled_run_has_nobody_come_back(void **state)
 	assert_int_equal(life->exit_code, EXIT_LOSSES);
 }
 
+/* mid is to have `wanted` workers, and deals to the seats of these bits; the second of them rests, or has something to do. */
+static struct legacy scaled(uint32_t wanted, uint64_t open, uint64_t open_before, bool rests)
+{
+	struct legacy legacy = running();
+
+	stages[STAGE_MID] = (struct legacy_stage){
+		.wanted = wanted, .scaling = open != open_before, .open = open, .open_before = open_before
+	};
+	seats[STEPS_MID_TOO].rests = rests;
+	seats[STEPS_MID_TOO].dealing = DEALING_CLOSED;
+	return legacy;
+}
+
+static void sit_down_but(uint32_t but)
+{
+	for (uint32_t i = 0; i < STEPS_SEATS; i++)
+		if (i != but)
+			steps_sit_down(&steps, i);
+}
+
+static void look(struct scale_facts facts)
+{
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "look:1"));
+	steps_tell(&steps, (struct event){ .kind = EVENT_LOOKED, .seat = STEPS_MID, .scale = facts });
+}
+
+static void test_who_rested_goes_on_resting(void **state)
+{
+	struct legacy legacy = scaled(1, 1, 1, true);
+
+	(void)state;
+	go_on(&legacy);
+	assert_true(steps_did(&steps, "deal:2=1") && steps_did(&steps, "deal:1") && steps_did(&steps, "announce:0"));
+	assert_int_equal(life->lives[STEPS_MID_TOO].state, SEAT_RESTING);
+	assert_int_equal(life->lives[STEPS_MID_TOO].restarts, 3);
+	assert_true(lifecycle_leaves_resting(life, STEPS_MID_TOO));
+	sit_down_but(STEPS_MID_TOO);
+	assert_int_equal(life->state, PIPELINE_RUNNING);
+	assert_int_equal(scale_open(&life->stages[STAGE_MID]), 1);
+	assert_true(steps_tell(&steps, (struct event){ .kind = EVENT_SCALE, .seat = STEPS_MID, .n_workers = 2 }));
+	assert_true(steps_did(&steps, "spawn:2"));
+	assert_true(lifecycle_leaves_resting(life, STEPS_MID_TOO)); /* nothing was dealt to it yet */
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_false(lifecycle_leaves_resting(life, STEPS_MID_TOO));
+	assert_int_equal(life->lives[STEPS_MID_TOO].generation, 5 + STEPS_MID_TOO + 1);
+}
+
+static void test_a_stage_goes_on_growing(void **state)
+{
+	struct legacy legacy = scaled(2, 3, 1, true);
+
+	(void)state;
+	go_on(&legacy);
+	assert_int_equal(life->lives[STEPS_MID_TOO].state, SEAT_SPAWNED);
+	sit_down_but(STEPS_MID_TOO);
+	assert_int_equal(life->state, PIPELINE_RUNNING); /* it is not waited for */
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "deal:2") && steps_did(&steps, "say-scaled:1=2"));
+}
+
+static void test_a_stage_goes_on_shrinking(void **state)
+{
+	struct legacy legacy = scaled(1, 1, 3, false);
+
+	(void)state;
+	go_on(&legacy);
+	assert_int_equal(life->lives[STEPS_MID_TOO].state, SEAT_SPAWNED); /* something may lie there */
+	assert_true(steps_did(&steps, "deal:2=1"));
+	for (uint32_t i = 0; i < STEPS_SEATS; i++)
+		steps_sit_down(&steps, i);
+	look((struct scale_facts){ .dealt = true });
+	assert_false(steps_did(&steps, "cancel:2"));
+	look((struct scale_facts){ .dealt = true, .idle = 2 });
+	assert_true(steps_did(&steps, "cancel:2"));
+}
+
+/* What lies in the lanes was dealt by the map before the hold: it is dealt by that, and held once more. */
+static void test_a_hold_begins_once_more(void **state)
+{
+	struct legacy legacy = scaled(1, 1, 3, false);
+
+	(void)state;
+	seats[STEPS_MID].dealing = seats[STEPS_MID_TOO].dealing = DEALING_HELD;
+	steps.stages[STAGE_MID].balance = HERITAGE_BALANCE_KEY;
+	go_on(&legacy);
+	assert_true(steps_did(&steps, "deal:1") && steps_did(&steps, "deal:2"));
+	assert_true(steps_did(&steps, "deal:1=2") && steps_did(&steps, "deal:2=2"));
+	for (uint32_t i = 0; i < STEPS_SEATS; i++)
+		steps_sit_down(&steps, i);
+	look((struct scale_facts){ .dealt = true });
+	assert_false(steps_did(&steps, "deal:1"));
+	look((struct scale_facts){ .dealt = true, .empty = true });
+	assert_true(steps_did(&steps, "deal:1") && steps_did(&steps, "deal:2=1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +261,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_stage_that_was_dropped_has_stand_ins, begin, end),
 		cmocka_unit_test_setup_teardown(test_it_goes_on_draining_with_the_time_that_was_given, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_cancelled_run_has_nobody_come_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_who_rested_goes_on_resting, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_stage_goes_on_growing, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_stage_goes_on_shrinking, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_hold_begins_once_more, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,55 @@ static void test_refusals(void **state)
 	steps_deinit(&steps);
 }
 
+static bool reload(struct steps *steps)
+{
+	static const bool changed[STEPS_STAGES] = { [STAGE_MID] = true };
+
+	return steps_tell(steps, (struct event){ .kind = EVENT_RELOAD, .changed = changed, .probation_ns = NS_PER_S });
+}
+
+static void test_a_reload_and_a_change_are_not_at_once(void **state)
+{
+	struct steps steps;
+
+	(void)state;
+	begin(&steps);
+	assert_true(scale(&steps, 2));
+	assert_false(reload(&steps));
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(reload(&steps));
+	assert_int_equal(lifecycle_scale_refusal(&steps.lifecycle, STEPS_MID, 1), SCALE_RELOADING);
+	assert_false(scale(&steps, 1));
+	assert_true(steps_tell_of(&steps, EVENT_RELOAD_ABANDONED, 0));
+	assert_true(scale(&steps, 1));
+	steps_deinit(&steps);
+}
+
+static void test_a_reload_leaves_who_rests_alone(void **state)
+{
+	struct steps steps;
+
+	(void)state;
+	begin(&steps);
+	assert_true(reload(&steps));
+	assert_true(steps_did(&steps, "rehearse:1"));
+	assert_false(steps_did(&steps, "rehearse:2"));
+	assert_true(steps_tell_of(&steps, EVENT_AT_GATE, STEPS_MID));
+	assert_true(steps_did(&steps, "exchange"));
+	leave(&steps, STEPS_MID);
+	while (steps.lifecycle.lives[STEPS_MID].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID);
+	assert_int_equal(steps.lifecycle.reload.state, RELOAD_PROBATION); /* it is not waited for */
+	assert_int_equal(steps.lifecycle.lives[STEPS_MID_TOO].state, SEAT_RESTING);
+	assert_int_equal(scale_open(&steps.lifecycle.stages[STAGE_MID]), 1);
+	steps_wait(&steps);
+	assert_int_equal(steps.lifecycle.reload.state, RELOAD_NONE);
+	grow(&steps);
+	assert_true(steps_did(&steps, "deal:2"));
+	steps_deinit(&steps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +318,8 @@ int main(void)
 		cmocka_unit_test(test_a_stage_that_can_not_grow_goes_on),
 		cmocka_unit_test(test_who_rests_ends_with_those_who_dealt),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_a_reload_and_a_change_are_not_at_once),
+		cmocka_unit_test(test_a_reload_leaves_who_rests_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,13 +265,52 @@ static void test_decisions_are_taken_over(void **state)
 	assert_int_equal(supervisor->lifecycle.run_due_ns, 99);
 	assert_int_equal(supervisor->lifecycle.started_ns, 4711);
 	assert_int_equal(supervisor->lifecycle.lives[2].state, SEAT_RETIRED);
-	assert_int_equal(load_relaxed(&supervisor->board->slots[2].retired), 1);
+	assert_int_equal(load_relaxed(&supervisor->board->slots[2].dealing), BOARD_RETIRED);
 	assert_int_equal(supervisor->board->slots[1].suspect_attempts, 2);
 	assert_int_equal(supervisor->board->slots[1].suspect_position, 64);
 	assert_int_equal(load_relaxed(&supervisor->board->slots[1].order), BOARD_HOLD);
 	assert_int_equal(load_relaxed(&supervisor->board->order), BOARD_RUN);
 	assert_int_equal(supervisor->n_supervisors, 2);
 	assert_int_equal(estate_current(supervisor->estate)->n_supervisors, 2);
+	supervisor_free(supervisor);
+}
+
+static struct stage_life *stage_of(const struct supervisor *supervisor, uint32_t seat)
+{
+	return &supervisor->lifecycle.stages[supervisor->seats[seat].stage_number];
+}
+
+/* The first worker of the stage is to go, and the second one to come, whose seat has never had one. */
+static void scaling(struct supervisor *supervisor)
+{
+	supervisor->lifecycle.lives[1].dealing = DEALING_CLOSED;
+	supervisor->lifecycle.lives[2].dealing = DEALING_CLOSED;
+	supervisor->lifecycle.lives[2].state = SEAT_RESTING;
+	supervisor->seats[2].has_pages = false;
+	stage_of(supervisor, 1)->scaling = true;
+	stage_of(supervisor, 1)->wanted = 1;
+	stage_of(supervisor, 1)->open = 2;
+	stage_of(supervisor, 1)->open_before = 1;
+}
+
+static void test_scaling_is_taken_over(void **state)
+{
+	struct scene scene;
+	struct supervisor *supervisor;
+
+	(void)state;
+	leave(&scene, scaling, NULL);
+	assert_int_equal(go_on(&scene, &supervisor), 0);
+	assert_int_equal(supervisor->lifecycle.lives[0].dealing, DEALING_DEALT);
+	assert_int_equal(supervisor->lifecycle.lives[1].dealing, DEALING_CLOSED);
+	assert_int_equal(supervisor->lifecycle.lives[1].state, SEAT_EMPTY); /* to be filled: something may lie there */
+	assert_int_equal(supervisor->lifecycle.lives[2].state, SEAT_RESTING);
+	assert_true(supervisor->seats[0].has_pages && supervisor->seats[1].has_pages);
+	assert_false(supervisor->seats[2].has_pages);
+	assert_true(stage_of(supervisor, 1)->scaling);
+	assert_int_equal(stage_of(supervisor, 1)->wanted, 1);
+	assert_int_equal(stage_of(supervisor, 1)->open, 2);
+	assert_int_equal(stage_of(supervisor, 1)->open_before, 1);
 	supervisor_free(supervisor);
 }
 
@@ -337,6 +376,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_stranger_with_its_number_is_left_alone, begin, end),
 		cmocka_unit_test_setup_teardown(test_while_it_lives_nobody_goes_on, begin, end),
 		cmocka_unit_test_setup_teardown(test_decisions_are_taken_over, begin, end),
+		cmocka_unit_test_setup_teardown(test_scaling_is_taken_over, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_was_committed_is_finished, begin, end),
 		cmocka_unit_test_setup_teardown(test_memory_that_makes_no_sense_is_not_gone_on_with, begin, end),
 	};
