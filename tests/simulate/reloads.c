@@ -95,7 +95,7 @@ static void check_exchange(struct world *world, bool back)
 		world_break(world, "the plans are exchanged, and were not, or were already");
 	for (uint32_t i = 0; !back && i < world->plan.n_slots; i++)
 		if (reload_changes(world, i) && !seat_state_over(world->lifecycle.lives[i].state) &&
-		    !world->newcomers[i].at_gate)
+		    world->lifecycle.lives[i].state != SEAT_RESTING && !world->newcomers[i].at_gate)
 			world_break(world, "the plans are exchanged, and nobody waits for %s#%u", NAME_OF(world, i));
 }
 
@@ -147,7 +147,8 @@ void check_reload_action(struct world *world, const struct action *action)
 		check_over(world, (enum reload_end)action->value);
 		return;
 	case ACTION_CANCEL:
-		if (action->value == (int)CAUSE_CONFIG && !reload_changes(world, action->seat))
+		if (action->value == (int)CAUSE_CONFIG && !reload_changes(world, action->seat) &&
+		    !world->lifecycle.lives[action->seat].dismissed) /* ... it goes because its stage shrinks */
 			world_break(world, "%s#%u is told to end for a reload that does not change it",
 				    NAME_OF(world, action->seat));
 		return;

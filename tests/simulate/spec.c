@@ -219,20 +219,26 @@ static void make_stage_cancels(struct world *world)
 	}
 }
 
-/* Other plans, one after the other or over each other, and often the end behind them. */
+/* Other plans, one after the other or over each other or over a stage that grows and shrinks, and often the end behind them. */
 static void make_reloads(struct world *world)
 {
 	static const enum event_kind kinds[] = { EVENT_RELOAD,           EVENT_RELOAD,       EVENT_RELOAD,
-						 EVENT_RELOAD_ABANDONED, EVENT_CANCEL_STAGE, EVENT_DRAIN };
+						 EVENT_RELOAD_ABANDONED, EVENT_CANCEL_STAGE, EVENT_DRAIN,
+						 EVENT_SCALE,            EVENT_SCALE };
 	struct chance *chance = &world->chance;
 	uint64_t at_ns = chance_between(chance, 5 * MS, 40 * MS);
 
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		world->n_items[i] = ITEMS_PER_SOURCE_MAX;
 	for (uint32_t i = 0; i < 4; i++) {
-		world->requests[i] = (struct request){ .kind = i == 0 ? EVENT_RELOAD : kinds[chance_below(chance, 6)],
-						       .cause = CAUSE_USER,
-						       .seat = chance_below(chance, world->plan.n_slots) };
+		uint32_t seat = chance_below(chance, world->plan.n_slots);
+
+		world->requests[i] =
+			(struct request){ .kind = i == 0 ? EVENT_RELOAD : kinds[chance_below(chance, 7)],
+					  .cause = CAUSE_USER,
+					  .seat = seat,
+					  .n = 1 +
+					       chance_below(chance, world->stages[world->slots[seat].stage].workers) };
 		world_happen(world, at_ns, REQUEST, 0, i);
 		at_ns += chance_between(chance, 0, chance_of(chance, 500) ? 4 * MS : 40 * MS);
 	}
@@ -245,6 +251,8 @@ static void make_scalings(struct world *world)
 	uint64_t at_ns = chance_between(chance, 5 * MS, 40 * MS);
 	uint32_t n = 1 + chance_below(chance, 8);
 
+	if (chance_of(chance, 500)) /* looks come between the board and those who are to see it */
+		world->work_max_ns = 20 * MS;
 	for (uint32_t i = 0; i < world->plan.n_slots; i++)
 		world->n_items[i] = ITEMS_PER_SOURCE_MAX;
 	for (uint32_t i = 0; i < n; i++) {
@@ -272,9 +280,10 @@ void world_spec(struct world *world)
 	make_stages(world);
 	make_edges(world);
 	make_faults(world);
+	world->work_max_ns = 2 * MS;
 	if (chance_of(chance, 350))
 		make_scalings(world);
-	else if (chance_of(chance, 200))
+	else if (chance_of(chance, 300))
 		make_resume(world);
 	else if (chance_of(chance, 200))
 		make_stage_cancels(world);

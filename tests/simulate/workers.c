@@ -48,7 +48,7 @@ void worker_spawn(struct world *world, uint32_t seat)
 				   .stubborn = chance_of(chance, faults->stubborn),
 				   .stuck = chance_of(chance, faults->stuck),
 				   .hangs = chance_of(chance, faults->hang),
-				   .work_ns = chance_between(chance, 10 * NS_PER_US, 2 * MS) };
+				   .work_ns = chance_between(chance, 10 * NS_PER_US, world->work_max_ns) };
 	world->orders[seat] = BOARD_HOLD;
 	newcomer_sits_down(world, seat);
 	if (chance_of(chance, faults->exec))

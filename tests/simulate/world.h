@@ -153,6 +153,7 @@ struct world {
 	uint64_t seed, now_ns;
 	struct chance chance;
 	struct faults faults;
+	uint64_t work_max_ns; /* of a turn */
 
 	struct plan plan;
 	struct plan_stage stages[STAGES_MAX];
