@@ -222,9 +222,8 @@ static void make_stage_cancels(struct world *world)
 /* Other plans, one after the other or over each other or over a stage that grows and shrinks, and often the end behind them. */
 static void make_reloads(struct world *world)
 {
-	static const enum event_kind kinds[] = { EVENT_RELOAD,           EVENT_RELOAD,       EVENT_RELOAD,
-						 EVENT_RELOAD_ABANDONED, EVENT_CANCEL_STAGE, EVENT_DRAIN,
-						 EVENT_SCALE,            EVENT_SCALE };
+	static const enum event_kind kinds[] = { EVENT_RELOAD,       EVENT_RELOAD, EVENT_RELOAD, EVENT_RELOAD_ABANDONED,
+						 EVENT_CANCEL_STAGE, EVENT_DRAIN,  EVENT_SCALE,  EVENT_SCALE };
 	struct chance *chance = &world->chance;
 	uint64_t at_ns = chance_between(chance, 5 * MS, 40 * MS);
 
