@@ -102,8 +102,10 @@ static void test_an_open_run_is_ended_first(void **state)
 	rig.producers[0].heritage.outputs[0].run_records = 100; /* it does not end by itself */
 	fill(&rig, 3);
 	target = rig.producers[0].cursor.outputs[0].target;
+	assert_int_equal(rig.producers[0].cursor.outputs[0].run_records, 3);
 	say(&rig, target, BOARD_CLOSED);
 	assert_int_equal(retire_check(&rig.producers[0]), 0);
+	assert_int_equal(rig.producers[0].cursor.outputs[0].run_records, 0);
 	assert_int_equal(seen(&rig), 1);
 	assert_int_equal(taken_by(&rig, target), 3);
 	assert_string_equal(rig_take(&rig.consumers[target]), "-"); /* the end of the run was behind them */

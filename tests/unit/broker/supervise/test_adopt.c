@@ -288,7 +288,7 @@ static void scaling(struct supervisor *supervisor)
 	supervisor->lifecycle.lives[2].state = SEAT_RESTING;
 	supervisor->seats[2].has_pages = false;
 	stage_of(supervisor, 1)->scaling = true;
-	stage_of(supervisor, 1)->wanted = 1;
+	stage_of(supervisor, 1)->wanted = 2; /* not as many as are open: asked for meanwhile */
 	stage_of(supervisor, 1)->open = 2;
 	stage_of(supervisor, 1)->open_before = 1;
 }
@@ -308,7 +308,7 @@ static void test_scaling_is_taken_over(void **state)
 	assert_true(supervisor->seats[0].has_pages && supervisor->seats[1].has_pages);
 	assert_false(supervisor->seats[2].has_pages);
 	assert_true(stage_of(supervisor, 1)->scaling);
-	assert_int_equal(stage_of(supervisor, 1)->wanted, 1);
+	assert_int_equal(stage_of(supervisor, 1)->wanted, 2);
 	assert_int_equal(stage_of(supervisor, 1)->open, 2);
 	assert_int_equal(stage_of(supervisor, 1)->open_before, 1);
 	supervisor_free(supervisor);
