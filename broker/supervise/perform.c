@@ -125,16 +125,10 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		seat_close_lost(seat);
 		return;
 	case ACTION_DEAL:
-		seat_deal(seat, (enum dealing)action->value);
-		return;
 	case ACTION_ANNOUNCE:
-		seat_announce_dealing(seat);
-		return;
 	case ACTION_LOOK:
-		seat_look(seat);
-		return;
 	case ACTION_CLOSE:
-		seat_close_clean(seat);
+		scale_perform(seat, action);
 		return;
 	case ACTION_RING:
 		seat_ring_neighbours(seat);

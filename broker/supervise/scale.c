@@ -65,7 +65,7 @@ void supervisor_scale_progress(const struct supervisor *supervisor, const char *
 
 /* ---- the board ---- */
 
-void seat_deal(const struct seat *seat, enum dealing dealing)
+static void seat_deal(const struct seat *seat, enum dealing dealing)
 {
 	static const enum board_dealing words[] = {
 		[DEALING_DEALT] = BOARD_DEALT, [DEALING_CLOSED] = BOARD_CLOSED, [DEALING_HELD] = BOARD_HELD
@@ -209,7 +209,7 @@ void seat_look(struct seat *of)
 	supervisor_answer(supervisor, &event);
 }
 
-void seat_close_clean(const struct seat *seat)
+static void seat_close_clean(const struct seat *seat)
 {
 	int r = seat_close_outputs(seat);
 
@@ -217,6 +217,26 @@ void seat_close_clean(const struct seat *seat)
 		seat_log(seat, WEIR_LOG_WARNING, "its lanes can't be closed: %s",
 			 r < 0 ? strerrordesc_np(-r) : "its memory makes no sense");
 	seat_ring_neighbours(seat);
+}
+
+void scale_perform(struct seat *seat, const struct action *action)
+{
+	switch (action->kind) {
+	case ACTION_DEAL:
+		seat_deal(seat, (enum dealing)action->value);
+		return;
+	case ACTION_ANNOUNCE:
+		seat_announce_dealing(seat);
+		return;
+	case ACTION_LOOK:
+		seat_look(seat);
+		return;
+	case ACTION_CLOSE:
+		seat_close_clean(seat);
+		return;
+	default:
+		unreachable_because("perform.c sends no other action here");
+	}
 }
 
 /* ---- words ---- */

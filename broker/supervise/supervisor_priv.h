@@ -378,14 +378,14 @@ int seat_retire(struct seat *seat);
 int seat_close_outputs(const struct seat *seat);
 
 /* scale.c: stages that grow and shrink; of: any seat of the stage. */
-void seat_deal(const struct seat *seat, enum dealing dealing);
 /* Says to the producers of the stage that there is news of that. */
 void seat_announce_dealing(const struct seat *of);
 /* Answers. */
 void seat_look(struct seat *of);
 /* Nothing lies in its input lanes, and none of their room is held. */
 bool seat_is_done_with_all(const struct seat *seat);
-void seat_close_clean(const struct seat *seat);
+/* DEAL, ANNOUNCE, LOOK, CLOSE. */
+void scale_perform(struct seat *seat, const struct action *action);
 void seat_say_scale(const struct seat *seat, const struct action *action);
 
 /* scope_cancel.c */

@@ -182,6 +182,13 @@ static bool is_lost(uint32_t slot)
 	return slot + 1 == scenario_now->lost;
 }
 
+/* What the supervisor tells the producers of a slot. */
+static void deal(struct world *world, uint32_t slot, enum board_dealing dealing)
+{
+	store_release(&world->board->slots[slot].dealing, (uint32_t)dealing);
+	store_release(&world->board->dealings, load_relaxed(&world->board->dealings) + 1);
+}
+
 /* What broker/supervise/retire.c does. */
 static void retire(struct world *world, uint32_t slot)
 {
@@ -191,8 +198,7 @@ static void retire(struct world *world, uint32_t slot)
 		  "segment_attach");
 	repair_close(&segment);
 	segment_detach(&segment);
-	store_release(&world->board->slots[slot].dealing, 1);
-	store_release(&world->board->dealings, load_relaxed(&world->board->dealings) + 1);
+	deal(world, slot, BOARD_RETIRED);
 }
 
 int judge_mend(struct world *world)
@@ -277,12 +283,28 @@ const char *crash_check_dropped(const struct world *world)
 		       NULL;
 }
 
+/* Whoever writes has said by which board he deals. */
+static const char *check_dealings(const struct world *world)
+{
+	for (uint32_t i = 0; i < world_plan_now->n_lanes; i++) {
+		const struct plan_lane *lane = &world_plan_now->lanes[i];
+
+		if (scenario_now->closed == lane->consumer && lane->consumer &&
+		    load_relaxed(&world->segments[lane->producer].status->seen_dealings) !=
+			    load_relaxed(&world->board->dealings))
+			return "a producer does not say that it deals by the new board";
+	}
+	return NULL;
+}
+
 static const char *check_end(const struct world *world)
 {
 	const char *wrong = check_ledger(world);
 
 	if (!wrong)
 		wrong = check_cursors(world);
+	if (!wrong)
+		wrong = check_dealings(world);
 	if (!wrong && census(world))
 		wrong = "hang: an item is left in a lane and nobody wakes for it";
 	if (scenario_now->check_end)
@@ -326,6 +348,10 @@ void judge_prepare(struct world *world)
 			bury(world, slot);
 		else if (slot != victim && !actor_is_seated(slot))
 			actor_seat(slot, 0);
+	if (scenario_now->closed) {
+		deal(world, scenario_now->closed, BOARD_CLOSED);
+		seat_ring_neighbours(&world->seats[scenario_now->closed]);
+	}
 	actor_save(false);
 }
 

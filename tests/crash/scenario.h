@@ -40,6 +40,7 @@ struct scenario {
 	bool timers;         /* time passes, for sleeps that are shorter than a second, when nothing else happens */
 	uint64_t lane_bytes; /* 0: 4 KiB */
 	uint32_t retired;    /* this slot is retired before the walk; 0: none */
+	uint32_t closed;     /* nothing more is to be dealt to this slot from the beginning of the walk on; 0: to all */
 	uint32_t lost; /* 1 + this slot's lanes are closed as lost before the walk, and its stage has failed; 0: none */
 	uint64_t cancelled_scope; /* before the walk; 0: none */
 	bool given_up;            /* the victim is retired after its death: no next generation */
