@@ -44,6 +44,7 @@ enum command_option_id {
 	OPTION_KEEP,
 	OPTION_KEEP_FOR,
 	OPTION_DIFF,
+	OPTION_OPENING,
 	OPTION_PROBATION,
 };
 

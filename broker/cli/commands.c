@@ -159,6 +159,8 @@ const struct command commands[] = {
 		  "usage; 3 the pipeline is not running; 4 a new worker could not begin, failed or was late: the spec before goes on; 75\n"
 		  "the pipeline is being ended, or did not answer.",
 	  .options = { { OPTION_DIFF, "diff", 'd', NULL, "only tell what would be kept, restarted, refused" },
+		       { OPTION_OPENING, "opening", 0, "DURATION",
+			 "how long a new worker may take to open its stage (default: 4s)" },
 		       { OPTION_PROBATION, "probation", 0, "DURATION",
 			 "how long new workers are watched (default: 3s)" },
 		       { OPTION_NO_WAIT, "no-wait", 0, NULL,

@@ -13,6 +13,7 @@
 #include "broker/cli/command.h"
 #include "broker/cli/json_read.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/reloading.h"
 #include "broker/cli/verbs.h"
 #include "broker/supervise/supervisor.h"
 #include "common/base/cleanup.h"
@@ -20,14 +21,13 @@
 #include "common/base/must.h"
 #include "common/base/quantity.h"
 
-#define PROBATION_DEFAULT_NS (3 * NS_PER_S)
 #define PAUSE_MIN_NS (5 * NS_PER_MS)
 #define PAUSE_MAX_NS (100 * NS_PER_MS)
 
 struct wanted {
 	const char *name;
 	const char *spec; /* NULL: the one that runs */
-	uint64_t probation_ns;
+	struct reload_terms terms;
 	bool diff, wait, json;
 };
 
@@ -45,11 +45,20 @@ static void state_deinit_cleanup(struct state *state)
 	free(state->text);
 }
 
+static bool read_term(const char *value, uint64_t min_ns, uint64_t *ret_ns)
+{
+	int64_t ns;
+
+	if (quantity_duration(value, &ns) != 0 || ns < (int64_t)min_ns || ns > (int64_t)RELOAD_TERM_MAX_NS)
+		return false;
+	*ret_ns = (uint64_t)ns;
+	return true;
+}
+
 /* Returns -1 to go on, else the exit code. */
 static int parse_arguments(struct wanted *wanted, int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
-	int64_t value;
 	int id;
 
 	while ((id = command_next(&parser)) > 0) {
@@ -64,13 +73,18 @@ static int parse_arguments(struct wanted *wanted, int argc, char **argv)
 			wanted->json = true;
 			break;
 		case OPTION_PROBATION:
-			if (quantity_duration(parser.value, &value) != 0 || value < 0 ||
-			    value > 3600 * (int64_t)NS_PER_S)
+			if (!read_term(parser.value, 0, &wanted->terms.probation_ns))
 				return command_usage_error(
 					parser.command,
 					"--probation takes a duration such as 3s, an hour at most, not '%s'",
 					parser.value);
-			wanted->probation_ns = (uint64_t)value;
+			break;
+		case OPTION_OPENING:
+			if (!read_term(parser.value, 1, &wanted->terms.opening_ns))
+				return command_usage_error(
+					parser.command,
+					"--opening takes a duration such as 30s, an hour at most, not '%s'",
+					parser.value);
 			break;
 		default:
 			unreachable_because("the table of verbs has no such option for reload");
@@ -94,7 +108,8 @@ static int format_wish(const struct wanted *wanted, struct text *argument)
 		fprintf(stderr, "weir: %s can not be opened: %m\n", wanted->spec);
 		return EXIT_SPEC_INVALID;
 	}
-	text_printf(argument, "%s %" PRIu64, wanted->diff ? "diff" : "run", wanted->probation_ns);
+	text_printf(argument, "%s %" PRIu64 ",%" PRIu64, wanted->diff ? "diff" : "run", wanted->terms.probation_ns,
+		    wanted->terms.opening_ns);
 	if (path)
 		text_printf(argument, " %s", path);
 	return 0;
@@ -221,7 +236,8 @@ static int report(const struct wanted *wanted, const struct state *state)
 
 int reload_command(int argc, char **argv)
 {
-	struct wanted wanted = { .probation_ns = PROBATION_DEFAULT_NS, .wait = true };
+	struct wanted wanted = { .terms = { .probation_ns = RELOAD_PROBATION_NS, .opening_ns = RELOAD_OPENING_NS },
+				 .wait = true };
 	_cleanup_(text_deinit) struct text argument = TEXT_NULL, body = TEXT_NULL;
 	_cleanup_(state_deinit) struct state begun = { 0 }, state = { 0 };
 	int r = parse_arguments(&wanted, argc, argv);

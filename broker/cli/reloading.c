@@ -27,7 +27,6 @@
 #include "common/base/quantity.h"
 
 #define RESULTS_KEPT 64u
-#define PROBATION_MAX_NS (3600 * NS_PER_S)
 #define RECIPE                                                                                                            \
 	"This can not be changed while it runs. Let it finish what it has, and start it again: weir drain %s, then weir " \
 	"run %s\n"
@@ -40,7 +39,7 @@ static const char *const state_names[] = {
 struct wish {
 	uint64_t ticket; /* 0: none */
 	char *path;      /* owned */
-	uint64_t probation_ns;
+	struct reload_terms terms;
 	bool diff;
 };
 
@@ -204,7 +203,7 @@ static void put_into_force(struct reloading *reloading)
 	say(reloading, WEIR_LOG_NOTICE, "reload of %s: %u stage%s to be restarted", reloading->now.path,
 	    reloading->difference.n_restart, reloading->difference.n_restart == 1 ? "" : "s");
 	if (supervisor_reload(reloading->settings.supervisor, reloading->loaded.plan, reloading->difference.restarts,
-			      reloading->now.probation_ns, &why) == 0)
+			      reloading->now.terms, &why) == 0)
 		return; /* news has come, or will */
 	text_add_char(&why, '\n');
 	finish(reloading, "stopped", &why);
@@ -265,6 +264,11 @@ static void begin_next(struct reloading *reloading)
 	reloading->next = (struct wish){ 0 };
 	reloading->state = CHECKING;
 	reloading->begun_ns = clock_now_ns();
+	if (strcmp(reloading->now.path, "-") == 0) {
+		finish_words(reloading, "invalid",
+			     "the spec that runs came from standard input; name the file that has the new one");
+		return;
+	}
 	wanted.path = reloading->now.path;
 	r = spec_loader_start(reloading->settings.event, &wanted, on_loaded, reloading, &reloading->loader);
 	if (r < 0)
@@ -373,21 +377,45 @@ static bool refuse_asking(struct text *body, const char *why)
 	return false;
 }
 
+/* "3000000000", or "3000000000,4000000000": how long new workers are watched, and how long one may take to open. */
+static bool read_terms(const char *at, const char **ret_end, struct reload_terms *ret_terms)
+{
+	char *end;
+
+	if (*at < '0' || *at > '9')
+		return false;
+	*ret_terms = (struct reload_terms){ .probation_ns = strtoull(at, &end, 10), .opening_ns = RELOAD_OPENING_NS };
+	if (*end == ',' && end[1] >= '0' && end[1] <= '9')
+		ret_terms->opening_ns = strtoull(end + 1, &end, 10);
+	*ret_end = end;
+	return (!*end || *end == ' ') && ret_terms->probation_ns <= RELOAD_TERM_MAX_NS && ret_terms->opening_ns &&
+	       ret_terms->opening_ns <= RELOAD_TERM_MAX_NS;
+}
+
 /* "run 3000000000 /etc/weir/orders.yaml" */
 static bool read_wish(const struct reloading *reloading, const char *argument, struct wish *ret_wish)
 {
-	const char *at = strchr(argument, ' ');
-	char *end;
+	const char *at = strchr(argument, ' '), *end;
 
 	*ret_wish = (struct wish){ .diff = strncmp(argument, "diff ", 5) == 0 };
-	if (!at || (!ret_wish->diff && strncmp(argument, "run ", 4) != 0) || at[1] < '0' || at[1] > '9')
-		return false;
-	ret_wish->probation_ns = strtoull(at + 1, &end, 10);
-	if ((*end && *end != ' ') || ret_wish->probation_ns > PROBATION_MAX_NS)
+	if (!at || (!ret_wish->diff && strncmp(argument, "run ", 4) != 0) ||
+	    !read_terms(at + 1, &end, &ret_wish->terms))
 		return false;
 	ret_wish->path = strdup(*end == ' ' && end[1] ? end + 1 : reloading->path);
 	must(ret_wish->path);
 	return true;
+}
+
+/* Returns its ticket. Whoever calls this begins the next one. */
+static uint64_t want(struct reloading *reloading, const struct wish *wish)
+{
+	if (reloading->next.ticket)
+		supersede(reloading, &reloading->next);
+	reloading->next = *wish;
+	reloading->next.ticket = ++reloading->last_ticket;
+	if (reloading->state == PREPARING)
+		(void)supervisor_reload_abandon(reloading->settings.supervisor);
+	return reloading->last_ticket;
 }
 
 static bool on_ask(void *data, const char *argument, struct text *body)
@@ -397,20 +425,25 @@ static bool on_ask(void *data, const char *argument, struct text *body)
 
 	if (!read_wish(reloading, argument, &wish))
 		return refuse_asking(
-			body, "a reload is `run` or `diff`, how long it is watched (ns, an hour at most), and a path");
+			body,
+			"a reload is `run` or `diff`, how long new workers are watched, and may take to open (ns, an hour at most), and a path");
 	if (wish.diff && reloading->state != IDLE) {
 		free(wish.path);
 		return refuse_asking(body, "a reload is under way; ask again");
 	}
-	wish.ticket = ++reloading->last_ticket;
-	if (reloading->next.ticket)
-		supersede(reloading, &reloading->next);
-	reloading->next = wish;
-	if (reloading->state == PREPARING)
-		(void)supervisor_reload_abandon(reloading->settings.supervisor);
-	text_printf(body, "{\"ticket\":%" PRIu64 "}", wish.ticket);
+	text_printf(body, "{\"ticket\":%" PRIu64 "}", want(reloading, &wish));
 	begin_next(reloading);
 	return true;
+}
+
+void reloading_want(struct reloading *reloading)
+{
+	struct wish wish = { .path = strdup(reloading->path),
+			     .terms = { .opening_ns = RELOAD_OPENING_NS, .probation_ns = RELOAD_PROBATION_NS } };
+
+	must(wish.path);
+	(void)want(reloading, &wish);
+	begin_next(reloading);
 }
 
 static void add_state(const struct reloading *reloading, uint64_t ticket, const struct result *result,

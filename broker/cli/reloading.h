@@ -2,7 +2,7 @@
 /*
  * Reloads of the pipeline that this process runs: who wants which spec, what has become of it. The loop's thread alone.
  *
- * What is asked (struct reload_callbacks): "run PROBATION_NS [PATH]": that spec, or the one that runs, is to be put into force; "diff": only told
+ * What is asked (struct reload_callbacks): "run PROBATION_NS[,OPENING_NS] [PATH]": that spec, or the one that runs, is to be put into force; "diff": only told
  * what would follow. The answer is {"ticket": n}. The newest wish counts: one that has not been carried out is given up for it.
  */
 #pragma once
@@ -12,6 +12,11 @@
 
 #include "broker/cli/spec_loader.h"
 #include "broker/supervise/supervisor.h"
+#include "common/base/clock.h"
+
+#define RELOAD_PROBATION_NS (3 * NS_PER_S)
+#define RELOAD_OPENING_NS (4 * NS_PER_S) /* so that the spec before is back within five seconds */
+#define RELOAD_TERM_MAX_NS (3600 * NS_PER_S)
 
 struct kept_spec;
 struct notice;
@@ -33,3 +38,5 @@ struct reloading_settings {
 int reloading_new(const struct reloading_settings *settings, struct reloading **ret_reloading);
 /* Before the supervisor is freed. Fine on NULL. */
 struct reloading *reloading_free(struct reloading *reloading);
+/* Somebody wants the file of the spec that runs to be read again, and does not wait for what becomes of it: that is in the log. */
+void reloading_want(struct reloading *reloading);

@@ -70,6 +70,7 @@ struct run {
 	struct service service;
 	struct reloading *reloading; /* NULL: not yet */
 	unsigned n_signals;
+	bool had_terminal;
 	uint64_t worker_files; /* soft RLIMIT_NOFILE as it was; 0: unchanged */
 };
 
@@ -324,6 +325,16 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct run *run = data;
+
+	if (run->had_terminal && !signals_have_terminal())
+		return on_signal(source, info, data);
+	reloading_want(run->reloading);
+	return 0;
+}
+
 static int on_resize(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct run *run = data;
@@ -343,7 +354,7 @@ static int watch_signals(struct run *run)
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGTERM, on_signal, run);
 	if (r >= 0 && signals_hangup_wanted())
-		r = sd_event_add_signal(run->event, NULL, SIGHUP, on_signal, run);
+		r = sd_event_add_signal(run->event, NULL, SIGHUP, on_hangup, run);
 	if (r >= 0)
 		r = sd_event_add_signal(run->event, NULL, SIGWINCH, on_resize, run);
 	return r < 0 ? error_origin(r) : 0;
@@ -435,6 +446,7 @@ static int set_up(struct run *run)
 		return r;
 	control_server_serve(run->server, run->supervisor);
 	control_server_log_to(run->server, on_refused, run);
+	run->had_terminal = signals_have_terminal();
 	r = watch_signals(run);
 	if (r == 0)
 		r = service_begin(&run->service, run->notice, run->event, run->plan, run->supervisor);

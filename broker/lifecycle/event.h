@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "broker/lifecycle/outcome.h"
+#include "broker/lifecycle/reload_terms.h"
 #include "common/scope/cause.h"
 
 #define EVENT_WHO_SIZE 64u
@@ -66,7 +67,7 @@ struct event {
 	struct scale_facts scale;   /* LOOKED */
 	const struct outcome *counted; /* COUNTED: ledger, in_lanes, corrupt; borrowed */
 	const bool *changed;           /* RELOAD: by stage; borrowed */
-	uint64_t probation_ns;         /* RELOAD: how long the new workers are watched, relative */
+	struct reload_terms terms;     /* RELOAD */
 	char who[EVENT_WHO_SIZE];      /* DRAIN, CANCEL, CANCEL_STAGE, SIGNAL, RESUME: for the log */
 };
 

@@ -128,7 +128,7 @@ enum reload_state { RELOAD_NONE, RELOAD_PREPARING, RELOAD_SWITCHING, RELOAD_PROB
 struct reload {
 	enum reload_state state;
 	uint64_t due_ns; /* when PREPARING fails, PROBATION is over; absolute, 0: neither */
-	uint64_t probation_ns;
+	struct reload_terms terms;
 	uint32_t n_deaths; /* of new workers that had got somewhere */
 	uint32_t culprit;  /* REVERTING: the seat that has failed */
 };

@@ -140,8 +140,12 @@ void reload_newcomer_gone(struct lifecycle *lifecycle, struct life *life);
 /* A newer one is wanted. false: it is too late for that. */
 bool reload_abandon(struct lifecycle *lifecycle);
 void reload_due(struct lifecycle *lifecycle);
-/* The next generation of this seat is made by the new plan. */
+/* The next generation of this seat is made by the new plan ... */
 bool reload_renews(const struct lifecycle *lifecycle, const struct life *life);
+/* ... and has this long to open its stage, relative. */
+uint64_t reload_opening_ns(const struct lifecycle *lifecycle);
+/* It has not been ready in its time. false: it is no new worker of a reload that can be taken back. */
+bool reload_too_late(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns);
 /* The dead worker had failed with the new plan: everybody goes back to the one before, and nothing else follows its death. */
 bool reload_blames(struct lifecycle *lifecycle, struct life *life, enum verdict verdict, uint64_t now_ns);
 /* After each event. */

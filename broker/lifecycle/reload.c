@@ -18,7 +18,7 @@
  *
  * Others of them that die on the way back are no second failure: it is the same one.
  *
- * A new worker has failed if it dies before it is ready, says that it can't go on, or dies without having got anywhere; or if it is the
+ * A new worker has failed if it is not ready in its time, dies before it is, says that it can't go on, or dies without having got anywhere; or if it is the
  * second death, whatever they did before: one may be the fault of whoever kills. A stop ends the reload where it is.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
@@ -38,6 +38,13 @@ static bool is_switched(const struct lifecycle *lifecycle)
 bool reload_renews(const struct lifecycle *lifecycle, const struct life *life)
 {
 	return is_switched(lifecycle) && lifecycle->stages[life->stage].reloads;
+}
+
+uint64_t reload_opening_ns(const struct lifecycle *lifecycle)
+{
+	uint64_t opening_ns = lifecycle->reload.terms.opening_ns;
+
+	return opening_ns ? opening_ns : lifecycle->start_timeout_ns;
 }
 
 /* ---- the end ---- */
@@ -84,6 +91,27 @@ static void switch_over(struct lifecycle *lifecycle, uint64_t now_ns)
 			stop_seat(lifecycle, &lifecycle->lives[i], now_ns);
 }
 
+/* It has never been ready, so there is nothing that it could finish. */
+static void give_up_opening(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	act(lifecycle, ACTION_KILL, life);
+	life->told = TOLD_KILL;
+	life->due_ns = now_ns + UNKILLABLE_NS;
+}
+
+static bool is_opening(const struct life *life)
+{
+	return life->state == SEAT_SPAWNED || life->state == SEAT_OPENING;
+}
+
+static void take_back(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	if (life->renewed && is_opening(life))
+		give_up_opening(lifecycle, life, now_ns);
+	else if (life->renewed || life->state == SEAT_BACKOFF)
+		stop_seat(lifecycle, life, now_ns);
+}
+
 static void revert(struct lifecycle *lifecycle, const struct life *culprit, uint64_t now_ns)
 {
 	struct action *exchange = act(lifecycle, ACTION_EXCHANGE, culprit);
@@ -96,8 +124,8 @@ static void revert(struct lifecycle *lifecycle, const struct life *culprit, uint
 	for (uint32_t i = lifecycle->plan->n_slots; i-- > 0;) {
 		struct life *life = &lifecycle->lives[i];
 
-		if (life != culprit && is_reloading(lifecycle, life) && (life->renewed || life->state == SEAT_BACKOFF))
-			stop_seat(lifecycle, life, now_ns);
+		if (life != culprit && is_reloading(lifecycle, life))
+			take_back(lifecycle, life, now_ns);
 	}
 }
 
@@ -120,7 +148,7 @@ bool reload_begin(struct lifecycle *lifecycle, const struct event *event, uint64
 		return false;
 	lifecycle->reload = (struct reload){ .state = RELOAD_PREPARING,
 					     .due_ns = now_ns + lifecycle->start_timeout_ns,
-					     .probation_ns = event->probation_ns };
+					     .terms = event->terms };
 	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
 		lifecycle->stages[i].reloads = event->changed[i];
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
@@ -182,6 +210,17 @@ static bool has_failed(struct lifecycle *lifecycle, const struct life *life)
 	return ++lifecycle->reload.n_deaths >= DEATHS_IN_PROBATION;
 }
 
+bool reload_too_late(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
+{
+	if (!is_switched(lifecycle) || !life->renewed || !is_opening(life) || life->stands_in ||
+	    life->told != TOLD_NOTHING)
+		return false;
+	act(lifecycle, ACTION_SAY_NOT_READY, life);
+	give_up_opening(lifecycle, life, now_ns);
+	revert(lifecycle, life, now_ns);
+	return true;
+}
+
 static bool died_by_itself(const struct life *life, enum verdict verdict)
 {
 	return !life->stands_in && !life->stopped && !life->overrun && !life->memory.closed &&
@@ -237,9 +276,9 @@ static void begin_probation(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	dismiss(lifecycle); /* of seats that are over */
 	lifecycle->reload.state = RELOAD_PROBATION;
-	lifecycle->reload.due_ns = now_ns + lifecycle->reload.probation_ns;
+	lifecycle->reload.due_ns = now_ns + lifecycle->reload.terms.probation_ns;
 	act(lifecycle, ACTION_RELOAD_SWITCHED, NULL);
-	if (!lifecycle->reload.probation_ns)
+	if (!lifecycle->reload.terms.probation_ns)
 		end(lifecycle, RELOAD_END_DONE, NULL);
 }
 

@@ -19,9 +19,11 @@ void life_spawn(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 	life->death = (struct death_facts){ 0 };
 	life->told = TOLD_NOTHING;
 	life->stands_in = lifecycle->stages[life->stage].abandoned;
-	life->due_ns = is_bounded_by_start(lifecycle) ? 0 : now_ns + lifecycle->start_timeout_ns;
 	life->makes_room = false;
 	life->renewed = reload_renews(lifecycle, life);
+	life->due_ns = is_bounded_by_start(lifecycle) ?
+			       0 :
+			       now_ns + (life->renewed ? reload_opening_ns(lifecycle) : lifecycle->start_timeout_ns);
 	if (life->renewed) /* else who waits at the gate is not for this generation */
 		life->newcomer = life->at_gate = false;
 	resume_spawned(lifecycle, life);

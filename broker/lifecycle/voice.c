@@ -74,6 +74,8 @@ bool voice_bye(struct lifecycle *lifecycle, struct life *life, const struct even
 void voice_due(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
 	life->due_ns = 0;
+	if (reload_too_late(lifecycle, life, now_ns))
+		return;
 	switch (life->state) {
 	case SEAT_SPAWNED:
 	case SEAT_OPENING:

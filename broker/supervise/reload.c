@@ -30,7 +30,7 @@ static const char *refusal(const struct supervisor *supervisor, const bool *chan
 }
 
 int supervisor_reload(struct supervisor *supervisor, const struct plan *other, const bool *changed,
-		      uint64_t probation_ns, struct text *why)
+		      struct reload_terms terms, struct text *why)
 {
 	const char *refused = refusal(supervisor, changed);
 
@@ -40,8 +40,7 @@ int supervisor_reload(struct supervisor *supervisor, const struct plan *other, c
 	}
 	supervisor->other_plan = other;
 	text_clear(&supervisor->reload_why);
-	must(supervisor_post(
-		supervisor, &(struct event){ .kind = EVENT_RELOAD, .changed = changed, .probation_ns = probation_ns }));
+	must(supervisor_post(supervisor, &(struct event){ .kind = EVENT_RELOAD, .changed = changed, .terms = terms }));
 	return 0;
 }
 
@@ -116,6 +115,10 @@ static void exchange(struct supervisor *supervisor, const struct seat *culprit)
 		return;
 	forget_suspects(supervisor);
 	text_clear(&supervisor->reload_why);
+	if (culprit->pid) {
+		text_add(&supervisor->reload_why, "was not ready in time");
+		return;
+	}
 	seat_add_manner(culprit, &supervisor->reload_why);
 	if (culprit->goodbye.reason)
 		text_printf(&supervisor->reload_why, ": %s", culprit->goodbye.reason);

@@ -13,6 +13,7 @@
 
 #include "broker/lifecycle/outcome.h"
 #include "broker/lifecycle/reload_end.h"
+#include "broker/lifecycle/reload_terms.h"
 #include "broker/spec/plan.h"
 #include "common/observe/log_item.h"
 #include "common/base/text.h"
@@ -124,11 +125,11 @@ bool supervisor_may_resume(const struct supervisor *supervisor);
 uint64_t supervisor_behind_ns(const struct supervisor *supervisor);
 /*
  * Puts another plan into force, whose stages `changed` have other options; the difference between the two is not refused
- * (broker/spec/difference.h). Both are borrowed until RELOAD_NEWS_OVER. The new workers are watched for probation_ns.
+ * (broker/spec/difference.h). Both are borrowed until RELOAD_NEWS_OVER. terms: for the new workers.
  * Returns 0: it has begun, or is over; SUPERVISOR_E_REFUSED: `why` says why. Does not wait.
  */
 int supervisor_reload(struct supervisor *supervisor, const struct plan *other, const bool *changed,
-		      uint64_t probation_ns, struct text *why);
+		      struct reload_terms terms, struct text *why);
 /* From now on these are asked; without it there are no reloads. */
 void supervisor_reload_by(struct supervisor *supervisor, const struct reload_callbacks *callbacks);
 /* Gives the change up, if the plans have not been exchanged yet. Returns whether it was. */

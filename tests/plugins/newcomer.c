@@ -2,7 +2,7 @@
 /*
  * Passes items on with a word in front. What it does else is said by `does`: nothing; open: it can't be opened; work: it
  * dies of the first item;
- * later: each worker dies once it has committed something. And a file "at-the-gate" in its folder says what a newcomer does while it is being
+ * hang: it opens for ever; later: each worker dies once it has committed something. And a file "at-the-gate" in its folder says what a newcomer does while it is being
  * loaded, whatever the options are: die; wait, for half a second; hang.
  */
 #include <fcntl.h>
@@ -57,6 +57,8 @@ static int newcomer_open(struct weir_context *context, void **ret_state)
 	static int n;
 
 	*ret_state = &n;
+	while (does(context, "hang"))
+		pause();
 	if (!does(context, "open"))
 		return 0;
 	weir_fail(context, "there is nothing to open");
@@ -80,7 +82,7 @@ static const struct weir_option options[] = {
 	{ .name = "word", .type = WEIR_TYPE_STRING, .summary = "what comes before each item" },
 	{ .name = "does",
 	  .type = WEIR_TYPE_CHOICE,
-	  .choices = "nothing|open|work|later",
+	  .choices = "nothing|open|work|later|hang",
 	  .fallback = "nothing",
 	  .summary = "what it does else" },
 };

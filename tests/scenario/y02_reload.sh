@@ -22,7 +22,7 @@ pid_of() {
 reload() {
 	local code=$1 fragment=$2 got
 	shift 2
-	weir reload changed now.yaml "$@" >answer 2>&1
+	weir reload changed now.yaml --opening 60s "$@" >answer 2>&1
 	got=$?
 	[ "$got" = "$code" ] || { cat answer >&2; tail -n 20 log >&2; fail "exit code $got of a reload instead of $code ($fragment)"; }
 	assert_contains answer "$fragment"
@@ -78,6 +78,12 @@ fails_to_open() {
 	reload 4 "there is nothing to open"
 	moves
 }
+# A program that waits for something that does not come: it is given up, and the worker before is back.
+hangs_while_it_opens() {
+	spec "w$1" hang >now.yaml
+	reload 4 "word#0 was not ready in time" --opening 500ms
+	moves
+}
 dies_at_work() {
 	spec "w$1" work >now.yaml
 	reload 4 "the spec before runs again"
@@ -111,8 +117,23 @@ burst() {
 	moves
 }
 
-kinds=(good broken refused dies_at_the_gate waits_at_the_gate fails_to_open dies_at_work dies_later burst)
-for ((i = 1; i <= $(rounds 9 100); i++)); do
+# SIGHUP reads the file that runs again, and says in the log what has become of it; one of a spec with errors changes nothing.
+hangup() {
+	local before
+	before=$(grep -c "reload of .*now.yaml: done" log)
+	spec "w$1" >now.yaml
+	kill -HUP $pid
+	wait_until 60 eval "[ \$(grep -c 'reload of .*now.yaml: done' log) -gt $before ]"
+	good=w$1
+	moves
+	echo "stages: [" >now.yaml
+	before=$(grep -c "reload of .*now.yaml: invalid" log)
+	kill -HUP $pid
+	wait_until 60 eval "[ \$(grep -c 'reload of .*now.yaml: invalid' log) -gt $before ]"
+}
+
+kinds=(good broken refused dies_at_the_gate waits_at_the_gate fails_to_open hangs_while_it_opens dies_at_work dies_later burst hangup)
+for ((i = 1; i <= $(rounds 11 100); i++)); do
 	if [ "$i" -le "${#kinds[@]}" ]; then
 		kind=${kinds[i - 1]}
 	else
@@ -121,7 +142,7 @@ for ((i = 1; i <= $(rounds 9 100); i++)); do
 	"$kind" "$i"
 	assert_eq "$(pid_of count) $(pid_of pass) $(pid_of write)" "$others" "workers that were not to be restarted, after $kind"
 	tail -n 1 out >last
-	case $kind in good | waits_at_the_gate | dies_*) assert_contains last "$good item" ;; esac
+	case $kind in good | hangup | waits_at_the_gate | dies_*) assert_contains last "$good item" ;; esac
 done
 
 # What only the supervisor knows of counts at once, and nobody is restarted.

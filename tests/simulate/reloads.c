@@ -31,13 +31,14 @@ void reload_ask(struct world *world, struct event *event)
 	for (uint32_t i = 0; i < world->plan.n_stages; i++)
 		wanted[i] = chance_of(chance, 400);
 	event->changed = wanted;
-	event->probation_ns = chance_of(chance, 200) ? 0 : chance_between(chance, MS, 60 * MS);
+	event->terms.probation_ns = chance_of(chance, 200) ? 0 : chance_between(chance, MS, 60 * MS);
+	event->terms.opening_ns = chance_of(chance, 300) ? 0 : chance_between(chance, MS, 60 * MS);
 	if (world->lifecycle.reload.state != RELOAD_NONE)
 		return;
 	world->bad_plan = bad;
 	for (uint32_t i = 0; i < world->plan.n_stages; i++)
 		world->changed[i] = wanted[i];
-	world->reload_probation_ns = event->probation_ns;
+	world->reload_probation_ns = event->terms.probation_ns;
 	world->reload_begun_ns = world->now_ns;
 }
 

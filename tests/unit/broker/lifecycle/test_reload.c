@@ -11,13 +11,16 @@
 #include "tests/unit/broker/lifecycle/steps_fixture.h"
 
 #define PROBATION_NS (10 * NS_PER_S)
+#define OPENING_NS (7 * NS_PER_S)
 
 static bool reload(void)
 {
 	static const bool changed[STEPS_STAGES] = { [STAGE_MID] = true };
 
 	return steps_tell(&steps,
-			  (struct event){ .kind = EVENT_RELOAD, .changed = changed, .probation_ns = PROBATION_NS });
+			  (struct event){ .kind = EVENT_RELOAD,
+					  .changed = changed,
+					  .terms = { .opening_ns = OPENING_NS, .probation_ns = PROBATION_NS } });
 }
 
 /* Told to leave, and gone. */
@@ -106,6 +109,31 @@ static void test_rolled_back(void **state)
 	assert_false(life->outcome.stage_failed);
 }
 
+/* Who hangs while it opens is killed when its time is over, and so is the other one; who is ready is told to leave. */
+static void test_one_hangs(void **state)
+{
+	uint64_t switched_ns;
+
+	(void)state;
+	steps_run(&steps);
+	switch_over();
+	switched_ns = steps.now_ns;
+	assert_true(steps_tell_of(&steps, EVENT_HELLO, STEPS_MID));
+	steps_wait(&steps);
+	assert_true(steps.now_ns <= switched_ns + OPENING_NS);
+	assert_true(steps_did(&steps, "exchange") && steps_did(&steps, "kill:1") && steps_did(&steps, "kill:2"));
+	assert_false(steps_tell_of(&steps, EVENT_READY, STEPS_MID)); /* too late */
+	steps_crash(&steps, STEPS_MID);
+	steps_crash(&steps, STEPS_MID_TOO);
+	while (life->lives[STEPS_MID].state == SEAT_BACKOFF || life->lives[STEPS_MID_TOO].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID);
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "reload-over"));
+	assert_false(life->outcome.stage_failed);
+	assert_int_equal(life->stages[STAGE_MID].history.n, 0);
+}
+
 /* The other one had said that it can't go on before the first was dead: that is the same failure, and not its stage's. */
 static void test_both_fail(void **state)
 {
@@ -175,10 +203,15 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_done),           TEST(test_nothing_changes_before_the_switch),
-		TEST(test_rolled_back),    TEST(test_both_fail),
-		TEST(test_two_deaths),     TEST(test_temporary),
-		TEST(test_a_stop_ends_it), cmocka_unit_test(test_words),
+		TEST(test_done),
+		TEST(test_nothing_changes_before_the_switch),
+		TEST(test_rolled_back),
+		TEST(test_one_hangs),
+		TEST(test_both_fail),
+		TEST(test_two_deaths),
+		TEST(test_temporary),
+		TEST(test_a_stop_ends_it),
+		cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
