@@ -4,6 +4,9 @@
 usage: fd_store.py [--max N] [--kills N] [--early N] --grows FILE --log FILE -- COMMAND...
   --max    descriptors that are kept (FileDescriptorStoreMax)
   --kills  how often it is killed; --early: each N-th of these at some moment of its first 40 ms
+  --linger how long it may work, once the file has grown, before it is killed: some time up to these ms
+  --drain  after the last kill, once the file has grown, this pipeline is drained
+Each supervisor, and all that it starts, has FAMILY=N in its environment: once one has got somewhere, nobody of those before may live.
 The log has one line for each assignment that came, in order. Prints "kills K, kept N": what is in the store when all is over. Exits as the program did.
 """
 import argparse
@@ -14,6 +17,7 @@ import random
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -50,7 +54,20 @@ class Store:
                     os.close(fd)  # also a barrier's
 
 
-def start(store, path, command):
+def family(n):
+    """Who lives of that supervisor's making."""
+    wanted, members = b"FAMILY=%d" % n, []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as environ:
+                if wanted in environ.read().split(b"\0"):
+                    members.append(pid)
+        except OSError:
+            pass  # it is gone, or not ours
+    return members
+
+
+def start(store, path, command, number):
     pid = os.fork()
     if pid:
         return pid
@@ -58,7 +75,7 @@ def start(store, path, command):
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3 + n) for fd, _ in store.kept]
     for i, fd in enumerate(moved):
         os.dup2(fd, 3 + i, inheritable=True)
-    environment = dict(os.environ, NOTIFY_SOCKET=path)
+    environment = dict(os.environ, NOTIFY_SOCKET=path, FAMILY=str(number))
     if n:
         environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n), LISTEN_FDNAMES=":".join(name for _, name in store.kept))
     os.execvpe(command[0], command, environment)
@@ -88,6 +105,8 @@ def main():
     parser.add_argument("--max", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--early", type=int, default=0)
+    parser.add_argument("--linger", type=int, default=0)
+    parser.add_argument("--drain")
     parser.add_argument("--grows", required=True)
     parser.add_argument("--log", required=True)
     parser.add_argument("command", nargs="+")
@@ -98,15 +117,27 @@ def main():
     kills = 0
     while True:
         before = size_of(options.grows)
-        pid = start(store, path, options.command)
+        pid = start(store, path, options.command, kills)
         if kills == options.kills:
-            status = watch(store, pid, lambda: False)
+            status = watch(store, pid, lambda: options.drain and size_of(options.grows) > before)
+            if status is None:
+                drain = subprocess.Popen(["weir", "drain", options.drain, "--no-wait"], stdout=subprocess.DEVNULL)
+                status = watch(store, pid, lambda: False)
+                drain.wait()
             break
         if options.early and (kills + 1) % options.early == 0:
             end = time.monotonic() + random.random() * 0.04
             status = watch(store, pid, lambda: time.monotonic() >= end)
         else:
             status = watch(store, pid, lambda: size_of(options.grows) > before)
+            old = [member for n in range(kills) for member in family(n)]
+            if status is None and old:
+                print("alive beside supervisor %d: %s" % (kills, " ".join(old)), file=sys.stderr)
+                status = 1 << 8
+                os.kill(pid, signal.SIGKILL)
+            elif status is None and options.linger:
+                end = time.monotonic() + random.random() * options.linger / 1000
+                status = watch(store, pid, lambda: time.monotonic() >= end)
         if status is not None:
             print("it ended by itself after %d kills" % kills, file=sys.stderr)
             break
