@@ -31,10 +31,9 @@
 	"This can not be changed while it runs. Let it finish what it has, and start it again: weir drain %s, then weir " \
 	"run %s\n"
 
-enum state { IDLE, CHECKING, PREPARING, SWITCHING, PROBATION, REVERTING };
-static const char *const state_names[] = {
-	"waiting", "checking", "preparing", "switching", "probation", "rolling-back"
-};
+enum state { IDLE, CHECKING, PREPARING, CANARY, SWITCHING, PROBATION, REVERTING };
+static const char *const state_names[] = { "waiting",   "checking",  "preparing",   "canary",
+					   "switching", "probation", "rolling-back" };
 
 struct wish {
 	uint64_t ticket; /* 0: none */
@@ -350,6 +349,11 @@ static void on_news(void *data, const struct reload_report *report)
 	case RELOAD_NEWS_SWITCHING:
 		reloading->state = SWITCHING;
 		keep_both(reloading);
+		return;
+	case RELOAD_NEWS_CANARY:
+		reloading->state = CANARY;
+		say(reloading, WEIR_LOG_NOTICE, "reload of %s: %s#%d goes first, and is watched", reloading->now.path,
+		    report->stage, report->worker);
 		return;
 	case RELOAD_NEWS_SWITCHED:
 		reloading->state = PROBATION;

@@ -253,7 +253,7 @@ static void on_time(struct lifecycle *lifecycle, uint64_t now_ns)
 	} else if (due_ns == lifecycle->resume_due_ns) {
 		resume_roll_back(lifecycle, NULL);
 	} else if (due_ns == lifecycle->reload.due_ns) {
-		reload_due(lifecycle);
+		reload_due(lifecycle, now_ns);
 	} else if (due_ns == lifecycle->orphans_due_ns) {
 		lifecycle->orphans_due_ns = 0;
 		if (lifecycle->n_over < lifecycle->plan->n_slots) /* else it is the last sweep: end_check() orders it */
@@ -353,6 +353,9 @@ static bool take(struct lifecycle *lifecycle, const struct event *event, uint64_
 		return true;
 	case EVENT_COUNTED:
 		end_counted(lifecycle, event->counted);
+		return true;
+	case EVENT_JUDGED:
+		reload_judged(lifecycle, event, now_ns);
 		return true;
 	case EVENT_DRAIN:
 	case EVENT_CANCEL:

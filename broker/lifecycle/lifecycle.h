@@ -76,6 +76,7 @@ struct life {
 
 	/* reload.c: who is to come after it */
 	bool newcomer, at_gate; /* is being made; waits */
+	bool canary;            /* it goes first */
 };
 
 struct stage_life {
@@ -124,10 +125,18 @@ struct legacy {
 };
 
 /* reload.c: a change to another plan. */
-enum reload_state { RELOAD_NONE, RELOAD_PREPARING, RELOAD_SWITCHING, RELOAD_PROBATION, RELOAD_REVERTING };
+enum reload_state {
+	RELOAD_NONE,
+	RELOAD_PREPARING,
+	RELOAD_CANARY,
+	RELOAD_SWITCHING,
+	RELOAD_PROBATION,
+	RELOAD_REVERTING
+};
 struct reload {
 	enum reload_state state;
-	uint64_t due_ns; /* when PREPARING fails, PROBATION is over; absolute, 0: neither */
+	uint64_t due_ns; /* when PREPARING fails, CANARY is looked at, PROBATION is over; absolute, 0: none of these */
+	uint64_t canary_end_ns; /* CANARY: absolute; 0: not all of them are ready */
 	struct reload_terms terms;
 	uint32_t n_deaths; /* of new workers that had got somewhere */
 	uint32_t culprit;  /* REVERTING: the seat that has failed */

@@ -139,7 +139,8 @@ bool reload_at_gate(struct life *life);
 void reload_newcomer_gone(struct lifecycle *lifecycle, struct life *life);
 /* A newer one is wanted. false: it is too late for that. */
 bool reload_abandon(struct lifecycle *lifecycle);
-void reload_due(struct lifecycle *lifecycle);
+void reload_due(struct lifecycle *lifecycle, uint64_t now_ns);
+void reload_judged(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns);
 /* The next generation of this seat is made by the new plan ... */
 bool reload_renews(const struct lifecycle *lifecycle, const struct life *life);
 /* ... and has this long to open its stage, relative. */

@@ -11,6 +11,9 @@
  *                       |<----------------------------------------------- all are ready again                                         |
  *                       '<--------------------------------------------------------------------- its time has passed: done -----------'
  *
+ * A stage with `canary` has one worker go first: between PREPARING and SWITCHING only that one is exchanged, and JUDGEd from look to look; it
+ * reverts as any other failure does, or, when its time is over, the rest is switched. Whoever dies meanwhile is filled by the new plan.
+ *
  * What a seat goes through at the switch is what it goes through when a sibling has died (siblings.c): told to end, reaped,
  * repaired, filled
  * again; so nothing is lost or done twice, and no memory is made. A seat that is empty anyway is filled by the new plan.
@@ -24,6 +27,7 @@
 #include "broker/lifecycle/lifecycle_priv.h"
 
 #define DEATHS_IN_PROBATION 2u
+#define CANARY_LOOK_NS (100 * NS_PER_MS)
 
 static bool is_reloading(const struct lifecycle *lifecycle, const struct life *life)
 {
@@ -32,7 +36,8 @@ static bool is_reloading(const struct lifecycle *lifecycle, const struct life *l
 
 static bool is_switched(const struct lifecycle *lifecycle)
 {
-	return lifecycle->reload.state == RELOAD_SWITCHING || lifecycle->reload.state == RELOAD_PROBATION;
+	return lifecycle->reload.state == RELOAD_CANARY || lifecycle->reload.state == RELOAD_SWITCHING ||
+	       lifecycle->reload.state == RELOAD_PROBATION;
 }
 
 bool reload_renews(const struct lifecycle *lifecycle, const struct life *life)
@@ -64,7 +69,7 @@ static void end(struct lifecycle *lifecycle, enum reload_end how, const struct l
 	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++)
 		lifecycle->stages[i].reloads = false;
 	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
-		lifecycle->lives[i].renewed = false;
+		lifecycle->lives[i].renewed = lifecycle->lives[i].canary = false;
 	act(lifecycle, ACTION_RELOAD_OVER, culprit)->value = (int)how;
 }
 
@@ -81,14 +86,43 @@ static void stop_seat(struct lifecycle *lifecycle, struct life *life, uint64_t n
 	seat_ladder_begin(lifecycle, life, CAUSE_CONFIG, "weir reload", now_ns);
 }
 
+/* Of each stage that wants one, the last worker that is left. Returns whether there is any. */
+static bool choose_canaries(struct lifecycle *lifecycle)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < lifecycle->plan->n_stages; i++) {
+		const struct plan_stage *stage = &lifecycle->plan->stages[i];
+		struct life *chosen = NULL;
+
+		if (!lifecycle->stages[i].reloads || !stage->canary_ns)
+			continue;
+		for (uint32_t worker = 0; worker < stage->workers; worker++)
+			if (!seat_state_over(lifecycle->lives[stage->first_slot + worker].state))
+				chosen = &lifecycle->lives[stage->first_slot + worker];
+		if (chosen)
+			any = chosen->canary = true;
+	}
+	return any;
+}
+
+/* Those that go first, or all that have not gone yet. */
+static void switch_seats(struct lifecycle *lifecycle, bool canaries, uint64_t now_ns)
+{
+	lifecycle->reload.state = canaries ? RELOAD_CANARY : RELOAD_SWITCHING;
+	lifecycle->reload.due_ns = lifecycle->reload.canary_end_ns = 0;
+	for (uint32_t i = lifecycle->plan->n_slots; i-- > 0;) {
+		struct life *life = &lifecycle->lives[i];
+
+		if (is_reloading(lifecycle, life) && !life->renewed && (!canaries || life->canary))
+			stop_seat(lifecycle, life, now_ns);
+	}
+}
+
 static void switch_over(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	act(lifecycle, ACTION_EXCHANGE, NULL);
-	lifecycle->reload.state = RELOAD_SWITCHING;
-	lifecycle->reload.due_ns = 0;
-	for (uint32_t i = lifecycle->plan->n_slots; i-- > 0;)
-		if (is_reloading(lifecycle, &lifecycle->lives[i]))
-			stop_seat(lifecycle, &lifecycle->lives[i], now_ns);
+	switch_seats(lifecycle, choose_canaries(lifecycle), now_ns);
 }
 
 /* It has never been ready, so there is nothing that it could finish. */
@@ -188,10 +222,60 @@ bool reload_abandon(struct lifecycle *lifecycle)
 	return true;
 }
 
-void reload_due(struct lifecycle *lifecycle)
+/* ---- those that go first ---- */
+
+static void judge(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	uint64_t next_ns = now_ns + CANARY_LOOK_NS;
+	bool is_over = now_ns >= lifecycle->reload.canary_end_ns;
+
+	lifecycle->reload.due_ns =
+		next_ns < lifecycle->reload.canary_end_ns || is_over ? next_ns : lifecycle->reload.canary_end_ns;
+	act(lifecycle, ACTION_JUDGE, NULL)->value = is_over;
+}
+
+void reload_judged(struct lifecycle *lifecycle, const struct event *event, uint64_t now_ns)
+{
+	if (lifecycle->reload.state != RELOAD_CANARY)
+		return;
+	if (event->seat != NO_SEAT) {
+		revert(lifecycle, &lifecycle->lives[event->seat], now_ns);
+		take_back(lifecycle, &lifecycle->lives[event->seat], now_ns);
+	} else if (event->done) {
+		switch_seats(lifecycle, false, now_ns);
+	}
+}
+
+/* The time of all of them begins when the last one is ready. */
+static void begin_canaries(struct lifecycle *lifecycle, uint64_t now_ns)
+{
+	uint64_t for_ns = 0;
+
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++) {
+		const struct life *life = &lifecycle->lives[i];
+
+		if (!life->canary || seat_state_over(life->state))
+			continue;
+		if (life->state != SEAT_READY || !life->renewed)
+			return;
+		if (life_stage(lifecycle, life)->canary_ns > for_ns)
+			for_ns = life_stage(lifecycle, life)->canary_ns;
+	}
+	lifecycle->reload.canary_end_ns = now_ns + for_ns;
+	lifecycle->reload.due_ns = now_ns + (for_ns < CANARY_LOOK_NS ? for_ns : CANARY_LOOK_NS);
+	for (uint32_t i = 0; i < lifecycle->plan->n_slots; i++)
+		if (lifecycle->lives[i].canary)
+			act(lifecycle, ACTION_CANARY, &lifecycle->lives[i]);
+}
+
+void reload_due(struct lifecycle *lifecycle, uint64_t now_ns)
 {
 	const struct life *late = NULL;
 
+	if (lifecycle->reload.state == RELOAD_CANARY) {
+		judge(lifecycle, now_ns);
+		return;
+	}
 	for (uint32_t i = 0; !late && i < lifecycle->plan->n_slots; i++)
 		if (lifecycle->lives[i].newcomer && !lifecycle->lives[i].at_gate)
 			late = &lifecycle->lives[i];
@@ -288,6 +372,10 @@ static void stop_with_the_rest(struct lifecycle *lifecycle)
 	case RELOAD_PREPARING:
 		end(lifecycle, RELOAD_END_STOPPED, NULL);
 		return;
+	case RELOAD_CANARY: /* most of them work by the spec before, and who goes on comes with that one */
+		act(lifecycle, ACTION_EXCHANGE, NULL)->value = 1;
+		end(lifecycle, RELOAD_END_STOPPED, NULL);
+		return;
 	case RELOAD_SWITCHING:
 	case RELOAD_PROBATION:
 		end(lifecycle, RELOAD_END_CUT_SHORT, NULL);
@@ -306,6 +394,8 @@ void reload_check(struct lifecycle *lifecycle, uint64_t now_ns)
 		stop_with_the_rest(lifecycle);
 	else if (lifecycle->reload.state == RELOAD_PREPARING && all_at_gate(lifecycle))
 		switch_over(lifecycle, now_ns);
+	if (lifecycle->reload.state == RELOAD_CANARY && !lifecycle->reload.canary_end_ns)
+		begin_canaries(lifecycle, now_ns);
 	if (lifecycle->reload.state == RELOAD_SWITCHING && all_ready(lifecycle))
 		begin_probation(lifecycle, now_ns);
 	else if (lifecycle->reload.state == RELOAD_REVERTING && all_ready(lifecycle))

@@ -39,6 +39,10 @@ static const struct weir_option workers[] = {
 #define KEY_WORKERS KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option canary[] = {
+#define KEY_CANARY KEY
+#include "broker/spec/keys.def"
+};
 static const struct weir_option feedback[] = {
 #define KEY_FEEDBACK KEY
 #include "broker/spec/keys.def"
@@ -62,6 +66,7 @@ const struct key_table keys_stage = { "a stage", stage, COUNT(stage) };
 const struct key_table keys_dead_letter = { "dead_letter", dead_letter, COUNT(dead_letter) };
 const struct key_table keys_restart = { "restart", restart, COUNT(restart) };
 const struct key_table keys_workers = { "workers", workers, COUNT(workers) };
+const struct key_table keys_canary = { "canary", canary, COUNT(canary) };
 const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feedback) };
 const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
 const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
@@ -78,6 +83,7 @@ const char *key_type_name(int type)
 		return "list of stages";
 	case KEY_TYPE_DEAD_LETTER:
 	case KEY_TYPE_RESTART:
+	case KEY_TYPE_CANARY:
 		return "map";
 	case KEY_TYPE_FROM:
 		return "list";

@@ -11,6 +11,7 @@ enum key_type {
 	KEY_TYPE_STAGES,      /* list of stages */
 	KEY_TYPE_DEAD_LETTER, /* map of dead_letter keys */
 	KEY_TYPE_RESTART,     /* map of restart keys */
+	KEY_TYPE_CANARY,      /* map of canary keys */
 	KEY_TYPE_FROM,        /* list of names, and of maps of feedback keys */
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
@@ -50,6 +51,12 @@ enum {
 	WORKERS_KEY_COUNT
 };
 enum {
+	CANARY_KEY_NONE = -1,
+#define KEY_CANARY(id_, ...) CANARY_KEY_##id_,
+#include "broker/spec/keys.def"
+	CANARY_KEY_COUNT
+};
+enum {
 	FEEDBACK_KEY_NONE = -1,
 #define KEY_FEEDBACK(id_, ...) FEEDBACK_KEY_##id_,
 #include "broker/spec/keys.def"
@@ -81,7 +88,7 @@ struct key_table {
 	size_t n;
 };
 
-extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_feedback,
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_canary, keys_feedback,
 	keys_decode, keys_encode, keys_sandbox;
 
 /* "duration", "list of stages", ... for every type above and those of options. */

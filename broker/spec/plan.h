@@ -59,6 +59,9 @@ struct plan_stage {
 	uint32_t restart_intensity; /* deaths without progress allowed ... */
 	uint64_t restart_period_ns; /* ... within this */
 	uint64_t backoff_min_ns, backoff_max_ns;
+	/* At a reload, of the worker that goes first; canary_ns 0: all go at once. */
+	uint64_t canary_ns, canary_latency_ns;
+	uint64_t canary_errors;     /* billionths of its items */
 	uint64_t grace_ns;          /* between the rungs of the ladder */
 	uint64_t deadline_ns;       /* for one attempt at an item; 0: none */
 	bool keeps_deadline;        /* the stage looks after it itself: the supervisor does not, nor does the worker */

@@ -97,6 +97,8 @@ void reading_restart(struct reading *reading, const struct spec_value *value, co
 void reading_workers(struct reading *reading, const struct spec_value *value, struct plan_stage *planned);
 /* workers.c: whose number can't change while the pipeline runs, and why. After the lanes are laid out. */
 void reading_scale_rules(struct reading *reading);
+/* canary_keys.c: `canary` of a stage into the plan; the stage's role is known. */
+void reading_canary(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* record_keys.c: `decode` and `encode` of a stage, into options of the plan. */
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* sandbox_keys.c: `sandbox` of the top: whether it makes sense, once for all stages. */

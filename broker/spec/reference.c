@@ -90,6 +90,7 @@ void spec_reference(struct text *text)
 	add_table(text, "`decode`", &keys_decode);
 	add_table(text, "`encode`", &keys_encode);
 	add_table(text, "`restart`", &keys_restart);
+	add_table(text, "`canary`", &keys_canary);
 	add_table(text, "`sandbox`", &keys_sandbox);
 	add_table(text, "`workers`", &keys_workers);
 	add_table(text, "A feedback edge in `from`", &keys_feedback);

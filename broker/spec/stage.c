@@ -435,6 +435,7 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 		if (!stage->description)
 			bound_spool(planned);
 	}
+	reading_canary(reading, stage, planned);
 	if (!stage->values[STAGE_KEY_NAME].key && !is_misspelled(stage, "name"))
 		reading_error(reading, stage->map->position, NULL, "key 'name' is missing in %s: expected a name",
 			      text_get(&where));

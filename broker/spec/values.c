@@ -277,8 +277,8 @@ bool value_read(struct reading *reading, const struct weir_option *option, const
 static bool is_structure(const struct weir_option *key)
 {
 	return (int)key->type == KEY_TYPE_STAGES || (int)key->type == KEY_TYPE_DEAD_LETTER ||
-	       (int)key->type == KEY_TYPE_RESTART || (int)key->type == KEY_TYPE_RECORD ||
-	       (int)key->type == KEY_TYPE_SANDBOX;
+	       (int)key->type == KEY_TYPE_RESTART || (int)key->type == KEY_TYPE_CANARY ||
+	       (int)key->type == KEY_TYPE_RECORD || (int)key->type == KEY_TYPE_SANDBOX;
 }
 
 static void unknown_key(struct reading *reading, const struct key_table *table, const struct yaml_node *key,

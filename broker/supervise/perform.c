@@ -141,6 +141,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 	case ACTION_REHEARSE:
 		newcomer_rehearse(seat);
 		return;
+	case ACTION_CANARY:
 	case ACTION_EXCHANGE:
 	case ACTION_FORGIVE:
 	case ACTION_RELOAD_OVER:
@@ -180,6 +181,7 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 		return;
 	case ACTION_DISMISS:
 	case ACTION_EXCHANGE:
+	case ACTION_JUDGE:
 	case ACTION_RELOAD_SWITCHED:
 	case ACTION_RELOAD_OVER:
 		reload_perform(supervisor, action);

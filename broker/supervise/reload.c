@@ -114,6 +114,10 @@ static void exchange(struct supervisor *supervisor, const struct seat *culprit)
 	if (!culprit)
 		return;
 	forget_suspects(supervisor);
+	if (supervisor->canary_outside) {
+		supervisor->canary_outside = false;
+		return;
+	}
 	text_clear(&supervisor->reload_why);
 	if (culprit->pid) {
 		text_add(&supervisor->reload_why, "was not ready in time");
@@ -142,6 +146,13 @@ void reload_perform(struct supervisor *supervisor, const struct action *action)
 	struct seat *seat = action->seat == NO_SEAT ? NULL : &supervisor->seats[action->seat];
 
 	switch (action->kind) {
+	case ACTION_CANARY:
+		canary_begin(seat);
+		tell(supervisor, RELOAD_NEWS_CANARY, RELOAD_END_DONE, seat);
+		return;
+	case ACTION_JUDGE:
+		canaries_judge(supervisor, action->value != 0);
+		return;
 	case ACTION_FORGIVE:
 		forgive(seat);
 		return;
@@ -152,7 +163,7 @@ void reload_perform(struct supervisor *supervisor, const struct action *action)
 		exchange(supervisor, seat);
 		if (seat)
 			tell(supervisor, RELOAD_NEWS_REVERTING, RELOAD_END_ROLLED_BACK, seat);
-		else
+		else if (!action->value)
 			tell(supervisor, RELOAD_NEWS_SWITCHING, RELOAD_END_DONE, NULL);
 		return;
 	case ACTION_RELOAD_SWITCHED:

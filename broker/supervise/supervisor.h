@@ -25,7 +25,13 @@ struct wire_peer;
 struct message;
 
 /* How a change to another plan gets on. */
-enum reload_news { RELOAD_NEWS_SWITCHING, RELOAD_NEWS_SWITCHED, RELOAD_NEWS_REVERTING, RELOAD_NEWS_OVER };
+enum reload_news {
+	RELOAD_NEWS_SWITCHING,
+	RELOAD_NEWS_CANARY,
+	RELOAD_NEWS_SWITCHED,
+	RELOAD_NEWS_REVERTING,
+	RELOAD_NEWS_OVER
+};
 struct reload_report {
 	enum reload_news news;
 	enum reload_end how; /* OVER; REVERTING: ROLLED_BACK */

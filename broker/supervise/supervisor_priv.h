@@ -10,6 +10,7 @@
 
 #include "broker/keep/estate.h"
 #include "broker/lifecycle/lifecycle.h"
+#include "broker/supervise/canary.h"
 #include "broker/supervise/last_words.h"
 #include "broker/supervise/metrics.h"
 #include "broker/supervise/overrun.h"
@@ -83,6 +84,7 @@ struct seat {
 	int state_fd;           /* keyed state: what its workers have changed since they last wrote it down; -1: none */
 	struct segment segment; /* control pages, read-only */
 	bool has_pages;         /* the lanes between it and others that have are allocated */
+	struct canary_base canary;       /* of the reload that is under way */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
@@ -193,6 +195,7 @@ struct supervisor {
 	struct newcomer *newcomers;
 	const struct plan *other_plan; /* of a reload that is not over; borrowed */
 	struct text reload_why;        /* what is known of what went wrong */
+	bool canary_outside;           /* ... its limits: that is why */
 };
 
 /* tell.c */
@@ -296,6 +299,10 @@ int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct
 /* Kills it, and waits until it is gone. */
 void newborn_end(struct newborn *born);
 void newborn_close(struct newborn *born);
+
+/* canary.c: where the first new worker of a stage begins; how those are judged, as an answer. */
+void canary_begin(struct seat *seat);
+void canaries_judge(struct supervisor *supervisor, bool is_over);
 
 /* newcomer.c */
 /* Makes one for the seat; what becomes of it is an event. */

@@ -2,7 +2,7 @@
 /*
  * Passes items on with a word in front. What it does else is said by `does`: nothing; open: it can't be opened; work: it
  * dies of the first item;
- * hang: it opens for ever; later: each worker dies once it has committed something. And a file "at-the-gate" in its folder says what a newcomer does while it is being
+ * hang: it opens for ever; refuse: it refuses each item; slow: it takes 30 ms over each; later: each worker dies once it has committed something. And a file "at-the-gate" in its folder says what a newcomer does while it is being
  * loaded, whatever the options are: die; wait, for half a second; hang.
  */
 #include <fcntl.h>
@@ -73,6 +73,12 @@ static int newcomer_process(struct weir_context *context, void *state, const str
 
 	if (does(context, "work") || (does(context, "later") && (*n)++ > LATER_ITEMS))
 		abort();
+	if (does(context, "refuse")) {
+		weir_reject(context, "it refuses each item");
+		return WEIR_REJECTED;
+	}
+	if (does(context, "slow"))
+		usleep(30 * 1000);
 	size = snprintf(text, sizeof(text), "%s %.*s", word ? word : "", (int)item->size_bytes,
 			(const char *)item->data);
 	return weir_emit(context, WEIR_ALL_OUTPUTS, text, (size_t)size);
@@ -82,7 +88,7 @@ static const struct weir_option options[] = {
 	{ .name = "word", .type = WEIR_TYPE_STRING, .summary = "what comes before each item" },
 	{ .name = "does",
 	  .type = WEIR_TYPE_CHOICE,
-	  .choices = "nothing|open|work|later|hang",
+	  .choices = "nothing|open|work|later|hang|refuse|slow",
 	  .fallback = "nothing",
 	  .summary = "what it does else" },
 };

@@ -36,8 +36,10 @@ void reload_ask(struct world *world, struct event *event)
 	if (world->lifecycle.reload.state != RELOAD_NONE)
 		return;
 	world->bad_plan = bad;
-	for (uint32_t i = 0; i < world->plan.n_stages; i++)
+	for (uint32_t i = 0; i < world->plan.n_stages; i++) {
 		world->changed[i] = wanted[i];
+		world->stages[i].canary_ns = chance_of(chance, 300) ? chance_between(chance, MS, 300 * MS) : 0;
+	}
 	world->reload_probation_ns = event->terms.probation_ns;
 	world->reload_begun_ns = world->now_ns;
 }
@@ -170,6 +172,18 @@ void check_reload_action(struct world *world, const struct action *action)
 
 /* ---- deeds ---- */
 
+/* By a bad plan one that went first is outside its limits, sooner or later, or dies. */
+static void judge(struct world *world, bool is_over)
+{
+	struct event event = { .kind = EVENT_JUDGED, .seat = NO_SEAT, .done = is_over };
+
+	for (uint32_t i = 0; i < world->plan.n_slots; i++)
+		if (world->lifecycle.lives[i].canary && world->workers[i].new_plan && world->bad_plan &&
+		    chance_of(&world->chance, 300))
+			event.seat = i;
+	world->answers[world->n_answers++] = event;
+}
+
 void reload_perform(struct world *world, const struct action *action)
 {
 	switch (action->kind) {
@@ -186,6 +200,9 @@ void reload_perform(struct world *world, const struct action *action)
 		return;
 	case ACTION_CANCEL:
 		world->makes_room[action->seat] = action->value == (int)CAUSE_CONFIG;
+		return;
+	case ACTION_JUDGE:
+		judge(world, action->value != 0);
 		return;
 	case ACTION_RELOAD_SWITCHED:
 		world->reload_switched_ns = world->now_ns;

@@ -40,6 +40,7 @@ void steps_init(struct steps *steps)
 			   { .stage = STAGE_MID, .worker_index = 1 },
 			   { .stage = STAGE_OUT } },
 		.now_ns = 1000 * NS_PER_S,
+		.outside = NO_SEAT,
 	};
 	steps->plan = (struct plan){ .stages = steps->stages,
 				     .n_stages = STEPS_STAGES,
@@ -91,6 +92,11 @@ static bool answer(const struct steps *steps, const struct action *action, struc
 	case ACTION_SWEEP:
 		ret_event->kind = EVENT_SWEPT;
 		ret_event->done = !steps->orphans;
+		return true;
+	case ACTION_JUDGE:
+		ret_event->kind = EVENT_JUDGED;
+		ret_event->seat = steps->outside;
+		ret_event->done = action->value != 0;
 		return true;
 	case ACTION_COUNT:
 		ret_event->kind = EVENT_COUNTED;

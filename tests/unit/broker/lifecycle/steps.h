@@ -27,6 +27,7 @@ struct steps {
 	/* The answers. */
 	struct memory_facts memory; /* of the dead */
 	enum repair repair;
+	uint32_t outside; /* the seat that JUDGE is answered with; NO_SEAT: none */
 	bool no_forks, no_retiring, orphans;
 	struct outcome counted;
 };

@@ -11,6 +11,7 @@
 #include "tests/unit/broker/lifecycle/steps_fixture.h"
 
 #define PROBATION_NS (10 * NS_PER_S)
+#define CANARY_NS (5 * NS_PER_S)
 #define OPENING_NS (7 * NS_PER_S)
 
 static bool reload(void)
@@ -179,6 +180,73 @@ static void test_temporary(void **state)
 	sit_down();
 }
 
+/* The last worker of the stage goes first, and is ready. */
+static void begin_canary(void)
+{
+	steps.stages[STAGE_MID].canary_ns = CANARY_NS;
+	steps_run(&steps);
+	assert_true(reload());
+	steps_tell_of(&steps, EVENT_AT_GATE, STEPS_MID);
+	steps_tell_of(&steps, EVENT_AT_GATE, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "exchange"));
+	assert_string_equal(steps_stopping(&steps), "2 ");
+	leave(STEPS_MID_TOO);
+	while (life->lives[STEPS_MID_TOO].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "canary:2"));
+}
+
+static void test_a_canary_keeps_within_its_limits(void **state)
+{
+	uint64_t begun_ns;
+
+	(void)state;
+	begin_canary();
+	begun_ns = steps.now_ns;
+	while (life->reload.state == RELOAD_CANARY)
+		steps_wait(&steps);
+	assert_true(steps.now_ns >= begun_ns + CANARY_NS && steps.now_ns < begun_ns + CANARY_NS + NS_PER_S);
+	assert_string_equal(steps_stopping(&steps), "1 ");
+	leave(STEPS_MID);
+	while (life->lives[STEPS_MID].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID);
+	assert_int_equal(life->reload.state, RELOAD_PROBATION);
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "reload-over"));
+	assert_int_equal(life->lives[STEPS_MID_TOO].generation, 1);
+}
+
+static void test_a_canary_is_outside_its_limits(void **state)
+{
+	(void)state;
+	begin_canary();
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "judge"));
+	assert_int_equal(life->reload.state, RELOAD_CANARY);
+	steps.outside = STEPS_MID_TOO;
+	steps_wait(&steps);
+	assert_true(steps_did(&steps, "exchange:2=1"));
+	assert_string_equal(steps_stopping(&steps), "2 ");
+	leave(STEPS_MID_TOO);
+	while (life->lives[STEPS_MID_TOO].state == SEAT_BACKOFF)
+		steps_wait(&steps);
+	steps_sit_down(&steps, STEPS_MID_TOO);
+	assert_true(steps_did(&steps, "reload-over"));
+	assert_int_equal(life->lives[STEPS_MID].generation, 0);
+}
+
+/* Most work by the plan before: that one it is. */
+static void test_a_stop_while_a_canary_is_tried(void **state)
+{
+	(void)state;
+	begin_canary();
+	steps_tell(&steps, (struct event){ .kind = EVENT_DRAIN });
+	assert_true(steps_did(&steps, "exchange=1") && steps_did(&steps, "reload-over"));
+	assert_int_equal(life->reload.state, RELOAD_NONE);
+}
+
 static void test_a_stop_ends_it(void **state)
 {
 	(void)state;
@@ -207,6 +275,9 @@ int main(void)
 		TEST(test_nothing_changes_before_the_switch),
 		TEST(test_rolled_back),
 		TEST(test_one_hangs),
+		TEST(test_a_canary_keeps_within_its_limits),
+		TEST(test_a_canary_is_outside_its_limits),
+		TEST(test_a_stop_while_a_canary_is_tried),
 		TEST(test_both_fail),
 		TEST(test_two_deaths),
 		TEST(test_temporary),
