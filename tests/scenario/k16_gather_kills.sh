@@ -4,7 +4,7 @@
 count=$(rounds 6000 200000)
 enough=$(rounds 60s 1h) # 2000 kills hold everybody up for minutes
 total=0
-# killed NAME WITHIN OPTIONS RATE
+# killed NAME WITHIN OPTIONS RATE EXPR
 killed() {
 	rm -f out
 	cat >spec.yaml <<YAML
@@ -15,8 +15,9 @@ stages:
   - {name: read, source: generate, count: $count, rate: $4, text: '{"n":{n}}', decode: json}
   - {name: split, operator: scatter, workers: 2, dead_letter: {attempts: 100}}
   - {name: a, from: split, plugin: $WEIR_BUILD/tests/plugins/delay_async.so, delay: 5ms, in_flight: 64, dead_letter: {attempts: 100}}
-  - {name: b, from: split, operator: map, expr: ., dead_letter: {attempts: 100}}
-  - {name: join, from: [split, a, b], operator: gather, scatter: split, within: $2, $3, dead_letter: {attempts: 100}}
+  - {name: b, from: split, operator: map, expr: '$5', dead_letter: {attempts: 100}}
+  - {name: c, from: b, operator: delay, for: 20ms, dead_letter: {attempts: 100}}
+  - {name: join, from: [split, a, c], operator: gather, scatter: split, within: $2, $3, dead_letter: {attempts: 100}}
   - {name: write, sink: file, path: out, encode: json, dead_letter: {attempts: 100}}
 YAML
 	run_with_kills 0 "$(rounds 60 2000)" 6
@@ -28,9 +29,10 @@ YAML
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(grep -vc '"missing":\[\]' out) partial"
 	total=$((total + $(restarts stderr)))
 }
-killed "time enough" "$enough" "batch: 64, open: 1M" 4k/s
+killed "time enough" "$enough" "batch: 64, open: 2000" 4k/s .
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough"
-killed "two workers" "$enough" "workers: 2, balance: key(.n), open: 1M" 4k/s
+# With two answers of b: the second is one too many, and comes when the result is out.
+killed "two workers" "$enough" "workers: 2, balance: key(.n), open: 2000" 4k/s '., .'
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough and two workers"
-killed "too short a time" 6ms "open: 500" 4k/s
+killed "too short a time" 24ms "open: 500" 4k/s .
 [ "$total" -ge 20 ] || fail "only $total deaths: the runs are too short to mean anything"

@@ -7,12 +7,16 @@
  *                +--> risk  ----> gather      input 1
  *                '--> stock ----> gather      input 2       {"answers": {"split": .., "risk": ..}, "missing": ["stock"]}
  *
- *      mark --> join:  open, answers in the state --all are there--> result --> closed until it is due: what comes is late
+ *      mark --> join:  open, answers in the state --all are there--> result --> a bit until it is due (wholes.c): what comes is late
  *                      open                       --due-----------> result, or a dead letter
  *
- * Each item has one result. While its join is open, or closed and not yet due, that is in the state. Later an answer is late by its mark's
+ * Each item has one result. While its join is open, or whole and not yet due, that is in the state. Later an answer is late by its mark's
  * time. Only the copy that comes straight from scatter may open a join when the time is over: nobody else can be sure that there was
- * none. So one that has ended without that copy stays closed until it comes.
+ * none. So one that has ended without that copy stays closed until it comes. It comes once, so it is not looked for among those that are
+ * whole, but for its mark being one of another run: of such a join no bit can say that it is whole, and it is closed until it is due.
+ *
+ * A place is what the copy from scatter takes (any first answer, where there is no such copy). Whoever waits for one waits for the branches
+ * alone, whose answers need none, in whatever order they come; how many of these can run ahead, the lane says in which the copies wait.
  *
  * Answers are held (WEIR_HELD), but for the one that is in hand when the last has come. What is emitted is as old, and brings along, as the
  * first of them.
@@ -26,14 +30,17 @@
 #include "common/record/pack.h"
 #include "worker/builtin.h"
 #include "worker/operators/joins.h"
+#include "worker/operators/wholes.h"
 #include "worker/script/results.h"
 
 #define END_EACH 64u                     /* joins that are ended in one produce() */
 #define LOOK_AGAIN_NS NS_PER_MS          /* for room */
 #define SAY_NS (UINT64_C(10) * NS_PER_S) /* that some are missing */
+#define IS_ONE_MORE "is one more than the first, and the first counts"
 
 struct gather_cursor {
 	uint64_t n_whole, n_partial, n_late;
+	uint64_t since_ns; /* no mark of this run is older: the stage was opened before the first item came */
 };
 
 struct gather {
@@ -42,6 +49,8 @@ struct gather {
 	char key[MARK_KEY_SIZE];
 	const char *names[JOINS_INPUTS_MAX];      /* of the inputs; borrowed */
 	uint32_t n_inputs, all, direct, required; /* sets of inputs; direct: from scatter itself */
+	uint32_t takes_place;                     /* a set of inputs */
+	uint32_t n_open;
 	uint64_t within_ns, said_ns, said_full_ns;
 	bool since_source, rejects_partial, rejects_late;
 	bool ended; /* no answer can come any more */
@@ -62,6 +71,16 @@ static void note_inputs(struct gather *gather, const struct weir_context *contex
 		for (const char *const *word = require; word && *word; word++)
 			gather->required |= strcmp(name, *word) == 0 ? UINT32_C(1) << i : 0;
 	}
+	gather->takes_place = gather->direct ? gather->direct : gather->all;
+}
+
+static void take_places(struct gather *gather)
+{
+	struct joins *joins = &gather->joins;
+
+	for (uint32_t i = 0; i < joins->pending.n; i++)
+		if (joins->joins[joins->pending.heap[i]].answered & gather->takes_place)
+			joins_place(joins, joins->pending.heap[i]);
 }
 
 static void wake_for_first(struct gather *gather, struct weir_context *context)
@@ -85,6 +104,7 @@ static void gather_close(struct weir_context *context, void *data)
 static int gather_open(struct weir_context *context, void **ret_state)
 {
 	struct gather *gather = calloc(1, sizeof(*gather));
+	struct gather_cursor *cursor = weir_cursor(context);
 	int r;
 
 	if (!gather)
@@ -100,12 +120,16 @@ static int gather_open(struct weir_context *context, void **ret_state)
 		weir_fail(context, "gather joins what several stages answer, and reads from one: from: [a, b]");
 		r = WEIR_FAILED;
 	} else {
-		r = joins_init(&gather->joins, context, (uint32_t)weir_option_integer(context, "open"));
+		gather->n_open = (uint32_t)weir_option_integer(context, "open");
+		r = joins_init(&gather->joins, context, gather->n_open);
 	}
 	if (r != 0) {
 		gather_close(context, gather);
 		return r;
 	}
+	take_places(gather);
+	if (!cursor->since_ns)
+		cursor->since_ns = weir_now_ns(context);
 	wake_for_first(gather, context);
 	*ret_state = gather;
 	return 0;
@@ -214,8 +238,7 @@ static int pass_known(struct gather *gather, struct weir_context *context, const
 {
 	const struct join *join = &gather->joins.joins[number];
 	bool again = join->answered >> item->input & 1;
-	int r = pass_late(gather, context, item,
-			  again ? "is one more than the first, and the first counts" : "came when the time was over");
+	int r = pass_late(gather, context, item, again ? IS_ONE_MORE : "came when the time was over");
 
 	/* What is rejected changes nothing in the state. */
 	if (r == WEIR_OK && join->closed && !again && gather->direct >> item->input & 1)
@@ -247,7 +270,27 @@ static int keep(struct gather *gather, struct weir_context *context, const struc
 		wake_for_first(gather, context);
 	}
 	gather->joins.joins[number].answered |= UINT32_C(1) << item->input;
+	if (gather->takes_place >> item->input & 1 && !gather->joins.joins[number].placed)
+		joins_place(&gather->joins, number);
 	return WEIR_HELD;
+}
+
+/* Its place is free: that it is whole is remembered elsewhere, or, where it can't be, in its place until it is due. */
+static int close_whole(struct gather *gather, struct weir_context *context, uint32_t number, uint32_t answers)
+{
+	const struct mark mark = *pending_mark(&gather->joins.pending, number);
+	const struct gather_cursor *cursor = weir_cursor(context);
+	uint64_t due_ns = gather->joins.joins[number].due_ns;
+	bool keep = false;
+	int r = WEIR_OK;
+
+	if (weir_now_ns(context) < due_ns) {
+		r = wholes_add(context, cursor->since_ns, &mark, due_ns);
+		keep = r == WEIR_FULL;
+	}
+	if (r != WEIR_OK && !keep)
+		return r;
+	return joins_close(&gather->joins, context, number, answers, keep, due_ns);
 }
 
 static int complete(struct gather *gather, struct weir_context *context, const struct weir_item *item, uint32_t number)
@@ -261,7 +304,7 @@ static int complete(struct gather *gather, struct weir_context *context, const s
 	if (r != WEIR_OK)
 		return r;
 	join->answered = gather->all;
-	r = joins_close(&gather->joins, context, number, answers, weir_now_ns(context) < join->due_ns, join->due_ns);
+	r = close_whole(gather, context, number, answers);
 	if (r != WEIR_OK)
 		return r;
 	weir_settle(context, (uint64_t)__builtin_popcount(answers));
@@ -279,12 +322,23 @@ static void say_full(struct gather *gather, struct weir_context *context)
 	gather->said_full_ns = now_ns;
 	weir_log(
 		WEIR_LOG_WARNING,
-		"all %u places of 'open' are taken, and what comes waits: an item has its place for the whole of 'within', "
-		"also when it has its result",
-		gather->joins.pending.n_max);
+		"all %u places of 'open' are taken, and what comes waits: an item has its place until all have answered, or "
+		"'within' is over",
+		gather->n_open);
 }
 
-/* Room for one more: that of one that has ended without its copy from scatter, and waits for it longest. Returns WEIR_OK, WEIR_WAIT. */
+static bool lacks_place(const struct gather *gather, const struct weir_item *item)
+{
+	return gather->takes_place >> item->input & 1 && gather->joins.n_placed >= gather->n_open;
+}
+
+static int wait_for_place(struct gather *gather, struct weir_context *context)
+{
+	say_full(gather, context);
+	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
+}
+
+/* Memory for one more: that of one that has ended without its copy from scatter, and waits for it longest; or more of it. */
 static int make_room(struct gather *gather, struct weir_context *context)
 {
 	struct joins *joins = &gather->joins;
@@ -297,10 +351,7 @@ static int make_room(struct gather *gather, struct weir_context *context)
 		    (oldest == PENDING_NONE ||
 		     pending_mark(&joins->pending, i)->stamp_ns < pending_mark(&joins->pending, oldest)->stamp_ns))
 			oldest = i;
-	if (oldest != PENDING_NONE)
-		return joins_close(joins, context, oldest, 0, false, 0);
-	say_full(gather, context);
-	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
+	return oldest != PENDING_NONE ? joins_close(joins, context, oldest, 0, false, 0) : joins_grow(joins);
 }
 
 /*
@@ -320,13 +371,22 @@ static int begin(struct gather *gather, struct weir_context *context, const stru
 		 const struct mark *mark)
 {
 	uint64_t now_ns = weir_now_ns(context);
+	const struct gather_cursor *cursor = weir_cursor(context);
 	struct join fresh = { .accepted_ns = item->accepted_ns };
-	int r;
+	bool direct = gather->direct >> item->input & 1, whole = false;
+	int r = WEIR_OK;
 
 	fresh.due_ns = due_of(gather, item, mark, now_ns);
-	if (fresh.due_ns <= now_ns && !(gather->direct >> item->input & 1))
+	if (fresh.due_ns <= now_ns && !direct)
 		return pass_late(gather, context, item, "came when the time was over");
-	r = make_room(gather, context);
+	if (!direct)
+		r = wholes_have(context, cursor->since_ns, mark, &whole);
+	if (whole)
+		return pass_late(gather, context, item, IS_ONE_MORE);
+	if (r == WEIR_OK && lacks_place(gather, item))
+		return wait_for_place(gather, context);
+	if (r == WEIR_OK)
+		r = make_room(gather, context);
 	return r == WEIR_OK ? keep(gather, context, item, mark, PENDING_NONE, &fresh) : r;
 }
 
@@ -350,6 +410,8 @@ static int gather_process(struct weir_context *context, void *data, const struct
 		return pass_known(gather, context, item, number);
 	if ((gather->joins.joins[number].answered | UINT32_C(1) << item->input) == gather->all)
 		return complete(gather, context, item, number);
+	if (!gather->joins.joins[number].placed && lacks_place(gather, item))
+		return wait_for_place(gather, context);
 	return keep(gather, context, item, &mark, number, NULL);
 }
 

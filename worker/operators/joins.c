@@ -45,7 +45,9 @@ static int take_up_joins(struct joins *joins, struct weir_context *context)
 		memcpy(&kept, entry.value, sizeof(kept));
 		mark_read(&mark, entry.key + 1);
 		if (pending_is_full(&joins->pending))
-			continue; /* not ours: no more were ever written */
+			r = joins_grow(joins);
+		if (r != WEIR_OK)
+			return r;
 		joins_opened(joins, &mark,
 			     &(struct join){ .answered = kept.closed ? kept.answered : 0,
 					     .closed = kept.closed,
@@ -82,6 +84,22 @@ int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max
 	if (r == 0)
 		r = take_up_joins(joins, context);
 	return r == 0 ? take_up_answers(joins, context) : r;
+}
+
+int joins_grow(struct joins *joins)
+{
+	struct join *grown = reallocarray(joins->joins, joins->pending.n_max, 2 * sizeof(*grown));
+
+	if (!grown)
+		return error_origin(-ENOMEM);
+	joins->joins = grown;
+	return pending_grow(&joins->pending);
+}
+
+void joins_place(struct joins *joins, uint32_t number)
+{
+	joins->joins[number].placed = true;
+	joins->n_placed++;
 }
 
 void joins_deinit(struct joins *joins)
@@ -193,6 +211,7 @@ int joins_close(struct joins *joins, struct weir_context *context, uint32_t numb
 	if (r != WEIR_OK)
 		return r;
 	if (!keep) {
+		joins->n_placed -= join->placed;
 		pending_remove(&joins->pending, number);
 		return WEIR_OK;
 	}

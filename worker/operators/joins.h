@@ -19,16 +19,22 @@
 struct join {
 	uint32_t answered; /* bit i: by input i; of a closed one: those that it will not hear of again */
 	bool closed;       /* its result is out, and what still comes is late */
+	bool placed;       /* it has a place of those that there may be */
 	uint64_t due_ns, accepted_ns;
 };
 
 struct joins {
 	struct pending pending;
 	struct join *joins; /* by number; owned */
+	uint32_t n_placed;
 };
 
-/* At most n_max of them; takes up what the state holds. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine after each. */
+/* Memory for n_max of them, and for what the state holds, which it takes up. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine after each. */
 int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max);
+/* Memory for twice as many. Returns WEIR_OK, -ENOMEM; -E2BIG: there are 2^24. */
+int joins_grow(struct joins *joins);
+/* It has a place now; until it is closed and not kept. */
+void joins_place(struct joins *joins, uint32_t number);
 void joins_deinit(struct joins *joins);
 
 /*

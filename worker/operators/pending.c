@@ -13,11 +13,28 @@
 
 #include "common/base/error.h"
 
+#define N_MAX (UINT32_C(1) << 24)
+
+static uint32_t buckets_for(uint32_t n_max)
+{
+	uint32_t n = 16;
+
+	while (n < n_max)
+		n *= 2;
+	return n;
+}
+
+/* Those from `from` on are free, before any other. */
+static void free_from(struct pending *pending, uint32_t from)
+{
+	for (uint32_t i = from; i < pending->n_max; i++)
+		pending->slots[i].next = i + 1 < pending->n_max ? i + 1 : pending->first_free;
+	pending->first_free = from;
+}
+
 int pending_init(struct pending *pending, uint32_t n_max)
 {
-	*pending = (struct pending){ .n_max = n_max, .n_buckets = 16 };
-	while (pending->n_buckets < n_max)
-		pending->n_buckets *= 2;
+	*pending = (struct pending){ .n_max = n_max, .n_buckets = buckets_for(n_max), .first_free = PENDING_NONE };
 	pending->slots = calloc(n_max, sizeof(*pending->slots));
 	pending->heap = calloc(n_max, sizeof(*pending->heap));
 	pending->buckets = calloc(pending->n_buckets, sizeof(*pending->buckets));
@@ -25,8 +42,7 @@ int pending_init(struct pending *pending, uint32_t n_max)
 		return error_origin(-ENOMEM);
 	for (uint32_t i = 0; i < pending->n_buckets; i++)
 		pending->buckets[i] = PENDING_NONE;
-	for (uint32_t i = 0; i < n_max; i++)
-		pending->slots[i].next = i + 1 < n_max ? i + 1 : PENDING_NONE;
+	free_from(pending, 0);
 	return 0;
 }
 
@@ -93,6 +109,42 @@ static void sink(struct pending *pending, uint32_t place)
 }
 
 /* ---- changes ---- */
+
+static void put_into_buckets(struct pending *pending, uint32_t *buckets, uint32_t n_buckets)
+{
+	free(pending->buckets);
+	pending->buckets = buckets;
+	pending->n_buckets = n_buckets;
+	for (uint32_t i = 0; i < n_buckets; i++)
+		buckets[i] = PENDING_NONE;
+	for (uint32_t i = 0; i < pending->n; i++) {
+		uint32_t number = pending->heap[i], *bucket = bucket_of(pending, &pending->slots[number].mark);
+
+		pending->slots[number].next = *bucket;
+		*bucket = number;
+	}
+}
+
+int pending_grow(struct pending *pending)
+{
+	uint32_t n_max = 2 * pending->n_max, n_buckets = buckets_for(n_max);
+	struct pending_slot *slots;
+	uint32_t *heap, *buckets;
+
+	if (n_max > N_MAX)
+		return error_origin(-E2BIG);
+	slots = reallocarray(pending->slots, n_max, sizeof(*slots));
+	pending->slots = slots ? slots : pending->slots;
+	heap = reallocarray(pending->heap, n_max, sizeof(*heap));
+	pending->heap = heap ? heap : pending->heap;
+	buckets = slots && heap ? calloc(n_buckets, sizeof(*buckets)) : NULL;
+	if (!buckets)
+		return error_origin(-ENOMEM);
+	put_into_buckets(pending, buckets, n_buckets);
+	pending->n_max = n_max;
+	free_from(pending, n_max / 2);
+	return 0;
+}
 
 uint32_t pending_add(struct pending *pending, const struct mark *mark, uint64_t due_ns)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What waits for answers, by identity and by time: at most so many, in memory that is taken once. Private to one worker; what must survive
+ * What waits for answers, by identity and by time: at most so many, in memory that is taken once, or again for twice as many. Private to one worker; what must survive
  * it lies in the stage's keyed state, from which it is filled again.
  */
 #pragma once
@@ -29,6 +29,9 @@ struct pending {
 /* For at most n_max, 1 to 2^24. Returns 0 or -ENOMEM; pending_deinit() is fine after either, and on zeros. */
 int pending_init(struct pending *pending, uint32_t n_max);
 void pending_deinit(struct pending *pending);
+
+/* For twice as many, whose numbers stay. Returns 0; -ENOMEM, or -E2BIG for more than 2^24: all is as it was. */
+int pending_grow(struct pending *pending);
 
 /* The number of the slot, below n_max, that holds this mark; PENDING_NONE: none does. */
 uint32_t pending_find(const struct pending *pending, const struct mark *mark);

@@ -77,7 +77,7 @@ static void test_whole(void **state)
 	assert_true(
 		fake_host_item_is(&host, 0, "{\"answers\":{\"split\":\"1\",\"a\":\"x\",\"b\":\"y\"},\"missing\":[]}"));
 	assert_int_equal(host.n_settled, 2);
-	assert_int_equal(answer(&host, 1, 1, "again"), WEIR_OK); /* closed, and not yet due */
+	assert_int_equal(answer(&host, 1, 1, "again"), WEIR_OK); /* whole, and not yet due */
 	assert_int_equal(answer(&host, 2, 0, "again"), WEIR_OK); /* open */
 	assert_int_equal(answer(&host, 2, 2, "z"), WEIR_HELD);
 	assert_int_equal(answer(&host, 2, 1, ""), WEIR_OK);
@@ -87,7 +87,7 @@ static void test_whole(void **state)
 	assert_int_equal(host.n_settled, 4);
 	pass_time(&host, 101);
 	assert_int_equal(fake_host_items(&host), 2);
-	assert_int_equal(host.entries.n, 0);
+	assert_int_equal(host.entries.n, 1); /* that they were whole */
 	assert_int_equal(host.watch_wake_ns, 0);
 	fake_host_deinit(&host);
 }
@@ -271,16 +271,175 @@ static void test_bound(void **state)
 	assert_int_equal(fake_host_open(&host), 0);
 	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
 	assert_int_equal(answer(&host, 2, 1, "2"), WEIR_HELD);
-	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_WAIT);
+	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_WAIT);
 	assert_true(host.postponed_ns > host.now_ns);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_WAIT);
 	assert_int_equal(answer(&host, 2, 2, "2"), WEIR_HELD);
 	pass_time(&host, 100);
-	assert_int_equal(fake_host_items(&host), 2);
-	/* 2 is closed for ever, until its place is needed. */
-	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_HELD);
+	assert_int_equal(fake_host_items(&host), 3);
+	/* 2 is closed for ever, until its memory is needed. */
+	assert_int_equal(host.entries.n, 1);
 	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_HELD);
-	pass_time(&host, 0);
-	assert_int_equal(fake_host_items(&host), 4);
+	assert_int_equal(answer(&host, 5, 0, "5"), WEIR_HELD);
+	for (uint64_t i = 6; i < 8; i++) {
+		set_mark(&host, i, host.now_ns);
+		host.input = 1;
+		assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
+		assert_int_equal(host.entries.n, i == 6 ? 7 : 8);
+	}
+	fake_host_deinit(&host);
+}
+
+/* Branches answer in any order, and far ahead of the copies that wait for a place: these have it as soon as others are whole. */
+static void test_branches_run_ahead(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_HELD);
+	for (uint64_t i = 200; i > 2; i--) {
+		assert_int_equal(answer(&host, i, 1, "a"), WEIR_HELD);
+		assert_int_equal(answer(&host, i, 2, "b"), WEIR_HELD);
+	}
+	assert_int_equal(answer(&host, 1, 1, "a"), WEIR_HELD);
+	fake_host_turn_end(&host);
+	fake_host_kill(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 201, 0, "201"), WEIR_WAIT);
+	for (uint64_t i = 3; i <= 200; i++)
+		assert_int_equal(answer(&host, i, 0, "1"), WEIR_OK);
+	assert_int_equal(answer(&host, 1, 2, "b"), WEIR_OK);
+	assert_int_equal(fake_host_items(&host), 199);
+	assert_int_equal(answer(&host, 201, 0, "201"), WEIR_HELD);
+	assert_int_equal(answer(&host, 202, 1, "202"), WEIR_HELD);
+	assert_int_equal(answer(&host, 202, 0, "202"), WEIR_WAIT);
+	fake_host_deinit(&host);
+	/* Where nobody brings the item itself each first answer takes a place. */
+	begin(&host, "emit", "drop", 2);
+	host.input_names[0] = "c";
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 1, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 3, 2, "3"), WEIR_WAIT);
+	assert_int_equal(answer(&host, 2, 2, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_OK);
+	assert_int_equal(answer(&host, 3, 2, "3"), WEIR_HELD);
+	fake_host_deinit(&host);
+}
+
+/* An item that all have answered has no place any more, and is known for all that: to whoever comes after a kill, too. */
+static void test_whole_has_no_place(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "reject", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint64_t i = 1; i <= 2000; i++) {
+		assert_int_equal(answer(&host, i, 0, "1"), WEIR_HELD);
+		assert_int_equal(answer(&host, i, 2, "y"), WEIR_HELD);
+		if (i == 2)
+			fake_host_kill(&host); /* the two are given again */
+		if (i == 2)
+			assert_int_equal(fake_host_open(&host), 0);
+		if (i == 2)
+			continue;
+		assert_int_equal(answer(&host, i, 1, "x"), WEIR_OK);
+		fake_host_turn_end(&host);
+	}
+	assert_int_equal(fake_host_items(&host), 1999);
+	fake_host_kill(&host);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint64_t i = 1; i <= 2000; i += 7) {
+		assert_int_equal(answer(&host, i, 1, "again"), WEIR_REJECTED);
+		assert_string_equal(host.reason, "the answer of 'a' is one more than the first, and the first counts");
+	}
+	/* Its neighbours in number were whole. */
+	assert_int_equal(answer(&host, 2, 1, "x"), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 2000);
+	fake_host_deinit(&host);
+}
+
+static void be_whole(struct fake_host *host, uint32_t worker, uint64_t number)
+{
+	for (uint32_t input = 0; input < 3; input++) {
+		const struct mark mark = { .number = number, .stamp_ns = host->now_ns, .worker = worker };
+
+		memcpy(host->pair, &mark, sizeof(mark));
+		host->input = input;
+		assert_int_equal(fake_host_process_item(host, "x", 1), input < 2 ? WEIR_HELD : WEIR_OK);
+	}
+	fake_host_turn_end(host);
+}
+
+/* What is remembered of them goes when their time is over, also of a worker that has fallen silent. */
+static void test_wholes_are_forgotten(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 1);
+	assert_int_equal(fake_host_open(&host), 0);
+	for (uint64_t i = 0; i < 20; i++)
+		for (uint32_t worker = 0; worker < 3; worker++)
+			be_whole(&host, worker, 512 * i);
+	assert_int_equal(host.entries.n, 60);
+	pass_time(&host, 99);
+	be_whole(&host, 1, 512 * 20);
+	assert_int_equal(host.entries.n, 61);
+	pass_time(&host, 1);
+	for (uint64_t i = 21; i < 61; i++)
+		be_whole(&host, 1, 512 * i);
+	assert_int_equal(host.entries.n, 41);
+	pass_time(&host, 99);
+	be_whole(&host, 1, 512 * 20 + 1);
+	pass_time(&host, 1);
+	be_whole(&host, 2, 512 * 20);
+	be_whole(&host, 2, 512 * 21);
+	assert_int_equal(host.entries.n, 43); /* the oldest of worker 1 has one whose time is not over */
+	pass_time(&host, 100);
+	be_whole(&host, 2, 512 * 22);
+	assert_int_equal(host.entries.n, 40);
+	fake_host_deinit(&host);
+}
+
+/* A mark that is older than the run may have a number of this run: its item keeps its place, and so does one that finds no room. */
+static void test_whole_keeps_its_place(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "reject", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	be_whole(&host, 0, 1);
+	for (uint32_t input = 0; input < 3; input++) {
+		set_mark(&host, 1, START_NS - 1);
+		host.input = input;
+		assert_int_equal(fake_host_process_item(&host, "old", 3), input < 2 ? WEIR_HELD : WEIR_OK);
+	}
+	assert_int_equal(fake_host_items(&host), 2);
+	assert_int_equal(host.entries.n, 2);
+	set_mark(&host, 2, START_NS - 1);
+	host.input = 1;
+	assert_int_equal(fake_host_process_item(&host, "old", 3), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 3);
+	fake_host_deinit(&host);
+	begin(&host, "emit", "reject", 1);
+	host.state_bytes = 200; /* for its answers, and no bit */
+	assert_int_equal(fake_host_open(&host), 0);
+	be_whole(&host, 0, 1);
+	assert_int_equal(answer(&host, 1, 1, "again"), WEIR_REJECTED);
+	assert_string_equal(host.reason, "the answer of 'a' is one more than the first, and the first counts");
+	assert_int_equal(answer(&host, 2, 0, "x"), WEIR_WAIT);
+	pass_time(&host, 100);
+	assert_int_equal(host.entries.n, 0);
+	assert_int_equal(fake_host_items(&host), 1);
 	fake_host_deinit(&host);
 }
 
@@ -392,6 +551,10 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_branches_run_ahead),
+		cmocka_unit_test(test_whole_has_no_place),
+		cmocka_unit_test(test_wholes_are_forgotten),
+		cmocka_unit_test(test_whole_keeps_its_place),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_other_times),
 		cmocka_unit_test(test_chance),

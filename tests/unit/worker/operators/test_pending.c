@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What waits, against a plain list of it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,12 +113,53 @@ static void test_one(void **state)
 	pending_deinit(&pending);
 }
 
+/* What is there keeps its number, is found, and is due in its order, however often there is room for more. */
+static void test_growing(void **state)
+{
+	uint32_t numbers[16 * N];
+	struct pending pending;
+
+	(void)state;
+	srand(3);
+	assert_int_equal(pending_init(&pending, N), 0);
+	for (uint32_t i = 0; i < 16 * N; i++) {
+		struct mark mark = mark_of(i);
+
+		if (pending_is_full(&pending))
+			assert_int_equal(pending_grow(&pending), 0);
+		numbers[i] = pending_add(&pending, &mark, 1 + (uint64_t)rand() % 1000);
+		assert_true(numbers[i] < pending.n_max);
+		for (uint32_t j = 0; j <= i; j++) {
+			mark = mark_of(j);
+			assert_int_equal(pending_find(&pending, &mark), numbers[j]);
+		}
+	}
+	assert_int_equal(pending.n_max, 16 * N);
+	for (uint64_t last_ns = 0; pending.n; pending_remove(&pending, pending_first(&pending))) {
+		assert_true(pending_due_ns(&pending, pending_first(&pending)) >= last_ns);
+		last_ns = pending_due_ns(&pending, pending_first(&pending));
+	}
+	/* And with some free. */
+	assert_int_equal(pending_grow(&pending), 0);
+	for (uint32_t i = 0; i < 32 * N; i++) {
+		struct mark mark = mark_of(i);
+
+		assert_int_not_equal(pending_add(&pending, &mark, 1), PENDING_NONE);
+	}
+	assert_true(pending_is_full(&pending));
+	pending_deinit(&pending);
+	assert_int_equal(pending_init(&pending, UINT32_C(1) << 24), 0);
+	assert_int_equal(pending_grow(&pending), -E2BIG);
+	pending_deinit(&pending);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_a_list),
 		cmocka_unit_test(test_the_order_of_those_that_are_left),
 		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_growing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
