@@ -46,6 +46,7 @@ enum command_option_id {
 	OPTION_DIFF,
 	OPTION_OPENING,
 	OPTION_PROBATION,
+	OPTION_NAMES,
 };
 
 struct command_option {

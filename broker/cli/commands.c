@@ -96,7 +96,8 @@ const struct command commands[] = {
 	  .max_arguments = 1,
 	  .run = ps_command,
 	  .summary = "list running pipelines, or the stages and workers of one",
-	  .options = { OPTION_LINE_JSON } },
+	  .options = { { OPTION_NAMES, "names", 0, NULL, "print the names of pipelines, or stages, and nothing else" },
+		       OPTION_LINE_JSON } },
 	{ .name = "why",
 	  .arguments = "[NAME]",
 	  .max_arguments = 1,
@@ -227,7 +228,7 @@ const struct command commands[] = {
 		       { OPTION_DISK, "disk", 0, "FOLDER", "a folder on the disk to fill" },
 		       { OPTION_HOLD, "hold", 0, "DURATION",
 			 "at most so long a pause, delay, refusal, full disk (default: 100ms)" },
-		       { OPTION_STAGE, "stage", 0, "NAME", "only workers of this stage" },
+		       { OPTION_STAGE, "stage", 0, "STAGE", "only workers of this stage" },
 		       { OPTION_FOR, "for", 0, "DURATION", "end after this time" },
 		       { OPTION_COUNT, "count", 'n', "N", "end after so many acts" },
 		       { OPTION_SEED, "seed", 0, "N", "the same dice as in the run that told this number" },
@@ -249,7 +250,7 @@ const struct command commands[] = {
 		  "back with a longer story when it fails again.\n\n"
 		  "Exit code: 0 done, 1 replay: some came back or were not taken, 2 usage, 3 there is no such letter, or no\n"
 		  "pipeline to replay in, 75 the store can not be read or written, or the pipeline refused.",
-	  .options = { { OPTION_STAGE, "stage", 0, "NAME", "only letters of this stage" },
+	  .options = { { OPTION_STAGE, "stage", 0, "STAGE", "only letters of this stage" },
 		       { OPTION_CAUSE, "cause", 'c', "attempts|deadline|rejected", "only letters with this cause" },
 		       { OPTION_ALL, "all", 'a', NULL, "replay, purge: every letter" },
 		       { OPTION_AGAIN, "again", 0, NULL,

@@ -126,7 +126,17 @@ static void list_json(char *const *names, size_t n)
 	printf("]\n");
 }
 
-static int list(bool json)
+/* What is asked for: a table, an object or two of JSON, or names alone, for shells. */
+enum form { FORM_TABLE, FORM_JSON, FORM_NAMES };
+
+/* Nobody is asked: who does not answer has a name, too. */
+static void list_names(char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf("%s\n", names[i]);
+}
+
+static int list(enum form form)
 {
 	char **names = NULL;
 	size_t n = 0;
@@ -139,8 +149,10 @@ static int list(bool json)
 			base, strerror(-r));
 		return EXIT_TRY_AGAIN;
 	}
-	if (json)
+	if (form == FORM_JSON)
 		list_json(names, n);
+	else if (form == FORM_NAMES)
+		list_names(names, n);
 	else
 		list_text(names, n);
 	for (size_t i = 0; i < n; i++)
@@ -168,7 +180,13 @@ static void show_text(const struct view *view)
 	fputs(text_get(&text), stdout);
 }
 
-static int show(const char *name, bool json)
+static void show_names(const struct view *view)
+{
+	for (uint32_t i = 0; i < view->n_stages; i++)
+		printf("%s\n", view->stages[i].name);
+}
+
+static int show(const char *name, enum form form)
 {
 	_cleanup_(view_copy_deinit) struct view_copy copy = VIEW_COPY_NULL;
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
@@ -176,8 +194,10 @@ static int show(const char *name, bool json)
 
 	if (r)
 		return r;
-	if (json)
+	if (form == FORM_JSON)
 		printf("%s\n", text_get(&body));
+	else if (form == FORM_NAMES)
+		show_names(&copy.view);
 	else
 		show_text(&copy.view);
 	return EXIT_DONE;
@@ -186,18 +206,18 @@ static int show(const char *name, bool json)
 int ps_command(int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
-	bool json = false;
+	enum form form = FORM_TABLE;
 	int id;
 
 	while ((id = command_next(&parser)) > 0) {
-		must(id == OPTION_JSON);
-		json = true;
+		must(id == OPTION_JSON || id == OPTION_NAMES);
+		form = id == OPTION_JSON ? FORM_JSON : FORM_NAMES;
 	}
 	if (id < 0)
 		return command_exit(id);
 	if (parser.first == argc)
-		return list(json);
+		return list(form);
 	if (!pipeline_name_valid(argv[parser.first]))
 		return command_usage_error(parser.command, "'%s' is not a pipeline's name", argv[parser.first]);
-	return show(argv[parser.first], json);
+	return show(argv[parser.first], form);
 }
