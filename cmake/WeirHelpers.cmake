@@ -29,12 +29,14 @@ function(weir_flags target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
 endfunction()
 
-# weir_program(target): a program of build/<preset>/bin that finds libweir beside its own prefix, wherever that is moved to.
+# weir_program(target): a program of build/<preset>/bin that finds libweir beside its own prefix, wherever that is moved to. Below /usr
+# the loader finds it by itself, and a path in the program would overrule what the host says.
 function(weir_program target)
-  file(RELATIVE_PATH library_folder ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-  set_target_properties(${target} PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin
-    INSTALL_RPATH "$ORIGIN/${library_folder}")
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    file(RELATIVE_PATH library_folder ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/${library_folder}")
+  endif()
 endfunction()
 
 # weir_unit_test(source top): one cmocka program. tests/unit/common/flow/test_lane.c becomes the test unit.common.flow.lane, linked with all

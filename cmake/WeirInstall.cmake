@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` puts where, and the two ways in which a plugin's build finds libweir: CMake package and pkg-config.
+# What `cmake --install` puts where, and the two ways in which a plugin's build finds libweir: CMake package and pkg-config. Components are
+# the packages of WeirPackages.cmake.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS weir EXPORT weir-targets
@@ -66,3 +67,4 @@ install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/NEWS.md DEST
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation
   FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN man EXCLUDE)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT licence)
+include(cmake/WeirPackages.cmake)
