@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/must.h"
@@ -31,6 +32,7 @@
 #include "worker/loop.h"
 #include "worker/origins.h"
 #include "worker/pins.h"
+#include "worker/recording.h"
 #include "worker/replay.h"
 #include "worker/stamp.h"
 
@@ -253,6 +255,20 @@ static void attach_close_memory(struct heritage *heritage)
 		heritage->peers[i].segment_fd = fd_close(heritage->peers[i].segment_fd);
 }
 
+/* Mapped by itself: peers, who map the rest, have no use for it. */
+static int attach_recorder(struct worker *worker, struct recorder_ring **ret_ring, struct text *why)
+{
+	int r;
+
+	*ret_ring = NULL;
+	if (!segment_is_recorded(&worker->segment.geometry))
+		return 0;
+	r = recorder_map(worker->heritage.segment_fd, &worker->segment.geometry, SEGMENT_WRITE, ret_ring);
+	if (r < 0)
+		text_printf(why, "cannot map its recorder: %s", strerror(-r));
+	return error_trace(r);
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -269,6 +285,7 @@ int worker_attach(struct worker *worker, struct text *why)
 		.off_done_bits = heritage->off_done_bits,
 	};
 	const struct board_slot *seat;
+	struct recorder_ring *ring;
 	int r;
 
 	r = attach_segment(&worker->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE, "its own", why);
@@ -283,6 +300,8 @@ int worker_attach(struct worker *worker, struct text *why)
 		r = pins_attach(worker, why);
 	if (r == 0)
 		r = in_flight_attach(worker, why);
+	if (r == 0)
+		r = attach_recorder(worker, &ring, why);
 	if (r < 0)
 		return r;
 	loop_attach(worker);
@@ -291,6 +310,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	origins_attach(worker);
 	commit_init(&worker->commit, &worker->segment);
 	attach_cursor(worker);
+	recording_begin(worker, ring);
 	seat = &worker->board->slots[heritage->slot];
 	worker->suspect_attempts = seat->suspect_attempts;
 	worker->suspect_lane = seat->suspect_lane;
@@ -311,6 +331,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	store_relaxed(&worker->segment.status->seen_ns, 0);
 	store_relaxed(&worker->segment.status->seen_dealings, 0);
 	store_release(&worker->segment.status->generation, heritage->generation); /* [S1] mate: take_state */
+	recording_note(worker, RECORDER_SEAT, heritage->generation, (uint64_t)getpid(), 0);
 	return 0;
 }
 
@@ -353,6 +374,7 @@ void worker_detach(struct worker *worker)
 	free(worker->peers);
 	if (worker->board)
 		board_detach(worker->board);
+	recorder_unmap(worker->recording.recorder.ring);
 	segment_detach(&worker->segment);
 	heritage_deinit(&worker->heritage);
 }

@@ -16,6 +16,7 @@
 #include "worker/admission.h"
 #include "worker/credit.h"
 #include "worker/output.h"
+#include "worker/recording.h"
 
 static uint32_t writer_of(const struct output_edge *edge, uint32_t lane, uint32_t *what)
 {
@@ -75,6 +76,7 @@ void blocked_note(struct worker *worker, const struct wait_request *request, enu
 	if (worker->postponed.until_ns && !(request->events & ARM_SPACE))
 		what |= WAIT_FOR_DUE;
 	what |= (request->n_fds ? WAIT_FOR_EVENT : 0) | (request->wake_ns ? WAIT_FOR_TIME : 0);
+	recording_block(worker, request, what, now_ns);
 	note(worker, state, what, lane, now_ns);
 }
 

@@ -23,6 +23,7 @@
 #include "common/scope/cause.h"
 #include "worker/baggage.h"
 #include "worker/client.h"
+#include "worker/recording.h"
 #include "worker/scopes.h"
 
 static_assert((int)CAUSE_COUNT <= (int)CURSOR_CAUSES_MAX, "the cursor counts each cause");
@@ -59,6 +60,7 @@ int cancelled_begin_with(struct worker *worker, const void *words, uint32_t n_wo
 	if (cause == CAUSE_NONE)
 		return 0;
 	cancelled_count(worker, cause, size_bytes);
+	recording_note(worker, RECORDER_CANCEL, (uint32_t)cause, worker->baggage.scope, 0);
 	worker->changed = true;
 	baggage_end(worker);
 	return CANCELLED_E_SKIP;

@@ -22,6 +22,7 @@
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
 #include "worker/baggage.h"
+#include "worker/recording.h"
 #include "worker/window.h"
 
 /* One line a second is enough to see it; the ledger has the number. */
@@ -82,6 +83,7 @@ bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 	worker->cursor.ledger[LEDGER_TAKEN]++;
 	worker->changed = true;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
+	recording_note(worker, RECORDER_DEADLINE, item->input, item->sequence, now_ns - end_ns);
 	say_expired(worker, item, end_ns, now_ns);
 	baggage_end(worker);
 	return true;

@@ -23,6 +23,7 @@
 #include "worker/leave.h"
 #include "worker/loop.h"
 #include "worker/output.h"
+#include "worker/recording.h"
 #include "worker/replay.h"
 #include "worker/take.h"
 #include "worker/turn.h"
@@ -84,6 +85,8 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 
 	in_flight_note(worker, in_flight->n_pending + 1);
 	in_flight_note_hand(worker, entry);
+	if (recording_each_item(worker))
+		recording_process(worker, entry->item.attempt);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	worker->context.accepted_ns = entry->lane ? entry->item.accepted_ns : replay_begun_ns(worker);
 	worker->emit_refused = 0;

@@ -32,6 +32,7 @@
 #include "worker/output.h"
 #include "worker/pins.h"
 #include "worker/postpone.h"
+#include "worker/recording.h"
 #include "worker/rest.h"
 #include "worker/replay.h"
 #include "worker/retire.h"
@@ -54,6 +55,8 @@ void turn_note_hand(struct worker *worker, const struct input *input, uint64_t p
 	store_relaxed(&hand->sequence, input->header.sequence);
 	store_relaxed(&hand->lane, worker->inputs[input->edge].lanes[input->lane].lane.index);
 	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
+	if (recording_each_item(worker))
+		recording_process(worker, turn_attempts(worker, input, position));
 }
 
 uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)
@@ -83,6 +86,8 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 	uint64_t *ledger = worker->cursor.ledger;
 	int r;
 
+	if (recording_each_item(worker) || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
+		recording_done(worker, item, status);
 	switch (status) {
 	case WEIR_MORE:
 		worker->produce_wanted = true;
@@ -337,11 +342,12 @@ static int turn_take_runs(struct worker *worker, uint32_t batch)
  */
 static int turn_take_batch(struct worker *worker, uint32_t batch)
 {
-	bool plain = worker->plain_input && !worker->suspect_attempts, general = !plain || worker->look_further;
+	bool plain = worker->plain_input && !worker->suspect_attempts && !recording_each_item(worker),
+	     general = !plain || worker->look_further;
 	uint32_t n = 0;
 	int r = 0;
 
-	if (worker->runs_input && !worker->suspect_attempts)
+	if (worker->runs_input && !worker->suspect_attempts && !recording_each_item(worker))
 		return turn_take_runs(worker, batch);
 	if (plain && take_lies(worker)) {
 		window_open(worker);
@@ -367,6 +373,7 @@ static int turn_spin(struct worker *worker)
 		return TURN_IDLE;
 	r = wait_for_plain(worker);
 	worker->now_ns = 0;
+	recording_spun(worker);
 	return r == WAIT_E_NOTHING ? TURN_IDLE : r;
 }
 

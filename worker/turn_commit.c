@@ -13,10 +13,22 @@
 #include "worker/outcome.h"
 #include "worker/output.h"
 #include "worker/pins.h"
+#include "worker/recording.h"
 #include "worker/replay.h"
 #include "worker/take.h"
 #include "worker/turn.h"
 #include "worker/window.h"
+
+static void turn_wake_peer(struct worker *worker, struct peer *peer)
+{
+	bool noted = recording_may_wake(worker, peer, peer->wake_events);
+
+	if (!doorbell_wake(&peer->doorbell, peer->wake_events, peer->wake_room_bytes))
+		return;
+	counter_add(worker, COUNTER_WAKES, 1);
+	if (noted)
+		recording_wake(worker, peer, peer->wake_events);
+}
 
 static void turn_wake(struct worker *worker)
 {
@@ -26,8 +38,7 @@ static void turn_wake(struct worker *worker)
 
 		if (!peer->touched)
 			continue;
-		if (doorbell_wake(&peer->doorbell, peer->wake_events, peer->wake_room_bytes))
-			counter_add(worker, COUNTER_WAKES, 1);
+		turn_wake_peer(worker, peer);
 		peer->touched = false;
 		peer->wake_events = 0;
 		peer->wake_room_bytes = 0;
@@ -142,16 +153,20 @@ static void turn_settle(struct worker *worker)
 static void turn_publish(struct worker *worker)
 {
 	struct segment_status *status = worker->segment.status;
+	bool noted;
 
 	if (worker->replay)
 		replay_collect(worker);
 	if (worker->keyed)
 		keyed_collect(worker);
 	turn_collect(worker);
+	noted = recording_is_due(worker);
 	commit_publish(&worker->commit);
 	if (worker->replay)
 		replay_settle(worker);
 	turn_settle(worker);
+	if (noted)
+		recording_turns(worker);
 	if (worker->pins)
 		pins_release(worker);
 	turn_wake(worker);

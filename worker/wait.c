@@ -31,6 +31,7 @@
 #include "worker/loop.h"
 #include "worker/output.h"
 #include "worker/patience.h"
+#include "worker/recording.h"
 #include "worker/pins.h"
 #include "worker/retire.h"
 #include "worker/scopes.h"
@@ -95,6 +96,7 @@ static void wait_acknowledge(struct worker *worker, uint32_t order)
 	struct segment_status *status = worker->segment.status;
 	uint64_t seen_ns = clock_now_ns();
 
+	recording_note(worker, RECORDER_ORDER_SEEN, order, 0, 0);
 	store_relaxed(&status->seen_order, order);
 	store_release(&status->seen_ns, seen_ns); /* [S5] mate: seat_hear_last_order */
 	if (load_relaxed(&worker->board->order) >= BOARD_DRAIN)
@@ -358,17 +360,19 @@ int wait_for_request(struct worker *worker, const struct wait_request *request)
 {
 	bool spun = request->events & ARM_DATA && worker->spun;
 	uint32_t rounds = spun ? worker->spun_rounds : wait_rounds(worker, request);
+	uint64_t blocked_ns;
 	int r;
 
 	worker->spun = false;
 	worker->look_further = true;
 	if ((!spun && wait_spin(worker, request, rounds)) || wait_yield(worker, request))
 		return wait_check_order(worker);
-	worker->now_ns = clock_now_ns();
-	blocked_note(worker, request, wait_state(worker, request->events), worker->now_ns);
+	blocked_ns = worker->now_ns = clock_now_ns();
+	blocked_note(worker, request, wait_state(worker, request->events), blocked_ns);
 	r = wait_asleep(worker, request, rounds);
 	store_relaxed(&worker->segment.armed->word, 0);
 	worker->turns_to_left = 0; /* what woke it may be that its readers have left */
+	recording_unblock(worker, request, worker->now_ns, worker->now_ns - blocked_ns);
 	blocked_over(worker, worker->now_ns, is_at_rest(worker));
 	return r < 0 ? r : wait_check_order(worker);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/clock.h"
-#include "worker/worker.h"
+#include "worker/recording.h"
 
 void worker_set_state(struct worker *worker, enum worker_state state, uint32_t lane)
 {
+	recording_note(worker, RECORDER_STATE, (uint32_t)state, 0, 0);
 	worker_set_state_at(worker, state, lane, clock_now_ns());
 }
 

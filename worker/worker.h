@@ -17,6 +17,7 @@
 #include "common/memory/segment.h"
 #include "common/observe/counters.h"
 #include "common/observe/ledger.h"
+#include "common/observe/recorder.h"
 #include "common/observe/worker_state.h"
 #include "common/scope/cause.h"
 #include "common/stage/host.h"
@@ -41,6 +42,7 @@ struct input_lane {
 	struct hold hold; /* full: drop-old; else its record is NULL */
 	bool touched;     /* something was taken in this turn */
 	bool postponed;   /* its first item's time has not come: worker/postpone.h */
+	uint64_t noted;   /* done, as the recorder has it */
 };
 
 struct input_edge {
@@ -60,6 +62,7 @@ struct output_lane {
 	uint64_t mark_item;                             /* ... if this is the number of the item now in hand */
 	uint64_t hidden_end;                            /* turn_commit_complete(): built end meanwhile */
 	uint64_t ordinal, mark_ordinal, hidden_ordinal; /* full: drop-old: records up to built, mark, hidden_end */
+	uint64_t noted;                                 /* tail, as the recorder has it */
 };
 
 struct output_edge {
@@ -189,6 +192,17 @@ struct attempt {
 	uint64_t deadline_ns; /* 0: nothing */
 };
 
+/* worker/recording.h */
+struct recording {
+	struct recorder recorder;
+	uint32_t turns_left, stride; /* until turns are noted; at a time. 0: nothing is recorded */
+	bool each_item;              /* items take long: each is noted */
+	uint32_t waits_for;          /* as noted before the sleep */
+	uint64_t noted_ns;           /* when turns were noted last */
+	uint64_t busy_since_ns;      /* the stage has been at work since; 0: unknown */
+	uint64_t taken, emitted;     /* of the ledger, as noted */
+};
+
 struct worker {
 	struct weir_context context; /* first */
 	struct heritage heritage;
@@ -292,6 +306,7 @@ struct worker {
 	} expired;
 	uint64_t begun_end_ns; /* of the items begun since the last commit, the first end of a run; 0: none ends */
 
+	struct recording recording;
 	struct baggage baggage;
 	struct weir_scope *item_scope; /* of the item in hand, if the stage has asked for it: worker/scopes.c */
 	uint32_t scopes_told;          /* epoch of the board's scopes that the supervisor has been told of */

@@ -2,7 +2,7 @@
 /*
  * Two plans, stage by stage:
  *
- *      pipeline      drain, strategy: adjusted; name, deadline, expires: refused
+ *      pipeline      drain, strategy: adjusted; name, deadline, expires, recorder: refused
  *      stages        by name, in the same order: a stage of one plan alone, or in another place, is refused
  *        members     stage_change.def says what each means
  *        options     a restart; refused where the stage's memory belongs to them (free_option.def)
@@ -299,6 +299,7 @@ static void compare_pipelines(struct difference *difference, const struct plan *
 	compare_strings(one, REFUSED, "pipeline", old->pipeline, new->pipeline);
 	compare_numbers(one, REFUSED, DURATION, "deadline", old->deadline_ns, new->deadline_ns);
 	compare_numbers(one, REFUSED, DURATION, "expires", old->expires_ns, new->expires_ns);
+	compare_numbers(one, REFUSED, NUMBER, "recorder", !old->unrecorded, !new->unrecorded);
 	compare_numbers(one, ADJUST, DURATION, "drain", old->drain_ns, new->drain_ns);
 	compare_numbers(one, ADJUST, NUMBER, "restart: strategy", old->strategy, new->strategy);
 }

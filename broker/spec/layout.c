@@ -137,8 +137,9 @@ static void lay_segment(struct plan *plan, uint32_t slot)
 		}
 	}
 	must(writer == n);
-	(stage->in_flight > 1 ? segment_plan_asynchronous :
-				segment_plan)(&planned->geometry, slot, planned->geometry.n_readers, n, sizes, offsets);
+	segment_plan_with(&planned->geometry,
+			  (stage->in_flight > 1 ? SEGMENT_ASYNCHRONOUS : 0) | (plan->unrecorded ? 0 : SEGMENT_RECORDED),
+			  slot, planned->geometry.n_readers, n, sizes, offsets);
 	for (uint32_t i = 0; i < n; i++)
 		lanes[i]->off_data = offsets[i];
 	free(lanes);

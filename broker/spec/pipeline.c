@@ -101,6 +101,7 @@ void reading_pipeline(struct reading *reading)
 	reading->plan->deadline_ns = (uint64_t)value_number(&top[TOP_KEY_DEADLINE], 0);
 	reading->plan->expires_ns = (uint64_t)value_number(&top[TOP_KEY_EXPIRES], 0);
 	reading->plan->drain_ns = (uint64_t)value_number(&top[TOP_KEY_DRAIN], 0);
+	reading->plan->unrecorded = value_number(&top[TOP_KEY_RECORDER], 0) != 0;
 	reading->plan->strategy = (enum plan_strategy)value_number(&top[TOP_KEY_STRATEGY], PLAN_ONE_FOR_ONE);
 	if (reading->plan->deadline_ns && reading->plan->expires_ns >= reading->plan->deadline_ns)
 		reading_error(reading, value_position(&top[TOP_KEY_EXPIRES], start), NULL,

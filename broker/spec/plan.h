@@ -123,6 +123,7 @@ struct plan {
 	uint64_t expires_ns;  /* relative: of each item, from its source on; 0: never */
 	uint64_t drain_ns;    /* relative: from the order to drain to the end */
 	enum plan_strategy strategy;
+	bool unrecorded; /* recorder: off */
 	struct plan_stage *stages;
 	struct plan_edge *edges;
 	struct plan_lane *lanes;

@@ -130,6 +130,7 @@ void overrun_say(struct seat *seat)
 	char state = process_state(seat->pid, &starved_ns);
 
 	seat->overrun.known = true;
+	seat_record(seat, RECORDER_OVERRUN, 0, seat->overrun.item.sequence, seat->overrun.item.position);
 	add_whereabouts(seat, state, &text);
 	seat_log(seat, WEIR_LOG_WARNING,
 		 "item %llu from '%s' has overrun its deadline of %s here%s: cancelled, killed in %s; %s",

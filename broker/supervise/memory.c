@@ -206,6 +206,7 @@ static int common_memory(struct supervisor *supervisor)
 
 	if (r < 0)
 		return error_trace(r);
+	recorder_init(&supervisor->recorder, board_recorder_to_write(supervisor->board), RECORDER_BOARD_EVENTS);
 	r = memfd_reopen_read_only(supervisor->board_fd, &supervisor->board_read_fd);
 	if (r < 0)
 		return error_trace(r);
@@ -258,6 +259,7 @@ void memory_close(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_memory_close(&supervisor->seats[i]);
+	supervisor->recorder.ring = NULL;
 	board_detach(supervisor->board);
 	supervisor->board_fd = fd_close(supervisor->board_fd);
 	supervisor->board_read_fd = fd_close(supervisor->board_read_fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One readable paragraph about a death: how, when, while doing what, on which item, in which function, its last lines, and what follows. */
+/* One readable paragraph about a death: how, when, while doing what, on which item, in which function, its last lines, and what follows.
+ * Below it, a line each, what its flight recorder has noted last. */
 #include <signal.h>
 #include <string.h>
 
@@ -72,4 +73,5 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
 	if (words.length)
 		text_printf(&text, "; last words: %s", text_get(&words));
 	seat_log(seat, level, "%s", text_get(&text));
+	seat_say_last_events(seat, level);
 }

@@ -26,6 +26,8 @@ static void spawn(struct seat *seat)
 		event.error = -r;
 		event.memory = seat_memory_facts(seat);
 		event.chance = chance();
+	} else {
+		seat_record(seat, RECORDER_SPAWN, seat->generation, (uint64_t)seat->pid, 0);
 	}
 	supervisor_answer(seat->supervisor, &event);
 }
@@ -53,6 +55,8 @@ static void retire(struct seat *seat)
 	seat->retiring = true;
 	estate_note_decisions(seat->supervisor);
 	seat->retiring = seat_retire(seat) == 0;
+	if (seat->retiring)
+		seat_record(seat, RECORDER_RETIRE, 0, 0, 0);
 	supervisor_answer(seat->supervisor,
 			  &(struct event){ .kind = EVENT_RETIRED, .seat = seat->slot, .done = seat->retiring });
 }
@@ -68,6 +72,7 @@ static void count(struct supervisor *supervisor)
 static void phase(struct supervisor *supervisor, enum pipeline_state state)
 {
 	supervisor_log(supervisor, WEIR_LOG_DEBUG, "%s", pipeline_state_name(state));
+	supervisor_record(supervisor, RECORDER_PHASE, RECORDER_NOWHERE, (uint32_t)state, 0, 0);
 	supervisor->callbacks.phase(supervisor->callbacks.data, pipeline_state_name(state));
 }
 
@@ -101,14 +106,17 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		spawn(seat);
 		return;
 	case ACTION_CANCEL:
+		seat_record(seat, RECORDER_ORDER, BOARD_CANCEL, (uint64_t)action->value, 0);
 		seat_order_cancel(seat, (enum cause)action->value, action->who, action->at_ns);
 		note_told(seat, (enum cause)action->value, action->who);
 		return;
 	case ACTION_TERMINATE:
+		seat_record(seat, RECORDER_SIGNAL, SIGTERM, 0, 0);
 		seat_terminate(seat);
 		note_signal(seat);
 		return;
 	case ACTION_KILL:
+		seat_record(seat, RECORDER_SIGNAL, SIGKILL, 0, 0);
 		kill_now(seat);
 		note_signal(seat);
 		return;
@@ -148,6 +156,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		reload_perform(seat->supervisor, action);
 		return;
 	case ACTION_GREET:
+		seat_record(seat, RECORDER_READY, seat->generation, 0, 0);
 		seat_greet(seat);
 		/* Else it is to end, ready or not: alone, or with everybody. */
 		if (seat->life->state == SEAT_READY && seat->supervisor->lifecycle.ladder.rung < RUNG_CANCEL)
@@ -163,14 +172,19 @@ static void perform_on_all(struct supervisor *supervisor, const struct action *a
 {
 	switch (action->kind) {
 	case ACTION_RUN:
+		supervisor_record(supervisor, RECORDER_ORDER, RECORDER_NOWHERE, BOARD_RUN, 0, 0);
 		order_run(supervisor, action->at_ns);
 		return;
 	case ACTION_ORDER:
+		supervisor_record(supervisor, RECORDER_ORDER, RECORDER_NOWHERE,
+				  action->value >= (int)RUNG_CANCEL ? BOARD_CANCEL : BOARD_DRAIN,
+				  (uint64_t)supervisor->lifecycle.cause, 0);
 		order_stop(supervisor, (enum rung)action->value, action->who);
 		if (action->value == (int)RUNG_CANCEL)
 			note_all_told(supervisor, action->who);
 		return;
 	case ACTION_REST:
+		supervisor_record(supervisor, RECORDER_ORDER, RECORDER_NOWHERE, BOARD_RUN, 0, 0);
 		order_go_on(supervisor);
 		return;
 	case ACTION_ASK:

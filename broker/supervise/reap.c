@@ -131,6 +131,9 @@ void seat_reap(struct seat *seat)
 	if (r < 0)
 		seat_log(seat, WEIR_LOG_WARNING, "is dead, but somebody else reaped it: how it ended is not known");
 	take_facts(seat, &info, &event.death);
+	seat_keep_last_events(seat);
+	seat_record(seat, RECORDER_EXIT, seat->death.exited ? (uint32_t)seat->death.status : 0,
+		    seat->death.exited ? 0 : (uint64_t)seat->death.status, (uint64_t)seat->pid);
 	seat_hear_last_order(seat);
 	metrics_exited(seat);
 	seat->pid = 0;
@@ -146,8 +149,13 @@ void seat_repair(struct seat *seat)
 	int r = seat_mend(seat);
 
 	event.repair = r == 0 ? REPAIR_DONE : r < 0 ? REPAIR_UNMAPPABLE : REPAIR_SENSELESS;
-	if (r == 0)
+	if (r == 0) {
+		const struct repair_report *report = &seat->death.report;
+
 		seat_note_attempt(seat);
+		seat_record(seat, RECORDER_REPAIR, report->applied, report->in_hand ? report->suspect_sequence : 0,
+			    report->in_hand ? report->suspect_position : 0);
+	}
 	supervisor_answer(seat->supervisor, &event);
 }
 

@@ -19,11 +19,13 @@
 #include "common/flow/repair.h"
 #include "common/memory/board.h"
 #include "common/memory/segment.h"
+#include "common/observe/recorder.h"
 #include "common/wire/message.h"
 
 #define ORPHANS_BUDGET_NS (50 * NS_PER_MS) /* one sweep may take so long */
 #define STAGE_LINES_PER_S 200u
 #define STAGE_SPOOLS_MAX 2u
+#define LAST_EVENTS_KEPT 6u /* of a dead worker */
 #define NOT_RESTARTED_TEMPORARY "not restarted (restart: {type: temporary})"
 
 /* Handlers of what people and the clock want come before those of deaths (a goodbye first), and those before chatter. */
@@ -52,6 +54,8 @@ struct death {
 	bool stopped;          /* we told it to end, and not everybody */
 	struct repair_report report;
 	uint64_t when_ns;
+	struct recorder_record last_events[LAST_EVENTS_KEPT]; /* of its flight recorder, the oldest first */
+	uint32_t n_last_events;
 };
 
 /* The item for which this generation is being ended: deadline_watch.c. */
@@ -170,7 +174,8 @@ struct supervisor {
 	struct stage_watch *stages; /* plan->n_stages */
 	struct board *board;
 	int board_fd, board_read_fd;
-	int lifeline_fds[2]; /* only we hold [1]: workers see the end of [0] when we are gone */
+	struct recorder recorder; /* its own, on the board */
+	int lifeline_fds[2];      /* only we hold [1]: workers see the end of [0] when we are gone */
 	int null_fd;
 	struct estate *estate;  /* for the next supervisor; NULL: nobody keeps it */
 	int lifeline_kept_fd;   /* an open file of its own on lifeline_fds[0], for whoever keeps it */
@@ -369,6 +374,15 @@ bool seat_hear_backtrace(struct seat *seat, const char *line);
 /* Appends "; backtrace: ..." of the present generation, if it has left one. */
 void seat_add_backtrace(const struct seat *seat, struct text *text);
 void seat_forget_backtrace(struct seat *seat);
+
+/* record.c: into the supervisor's own flight recorder, now. seat RECORDER_NOWHERE: all. */
+void supervisor_record(struct supervisor *supervisor, enum recorder_kind kind, uint32_t seat, uint32_t count,
+		       uint64_t first, uint64_t second);
+void seat_record(const struct seat *seat, enum recorder_kind kind, uint32_t count, uint64_t first, uint64_t second);
+/* record.c: the worker is dead: copies its last events into seat->death. None without a recorder. */
+void seat_keep_last_events(struct seat *seat);
+/* record.c: a line for each of them that is this generation's. */
+void seat_say_last_events(const struct seat *seat, enum weir_log_level level);
 
 /* obituary.c: how it died, "was killed by SIGSEGV". */
 void seat_add_manner(const struct seat *seat, struct text *text);

@@ -13,8 +13,8 @@
 
 size_t board_size(uint32_t n_slots)
 {
-	size_t size_bytes =
-		sizeof(struct board) + n_slots * sizeof(struct board_slot) + SCOPES_PLACES * sizeof(struct board_scope);
+	size_t size_bytes = sizeof(struct board) + n_slots * sizeof(struct board_slot) +
+			    SCOPES_PLACES * sizeof(struct board_scope) + RECORDER_SIZE(RECORDER_BOARD_EVENTS);
 
 	return (size_bytes + BOARD_PAGE_SIZE - 1) / BOARD_PAGE_SIZE * BOARD_PAGE_SIZE;
 }

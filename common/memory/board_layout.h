@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #include "common/base/atomic.h"
+#include "common/memory/recorder_layout.h"
 
 #define BOARD_MAGIC UINT64_C(0x4452414f42524557) /* "WERBOARD" */
-#define BOARD_LAYOUT_VERSION 8u
+#define BOARD_LAYOUT_VERSION 9u
 #define BOARD_SLOTS_MAX 4096u
 
 /* What the whole pipeline, or one slot, has to do. Only ever grows while a generation lives. */
@@ -63,7 +64,8 @@ struct board {
 	/* Scopes of items (scope_table.h): how many are cancelled now, and how often one was: 0: never. The epoch is stored last [B6] */
 	atomic_u32 n_scopes;
 	atomic_u32 scopes_epoch;
-	struct board_slot slots[]; /* n_slots, and then SCOPES_PLACES of struct board_scope */
+	struct board_slot
+		slots[]; /* n_slots, then SCOPES_PLACES of struct board_scope, then the supervisor's recorder */
 };
 
 /* scope_table.c */
@@ -77,6 +79,18 @@ struct board_scope {
 static inline const struct board_scope *board_scopes(const struct board *board)
 {
 	return (const struct board_scope *)(const void *)&board->slots[board->n_slots];
+}
+
+/* What the supervisor did last. */
+static inline const struct recorder_ring *board_recorder(const struct board *board)
+{
+	return (const struct recorder_ring *)(const void *)&board_scopes(board)[SCOPES_PLACES];
+}
+
+/* The same for the supervisor. */
+static inline struct recorder_ring *board_recorder_to_write(struct board *board)
+{
+	return (struct recorder_ring *)(uintptr_t)board_recorder(board);
 }
 
 static_assert(sizeof(struct board_slot) == 64 && offsetof(struct board_slot, suspect_position) == 16, "layout");

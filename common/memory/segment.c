@@ -8,6 +8,7 @@
  *                        \-> repair: segment_attach(WRITE), after the owner's death
  *                  memfd_reopen_read_only -> fd (read-only)
  *                        \-> peers:  segment_attach(READ), lane_map(READ)
+ *                        \-> whoever looks on: recorder_map(READ)
  *
  * Every offset used on a mapping comes from the geometry in private memory. The header only proves, once, that
  * the memory is the one that this geometry describes.
@@ -28,22 +29,22 @@ static uint64_t round_up(uint64_t value, uint64_t multiple)
 	return (value + multiple - 1) / multiple * multiple;
 }
 
-static void plan_segment(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
-			 bool asynchronous, const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
+void segment_plan_with(struct segment_geometry *ret, unsigned extras, uint32_t slot, uint32_t n_readers,
+		       uint32_t n_writers, const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
 {
 	struct segment_geometry plan = { .slot = slot, .n_readers = n_readers, .n_writers = n_writers };
 
 	plan.off_readers = round_up(SEGMENT_OFF_CURSORS + 2 * sizeof(struct cursor), LINE_PAIR_SIZE);
 	plan.off_writers = plan.off_readers + n_readers * sizeof(struct lane_reader);
 	plan.off_record = plan.off_writers + n_writers * sizeof(struct lane_writer);
-	if (asynchronous) {
+	if (extras & SEGMENT_ASYNCHRONOUS) {
 		plan.off_done_bits = plan.off_record;
 		plan.off_record += n_readers * sizeof(struct done_bits);
 	}
-	plan.off_data = round_up(plan.off_record + sizeof(struct commit_record) +
-					 segment_operations_max(&plan) * sizeof(struct commit_operation),
-				 SEGMENT_PAGE_SIZE);
-	plan.control_size_bytes = plan.off_data;
+	plan.control_size_bytes = round_up(plan.off_record + sizeof(struct commit_record) +
+						   segment_operations_max(&plan) * sizeof(struct commit_operation),
+					   SEGMENT_PAGE_SIZE);
+	plan.off_data = plan.control_size_bytes + (extras & SEGMENT_RECORDED ? SEGMENT_RECORDER_SIZE : 0);
 	plan.size_bytes = plan.off_data;
 	for (uint32_t i = 0; i < n_writers; i++) {
 		must(lane_sizes[i] && !(lane_sizes[i] & (lane_sizes[i] - 1)) && !(lane_sizes[i] % SEGMENT_PAGE_SIZE));
@@ -56,13 +57,13 @@ static void plan_segment(struct segment_geometry *ret, uint32_t slot, uint32_t n
 void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
 		  const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
 {
-	plan_segment(ret, slot, n_readers, n_writers, false, lane_sizes, ret_lane_offsets);
+	segment_plan_with(ret, 0, slot, n_readers, n_writers, lane_sizes, ret_lane_offsets);
 }
 
 void segment_plan_asynchronous(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
 			       const uint64_t *lane_sizes, uint64_t *ret_lane_offsets)
 {
-	plan_segment(ret, slot, n_readers, n_writers, true, lane_sizes, ret_lane_offsets);
+	segment_plan_with(ret, SEGMENT_ASYNCHRONOUS, slot, n_readers, n_writers, lane_sizes, ret_lane_offsets);
 }
 
 static void write_header(struct segment_header *header, const struct segment_geometry *geometry)
@@ -186,4 +187,31 @@ void segment_detach(struct segment *segment)
 	if (segment->base)
 		munmap(segment->base, segment->geometry.control_size_bytes);
 	*segment = (struct segment)SEGMENT_NULL;
+}
+
+int recorder_map(int fd, const struct segment_geometry *geometry, enum segment_access access,
+		 struct recorder_ring **ret_ring)
+{
+	int protection = access == SEGMENT_WRITE ? PROT_READ | PROT_WRITE : PROT_READ, r;
+	void *ring;
+
+	must(segment_is_recorded(geometry));
+	if (!memfd_is_fixed(fd, geometry->size_bytes))
+		return error_origin(-EBADMSG);
+	ring = mmap(NULL, SEGMENT_RECORDER_SIZE, protection, MAP_SHARED, fd, (off_t)geometry->control_size_bytes);
+	if (ring == MAP_FAILED)
+		return error_origin(-errno);
+	if (access == SEGMENT_WRITE && madvise(ring, SEGMENT_RECORDER_SIZE, MADV_DONTFORK)) {
+		r = error_origin(-errno);
+		munmap(ring, SEGMENT_RECORDER_SIZE);
+		return r;
+	}
+	*ret_ring = ring;
+	return 0;
+}
+
+void recorder_unmap(const struct recorder_ring *ring)
+{
+	if (ring)
+		munmap((void *)(uintptr_t)ring, SEGMENT_RECORDER_SIZE);
 }

@@ -14,7 +14,7 @@ struct segment_geometry {
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data;
 	uint64_t off_done_bits;      /* 0: the stage ends its items in order, so it needs none */
-	uint64_t control_size_bytes; /* up to off_data */
+	uint64_t control_size_bytes; /* up to the recorder, or off_data if there is none */
 	uint64_t size_bytes;
 	bool drops; /* some output lane drops its oldest: it has an ordinal */
 	bool holds; /* its input lanes have holds: `free` may be ahead of `done` */
@@ -51,6 +51,16 @@ void segment_plan(struct segment_geometry *ret, uint32_t slot, uint32_t n_reader
 /* The same for an asynchronous stage: with done-bits for each input lane. */
 void segment_plan_asynchronous(struct segment_geometry *ret, uint32_t slot, uint32_t n_readers, uint32_t n_writers,
 			       const uint64_t *lane_sizes, uint64_t *ret_lane_offsets);
+/* The same with what `extras` says, a set: what the spec asks for. */
+enum segment_extra { SEGMENT_ASYNCHRONOUS = 1, SEGMENT_RECORDED = 2 };
+void segment_plan_with(struct segment_geometry *ret, unsigned extras, uint32_t slot, uint32_t n_readers,
+		       uint32_t n_writers, const uint64_t *lane_sizes, uint64_t *ret_lane_offsets);
+
+static inline bool segment_is_recorded(const struct segment_geometry *geometry)
+{
+	return geometry->off_data - geometry->control_size_bytes == SEGMENT_RECORDER_SIZE;
+}
+
 /* Operations that one commit may have: every word that it can move, once. */
 static inline uint64_t segment_operations_max(const struct segment_geometry *geometry)
 {
@@ -82,6 +92,15 @@ enum { SEGMENT_E_FOREIGN = 1 }; /* not a segment, another layout version, or ano
 int segment_attach(struct segment *segment, int fd, const struct segment_geometry *geometry,
 		   enum segment_access access);
 void segment_detach(struct segment *segment);
+
+/*
+ * Maps the recorder alone, of a segment that has one (segment_is_recorded()); SEGMENT_WRITE for the owner only, and not for its children.
+ * Returns 0 and the ring, which recorder_unmap() ends, or -errno. Any process; the fd stays the caller's.
+ */
+int recorder_map(int fd, const struct segment_geometry *geometry, enum segment_access access,
+		 struct recorder_ring **ret_ring);
+/* Fine with NULL. */
+void recorder_unmap(const struct recorder_ring *ring);
 
 /*
  * Maps size_bytes at offset of fd twice back to back, so that any record is contiguous. Owner of the lane: writable;

@@ -15,6 +15,7 @@
  *          ...      writers[]         one pair of lines per output lane: tail, closed
  *          ...      done_bits[]       one per input lane; only if the stage is asynchronous
  *          ...      record            the commit record and its operations
+ *          (page)   recorder          what the worker did last: recorder_layout.h. Mapped by itself; none with `recorder: off`
  *          (page)   lane data[]       each a multiple of the page size, mapped twice by its users
  *
  * What peers poll (armed, readers, writers) has a pair of cache lines to itself: see LINE_PAIR_SIZE.
@@ -26,9 +27,10 @@
 #include <stdint.h>
 
 #include "common/base/atomic.h"
+#include "common/memory/recorder_layout.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x544f4c5352494557) /* "WEIRSLOT" */
-#define SEGMENT_LAYOUT_VERSION 9u
+#define SEGMENT_LAYOUT_VERSION 10u
 #define SEGMENT_PAGE_SIZE 4096u
 
 struct segment_header {
@@ -36,7 +38,7 @@ struct segment_header {
 	uint32_t layout_version;
 	uint32_t slot;               /* number in the pipeline */
 	uint64_t size_bytes;         /* of the whole segment */
-	uint64_t control_size_bytes; /* of everything before the lane data */
+	uint64_t control_size_bytes; /* of everything before the recorder, or the lane data if there is none */
 	uint32_t n_readers;
 	uint32_t n_writers;
 	uint64_t off_cursors;
@@ -231,6 +233,10 @@ struct commit_record {
 	uint8_t pad[56];
 	struct commit_operation operations[]; /* segment_operations_max() */
 };
+
+/* Between the control pages and the lane data; nothing lies there if nothing is recorded. */
+#define SEGMENT_RECORDER_SIZE \
+	((RECORDER_SIZE(RECORDER_SLOT_EVENTS) + SEGMENT_PAGE_SIZE - 1) / SEGMENT_PAGE_SIZE * SEGMENT_PAGE_SIZE)
 
 #define SEGMENT_OFF_ARMED 4096u
 #define SEGMENT_OFF_STATUS 4224u

@@ -27,8 +27,8 @@ static bool geometry_makes_sense(const struct geometry *g)
 	uint64_t n_operations = segment_operations_max(&counts);
 
 	return g->n_readers <= LANES_MAX && g->n_writers <= LANES_MAX && g->segment_size <= INT64_MAX &&
-	       g->control_size <= g->off_data && g->off_data <= g->segment_size &&
-	       g->off_data % SEGMENT_PAGE_SIZE == 0 &&
+	       (g->control_size == g->off_data || g->control_size + SEGMENT_RECORDER_SIZE == g->off_data) &&
+	       g->off_data <= g->segment_size && g->off_data % SEGMENT_PAGE_SIZE == 0 &&
 	       fits(g->off_readers, g->n_readers, sizeof(struct lane_reader), g->control_size) &&
 	       fits(g->off_writers, g->n_writers, sizeof(struct lane_writer), g->control_size) &&
 	       (!g->off_done_bits || fits(g->off_done_bits, g->n_readers, sizeof(struct done_bits), g->control_size)) &&

@@ -117,6 +117,7 @@ static void test_refused(void **state)
 	check("name: work,", "name: toil,", "toil", DIFFERENCE_ADD, "");
 	check("name: work,", "name: toil,", "work", DIFFERENCE_REMOVE, "");
 	check("batch: 8", "batch: 8, full: drop-new", "work", DIFFERENCE_REFUSED, "full: 0 -> 2");
+	check("drain: 10s", "drain: 10s\nrecorder: off", NULL, DIFFERENCE_REFUSED, "recorder: 1 -> 0");
 }
 
 /* Who holds the first plan sees the second one; and the first again. */

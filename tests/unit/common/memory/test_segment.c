@@ -86,6 +86,43 @@ static void test_plan_asynchronous(void **state)
 	close(fd);
 }
 
+/* It lies by itself: peers who map the control pages don't have it, and a geometry without does not fit. */
+static void test_recorder(void **state)
+{
+	static const uint64_t sizes[1] = { LANE_SIZE };
+	struct segment_geometry geometry, plain;
+	struct segment segment = SEGMENT_NULL;
+	struct recorder_ring *writer, *reader;
+	uint64_t offset;
+	int fd = -1, read_fd = -1;
+
+	(void)state;
+	segment_plan(&plain, 0, 1, 1, sizes, &offset);
+	segment_plan_with(&geometry, SEGMENT_RECORDED, 0, 1, 1, sizes, &offset);
+	assert_false(segment_is_recorded(&plain));
+	assert_true(segment_is_recorded(&geometry));
+	assert_int_equal(geometry.control_size_bytes, plain.control_size_bytes);
+	assert_int_equal(offset, plain.off_data + SEGMENT_RECORDER_SIZE);
+	assert_true(SEGMENT_RECORDER_SIZE >= RECORDER_SIZE(RECORDER_SLOT_EVENTS));
+	assert_int_equal(segment_create(&geometry, "weir-test", &fd), 0);
+	assert_int_equal(segment_attach(&segment, fd, &plain, SEGMENT_READ), SEGMENT_E_FOREIGN);
+	assert_int_equal(memfd_reopen_read_only(fd, &read_fd), 0);
+	assert_int_equal(recorder_map(fd, &geometry, SEGMENT_WRITE, &writer), 0);
+	assert_int_equal(recorder_map(read_fd, &geometry, SEGMENT_READ, &reader), 0);
+	store_relaxed(&writer->head, 7);
+	store_relaxed(&writer->events[RECORDER_SLOT_EVENTS - 1].second, 9);
+	assert_int_equal(load_relaxed(&reader->head), 7);
+	assert_int_equal(load_relaxed(&reader->events[RECORDER_SLOT_EVENTS - 1].second), 9);
+	assert_int_equal(mprotect(reader, SEGMENT_PAGE_SIZE, PROT_READ | PROT_WRITE), -1);
+	recorder_unmap(reader);
+	recorder_unmap(writer);
+	recorder_unmap(NULL);
+	geometry.size_bytes += SEGMENT_PAGE_SIZE;
+	assert_int_equal(recorder_map(fd, &geometry, SEGMENT_READ, &reader), -EBADMSG);
+	close(read_fd);
+	close(fd);
+}
+
 static void test_create_is_sealed_allocated_and_private(void **state)
 {
 	struct fixture *fixture = *state;
@@ -260,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_plan, setup, teardown),
 		cmocka_unit_test(test_plan_asynchronous),
+		cmocka_unit_test(test_recorder),
 		cmocka_unit_test_setup_teardown(test_create_is_sealed_allocated_and_private, setup, teardown),
 		cmocka_unit_test(test_create_without_memory_is_an_error),
 		cmocka_unit_test_setup_teardown(test_attach_checks_header, setup, teardown),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the worker puts into its flight recorder, and how often. Without a ring (`recorder: off`) all of this does nothing. */
+#pragma once
+
+#include "worker/wait.h"
+
+/* Begins to write into that ring, which lies in the own segment; NULL: nothing is recorded. Once, when all else is attached. */
+void recording_begin(struct worker *worker, struct recorder_ring *ring);
+
+/* Reads the clock for what is written next. */
+void recording_clock(struct worker *worker);
+
+/*
+ * Before each commit that takes effect: counts it. True if it is time to note what the turns since the last note came to; then the clock has been
+ * read, and recording_turns() follows when everything has moved. One decrement for most turns.
+ */
+static inline bool recording_is_due(struct worker *worker)
+{
+	struct recording *recording = &worker->recording;
+
+	if (!recording->turns_left || --recording->turns_left)
+		return false;
+	recording_clock(worker);
+	return true;
+}
+void recording_turns(struct worker *worker);
+
+/* Looks at a peer that was touched: if it sleeps for one of these events the clock is read, and true returned: recording_wake() follows the ring. */
+bool recording_may_wake(struct worker *worker, const struct peer *peer, uint32_t events);
+void recording_wake(struct worker *worker, const struct peer *peer, uint32_t events);
+
+/* About to sleep at now_ns; what: WAIT_FOR_*. And awake again. */
+void recording_block(struct worker *worker, const struct wait_request *request, uint32_t what, uint64_t now_ns);
+void recording_unblock(struct worker *worker, const struct wait_request *request, uint64_t now_ns, uint64_t slept_ns);
+
+/* An item was found by looking for it: how long that took says nothing about the stage. */
+static inline void recording_spun(struct worker *worker)
+{
+	worker->recording.busy_since_ns = 0;
+}
+
+/* The stage is given the item that the note names. */
+static inline bool recording_each_item(const struct worker *worker)
+{
+	return worker->recording.each_item;
+}
+void recording_process(struct worker *worker, uint32_t attempt);
+/* What it says of that. */
+void recording_done(struct worker *worker, const struct weir_item *item, int status);
+
+/* Something rare, now. */
+void recording_note(struct worker *worker, enum recorder_kind kind, uint32_t count, uint64_t first, uint64_t second);
