@@ -311,6 +311,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	commit_init(&worker->commit, &worker->segment);
 	attach_cursor(worker);
 	recording_begin(worker, ring);
+	meter_attach(worker);
 	seat = &worker->board->slots[heritage->slot];
 	worker->suspect_attempts = seat->suspect_attempts;
 	worker->suspect_lane = seat->suspect_lane;

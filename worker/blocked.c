@@ -89,6 +89,7 @@ void blocked_note_outside(struct worker *worker, size_t n_fds, uint64_t deadline
 
 void blocked_over(struct worker *worker, uint64_t now_ns, bool looks_round)
 {
+	meter_unblocked(worker, now_ns);
 	note(worker, WORKER_STATE_BUSY, 0, NO_LANE, now_ns);
 	fence_seq_cst(); /* [B3] mate: stall_rest */
 	if (!looks_round && load_relaxed(&worker->board->at_rest))

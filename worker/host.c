@@ -139,6 +139,7 @@ static int host_give_up(struct weir_context *context, uint64_t n_items, const vo
 	n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
 	ledger[LEDGER_HELD] -= n;
 	ledger[LEDGER_DEAD_LETTERED] += n;
+	meter_settled(worker, n);
 	worker->changed = true;
 	return 0;
 }
@@ -157,6 +158,7 @@ static void host_settle(struct weir_context *context, uint64_t n_items)
 	n = n_items < ledger[LEDGER_HELD] ? n_items : ledger[LEDGER_HELD];
 	ledger[LEDGER_HELD] -= n;
 	ledger[worker->stage.role == WEIR_SINK ? LEDGER_DELIVERED : LEDGER_CONSUMED] += n;
+	meter_settled(worker, n);
 	worker->changed = true;
 }
 

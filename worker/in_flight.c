@@ -330,6 +330,7 @@ int in_flight_complete(struct worker *worker, uint64_t token, int status)
 	in_flight->in_hand = NULL;
 	if (r != 0)
 		return fail(worker, worker->reason);
+	meter_ended(worker, entry->given_ns, entry->item.accepted_ns, false);
 	in_flight_clear_hand(worker, entry);
 	in_flight_end(worker, entry->window, entry->lane, entry->number);
 	release(worker, entry);

@@ -18,6 +18,7 @@ struct in_flight_item {
 	bool pending;
 	uint32_t older, younger; /* pending, in the order in which they were given: index + 1; 0: none. worker/due.c */
 	uint64_t deadline_ns;    /* of this attempt; absolute; only if the stage has one */
+	uint64_t given_ns;       /* when it was given to the stage; 0: that is not measured */
 	uint64_t due_ns;         /* the same on a clock that stands still while this worker sleeps for room */
 };
 

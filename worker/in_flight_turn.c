@@ -94,6 +94,7 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 	worker->phase = PHASE_PROCESS;
 	in_flight->given = entry;
 	in_flight->deferred = false;
+	entry->given_ns = meter_given(worker, entry->lane);
 	due_stamp(worker, entry);
 	r = worker->stage.process(&worker->context, worker->state, &entry->item);
 	in_flight->given = NULL;
@@ -106,6 +107,7 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 	r = turn_conclude(worker, &entry->item, r);
 	if (r)
 		return r;
+	meter_ended(worker, entry->given_ns, entry->item.accepted_ns, true);
 	in_flight_clear_hand(worker, entry);
 	in_flight_note(worker, in_flight->n_pending);
 	in_flight_end(worker, entry->window, entry->lane, entry->number);

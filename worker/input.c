@@ -183,6 +183,7 @@ void input_take(struct worker *worker, const struct input *input)
 	worker->taken_bytes += item_record_size(input->header.size_bytes);
 	lane->touched = true;
 	worker->changed = true;
+	worker->meter.lane = lane;
 	worker->cursor.expected[input->edge] = input->header.ticket;
 	if (input->header.kind == ITEM_RUN_END) {
 		worker->cursor.expected[input->edge] += edge->heritage->merge ? edge->heritage->ticket_step : 1;

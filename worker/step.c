@@ -96,6 +96,8 @@ int step_begin(struct worker *worker, const struct input *input)
 	worker->reason[0] = '\0';
 	worker->context.accepted_ns = step->item.accepted_ns;
 	worker->cursor.expected[input->edge] = input->header.ticket;
+	if (pace_is_due(&worker->meter.turns))
+		meter_turn_begin_measured(worker);
 	return 0;
 }
 
@@ -212,6 +214,10 @@ static int step_complete(struct worker *worker)
 			replay_end(worker);
 		else
 			input_take(worker, &step->input);
+		if (worker->meter.begun_ns || worker->meter.followed.lane) {
+			meter_turn_taken(worker);
+			meter_turn_end(worker);
+		}
 		baggage_end(worker);
 	}
 	return 0;

@@ -227,6 +227,7 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
 		n_left--;
 	}
 	worker->take.n_quiet += n_wanted - n_left;
+	worker->context.accepted_ns = item.accepted_ns; /* for the meter */
 	*ret_n = n_wanted - n_left;
 	if (status == WEIR_OK && !worker->asked) {
 		counter_add(worker, COUNTER_BYTES_IN, size_sum);
@@ -354,6 +355,7 @@ static int take_from(struct worker *worker, struct input_lane *from, uint32_t ba
 	int r = from->postponed ? LANE_E_EMPTY : looks ? lane_in_refresh(lane) : 0;
 
 	if (r == 0) {
+		worker->meter.lane = from;
 		take_note_lane(worker->segment.hand, lane);
 		r = take_known(worker, from, turn_end, batch, n, ret_odd);
 		if (r == 0 && !looks && *n < batch && !worker->produce_wanted && lane->next == lane->tail_cached &&

@@ -311,6 +311,7 @@ static int turn_take_any(struct worker *worker, uint32_t batch, uint32_t *n)
 		if (r == INPUT_E_BROKEN || r == INPUT_E_LOST)
 			return r == INPUT_E_LOST ? turn_lost(worker) : WEIR_FAILED;
 		r = input.header.kind == ITEM_RUN_END ? turn_run_end(worker, &input) : turn_item(worker, &input);
+		(void)meter_item_end(worker);
 	}
 	return r;
 }
@@ -327,12 +328,27 @@ static int turn_take_runs(struct worker *worker, uint32_t batch)
 	do {
 		before = n;
 		window_open(worker);
-		r = take_run(worker, batch, &n);
+		r = take_run(worker, worker->meter.each ? n + 1 : batch, &n);
+		(void)meter_item_end(worker);
 		if (r == 0 && n < batch)
 			r = turn_take_any(worker, n + 1, &n);
 		/* A commit in the middle may have been the one with which the stage leaves. */
 	} while (r == 0 && n < batch && n != before && worker->runs_input && !worker->produce_wanted &&
 		 !turn_is_full(worker));
+	return r;
+}
+
+/* All that lies there; one after the other where each is measured. */
+static int turn_take_plain(struct worker *worker, uint32_t batch, uint32_t *n)
+{
+	uint32_t before;
+	int r;
+
+	do {
+		before = *n;
+		r = take_plain(worker, worker->meter.each ? *n + 1 : batch, n, &worker->look_further);
+	} while (meter_item_end(worker) && r == 0 && *n < batch && *n != before && !worker->produce_wanted &&
+		 !worker->leaving && !turn_is_full(worker));
 	return r;
 }
 
@@ -351,7 +367,7 @@ static int turn_take_batch(struct worker *worker, uint32_t batch)
 		return turn_take_runs(worker, batch);
 	if (plain && take_lies(worker)) {
 		window_open(worker);
-		r = take_plain(worker, batch, &n, &worker->look_further);
+		r = turn_take_plain(worker, batch, &n);
 		general = !n || worker->look_further || (worker->loop && loop_outside_waits(worker));
 	}
 	if (r != 0 || n == batch)
@@ -388,17 +404,24 @@ static int turn_take(struct worker *worker)
 	else
 		input_rotate(worker);
 	worker->taken_bytes = 0;
+	meter_turn_begin(worker);
 	r = turn_take_batch(worker, batch);
 	while (r == TURN_IDLE) {
 		r = turn_spin(worker);
 		if (r != 0)
 			break;
+		meter_turn_begin(worker);
 		r = turn_take_batch(worker, batch);
 	}
 	if (r == WAIT_E_OTHER) /* the next turn sees to it */
 		r = 0;
+	meter_turn_taken(worker);
+	if (!worker->stage.flush)
+		meter_turn_end(worker);
 	/* Also after a failure: what is complete counts, and won't be done again. */
 	committed = turn_commit(worker);
+	if (worker->stage.flush)
+		meter_turn_end(worker);
 	return r == 0 || r == TURN_IDLE || r == WEIR_CLOSED ? (committed ? committed : r) : r;
 }
 

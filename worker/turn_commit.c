@@ -159,6 +159,7 @@ static void turn_publish(struct worker *worker)
 		replay_collect(worker);
 	if (worker->keyed)
 		keyed_collect(worker);
+	meter_mark(worker);
 	turn_collect(worker);
 	noted = recording_is_due(worker);
 	commit_publish(&worker->commit);

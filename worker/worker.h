@@ -23,6 +23,7 @@
 #include "common/stage/host.h"
 #include "common/wire/heritage.h"
 #include "worker/client.h"
+#include "worker/meter.h"
 #include "worker/patience.h"
 #include "worker/sleeper.h"
 #include "worker/spin.h"
@@ -281,6 +282,7 @@ struct worker {
 	uint64_t armed_epoch;
 	struct spin spin;
 	struct patience patience;
+	struct meter meter;
 	bool look_further;    /* the next turn looks for items in the general way, too */
 	bool spun;            /* it has looked for an item already, before the sleep that comes next ... */
 	uint32_t spun_rounds; /* ... so often */

@@ -156,6 +156,13 @@ def add_commit(bench):
                       pipelines.flow(bench, "one-way", 64, count, LANES["256 KiB"], batch=batch, worker=worker))
 
 
+def add_observe(bench):
+    count = bench.count(20000000)
+    for row, worker in (("on", None), ("off", "weir-worker-without-meter")):
+        bench.add("observe", "64 B", f"weir, latencies {row}", lambda worker=worker:
+                  pipelines.flow(bench, "one-way", 64, count, LANES["256 KiB"], worker=worker))
+
+
 def add_receive(bench):
     count = bench.count(2000000)
     if bench.has("receive.so"):
@@ -181,5 +188,5 @@ def add_recovery(bench):
         bench.add("recovery", "ms", row, lambda backoff=backoff: pipelines.recovery(bench, backoff))
 
 
-ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_receive, add_idle, add_recovery, add_stops,
+ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_observe, add_receive, add_idle, add_recovery, add_stops,
        add_overruns, add_programs, add_frames)

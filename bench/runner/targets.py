@@ -76,6 +76,10 @@ def commit(batch):
                   0.97, group="commit")
 
 
+def observe():
+    return faster("latencies measured", "64 B", "weir, latencies on", "weir, latencies off", 0.97, group="observe")
+
+
 def stop(order, machine, seen_ms):
     """An order to 64 workers: seen in time, over in time, and obeyed."""
     title, column = f"{order} of 64 workers, {machine}", f"{order}, {machine}"
@@ -121,6 +125,7 @@ TARGETS = (
     chain("4 -> 1", "pinned", GO_FREE, 7),
     commit(16),
     commit(64),
+    observe(),
     Target("receive, scope and budget", "what watching them adds", (("receive", "ns", "weir_recv, scope and budget", "value"),
            ("receive", "ns", "weir_recv", "value")), difference, 5, at_least=False, unit=" ns", least=-5),
     program("grep", "parallel --pipe -k", 1.3),

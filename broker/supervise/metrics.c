@@ -38,11 +38,13 @@ int metrics_init(struct metrics *metrics, const struct plan *plan)
 
 	*metrics = (struct metrics){ .plan = plan };
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
-		if (metric_lines[i].type == METRIC_HISTOGRAM)
-			metrics->histograms[i] = calloc(n_cells(metrics, i), sizeof(*metrics->histograms[i]));
+		if (metric_lines[i].type == METRIC_LATENCY)
+			metrics->latencies[i] = calloc(n_cells(metrics, i) + 1, sizeof(*metrics->latencies[i]));
+		else if (metric_lines[i].type == METRIC_HISTOGRAM)
+			metrics->histograms[i] = calloc(n_cells(metrics, i) + 1, sizeof(*metrics->histograms[i]));
 		else
-			metrics->values[i] = calloc(n_cells(metrics, i), sizeof(*metrics->values[i]));
-		full = full && (metrics->values[i] || metrics->histograms[i]);
+			metrics->values[i] = calloc(n_cells(metrics, i) + 1, sizeof(*metrics->values[i]));
+		full = full && (metrics->values[i] || metrics->histograms[i] || metrics->latencies[i]);
 	}
 	if (full)
 		return 0;
@@ -55,6 +57,7 @@ void metrics_deinit(struct metrics *metrics)
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
 		free(metrics->values[i]);
 		free(metrics->histograms[i]);
+		free(metrics->latencies[i]);
 	}
 	*metrics = (struct metrics){ 0 };
 }
@@ -88,7 +91,7 @@ uint64_t metrics_value(const struct metrics *metrics, enum metric metric, size_t
 
 void metrics_observe(struct metrics *metrics, enum metric metric, size_t first, uint64_t ns)
 {
-	struct histogram *histogram = &metrics->histograms[metric][cell_of(metrics, metric, first, 0)];
+	struct metric_buckets *histogram = &metrics->histograms[metric][cell_of(metrics, metric, first, 0)];
 	unsigned bucket = 0;
 
 	while (bucket < METRIC_BUCKETS && ns > metric_bounds_ns[bucket])
@@ -97,17 +100,23 @@ void metrics_observe(struct metrics *metrics, enum metric metric, size_t first, 
 	histogram->sum_ns += ns;
 }
 
-const struct histogram *metrics_histogram(const struct metrics *metrics, enum metric metric, size_t first)
+const struct metric_buckets *metrics_histogram(const struct metrics *metrics, enum metric metric, size_t first)
 {
 	must(metrics->histograms[metric]);
 	return &metrics->histograms[metric][cell_of(metrics, metric, first, 0)];
+}
+
+struct histogram *metrics_latency(const struct metrics *metrics, enum metric metric, size_t first)
+{
+	must(metrics->latencies[metric]);
+	return &metrics->latencies[metric][cell_of(metrics, metric, first, 0)];
 }
 
 /* ---- names ---- */
 
 const char *metric_type_name(enum metric_type type)
 {
-	static const char *const names[] = { "counter", "gauge", "histogram" };
+	static const char *const names[] = { "counter", "gauge", "histogram", "histogram" };
 
 	return names[type];
 }

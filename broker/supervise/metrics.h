@@ -11,8 +11,10 @@
 
 #include "broker/spec/plan.h"
 #include "common/base/text.h"
+#include "common/observe/histogram.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+/* A latency is a histogram that workers keep, with finer buckets (common/observe/histogram.h). */
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_LATENCY };
 
 enum metric_label {
 #define METRIC_LABEL(id, name, summary) METRIC_LABEL_##id,
@@ -57,7 +59,7 @@ extern const struct metric_line metric_lines[METRIC_COUNT];
 #define METRIC_BUCKETS 14u
 extern const uint64_t metric_bounds_ns[METRIC_BUCKETS];
 
-struct histogram {
+struct metric_buckets {
 	uint64_t counts[METRIC_BUCKETS + 1]; /* each bucket for itself */
 	uint64_t sum_ns;
 };
@@ -65,7 +67,8 @@ struct histogram {
 struct metrics {
 	const struct plan *plan; /* borrowed: its stages are a label's values */
 	uint64_t *values[METRIC_COUNT];
-	struct histogram *histograms[METRIC_COUNT];
+	struct metric_buckets *histograms[METRIC_COUNT];
+	struct histogram *latencies[METRIC_COUNT];
 };
 
 /* All zero, for the stages of `plan`, which has to stay. Returns 0 or -ENOMEM, and then nothing has to be freed. */
@@ -79,9 +82,19 @@ void metrics_set(struct metrics *metrics, enum metric metric, size_t first, size
 uint64_t metrics_value(const struct metrics *metrics, enum metric metric, size_t first, size_t second);
 /* Histograms only. */
 void metrics_observe(struct metrics *metrics, enum metric metric, size_t first, uint64_t ns);
-const struct histogram *metrics_histogram(const struct metrics *metrics, enum metric metric, size_t first);
+const struct metric_buckets *metrics_histogram(const struct metrics *metrics, enum metric metric, size_t first);
 
-/* "counter", "gauge", "histogram" */
+/* Latencies only: to be filled by whoever reads the workers' histograms. */
+struct histogram *metrics_latency(const struct metrics *metrics, enum metric metric, size_t first);
+
+/* What of a latency's buckets is told to everybody: those that end at powers of two, from 1.024 µs to 68.7 s. */
+#define METRIC_LATENCY_BOUNDS 27u
+static inline uint64_t metric_latency_bound_ns(unsigned i)
+{
+	return UINT64_C(1024) << i;
+}
+
+/* "counter", "gauge", "histogram"; a latency is a histogram. */
 const char *metric_type_name(enum metric_type type);
 /* "" for METRIC_LABEL_NONE. */
 const char *metric_label_name(enum metric_label label);

@@ -31,7 +31,7 @@ static void add_labels(struct text *text, const struct metrics *metrics, const s
 }
 
 /* Buckets are cumulative, as everywhere; the last one has no bound and counts all. */
-static void add_histogram(struct text *text, const struct histogram *histogram)
+static void add_histogram(struct text *text, const struct metric_buckets *histogram)
 {
 	uint64_t n = 0;
 
@@ -47,12 +47,56 @@ static void add_histogram(struct text *text, const struct histogram *histogram)
 	text_printf(text, ",\"count\":%" PRIu64 "}", n + histogram->counts[METRIC_BUCKETS]);
 }
 
+/* Of those buckets that are not empty: the middle, and how many. */
+static void add_fine(struct text *text, const struct histogram *latency)
+{
+	bool begun = false;
+
+	text_add(text, ",\"fine\":[");
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (!latency->counts[i])
+			continue;
+		text_add(text, begun ? ",[" : "[");
+		add_seconds(text, histogram_middle_ns(i));
+		text_printf(text, ",%" PRIu64 "]", latency->counts[i]);
+		begun = true;
+	}
+	text_add_char(text, ']');
+}
+
+static void add_latency(struct text *text, const struct histogram *latency)
+{
+	static const uint32_t permilles[] = { 500, 900, 990, 999 };
+
+	text_add(text, "\"buckets\":[");
+	for (unsigned i = 0; i < METRIC_LATENCY_BOUNDS; i++) {
+		text_add(text, i ? ",{\"le\":" : "{\"le\":");
+		add_seconds(text, metric_latency_bound_ns(i));
+		text_printf(text, ",\"count\":%" PRIu64 "}",
+			    histogram_count_below(latency, metric_latency_bound_ns(i)));
+	}
+	text_add(text, "],\"sum\":");
+	add_seconds(text, latency->sum_ns);
+	text_printf(text, ",\"count\":%" PRIu64 ",\"quantiles\":{", histogram_count(latency));
+	for (unsigned i = 0; i < sizeof(permilles) / sizeof(permilles[0]); i++) {
+		text_printf(text, "%s\"%g\":", i ? "," : "", permilles[i] / 1000.0);
+		add_seconds(text, histogram_quantile_ns(latency, permilles[i]));
+	}
+	text_add_char(text, '}');
+	add_fine(text, latency);
+	text_add_char(text, '}');
+}
+
 static void add_sample(struct text *text, const struct metrics *metrics, enum metric metric, const size_t indices[2])
 {
 	const struct metric_line *line = &metric_lines[metric];
 	uint64_t value;
 
 	add_labels(text, metrics, line, indices);
+	if (line->type == METRIC_LATENCY) {
+		add_latency(text, metrics_latency(metrics, metric, indices[0]));
+		return;
+	}
 	if (line->type == METRIC_HISTOGRAM) {
 		add_histogram(text, metrics_histogram(metrics, metric, indices[0]));
 		return;

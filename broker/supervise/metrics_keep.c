@@ -234,6 +234,19 @@ static void sample_stage(struct metrics *metrics, size_t number, const struct vi
 	metrics_set(metrics, METRIC_WORKERS_WANTED, number, 0, stage->n_wanted);
 }
 
+static void sample_latency(const struct supervisor *supervisor, enum metric metric, enum histogram_id id)
+{
+	const struct plan *plan = supervisor->plan;
+
+	for (size_t number = 0; number < plan->n_stages; number++) {
+		struct histogram *latency = metrics_latency(&supervisor->metrics->metrics, metric, number);
+
+		*latency = (struct histogram){ 0 };
+		for (uint32_t i = 0; i < plan->stages[number].workers; i++)
+			histogram_read(&supervisor->seats[plan->stages[number].first_slot + i].segment, id, latency);
+	}
+}
+
 void supervisor_metrics(struct supervisor *supervisor, struct text *text)
 {
 	struct metrics_watch *watch = supervisor->metrics;
@@ -245,6 +258,9 @@ void supervisor_metrics(struct supervisor *supervisor, struct text *text)
 	metrics_set(&watch->metrics, METRIC_IN_FLIGHT, 0, 0, view.in_flight);
 	metrics_set(&watch->metrics, METRIC_UPTIME, 0, 0, view.started_ns ? view.now_ns - view.started_ns : 0);
 	sample_stuck(supervisor, watch, view.now_ns);
+	sample_latency(supervisor, METRIC_WAITING, HISTOGRAM_WAITING);
+	sample_latency(supervisor, METRIC_PROCESSING, HISTOGRAM_PROCESSING);
+	sample_latency(supervisor, METRIC_END_TO_END, HISTOGRAM_END_TO_END);
 	view_deinit(&view);
 	metrics_format_json(&watch->metrics, text);
 }

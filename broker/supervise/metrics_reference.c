@@ -101,7 +101,10 @@ void metrics_reference(struct text *text)
 	char bound[QUANTITY_TEXT_SIZE];
 
 	add_metrics(text);
-	text_add(text, "\nBuckets of histograms end at");
+	text_add(
+		text,
+		"\nBuckets of the three latencies (`weir_waiting_seconds` and those beside it) end at each power of two of "
+		"nanoseconds from 1.024 µs to 68.7 s.\nBuckets of other histograms end at");
 	for (unsigned i = 0; i < METRIC_BUCKETS; i++)
 		text_printf(text, "%s %s", i ? "," : "", quantity_format_duration(metric_bounds_ns[i], bound));
 	text_add(text, ".\n");

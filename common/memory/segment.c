@@ -41,8 +41,10 @@ void segment_plan_with(struct segment_geometry *ret, unsigned extras, uint32_t s
 		plan.off_done_bits = plan.off_record;
 		plan.off_record += n_readers * sizeof(struct done_bits);
 	}
-	plan.control_size_bytes = round_up(plan.off_record + sizeof(struct commit_record) +
-						   segment_operations_max(&plan) * sizeof(struct commit_operation),
+	plan.control_size_bytes = round_up(round_up(plan.off_record + sizeof(struct commit_record) +
+							    segment_operations_max(&plan) * sizeof(struct commit_operation),
+						    LINE_PAIR_SIZE) +
+						   segment_observed_size(&plan),
 					   SEGMENT_PAGE_SIZE);
 	plan.off_data = plan.control_size_bytes + (extras & SEGMENT_RECORDED ? SEGMENT_RECORDER_SIZE : 0);
 	plan.size_bytes = plan.off_data;
@@ -148,6 +150,8 @@ static void place_pointers(struct segment *segment, unsigned char *base)
 	segment->writers = (struct lane_writer *)(base + geometry->off_writers);
 	segment->done_bits = geometry->off_done_bits ? (struct done_bits *)(base + geometry->off_done_bits) : NULL;
 	segment->record = (struct commit_record *)(base + geometry->off_record);
+	segment->observed =
+		(struct segment_observed *)(base + geometry->control_size_bytes - segment_observed_size(geometry));
 }
 
 /* What only the owner may have: no copy in children, and the supervisor's header out of reach. */

@@ -34,6 +34,7 @@ struct segment {
 	struct lane_writer *writers; /* n_writers */
 	struct done_bits *done_bits; /* n_readers; NULL: none */
 	struct commit_record *record;
+	struct segment_observed *observed;
 };
 
 #define SEGMENT_NULL \
@@ -67,6 +68,14 @@ static inline uint64_t segment_operations_max(const struct segment_geometry *geo
 	uint64_t bits = geometry->off_done_bits ? (uint64_t)geometry->n_readers * (DONE_BITS_WORDS + 1) : 0;
 
 	return 2 * ((uint64_t)geometry->n_readers + geometry->n_writers) + 2 + bits;
+}
+
+/* Bytes of struct segment_observed with its lanes: the end of the control pages. */
+static inline uint64_t segment_observed_size(const struct segment_geometry *geometry)
+{
+	uint64_t size_bytes = sizeof(struct segment_observed) + geometry->n_writers * sizeof(struct lane_observed);
+
+	return (size_bytes + LINE_PAIR_SIZE - 1) / LINE_PAIR_SIZE * LINE_PAIR_SIZE;
 }
 
 /*

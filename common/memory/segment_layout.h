@@ -15,6 +15,7 @@
  *          ...      writers[]         one pair of lines per output lane: tail, closed
  *          ...      done_bits[]       one per input lane; only if the stage is asynchronous
  *          ...      record            the commit record and its operations
+ *          ...      observed          how long things take; the end of it is the end of the control pages
  *          (page)   recorder          what the worker did last: recorder_layout.h. Mapped by itself; none with `recorder: off`
  *          (page)   lane data[]       each a multiple of the page size, mapped twice by its users
  *
@@ -238,6 +239,33 @@ struct commit_record {
 #define SEGMENT_RECORDER_SIZE \
 	((RECORDER_SIZE(RECORDER_SLOT_EVENTS) + SEGMENT_PAGE_SIZE - 1) / SEGMENT_PAGE_SIZE * SEGMENT_PAGE_SIZE)
 
+/*
+ * What is measured, for people; its words need no order. A histogram is of common/observe/histogram.h; histograms.def names them.
+ */
+#define HISTOGRAM_BUCKETS 320u
+#define HISTOGRAMS_MAX 3u
+struct segment_histogram {
+	atomic_u64 sum_ns;
+	uint8_t pad[56]; /* 0 */
+	atomic_u64 counts[HISTOGRAM_BUCKETS];
+};
+
+/*
+ * One per output lane. The mark: when the record at `mark_position` could be taken. Of three words that are not read at once those of one mark
+ * add up: mark_check is the two others, xor-ed.
+ */
+struct lane_observed {
+	atomic_u64 mark_position;
+	atomic_u64 mark_ns;
+	atomic_u64 mark_check;
+	atomic_u64 blocked_ns; /* asleep for room in this lane, or in any of its edge */
+};
+
+struct segment_observed {
+	struct segment_histogram histograms[HISTOGRAMS_MAX];
+	struct lane_observed lanes[]; /* n_writers */
+};
+
 #define SEGMENT_OFF_ARMED 4096u
 #define SEGMENT_OFF_STATUS 4224u
 #define SEGMENT_OFF_HAND 4288u
@@ -296,3 +324,9 @@ static_assert(offsetof(struct lane_reader, done_ordinal) == 16 && offsetof(struc
 static_assert(offsetof(struct lane_writer, tail_ordinal) == 24, "layout");
 static_assert(sizeof(struct commit_operation) == 16 && offsetof(struct commit_operation, value) == 8, "layout");
 static_assert(offsetof(struct commit_record, operations) == 64, "layout");
+static_assert(sizeof(struct segment_histogram) == 2624 && offsetof(struct segment_histogram, counts) == 64, "layout");
+static_assert(sizeof(struct lane_observed) == 32 && offsetof(struct lane_observed, mark_ns) == 8 &&
+		      offsetof(struct lane_observed, mark_check) == 16 &&
+		      offsetof(struct lane_observed, blocked_ns) == 24,
+	      "layout");
+static_assert(sizeof(struct segment_observed) == 7872 && offsetof(struct segment_observed, lanes) == 7872, "layout");

@@ -24,16 +24,19 @@ static bool geometry_makes_sense(const struct geometry *g)
 	const struct segment_geometry counts = { .n_readers = g->n_readers,
 						 .n_writers = g->n_writers,
 						 .off_done_bits = g->off_done_bits };
-	uint64_t n_operations = segment_operations_max(&counts);
+	uint64_t n_operations = segment_operations_max(&counts), off_observed;
 
-	return g->n_readers <= LANES_MAX && g->n_writers <= LANES_MAX && g->segment_size <= INT64_MAX &&
-	       (g->control_size == g->off_data || g->control_size + SEGMENT_RECORDER_SIZE == g->off_data) &&
-	       g->off_data <= g->segment_size && g->off_data % SEGMENT_PAGE_SIZE == 0 &&
-	       fits(g->off_readers, g->n_readers, sizeof(struct lane_reader), g->control_size) &&
-	       fits(g->off_writers, g->n_writers, sizeof(struct lane_writer), g->control_size) &&
-	       (!g->off_done_bits || fits(g->off_done_bits, g->n_readers, sizeof(struct done_bits), g->control_size)) &&
+	if (g->n_readers > LANES_MAX || g->n_writers > LANES_MAX || g->segment_size > INT64_MAX ||
+	    (g->control_size != g->off_data && g->control_size + SEGMENT_RECORDER_SIZE != g->off_data) ||
+	    g->off_data > g->segment_size || g->off_data % SEGMENT_PAGE_SIZE != 0 ||
+	    g->control_size < segment_observed_size(&counts))
+		return false;
+	off_observed = g->control_size - segment_observed_size(&counts);
+	return fits(g->off_readers, g->n_readers, sizeof(struct lane_reader), off_observed) &&
+	       fits(g->off_writers, g->n_writers, sizeof(struct lane_writer), off_observed) &&
+	       (!g->off_done_bits || fits(g->off_done_bits, g->n_readers, sizeof(struct done_bits), off_observed)) &&
 	       fits(g->off_record, n_operations + sizeof(struct commit_record) / sizeof(struct commit_operation),
-		    sizeof(struct commit_operation), g->control_size);
+		    sizeof(struct commit_operation), off_observed);
 }
 
 static struct geometry own_geometry(const struct heritage *h)

@@ -2,13 +2,20 @@
 /* What of a worker takes no part in a walk. */
 #include <weir/log.h>
 
-#include "worker/spin.h"
+#include "worker/worker.h"
 
 void __wrap_weir_log(enum weir_log_level level, const char *format, ...);
 void __wrap_weir_log(enum weir_log_level level, const char *format, ...)
 {
 	(void)level;
 	(void)format;
+}
+
+/* Which turns are measured says the clock, which no walk can repeat; and what is measured stands in words that decide nothing. */
+void __wrap_meter_attach(struct worker *worker);
+void __wrap_meter_attach(struct worker *worker)
+{
+	(void)worker;
 }
 
 /* Each look before a sleep is as the one before: a few stand for all. */

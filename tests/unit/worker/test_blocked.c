@@ -52,6 +52,8 @@ static void test_room(void **state)
 		assert_int_equal(waits_for(worker, &request),
 				 n_consumers == 1 ? WAIT_FOR_ROOM : WAIT_FOR_ROOM | WAIT_ANY_OF_EDGE);
 		assert_int_equal(lane_of(worker), worker->outputs[0].lanes[0].lane.index);
+		blocked_over(worker, 1234 + 500, true);
+		assert_int_equal(load_relaxed(&worker->segment.observed->lanes[0].blocked_ns), 500);
 		worker->lingering = true;
 		assert_int_equal(waits_for(worker, &request), WAIT_FOR_READERS);
 		assert_int_equal(lane_of(worker), NO_LANE);

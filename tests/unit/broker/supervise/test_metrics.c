@@ -35,7 +35,7 @@ static void test_the_table_is_sound(void **state)
 		/* A unit other than things counted stands in the name. */
 		if (strcmp(line->unit, "seconds") == 0 || strcmp(line->unit, "bytes") == 0)
 			assert_non_null(strstr(line->name, line->unit));
-		assert_true(line->type != METRIC_HISTOGRAM ||
+		assert_true((line->type != METRIC_HISTOGRAM && line->type != METRIC_LATENCY) ||
 			    (line->labels[1] == METRIC_LABEL_NONE && strcmp(line->unit, "seconds") == 0));
 		assert_true(line->labels[0] != METRIC_LABEL_NONE || line->labels[1] == METRIC_LABEL_NONE);
 		assert_true(*line->summary && line->summary[strlen(line->summary) - 1] != '.');
@@ -88,7 +88,7 @@ static void test_counts_land_in_their_cell(void **state)
 
 static void test_buckets(void **state)
 {
-	const struct histogram *drains;
+	const struct metric_buckets *drains;
 	struct metrics metrics;
 
 	(void)state;
@@ -148,6 +148,32 @@ static void test_json(void **state)
 	assert_non_null(strstr(text_get(&text), "\"sum\":0.003000000,\"count\":1}"));
 }
 
+static void test_latencies(void **state)
+{
+	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	struct histogram *latency;
+	struct metrics metrics;
+
+	(void)state;
+	assert_int_equal(metrics_init(&metrics, &plan), 0);
+	latency = metrics_latency(&metrics, METRIC_WAITING, 1);
+	assert_ptr_not_equal(latency, metrics_latency(&metrics, METRIC_WAITING, 0));
+	latency->counts[histogram_bucket(1000)] = 2;
+	latency->counts[histogram_bucket(1024)] = 1;
+	latency->counts[histogram_bucket(UINT64_C(1) << 40)] = 1; /* behind all bounds */
+	latency->sum_ns = 3024;
+	metrics_format_json(&metrics, &text);
+	metrics_deinit(&metrics);
+	assert_non_null(strstr(text_get(&text), "{\"labels\":{\"stage\":\"price\"},\"buckets\":[{\"le\":0.000001024,"
+						"\"count\":2},{\"le\":0.000002048,\"count\":3},"));
+	assert_non_null(strstr(text_get(&text), "{\"le\":68.719476736,\"count\":3}],\"sum\":0.000003024,\"count\":4,"
+						"\"quantiles\":{\"0.5\":0.000000991,\"0.9\":"));
+	assert_non_null(strstr(text_get(&text), "\"fine\":[[0.000000991,2],[0.000001087,1],["));
+	assert_non_null(strstr(text_get(&text), "\"sum\":0.000000000,\"count\":0,\"quantiles\":{\"0.5\":0.000000000,"));
+	assert_int_equal(histogram_lower_ns(histogram_bucket(metric_latency_bound_ns(0))), metric_latency_bound_ns(0));
+	assert_true(metric_latency_bound_ns(METRIC_LATENCY_BOUNDS - 1) < HISTOGRAM_LIMIT_NS);
+}
+
 static void read_document(struct text *text)
 {
 	FILE *file = fopen(DOCUMENT, "r");
@@ -197,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_counts_land_in_their_cell),
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_document),
 	};
 

@@ -54,6 +54,10 @@ static void test_plan(void **state)
 	assert_int_equal(geometry->off_data % SEGMENT_PAGE_SIZE, 0);
 	assert_true(geometry->off_data >=
 		    geometry->off_record + sizeof(struct commit_record) + 6 * sizeof(struct commit_operation));
+	assert_true(geometry->off_data - segment_observed_size(geometry) >=
+		    geometry->off_record + sizeof(struct commit_record) +
+			    segment_operations_max(geometry) * sizeof(struct commit_operation));
+	assert_int_equal((geometry->off_data - segment_observed_size(geometry)) % LINE_PAIR_SIZE, 0);
 	assert_int_equal(fixture->lane_offsets[0], geometry->off_data);
 	assert_int_equal(fixture->lane_offsets[1], geometry->off_data + LANE_SIZE);
 	assert_int_equal(geometry->size_bytes, geometry->off_data + 3 * LANE_SIZE);

@@ -385,6 +385,7 @@ static void test_senseless(void **state)
 	REFUSED(h.n_readers = 1000);
 	REFUSED(h.n_writers = UINT32_MAX);
 	REFUSED(h.control_size = h.off_record);
+	REFUSED(h.control_size = h.off_record + sizeof(struct segment_observed)); /* no room for both */
 	REFUSED(h.off_data += 1);
 	REFUSED(h.segment_size = h.off_data - 4096);
 	REFUSED(h.segment_size = UINT64_MAX);
