@@ -47,6 +47,9 @@ enum command_option_id {
 	OPTION_OPENING,
 	OPTION_PROBATION,
 	OPTION_NAMES,
+	OPTION_LISTEN,
+	OPTION_HOST, /* repeatable */
+	OPTION_WAIT,
 };
 
 struct command_option {

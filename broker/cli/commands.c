@@ -122,6 +122,21 @@ const struct command commands[] = {
 	  .description = "The numbers as they stand now, in Prometheus' text format. docs/metrics.md lists them.\n\n"
 			 "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
 	  .options = { OPTION_LINE_JSON } },
+	{ .name = "console",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = console_command,
+	  .summary = "serve a pipeline's dashboard, metrics and health over HTTP, read-only",
+	  .description =
+		  "A process of its own that only looks: it ends with the pipeline, and may be killed at any time. Without --listen it is\n"
+		  "found at the socket `console` in the run folder (curl --unix-socket). There is no password: who may connect may read\n"
+		  "figures, names and reasons, but no payload. docs/console.md lists what there is.\n\n"
+		  "Exit code: 0 the pipeline has ended, or it was told to end; 2 usage; 3 the pipeline is not running, or is gone; 75 it\n"
+		  "can not listen.",
+	  .options = { { OPTION_LISTEN, "listen", 'l', "unix:PATH|HOST:PORT", "where, e.g. 127.0.0.1:9464" },
+		       { OPTION_HOST, "host", 0, "NAME", "a name by which it is asked for over TCP, beside localhost" },
+		       { OPTION_WAIT, "wait", 'w', NULL, "serve also while the pipeline does not run" } } },
 	{ .name = "drain",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

@@ -8,6 +8,7 @@ int lock_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
+int console_command(int argc, char **argv);
 /* drain, stop and cancel: one function, three orders. */
 int stop_command(int argc, char **argv);
 int resume_command(int argc, char **argv);

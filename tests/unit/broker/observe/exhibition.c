@@ -87,17 +87,15 @@ static void make_plan_of(struct exhibition *exhibition, uint32_t n_stages, uint3
 	}
 }
 
-/* What lies in lanes is nobody's business here, and of a large plan it would be more than there is. */
+/* What nobody touches takes no memory: of a large plan it would be more than there is. */
 static void make_segment(struct exhibition *exhibition, uint32_t slot)
 {
 	const struct segment_geometry *geometry = &exhibition->plan.slots[slot].geometry;
 
 	assert_int_equal(segment_create(geometry, "weir-shown", &exhibition->segment_fds[slot]), 0);
-	if (geometry->size_bytes > geometry->off_data)
-		assert_int_equal(fallocate(exhibition->segment_fds[slot], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					   (off_t)geometry->off_data,
-					   (off_t)(geometry->size_bytes - geometry->off_data)),
-				 0);
+	assert_int_equal(fallocate(exhibition->segment_fds[slot], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   SEGMENT_PAGE_SIZE, (off_t)(geometry->size_bytes - SEGMENT_PAGE_SIZE)),
+			 0);
 	assert_int_equal(memfd_reopen_read_only(exhibition->segment_fds[slot], &exhibition->segment_read_fds[slot]), 0);
 	assert_int_equal(
 		segment_attach(&exhibition->segments[slot], exhibition->segment_fds[slot], geometry, SEGMENT_WRITE), 0);
