@@ -53,9 +53,10 @@ const DOWN = new Set(["dead", "restarting", "retired", "stopped", "lost"]);
 function busy(worker, past, span) {
 	if (!past || past.generation !== worker.generation || span <= 0)
 		return null;
-	if (worker.state === "wait-in" || worker.state === "wait-out" || worker.state === "wait-ext")
-		if (worker.state_seconds >= span)
-			return 0;
+	if (worker.state === "wait-ext") // how long it has waited outside in this time is not counted
+		return worker.state_seconds >= span ? 0 : null;
+	if ((worker.state === "wait-in" || worker.state === "wait-out") && worker.state_seconds >= span)
+		return 0;
 	const waited = worker.wait_in_seconds + worker.wait_out_seconds - past.wait_in_seconds - past.wait_out_seconds;
 	return Math.max(0, Math.min(1, 1 - waited / span));
 }
@@ -329,7 +330,7 @@ async function drill() {
 	find("drill-heading").textContent = `Worker ${worker.stage}#${worker.index}`;
 	find("drill-body").replaceChildren(definitions([["state", `${worker.state} for ${seconds(worker.state_seconds)}`], ["process", worker.pid ? String(worker.pid) : "none"], ["generation", String(worker.generation)], ["restarts", String(worker.restarts)],
 		["waits for", worker.waits_for.length ? worker.waits_for.join(", ") + at : "nothing"], ["in hand", worker.in_hand ? `item ${worker.in_hand.sequence}${worker.in_hand.from ? ` from ${worker.in_hand.from}` : ""}` : "nothing"],
-		...Object.entries(worker.counters).map(([name, value]) => [name.replaceAll("_", " "), name.endsWith("_ns") ? seconds(value / 1e9) : value.toLocaleString("en")])]),
+		...Object.entries(worker.counters).map(([name, value]) => [name.replace(/_ns$/, "").replaceAll("_", " "), name.endsWith("_ns") ? seconds(value / 1e9) : value.toLocaleString("en")])]),
 	...laneTable("Inputs", worker.inputs, "from"), ...laneTable("Outputs", worker.outputs, "to"));
 	find("drill").hidden = false;
 }
