@@ -50,6 +50,10 @@ enum command_option_id {
 	OPTION_LISTEN,
 	OPTION_HOST, /* repeatable */
 	OPTION_WAIT,
+	OPTION_ONCE,
+	OPTION_INTERVAL,
+	OPTION_SORT,
+	OPTION_REVERSE,
 };
 
 struct command_option {

@@ -98,6 +98,25 @@ const struct command commands[] = {
 	  .summary = "list running pipelines, or the stages and workers of one",
 	  .options = { { OPTION_NAMES, "names", 0, NULL, "print the names of pipelines, or stages, and nothing else" },
 		       OPTION_LINE_JSON } },
+	{ .name = "top",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = top_command,
+	  .summary = "watch a pipeline: who is busy, who waits for whom, how fast, who is stuck",
+	  .description =
+		  "On a terminal a page that is drawn again and again, for stages, for the workers of one, for one worker: Enter goes\n"
+		  "down, Esc back, s sorts, ? shows all keys, q quits. Without a terminal, and with --json, a line of JSON each time.\n\n"
+		  "STATE is BUSY, WAIT-IN (for items), WAIT-OUT (for room), WAIT-EXT (for something outside), STUCK (`weir why` says\n"
+		  "more), or what the log calls it. FILL is what lies in the lanes before it, AHEAD in those behind it, AGE how long it\n"
+		  "has been in that state.\n\n"
+		  "Exit code: 0 done, or the pipeline has ended meanwhile; 2 usage, 3 it is not running, 75 it did not answer.",
+	  .options = { { OPTION_ONCE, "once", 0, NULL, "print it once, with the speeds of one interval" },
+		       { OPTION_INTERVAL, "interval", 'i', "DURATION", "between two looks (default: 1s)" },
+		       { OPTION_SORT, "sort", 's', "order|state|rate|p99|fill|age",
+			 "by which column (default: order)" },
+		       { OPTION_REVERSE, "reverse", 'r', NULL, "the other way round" },
+		       OPTION_LINE_JSON } },
 	{ .name = "why",
 	  .arguments = "[NAME]",
 	  .max_arguments = 1,

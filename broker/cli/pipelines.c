@@ -39,6 +39,21 @@ static void say_no_stage(const char *name, const char *body)
 	fprintf(stderr, "weir: pipeline '%s': %s\n", name, text_get(&error));
 }
 
+int pipeline_try_while(const char *name, const char *verb, const char *argument, control_waiting_fn *waiting,
+		       void *data, int *ret_status, struct text *ret_body)
+{
+	_cleanup_(free) char *path = run_dir_path(name);
+	const struct control_question question = { .run_dir = path,
+						   .verb = verb,
+						   .argument = argument,
+						   .wait_ns = ANSWER_SOON_NS,
+						   .waiting = waiting,
+						   .data = data };
+
+	*ret_status = 0;
+	return path ? control_ask(&question, ret_status, ret_body) : -ENOMEM;
+}
+
 int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
 		 struct text *ret_body)
 {

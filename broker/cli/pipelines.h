@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "broker/cli/view_read.h"
+#include "broker/control/client.h"
 #include "common/base/text.h"
 
 /* Exit codes of ps, drain, stop and cancel beside EXIT_DONE and EXIT_USAGE; also in docs/exit-codes.md. */
@@ -29,6 +30,9 @@ int pipeline_ask(const char *name, const char *verb, const char *argument, uint6
 int pipeline_try(const char *name, const char *verb, const char *argument, uint64_t timeout_ns, int *ret_status,
 		 struct text *ret_body);
 int pipeline_explain(const char *name, const char *verb, int r, int status, const char *body);
+/* pipeline_try(), as long as waiting(data, how long) wants to wait on; it is asked every 100 ms or so. */
+int pipeline_try_while(const char *name, const char *verb, const char *argument, control_waiting_fn *waiting,
+		       void *data, int *ret_status, struct text *ret_body);
 /*
  * Appends who has the name of a pipeline that somebody wants to start, and what to do; nothing, if that can't be found out.
  * Returns false if it

@@ -55,6 +55,10 @@ static void read_worker(struct fy_node *node, struct view_worker *worker)
 	worker->state_since_ns = get_moment(node, "state_seconds", -1);
 	worker->progress_position = get_number(node, "progress");
 	worker->progress_total = get_number(node, "progress_total");
+	worker->queue_bytes = get_number(node, "queue_bytes");
+	worker->queue_capacity_bytes = get_number(node, "queue_capacity_bytes");
+	worker->ahead_bytes = get_number(node, "ahead_bytes");
+	worker->ahead_capacity_bytes = get_number(node, "ahead_capacity_bytes");
 	read_ledger(node, worker->ledger);
 }
 

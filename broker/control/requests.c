@@ -103,6 +103,14 @@ static enum request_status answer_why(const struct request *request, struct text
 	return REQUEST_DONE;
 }
 
+static enum request_status answer_dump(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *stage = string_of(request->argument);
+
+	supervisor_dump(request->supervisor, stage, body);
+	return REQUEST_DONE;
+}
+
 static enum request_status answer_replay(const struct request *request, struct text *body)
 {
 	_cleanup_(free) char *stage = string_of(request->argument);
@@ -309,6 +317,10 @@ static const struct verb {
 	{ { "ping", "", "is anybody there, and who" }, answer_ping, true, false },
 	{ { "status", "", "the whole view: stages, workers, ledger" }, answer_status, false, false },
 	{ { "why", "", "what keeps it from moving, and who waits for whom" }, answer_why, false, false },
+	{ { "dump", "stage", "what each of its workers does, or waits for, on which lane and item" },
+	  answer_dump,
+	  false,
+	  true },
 	{ { "stack", "stage", "its workers are asked where they stand; status has the answers" },
 	  answer_stack,
 	  false,

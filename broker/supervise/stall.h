@@ -32,6 +32,7 @@ struct stall_seat {
 struct stall_lane {
 	uint32_t producer, consumer; /* workers */
 	uint32_t edge;
+	uint64_t capacity_bytes;
 };
 struct stall_topology {
 	uint32_t n_workers, n_lanes;

@@ -152,7 +152,7 @@ static void add_item(const struct stall_topology *topology, const struct stall_w
 			    worker->n_pending == 1 ? "" : "s");
 }
 
-static const char *kernel_words(char kernel)
+const char *stall_kernel_words(char kernel)
 {
 	switch (kernel) {
 	case 'R':
@@ -173,13 +173,13 @@ static const char *kernel_words(char kernel)
 static void add_kernel(const struct stall_worker *worker, struct text *text)
 {
 	if (worker->kernel) {
-		text_printf(text, "; the process is %s", kernel_words(worker->kernel));
+		text_printf(text, "; the process is %s", stall_kernel_words(worker->kernel));
 		if (*worker->where)
 			text_printf(text, " (%s)", worker->where);
 	}
 	if (worker->program)
 		text_printf(text, "; its program %s (pid %d) is %s", worker->program_name, (int)worker->program,
-			    kernel_words(worker->program_kernel));
+			    stall_kernel_words(worker->program_kernel));
 }
 
 /* ---- who is being ended ---- */
@@ -238,6 +238,26 @@ static void add_ending(const struct stall_topology *topology, const struct stall
 	text_add(text, "; ");
 	add_doing(topology, snapshot, number, text);
 	add_kernel(worker, text);
+}
+
+void stall_describe_doing(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t number,
+			  uint64_t now_ns, struct text *text)
+{
+	const struct stall_worker *worker = &snapshot->workers[number];
+
+	if (worker->ending.since_ns) {
+		text_add(text, "is being ended: ");
+		add_ending(topology, snapshot, number, now_ns, text);
+		return;
+	}
+	if (worker->doing == STALL_ABSENT) {
+		text_add(text,
+			 worker->held_back ? "nobody sits there until others have ended" : "nobody sits there now");
+		return;
+	}
+	if (worker->doing != STALL_WAITS)
+		text_add(text, "is ");
+	add_doing(topology, snapshot, number, text);
 }
 
 static void describe_culprit(const struct stall_topology *topology, const struct stall_snapshot *snapshot,

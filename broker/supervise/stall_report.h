@@ -21,6 +21,12 @@ void stall_name(const struct stall_topology *topology, uint32_t worker, struct t
 void stall_describe_wait(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t worker,
 			 uint64_t now_ns, struct text *text);
 
+/* What it does, whatever that is: "waits for room at write#0", "is in its stage, on item 17 from 'read' (position 4096)". */
+void stall_describe_doing(const struct stall_topology *topology, const struct stall_snapshot *snapshot, uint32_t worker,
+			  uint64_t now_ns, struct text *text);
+/* The kernel's letter in a word: "asleep"; static. */
+const char *stall_kernel_words(char kernel);
+
 /* A JSON object with the findings and with all that wait now: docs/control-protocol.md. */
 void stall_format_json(const struct stall_topology *topology, const struct stall_snapshot *snapshot,
 		       const struct stall_finding *findings, size_t n_findings, const char *pipeline, uint64_t now_ns,

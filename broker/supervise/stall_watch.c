@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "broker/supervise/process_state.h"
+#include "broker/supervise/stall_dump.h"
 #include "broker/supervise/stall_episode.h"
 #include "broker/supervise/stall_report.h"
 #include "broker/supervise/supervisor_priv.h"
@@ -385,6 +386,38 @@ void supervisor_why(struct supervisor *supervisor, struct text *text)
 			  supervisor->plan->pipeline, clock_now_ns(), text);
 }
 
+/* A worker's, whatever it does. */
+static void ask_all_of(struct stall_watch *watch, uint32_t number)
+{
+	struct stall_worker *worker = &watch->snapshot.workers[number];
+
+	worker->since_ns = stall_since_ns(&watch->histories[number], worker);
+	if (worker->pid <= 0)
+		return;
+	worker->kernel = process_state(worker->pid, &worker->starved_ns);
+	process_where(worker->pid, worker->where, sizeof(worker->where));
+	worker->program = process_child(worker->pid, worker->program_name);
+	if (worker->program) {
+		uint64_t starved_ns;
+
+		worker->program_kernel = process_state(worker->program, &starved_ns);
+	}
+}
+
+void supervisor_dump(struct supervisor *supervisor, const char *name, struct text *text)
+{
+	struct stall_watch *watch = supervisor->stalls;
+	uint32_t number;
+	const struct plan_stage *stage = plan_find_stage(supervisor->plan, name, &number);
+
+	must(stage);
+	see(supervisor, clock_now_ns());
+	for (uint32_t i = 0; i < stage->workers; i++)
+		ask_all_of(watch, stage->first_slot + i);
+	stall_format_dump(&watch->topology, &watch->snapshot, stage->name, stage->first_slot, stage->workers,
+			  clock_now_ns(), text);
+}
+
 /* ---- birth ---- */
 
 void stalls_open(struct supervisor *supervisor)
@@ -402,7 +435,8 @@ void stalls_open(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < plan->n_lanes; i++)
 		lanes[i] = (struct stall_lane){ .producer = plan->lanes[i].producer,
 						.consumer = plan->lanes[i].consumer,
-						.edge = plan->lanes[i].edge };
+						.edge = plan->lanes[i].edge,
+						.capacity_bytes = plan->lanes[i].capacity_bytes };
 	stall_topology_init(&watch->topology, seats, plan->n_slots, lanes, plan->n_lanes);
 	watch->histories = calloc(plan->n_slots + 1ul, sizeof(*watch->histories));
 	watch->snapshot.workers = calloc(plan->n_slots + 1ul, sizeof(*watch->snapshot.workers));

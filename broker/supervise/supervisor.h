@@ -170,6 +170,8 @@ uint32_t supervisor_stage_unseen(const struct supervisor *supervisor, const char
 uint32_t supervisor_scope_unseen(const struct supervisor *supervisor, uint32_t epoch, struct text *text);
 /* What keeps the pipeline from moving, as JSON (docs/control-protocol.md): "why". Does not wait. */
 void supervisor_why(struct supervisor *supervisor, struct text *text);
+/* What each worker of that stage does now, or waits for, as JSON (docs/control-protocol.md): "dump". Does not wait. */
+void supervisor_dump(struct supervisor *supervisor, const char *stage, struct text *text);
 /*
  * Asks the workers of a stage where they stand; "status" has the answers when they are there. Appends {"asked": how many}. Does not wait.
  */

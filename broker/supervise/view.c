@@ -96,13 +96,20 @@ static void take_queues(const struct supervisor *supervisor, struct view *view)
 		const struct seat *producer = &supervisor->seats[lane->producer],
 				  *consumer = &supervisor->seats[lane->consumer];
 		struct view_stage *stage = &view->stages[consumer->stage_number];
+		struct view_worker *reader = &stage->workers[consumer->worker_index],
+				   *writer = &view->stages[producer->stage_number].workers[producer->worker_index];
 		uint64_t done =
 			load_acquire(&consumer->segment.readers[lane->reader_index].done); /* [L4] mate: commit_store */
 		uint64_t filled = load_acquire(&producer->segment.writers[lane->writer_index].tail) -
 				  done; /* [L6] mate: commit_store */
 
-		stage->queue_bytes += filled <= lane->capacity_bytes ? filled : lane->capacity_bytes;
+		filled = filled <= lane->capacity_bytes ? filled : lane->capacity_bytes;
+		stage->queue_bytes += filled;
 		stage->queue_capacity_bytes += lane->capacity_bytes;
+		reader->queue_bytes += filled;
+		reader->queue_capacity_bytes += lane->capacity_bytes;
+		writer->ahead_bytes += filled;
+		writer->ahead_capacity_bytes += lane->capacity_bytes;
 	}
 }
 

@@ -19,6 +19,8 @@ struct view_worker {
 	uint64_t state_since_ns;
 	uint64_t ledger[LEDGER_COUNT];
 	uint64_t progress_position, progress_total;
+	uint64_t queue_bytes, queue_capacity_bytes; /* in its input lanes now */
+	uint64_t ahead_bytes, ahead_capacity_bytes; /* in its output lanes now: what others have yet to take */
 	const char *
 		backtrace; /* "backtrace: f (file+0x1) < ...", the last one of this seat; NULL: none; owned by the seat */
 	int filters;       /* of system calls, that it has put on; -1: not known */

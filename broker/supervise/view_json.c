@@ -117,6 +117,14 @@ static void format_worker(const struct view *view, const struct view_stage *stag
 	add_age(text, "state_seconds", view->now_ns, worker->state_since_ns);
 	text_add_char(text, ',');
 	add_progress(text, worker->progress_position, worker->progress_total);
+	text_add_char(text, ',');
+	add_number(text, "queue_bytes", worker->queue_bytes);
+	text_add_char(text, ',');
+	add_number(text, "queue_capacity_bytes", worker->queue_capacity_bytes);
+	text_add_char(text, ',');
+	add_number(text, "ahead_bytes", worker->ahead_bytes);
+	text_add_char(text, ',');
+	add_number(text, "ahead_capacity_bytes", worker->ahead_capacity_bytes);
 	text_add(text, ",\"ledger\":");
 	ledger_format_json(worker->ledger, text);
 	add_backtrace(view, worker, text);

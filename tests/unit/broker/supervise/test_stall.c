@@ -116,7 +116,7 @@ static void read_lanes(struct scene *scene, const char *at)
 		at += word(at, name);
 		to = worker_of(scene, name);
 		assert_true(lane < LANES_MAX);
-		scene->lanes[lane] = (struct stall_lane){ from, to, edge_of(scene, from, to) };
+		scene->lanes[lane] = (struct stall_lane){ from, to, edge_of(scene, from, to), 65536 };
 		scene->n_lanes++;
 		*level = (struct stall_level){ .tail = 100, .done = 100, .free = 100 };
 		for (; *at && *at != ' '; at++) {

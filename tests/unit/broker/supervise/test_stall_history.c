@@ -25,7 +25,7 @@ struct pair {
 static void pair_open(struct pair *pair)
 {
 	const struct stall_seat seats[] = { { "source", 0, true }, { "sink", 0, false } };
-	const struct stall_lane lane = { 0, 1, 0 };
+	const struct stall_lane lane = { 0, 1, 0, 65536 };
 
 	memset(pair, 0, sizeof(*pair));
 	stall_topology_init(&pair->topology, seats, 2, &lane, 1);
