@@ -54,6 +54,7 @@ enum command_option_id {
 	OPTION_INTERVAL,
 	OPTION_SORT,
 	OPTION_REVERSE,
+	OPTION_BACKTRACE,
 };
 
 struct command_option {

@@ -117,6 +117,20 @@ const struct command commands[] = {
 			 "by which column (default: order)" },
 		       { OPTION_REVERSE, "reverse", 'r', NULL, "the other way round" },
 		       OPTION_LINE_JSON } },
+	{ .name = "dump",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = dump_command,
+	  .summary = "what every worker does, or waits for, on which lane and item, since when",
+	  .description =
+		  "Stuck or not: what it does or waits for, and since when, the item in hand, what the kernel says of it and of its\n"
+		  "program, how full its lanes are, its books. With --backtrace also in which functions it is: a signal (SIGQUIT), as\n"
+		  "for `weir why --stack`.\n\n"
+		  "Exit code: 0 done, 1 a worker has not said in which function it is, 2 usage, 3 the pipeline is not running, 75 it\n"
+		  "did not answer.",
+	  .options = { { OPTION_BACKTRACE, "backtrace", 'b', NULL, "also in which functions they are" },
+		       OPTION_LINE_JSON } },
 	{ .name = "why",
 	  .arguments = "[NAME]",
 	  .max_arguments = 1,

@@ -7,6 +7,7 @@ int run_command(int argc, char **argv);
 int lock_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 int top_command(int argc, char **argv);
+int dump_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
 int console_command(int argc, char **argv);

@@ -23,6 +23,11 @@ on() {
 	python3 "$WEIR_SOURCE/tests/scenario/terminal.py" "$size" steps -- weir top orders "$@" >&2 || fail "weir top $*: see above"
 }
 
+# Back-pressure of the stopped one has come as far as price.
+waits_at_write() {
+	weir dump orders --json >dump.json && grep -q '"sentence":"waits for room at write#0","waits_for":\["room"\],"lane":{"from":"price"' dump.json
+}
+
 # --- down and up again, and every key leads somewhere
 NO_COLOR= on 80x24 --interval 200ms <<'STEPS'
 see > read
@@ -93,6 +98,26 @@ fits
 keys q
 exit 0
 STEPS
+
+# --- weir dump says of each what it does, and of the stopped one that it is
+weir dump orders >dump.txt || fail "weir dump"
+assert_contains dump.txt "worker     price#2 (exec), pid"
+grep -q -A4 "^worker     write#0 (discard), pid $pid" dump.txt || fail "no write#0: $(cat dump.txt)"
+assert_eq "$(grep -c '^process    stopped by a signal' dump.txt)" 1 "stopped workers"
+wait_until 60 waits_at_write
+assert_exit 1 weir dump orders --backtrace --json >dump.json # who is stopped does not answer
+python3 - "$pid" <<'PYTHON' || fail "dump.json: $(cat dump.json)"
+import json, sys
+dump = json.load(open("dump.json"))
+stages = {stage["stage"]: stage["workers"] for stage in dump["stages"]}
+write, = stages["write"]
+assert write["pid"] == int(sys.argv[1]) and write["kernel"]["state"] == "stopped by a signal"
+assert write["in"][0]["stage"] == "price" and write["in"][0]["lanes"] == 3
+assert len(stages["price"]) == 3 and stages["price"][0]["program"]["name"] == "cat"
+stacks = {stage["stage"]: stage["workers"] for stage in dump["backtraces"]}
+assert stacks["write"][0]["frames"] is None and stacks["read"][0]["frames"] is not None
+PYTHON
+assert_exit 3 weir dump nobody
 
 # --- for programs
 weir top orders --once --interval 200ms --json >once.json || fail "--once --json"
