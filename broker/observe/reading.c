@@ -97,5 +97,5 @@ uint32_t read_generation(const struct observer *observer, uint32_t slot)
 
 bool read_retired(const struct observer *observer, uint32_t slot)
 {
-	return load_relaxed(&observer_board(observer)->slots[slot].retired) == 1;
+	return load_relaxed(&observer_board(observer)->slots[slot].dealing) == BOARD_RETIRED;
 }

@@ -59,7 +59,7 @@ static void test_life(void **state)
 	shown.board->slots[3].generation = 1;        /* generations begin with 0 */
 	watch_look(watch);
 	expect(watch, WATCH_EVENT_REPLACED, "s1", 1, 1);
-	store_relaxed(&shown.board->slots[2].retired, 1);
+	store_relaxed(&shown.board->slots[2].dealing, BOARD_RETIRED);
 	watch_look(watch);
 	expect(watch, WATCH_EVENT_RETIRED, "s1", 0, 0);
 	shown.segments[4].cursors[0].ledger[LEDGER_DEAD_LETTERED] = 5;

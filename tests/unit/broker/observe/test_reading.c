@@ -115,7 +115,7 @@ static void test_board(void **state)
 	struct fixture *f = *state;
 
 	f->exhibition.board->slots[4].generation = 8;
-	store_relaxed(&f->exhibition.board->slots[4].retired, 1);
+	store_relaxed(&f->exhibition.board->slots[4].dealing, BOARD_RETIRED);
 	assert_int_equal(read_generation(f->observer, 4), 8);
 	assert_true(read_retired(f->observer, 4));
 	assert_false(read_retired(f->observer, 3));
