@@ -40,6 +40,8 @@ struct plan_stage {
 	uint32_t workers;         /* 1..64: as many slots, whether somebody sits there or not */
 	uint32_t workers_min;     /* how many work at least */
 	uint32_t workers_resting; /* ... and seats, the last ones, where nobody sits at first */
+	uint64_t target_age_ns;   /* its workers become more while items wait longer; 0: not by themselves */
+	uint64_t cool_down_ns;    /* ... and fewer when so long fewer would have done */
 	const char *unscalable;   /* why their number can't change while it runs; static; NULL: it can */
 	enum plan_order order;
 	enum heritage_balance balance;

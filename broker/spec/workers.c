@@ -8,14 +8,20 @@
  *      workers  0   1                               start: they sit there at first; the others' seats rest, and have no pages
  *               0                                   min: fewer than that it never has
  *
- * `workers: N` is the same as {min: 1, max: N, start: N}, if their number can change at all. It can't where what one of them has done, or
- * is to do, can be done by no other: then the map is an error, and `weir scale` says the same sentence. An order can be kept
- * (broker/lifecycle/scale.c); what a stage remembers can't be moved.
+ * The map's number goes by the load, unless its target_age is 0: broker/supervise/autoscale.h.
+ *
+ * `workers: N` is the same as {min: 1, max: N, start: N, target_age: 0}, if their number can change at all. It can't where what one of
+ * them has done, or is to do, can be done by no other: then the map is an error, and `weir scale` says the same sentence. An order can be
+ * kept (broker/lifecycle/scale.c); what a stage remembers can't be moved.
  */
 #include <string.h>
 
 #include "broker/spec/memory.h"
 #include "broker/spec/reading.h"
+#include "common/base/clock.h"
+
+#define TARGET_AGE_NS (100 * NS_PER_MS)
+#define COOL_DOWN_NS (10 * NS_PER_S)
 
 static uint32_t count_of(const struct spec_value *value, uint32_t otherwise)
 {
@@ -48,6 +54,9 @@ static void read_map(struct reading *reading, const struct yaml_node *map, struc
 	planned->workers = count_of(&values[WORKERS_KEY_MAX], 1);
 	planned->workers_min = count_of(&values[WORKERS_KEY_MIN], 1);
 	n_at_first = count_of(&values[WORKERS_KEY_START], planned->workers_min);
+	planned->target_age_ns = (uint64_t)value_number(&values[WORKERS_KEY_TARGET_AGE], TARGET_AGE_NS);
+	if (planned->target_age_ns)
+		planned->cool_down_ns = (uint64_t)value_number(&values[WORKERS_KEY_COOL_DOWN], COOL_DOWN_NS);
 	check_bounds(reading, values, planned, n_at_first);
 	planned->workers_resting = n_at_first < planned->workers ? planned->workers - n_at_first : 0;
 	values_deinit(values, keys_workers.n);

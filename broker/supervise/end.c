@@ -6,6 +6,7 @@ void supervisor_stop_timers(struct supervisor *supervisor)
 {
 	timer_stop(&supervisor->timer);
 	stalls_stop(supervisor);
+	loads_stop(supervisor);
 	timer_stop(&supervisor->look_timer);
 	scope_cancels_stop(supervisor);
 	for (uint32_t i = 0; supervisor->stages && i < supervisor->plan->n_stages; i++)

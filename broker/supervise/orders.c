@@ -50,6 +50,7 @@ void seat_greet(const struct seat *seat)
 		tell(seat, rung, "");
 	stalls_wake(seat->supervisor);
 	deadlines_wake(seat->supervisor);
+	loads_wake(seat->supervisor);
 }
 
 /* ---- everybody ---- */
@@ -96,6 +97,7 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 			tell(&supervisor->seats[i], rung, who);
 	stalls_wake(supervisor);
 	deadlines_wake(supervisor);
+	loads_wake(supervisor);
 }
 
 void order_go_on(struct supervisor *supervisor)
@@ -105,6 +107,7 @@ void order_go_on(struct supervisor *supervisor)
 	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);
 	deadlines_wake(supervisor);
+	loads_wake(supervisor);
 }
 
 /* Who is still there says so itself, if it still reacts: it stands in the log beside what its status line claims. */

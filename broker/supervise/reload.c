@@ -111,6 +111,7 @@ static void exchange(struct supervisor *supervisor, const struct seat *culprit)
 	deadlines_wake(supervisor);
 	if (supervisor->callbacks.replanned)
 		supervisor->callbacks.replanned(supervisor->callbacks.data);
+	loads_wake(supervisor);
 	if (!culprit)
 		return;
 	forget_suspects(supervisor);

@@ -138,7 +138,7 @@ bool seat_is_done_with_all(const struct seat *seat)
 }
 
 /* It has nothing to do, and has kept and begun nothing. A program beside it may have something to say, or be looked after in a while. */
-static bool only_waits(const struct seat *seat)
+bool seat_only_waits(const struct seat *seat)
 {
 	const struct segment_status *status = seat->segment.status;
 	uint64_t ledger[LEDGER_COUNT];
@@ -166,7 +166,7 @@ static bool holds_nothing(const struct seat *of)
 		const struct seat *seat = &of->supervisor->seats[of->stage->first_slot + i];
 
 		if (seat->life->state != SEAT_RESTING && !seat_state_over(seat->life->state) &&
-		    (seat->life->state != SEAT_READY || !only_waits(seat)))
+		    (seat->life->state != SEAT_READY || !seat_only_waits(seat)))
 			return false;
 	}
 	return true;
@@ -201,7 +201,7 @@ void seat_look(struct seat *of)
 
 		if (seat->life->dealing != DEALING_CLOSED || seat->life->state != SEAT_READY)
 			continue;
-		if (seat_is_done_with_all(seat) && only_waits(seat))
+		if (seat_is_done_with_all(seat) && seat_only_waits(seat))
 			event.scale.idle |= UINT64_C(1) << i;
 		else
 			doorbell_ring(seat->doorbell_fd); /* who holds room for others gives it back when it is asked */

@@ -134,6 +134,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		r = metrics_open(supervisor);
 	if (r == 0)
 		stalls_open(supervisor);
+	if (r == 0)
+		loads_open(supervisor);
 	deadlines_open(supervisor);
 	if (r) {
 		supervisor_free(supervisor);
@@ -198,6 +200,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_deinit(&supervisor->seats[i]);
 	stalls_close(supervisor);
+	loads_close(supervisor);
 	metrics_close(supervisor);
 	scope_cancels_close(supervisor);
 	memory_close(supervisor);

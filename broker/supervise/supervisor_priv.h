@@ -150,6 +150,7 @@ struct event_queue {
 };
 
 struct stall_watch;
+struct load_watch;
 struct stall_episode;
 struct scope_cancels;
 
@@ -188,6 +189,7 @@ struct supervisor {
 	bool busy;                           /* an event is being taken */
 	sd_event_source *timer;              /* for the lifecycle's earliest deadline */
 	struct stall_watch *stalls;
+	struct load_watch *loads;
 	struct metrics_watch *metrics;
 	uint64_t look_ns,
 		look_due_ns; /* between two looks for overruns; 0: no stage has a deadline. When the next is due */
@@ -405,9 +407,19 @@ void seat_announce_dealing(const struct seat *of);
 void seat_look(struct seat *of);
 /* Nothing lies in its input lanes, and none of their room is held. */
 bool seat_is_done_with_all(const struct seat *seat);
+/* It waits for an item and nothing else, and has begun and kept nothing. */
+bool seat_only_waits(const struct seat *seat);
 /* DEAL, ANNOUNCE, LOOK, CLOSE. */
 void scale_perform(struct seat *seat, const struct action *action);
 void seat_say_scale(const struct seat *seat, const struct action *action);
+
+/* load_watch.c: stages whose number of workers goes by their load */
+void loads_open(struct supervisor *supervisor);
+/* Looks at them from now on, until all is at rest. Fine at any time. */
+void loads_wake(struct supervisor *supervisor);
+void loads_stop(struct supervisor *supervisor);
+/* Fine if it is not open. */
+void loads_close(struct supervisor *supervisor);
 
 /* scope_cancel.c */
 #define SCOPE_CANCEL_FOR_NS (600 * NS_PER_S) /* a scope stays cancelled so long, unless it is said */

@@ -142,6 +142,7 @@ static void take_status(const struct seat *seat, const struct message_status *st
 {
 	stalls_wake(seat->supervisor); /* nobody has asked: it says that it has woken up */
 	deadlines_wake(seat->supervisor);
+	loads_wake(seat->supervisor);
 	seat_log(seat, WEIR_LOG_DEBUG, "says: %.*s %.*s", (int)status->state.size_bytes, status->state.data,
 		 (int)status->detail.size_bytes, status->detail.data);
 }

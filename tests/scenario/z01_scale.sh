@@ -10,7 +10,7 @@ restart: {intensity: 100000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
   - {name: numbers, source: file, path: $PWD/in, follow: true}
   - {name: pace, operator: throttle, rate: 20k/s}
-  - {name: work, $2, workers: {min: 1, max: 8}, dead_letter: {attempts: 100}}
+  - {name: work, $2, workers: {min: 1, max: 8, target_age: 0}, dead_letter: {attempts: 100}}
   - {name: write, sink: file, path: out}
 YAML
 }

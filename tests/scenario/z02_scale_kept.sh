@@ -10,7 +10,7 @@ pipeline: kept
 stages:
   - {name: numbers, source: file, path: $PWD/in, follow: true}
   - {name: pace, operator: throttle, rate: 20k/s}
-  - {name: work, exec: [cat], mode: line, order: key, balance: 'key(field(2))', workers: {min: 1, max: 6}}
+  - {name: work, exec: [cat], mode: line, order: key, balance: 'key(field(2))', workers: {min: 1, max: 6, target_age: 0}}
   - {name: write, sink: file, path: out}
 YAML
 : >stderr

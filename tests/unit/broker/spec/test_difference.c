@@ -112,8 +112,10 @@ static void test_refused(void **state)
 	(void)state;
 	check("pipeline: two", "pipeline: other", NULL, DIFFERENCE_REFUSED, "pipeline: \"two\" -> \"other\"");
 	check("workers: 2", "workers: 3", "work", DIFFERENCE_REFUSED, "workers: 2 -> 3");
-	check("workers: 2", "workers: {max: 2}", "work", DIFFERENCE_REFUSED, "workers that rest at first: 0 -> 1");
-	check("workers: 2", "workers: {min: 2, max: 2}", "work", DIFFERENCE_REFUSED, "workers: min: 1 -> 2");
+	check("workers: 2", "workers: {max: 2, target_age: 0}", "work", DIFFERENCE_REFUSED,
+	      "workers that rest at first: 0 -> 1");
+	check("workers: 2", "workers: {min: 2, max: 2, target_age: 0}", "work", DIFFERENCE_REFUSED,
+	      "workers: min: 1 -> 2");
 	check("name: work,", "name: toil,", "toil", DIFFERENCE_ADD, "");
 	check("name: work,", "name: toil,", "work", DIFFERENCE_REMOVE, "");
 	check("batch: 8", "batch: 8, full: drop-new", "work", DIFFERENCE_REFUSED, "full: 0 -> 2");
