@@ -326,6 +326,16 @@ const struct command commands[] = {
 	  .run = stages_command,
 	  .summary = "list the kinds of stages, or the options of one",
 	  .options = { OPTION_LINE_JSON } },
+	{ .name = "new",
+	  .arguments = "pipeline|plugin PROJECT",
+	  .min_arguments = 2,
+	  .max_arguments = 2,
+	  .run = new_command,
+	  .summary = "begin a project, in a folder of its own, that builds and runs",
+	  .description =
+		  "PROJECT is the folder, which must not be there yet, and its last part the name. A pipeline comes with a spec, items\n"
+		  "and a test; a plugin, a stage in C, with a Makefile, a spec that uses it and a test. Both are to be changed.\n\n"
+		  "Exit code: 0 it is there, 2 usage, or something has that name, 75 it can not be written; then nothing is." },
 	{ .name = "version",
 	  .arguments = "",
 	  .run = version_command,

@@ -20,5 +20,7 @@ int chaos_command(int argc, char **argv);
 /* ls, show, export and purge of dead letters. */
 int dlq_command(int argc, char **argv);
 int table_command(int argc, char **argv);
+/* A project from scaffold/. */
+int new_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 int help_command(int argc, char **argv);

@@ -3,6 +3,12 @@
 
 deb() { echo "$packages/$1"_*.deb; }
 
+# In a subshell.
+fail_in() {
+	echo "tests/package/run: $*" >&2
+	: >"$work/failed"
+}
+
 # same NAME GOT WANTED: two texts
 same() { diff <(echo "$3") <(echo "$2") >"$work/diff" || { fail "$1 (< expected, > found):"; cat "$work/diff" >&2; }; }
 
@@ -66,15 +72,36 @@ use_unpacked() {
 	run=$(cd "$work" && WEIR_TRUSTED_OWNERS=0,$(id -u) weir run --quiet "$source_folder/examples/plugin/number.yaml" | tail -n 1)
 	[ "$run" = "1099: item" ] || fail "the plugin says '$run'"
 	manual_pages "$work/root/usr/share/man"
+	new_projects || failed=1
 }
 
-# manual_pages FOLDER: nothing to complain of, and a page for each program
+# Projects as they are begun: they pass their own test, with nothing but what is unpacked.
+new_projects() (
+	cd "$work" || return
+	# The paths of weir.pc are taken from where it lies; what it lacks is the loader's.
+	export WEIR_TRUSTED_OWNERS=0,$(id -u)
+	{ weir new pipeline first-one && first-one/test; } >said 2>&1 || fail_in "weir new pipeline: $(cat said)"
+	{ weir new plugin first_stage && make -C first_stage CFLAGS='-O2 -Wall -Wextra -Wconversion -Wpedantic -Werror' test; } >said 2>&1 ||
+		fail_in "weir new plugin: $(cat said)"
+	grep -q 'first_stage: as expected' said || fail_in "make test of a plugin says: $(cat said)"
+	weir stages first_stage/first_stage.so | grep -q 'puts a prefix before each item' || fail_in "weir stages of a new plugin"
+	clang-format-14 --style=file:"$source_folder/.clang-format" --dry-run -Werror first_stage/first_stage.c 2>said || fail_in "a new plugin is not formatted: $(cat said)"
+	[ ! -e failed ]
+)
+
+# manual_pages FOLDER: nothing to complain of, a page for each program, each function in libweir(3)
 manual_pages() {
-	local page program said
+	local page program function said
 	while read -r page; do
 		said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=100 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
 		[ -z "$said" ] || fail "${page#"$1"/}: $said"
 	done < <(find "$1" -type f)
+	zcat "$1/man3/libweir.3.gz" >"$work/libweir.3"
+	# What the compiler sees in the headers, without comments.
+	for function in $(cd "$1/../../include" && printf '#include <%s>\n' weir/*.h | gcc -E -P -I. -x c - | grep -o '\bweir_[a-z_0-9]*(' | tr -d '(' | sort -u); do
+		grep -q -w "$function" "$work/libweir.3" || fail "libweir(3) lacks $function"
+	done
+	[ -n "${function-}" ] || fail "no function was looked for in libweir(3)"
 	for program in weir weir-worker; do
 		[ -e "$1/man1/$program.1.gz" ] || fail "no page for $program"
 	done

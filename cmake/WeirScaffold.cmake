@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# weir_scaffold(output): a C file with all files of scaffold/, as broker/cli/scaffold.h declares them.
+function(weir_scaffold output)
+  set(folder ${PROJECT_SOURCE_DIR}/scaffold)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*/*)
+  set(arrays "")
+  set(rows "")
+  set(number 0)
+  foreach(path IN LISTS files)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${path})
+    file(READ ${folder}/${path} bytes HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+    string(REGEX REPLACE "/.*" "" project ${path})
+    string(REGEX REPLACE "^[^/]*/" "" name ${path})
+    string(APPEND arrays "static const unsigned char file_${number}[] = { ${bytes} };\n")
+    string(APPEND rows "\t{ \"${project}\", \"${name}\", file_${number}, sizeof(file_${number}) },\n")
+    math(EXPR number "${number} + 1")
+  endforeach()
+  file(GENERATE OUTPUT ${output} CONTENT
+    "/* Made by cmake/WeirScaffold.cmake. */\n#include \"broker/cli/scaffold.h\"\n\n${arrays}\nconst struct scaffold_file scaffold_files[] = {\n${rows}};\nconst size_t n_scaffold_files = ${number};\n")
+endfunction()
