@@ -49,10 +49,10 @@ install_and_use() {
 	[ -z "$(within find /etc/systemd -name '*weir*')" ] || fail "something is enabled"
 	[ "$(within stat -c '%A %U:%G' /etc/weir)" = "drwxr-x--- root:weir" ] || fail "/etc/weir is $(within stat -c '%A %U:%G' /etc/weir)"
 	[ "$(within weir run /usr/share/doc/weir/examples/hello.yaml 2>/dev/null | head -n 1)" = "HELLO 1" ] || fail "hello.yaml does not run"
+	try "weir new" sh -ec 'cd /root; weir new pipeline orders; orders/test; weir new plugin checked; make -C checked test; rm -r orders checked'
 	# As the unit would: as the user weir, with its folders.
 	try "a pipeline of the user weir" sh -c 'install -d -o weir -m 0700 /var/lib/weir /run/weir && cd /var/lib/weir &&
 		runuser -u weir -- env WEIR_RUN_DIR=/run/weir WEIR_STATE_DIR=/var/lib/weir weir run --set stages.count.count=3 /etc/weir/hello.yaml'
-	try "weir new" sh -ec 'cd /root; weir new pipeline orders; orders/test; weir new plugin checked; make -C checked test; rm -r orders checked'
 }
 
 # The same files under a newer version: what an administrator has changed stays, and nothing asks.
