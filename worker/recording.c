@@ -143,12 +143,11 @@ void recording_turns(struct worker *worker)
 
 /* ---- rings ---- */
 
-bool recording_may_wake(struct worker *worker, const struct peer *peer, uint32_t events)
+/* Who goes to sleep just behind this look is rung with an older time on it: that is before its unblock, too. */
+void recording_before_ring(struct worker *worker, const struct peer *peer, uint32_t events)
 {
-	if (!worker->recording.recorder.ring || !(load_relaxed(&peer->doorbell.armed->word) & events))
-		return false;
-	recording_clock(worker);
-	return true;
+	if (worker->recording.recorder.ring && load_relaxed(&peer->doorbell.armed->word) & events)
+		recording_clock(worker);
 }
 
 static void write_wake(struct worker *worker, const struct peer *peer, uint32_t events, uint32_t place,
@@ -160,6 +159,8 @@ static void write_wake(struct worker *worker, const struct peer *peer, uint32_t 
 /* It has rung once, for all that the two have in common: of those lanes one is what the peer waits for. */
 void recording_wake(struct worker *worker, const struct peer *peer, uint32_t events)
 {
+	if (!worker->recording.recorder.ring)
+		return;
 	recording_turns(worker);
 	for (uint32_t i = 0; i < worker->n_outputs && events & ARM_DATA; i++)
 		for (uint32_t j = 0; j < worker->outputs[i].n_lanes; j++) {

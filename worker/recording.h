@@ -25,8 +25,8 @@ static inline bool recording_is_due(struct worker *worker)
 }
 void recording_turns(struct worker *worker);
 
-/* Looks at a peer that was touched: if it sleeps for one of these events the clock is read, and true returned: recording_wake() follows the ring. */
-bool recording_may_wake(struct worker *worker, const struct peer *peer, uint32_t events);
+/* Before a peer that was touched may be rung for: reads the clock if it sleeps for one of these events. After it was: recording_wake(). */
+void recording_before_ring(struct worker *worker, const struct peer *peer, uint32_t events);
 void recording_wake(struct worker *worker, const struct peer *peer, uint32_t events);
 
 /* About to sleep at now_ns; what: WAIT_FOR_*. And awake again. */

@@ -21,13 +21,11 @@
 
 static void turn_wake_peer(struct worker *worker, struct peer *peer)
 {
-	bool noted = recording_may_wake(worker, peer, peer->wake_events);
-
+	recording_before_ring(worker, peer, peer->wake_events);
 	if (!doorbell_wake(&peer->doorbell, peer->wake_events, peer->wake_room_bytes))
 		return;
 	counter_add(worker, COUNTER_WAKES, 1);
-	if (noted)
-		recording_wake(worker, peer, peer->wake_events);
+	recording_wake(worker, peer, peer->wake_events);
 }
 
 static void turn_wake(struct worker *worker)

@@ -55,6 +55,7 @@ enum command_option_id {
 	OPTION_SORT,
 	OPTION_REVERSE,
 	OPTION_BACKTRACE,
+	OPTION_OUTPUT,
 };
 
 struct command_option {

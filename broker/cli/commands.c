@@ -146,6 +146,22 @@ const struct command commands[] = {
 		  "did not answer.",
 	  .options = { { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
 		       OPTION_LINE_JSON } },
+	{ .name = "trace",
+	  .arguments = "record NAME",
+	  .min_arguments = 2,
+	  .max_arguments = 2,
+	  .run = trace_command,
+	  .summary = "write what a running pipeline's flight recorders note to the disk",
+	  .description =
+		  "Each worker notes what it does in a ring in shared memory, always. record copies these rings into files that\n"
+		  "babeltrace2 reads as they stand (Common Trace Format 1.8): first what they hold already, then what is written,\n"
+		  "until --for is over, the pipeline ends, or ^C. The pipeline does not notice. What was overwritten before it\n"
+		  "could be read is counted as discarded.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it can not be looked at, the folder can not be\n"
+		  "written, or the supervisor was lost.",
+	  .options = { { OPTION_OUTPUT, "output", 'o', "DIR", "the folder to make" },
+		       { OPTION_FOR, "for", 0, "DURATION", "end after this time (0s: what is noted now)" },
+		       { OPTION_QUIET, "quiet", 'q', NULL, "say nothing if all is well" } } },
 	{ .name = "metrics",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

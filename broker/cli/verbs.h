@@ -9,6 +9,7 @@ int ps_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int dump_command(int argc, char **argv);
 int why_command(int argc, char **argv);
+int trace_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
 int console_command(int argc, char **argv);
 /* drain, stop and cancel: one function, three orders. */

@@ -200,7 +200,7 @@ int recorder_map(int fd, const struct segment_geometry *geometry, enum segment_a
 	void *ring;
 
 	must(segment_is_recorded(geometry));
-	if (!memfd_is_fixed(fd, geometry->size_bytes))
+	if (geometry->off_data > geometry->size_bytes || !memfd_is_fixed(fd, geometry->size_bytes))
 		return error_origin(-EBADMSG);
 	ring = mmap(NULL, SEGMENT_RECORDER_SIZE, protection, MAP_SHARED, fd, (off_t)geometry->control_size_bytes);
 	if (ring == MAP_FAILED)

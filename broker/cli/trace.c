@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir trace record: copies flight recorders to the disk for a while. Looks the more seldom, the less there is to be copied. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "broker/cli/command.h"
+#include "broker/cli/pipelines.h"
+#include "broker/cli/verbs.h"
+#include "broker/control/run_dir.h"
+#include "broker/supervise/supervisor.h"
+#include "broker/trace/tracer.h"
+#include "common/base/cleanup.h"
+#include "common/base/clock.h"
+#include "common/base/must.h"
+#include "common/base/quantity.h"
+
+#define DOOR_WAIT_NS (5 * NS_PER_S)
+#define PAUSE_NS_MIN NS_PER_MS
+#define PAUSE_NS_MAX (4 * NS_PER_MS)
+
+struct order {
+	const char *name, *dir;
+	int64_t for_ns; /* -1: until it ends */
+	bool quiet;
+};
+
+static volatile sig_atomic_t told_to_end;
+
+static void end(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
+static void pause_for(uint64_t ns)
+{
+	const struct timespec pause = { .tv_nsec = (long)ns };
+
+	nanosleep(&pause, NULL); /* a signal ends it */
+}
+
+/* Returns what tracer_copy() says in the end, 0: the time is over. */
+static int copy_all(struct tracer *tracer, const struct order *order, struct text *why)
+{
+	uint64_t end_ns = order->for_ns < 0 ? UINT64_MAX : clock_now_ns() + (uint64_t)order->for_ns;
+	uint64_t pause_ns = PAUSE_NS_MIN, n;
+	bool over;
+	int r;
+
+	do {
+		over = told_to_end || clock_now_ns() >= end_ns; /* what is noted until now is in the last copy */
+		r = tracer_copy(tracer, &n, why);
+		pause_ns = n ? PAUSE_NS_MIN : pause_ns * 2 < PAUSE_NS_MAX ? pause_ns * 2 : PAUSE_NS_MAX;
+		if (r == 0 && !over)
+			pause_for(pause_ns);
+	} while (r == 0 && !over);
+	return r;
+}
+
+static void say_done(const struct order *order, const struct tracer_sum *sum, bool ended)
+{
+	if (!sum->n_workers)
+		fprintf(stderr, "weir: pipeline '%s' says recorder: off; only its supervisor has noted anything\n",
+			order->name);
+	if (order->quiet)
+		return;
+	printf("%s: %" PRIu64 " events of %u workers in %s, %" PRIu64 " lost%s; to read it: babeltrace2 %s\n",
+	       order->name, sum->n_events, sum->n_workers, order->dir, sum->n_lost,
+	       ended ? "; the pipeline has ended" : "", order->dir);
+}
+
+static int record(const struct order *order)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	_cleanup_(free) char *run_dir = run_dir_path(order->name);
+	struct tracer *tracer = NULL;
+	struct tracer_sum sum;
+	int r, closed;
+
+	must(run_dir);
+	r = tracer_open(run_dir, order->dir, DOOR_WAIT_NS, &tracer, &why);
+	if (r != 0) {
+		fprintf(stderr, "weir: %s\n", text_get(&why));
+		return r == TRACER_E_NOT_RUNNING ? EXIT_NOT_RUNNING : EXIT_TRY_AGAIN;
+	}
+	r = copy_all(tracer, order, &why);
+	closed = tracer_close(tracer, &sum, &why);
+	if (r == TRACER_E_FAILED || closed != 0) {
+		fprintf(stderr, "weir: %s\n", text_get(&why));
+		return EXIT_TRY_AGAIN;
+	}
+	say_done(order, &sum, r == TRACER_E_ENDED);
+	if (r == TRACER_E_LOST)
+		fprintf(stderr, "weir: the supervisor of pipeline '%s' is gone; what was noted until then is in %s\n",
+			order->name, order->dir);
+	return r == TRACER_E_LOST ? EXIT_TRY_AGAIN : EXIT_DONE;
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = end };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+int trace_command(int argc, char **argv)
+{
+	struct command_parser parser = COMMAND_PARSER(argc, argv);
+	struct order order = { .for_ns = -1 };
+	int id;
+
+	while ((id = command_next(&parser)) > 0) {
+		must(id == OPTION_OUTPUT || id == OPTION_FOR || id == OPTION_QUIET);
+		if (id == OPTION_OUTPUT)
+			order.dir = parser.value;
+		else if (id == OPTION_QUIET)
+			order.quiet = true;
+		else if (quantity_duration(parser.value, &order.for_ns) != 0)
+			return command_usage_error(parser.command, "--for '%s' is not a duration such as 10s",
+						   parser.value);
+	}
+	if (id < 0)
+		return command_exit(id);
+	if (strcmp(argv[parser.first], "record") != 0)
+		return command_usage_error(parser.command, "'%s': there is record", argv[parser.first]);
+	order.name = argv[parser.first + 1];
+	if (!pipeline_name_valid(order.name))
+		return command_usage_error(parser.command, "'%s' is not a pipeline's name", order.name);
+	if (!order.dir)
+		return command_usage_error(parser.command, "where to: -o DIR, a folder that is not there yet");
+	catch_signals();
+	return record(&order);
+}
