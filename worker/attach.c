@@ -256,16 +256,17 @@ static void attach_close_memory(struct heritage *heritage)
 }
 
 /* Mapped by itself: peers, who map the rest, have no use for it. */
-static int attach_recorder(struct worker *worker, struct recorder_ring **ret_ring, struct text *why)
+static int attach_recorder(struct worker *worker, struct text *why)
 {
-	int r;
+	struct recorder_ring *ring = NULL;
+	int r = 0;
 
-	*ret_ring = NULL;
-	if (!segment_is_recorded(&worker->segment.geometry))
-		return 0;
-	r = recorder_map(worker->heritage.segment_fd, &worker->segment.geometry, SEGMENT_WRITE, ret_ring);
+	if (segment_is_recorded(&worker->segment.geometry))
+		r = recorder_map(worker->heritage.segment_fd, &worker->segment.geometry, SEGMENT_WRITE, &ring);
 	if (r < 0)
 		text_printf(why, "cannot map its recorder: %s", strerror(-r));
+	else
+		recording_begin(worker, ring);
 	return error_trace(r);
 }
 
@@ -285,7 +286,6 @@ int worker_attach(struct worker *worker, struct text *why)
 		.off_done_bits = heritage->off_done_bits,
 	};
 	const struct board_slot *seat;
-	struct recorder_ring *ring;
 	int r;
 
 	r = attach_segment(&worker->segment, heritage->segment_fd, &geometry, SEGMENT_WRITE, "its own", why);
@@ -301,7 +301,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	if (r == 0)
 		r = in_flight_attach(worker, why);
 	if (r == 0)
-		r = attach_recorder(worker, &ring, why);
+		r = attach_recorder(worker, why);
 	if (r < 0)
 		return r;
 	loop_attach(worker);
@@ -310,7 +310,6 @@ int worker_attach(struct worker *worker, struct text *why)
 	origins_attach(worker);
 	commit_init(&worker->commit, &worker->segment);
 	attach_cursor(worker);
-	recording_begin(worker, ring);
 	meter_attach(worker);
 	seat = &worker->board->slots[heritage->slot];
 	worker->suspect_attempts = seat->suspect_attempts;

@@ -85,8 +85,7 @@ static int process(struct worker *worker, struct in_flight_item *entry)
 
 	in_flight_note(worker, in_flight->n_pending + 1);
 	in_flight_note_hand(worker, entry);
-	if (recording_each_item(worker))
-		recording_process(worker, entry->item.attempt);
+	recording_process(worker);
 	memcpy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	worker->context.accepted_ns = entry->lane ? entry->item.accepted_ns : replay_begun_ns(worker);
 	worker->emit_refused = 0;

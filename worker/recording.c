@@ -2,10 +2,10 @@
 /*
  * What goes into the flight recorder.
  *
- * A fast turn takes less than a microsecond, and a look at the clock a tenth of that. So turns are noted together, as many as fit into some ten
- * microseconds, sixteen at most: where lanes have got to, how many items went in and out. One note for each lane that has moved, and one for the
- * turns. Before each sleep and each ring what has not been noted yet is noted, so a stop never hides the turn in front of it. Lanes are
- * noted with positions, so what was left out between two notes is known from them.
+ * A fast turn takes less than a microsecond, and a look at the clock a tenth of that. So turns are noted together, as many as fit into
+ * some ten microseconds, sixteen at most: where lanes have got to, how many items went in and out. One note for each lane that has
+ * moved, and one for the turns. Before each sleep and each ring what has not been noted yet is noted, so a stop never hides the turn
+ * in front of it. Lanes are noted with positions, so what was left out between two notes is known from them.
  *
  * Where an item takes ten microseconds or longer, each is noted: when it is given to the stage, and what that says of it. Such turns
  * go the general way (worker/turn.c), so the short way asks nothing of this. A stage with items in flight is judged by how often they come.
@@ -16,8 +16,9 @@
  * Times. A note of turns and one of a ring are stamped before the turn can be seen and before the bell is written to; an unblock after the
  * sleep. So a wake comes before the unblock that it causes, whatever processor either ran on.
  *
- * A sleep waits for a peer to get to a position in a lane: as a reader, for a first record behind what it has taken; as a writer, for free to
- * leave room for a record. A wake says where its process has got to. So a wake belongs to the unblock of the same lane whose position it reaches.
+ * A sleep waits for a peer to get to a position in a lane: as a reader, for a first record behind what it has taken; as a writer, for
+ * free to leave room for a record. A wake says where its process has got to. So a wake belongs to the unblock of the same lane whose
+ * position it reaches.
  */
 #include "worker/recording.h"
 
@@ -36,8 +37,8 @@ void recording_begin(struct worker *worker, struct recorder_ring *ring)
 
 	recorder_init(&recording->recorder, ring, RECORDER_SLOT_EVENTS);
 	recording->stride = recording->turns_left = ring ? 1 : 0;
-	recording->taken = worker->cursor.ledger[LEDGER_TAKEN];
-	recording->emitted = worker->cursor.ledger[LEDGER_EMITTED];
+	recording->taken = cursor_current(&worker->segment)->ledger[LEDGER_TAKEN];
+	recording->emitted = cursor_current(&worker->segment)->ledger[LEDGER_EMITTED];
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
 			worker->inputs[i].lanes[j].noted = worker->inputs[i].lanes[j].lane.done;
@@ -286,16 +287,16 @@ void recording_unblock(struct worker *worker, const struct wait_request *request
 
 /* ---- items, and what is rare ---- */
 
-void recording_process(struct worker *worker, uint32_t attempt)
+void recording_given(struct worker *worker)
 {
 	const struct segment_hand *hand = worker->segment.hand;
 
 	recording_clock(worker);
-	note(worker, RECORDER_PROCESS, load_relaxed(&hand->lane), attempt, load_relaxed(&hand->sequence),
-	     load_relaxed(&hand->position));
+	note(worker, RECORDER_PROCESS, load_relaxed(&hand->lane), worker->suspect_attempts,
+	     load_relaxed(&hand->sequence), load_relaxed(&hand->position));
 }
 
-void recording_done(struct worker *worker, const struct weir_item *item, int status)
+void recording_said(struct worker *worker, const struct weir_item *item, int status)
 {
 	const struct segment_hand *hand = worker->segment.hand;
 

@@ -11,8 +11,8 @@ void recording_begin(struct worker *worker, struct recorder_ring *ring);
 void recording_clock(struct worker *worker);
 
 /*
- * Before each commit that takes effect: counts it. True if it is time to note what the turns since the last note came to; then the clock has been
- * read, and recording_turns() follows when everything has moved. One decrement for most turns.
+ * Before each commit that takes effect: counts it. True if it is time to note what the turns since the last note came to; then the
+ * clock has been read, and recording_turns() follows when everything has moved. One decrement for most turns.
  */
 static inline bool recording_is_due(struct worker *worker)
 {
@@ -39,14 +39,25 @@ static inline void recording_spun(struct worker *worker)
 	worker->recording.busy_since_ns = 0;
 }
 
-/* The stage is given the item that the note names. */
+/* Whether each item is noted, and the general way is gone for that. */
 static inline bool recording_each_item(const struct worker *worker)
 {
 	return worker->recording.each_item;
 }
-void recording_process(struct worker *worker, uint32_t attempt);
-/* What it says of that. */
-void recording_done(struct worker *worker, const struct weir_item *item, int status);
+/* The stage is given the item that the note names. */
+void recording_given(struct worker *worker);
+static inline void recording_process(struct worker *worker)
+{
+	if (recording_each_item(worker))
+		recording_given(worker);
+}
+/* What it says of that: noted if each item is, or if it is no plain yes. */
+void recording_said(struct worker *worker, const struct weir_item *item, int status);
+static inline void recording_done(struct worker *worker, const struct weir_item *item, int status)
+{
+	if (recording_each_item(worker) || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
+		recording_said(worker, item, status);
+}
 
 /* Something rare, now. */
 void recording_note(struct worker *worker, enum recorder_kind kind, uint32_t count, uint64_t first, uint64_t second);

@@ -55,8 +55,7 @@ void turn_note_hand(struct worker *worker, const struct input *input, uint64_t p
 	store_relaxed(&hand->sequence, input->header.sequence);
 	store_relaxed(&hand->lane, worker->inputs[input->edge].lanes[input->lane].lane.index);
 	store_release(&hand->busy, 1); /* [S2] mate: find_suspect */
-	if (recording_each_item(worker))
-		recording_process(worker, turn_attempts(worker, input, position));
+	recording_process(worker);
 }
 
 uint32_t turn_attempts(struct worker *worker, const struct input *input, uint64_t position)
@@ -86,8 +85,7 @@ int turn_account(struct worker *worker, const struct weir_item *item, int status
 	uint64_t *ledger = worker->cursor.ledger;
 	int r;
 
-	if (recording_each_item(worker) || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
-		recording_done(worker, item, status);
+	recording_done(worker, item, status);
 	switch (status) {
 	case WEIR_MORE:
 		worker->produce_wanted = true;
@@ -389,7 +387,6 @@ static int turn_spin(struct worker *worker)
 		return TURN_IDLE;
 	r = wait_for_plain(worker);
 	worker->now_ns = 0;
-	recording_spun(worker);
 	return r == WAIT_E_NOTHING ? TURN_IDLE : r;
 }
 

@@ -247,6 +247,7 @@ int wait_for_plain(struct worker *worker)
 		for (uint32_t j = 0; j < LOOKS_A_ROUND; j++) {
 			if (take_lies(worker)) {
 				spin_succeeded(&worker->spin);
+				recording_spun(worker);
 				return 0;
 			}
 			cpu_relax();

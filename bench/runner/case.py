@@ -132,18 +132,18 @@ class Bench:
             environment["WEIR_WORKER"] = str(self.build / "bench" / worker)
         return environment
 
-    def weir(self, stages, worker=None, one_processor=False):
-        """Runs a pipeline to its end; returns the seconds that it took. `worker`: another weir-worker of the build."""
-        command = (["taskset", "-c", "0"] if one_processor else []) + self.weir_command(stages)
+    def weir(self, stages, worker=None, one_processor=False, **top):
+        """Runs a pipeline to its end; returns the seconds that it took. `worker`: another weir-worker of the build; `top`: keys of the spec."""
+        command = (["taskset", "-c", "0"] if one_processor else []) + self.weir_command(stages, **top)
         begun = time.monotonic()
         self.call(command, cwd=self.folder, env=self.weir_environment(worker))
         return time.monotonic() - begun
 
-    def weir_result(self, stages, worker=None, one_processor=False):
+    def weir_result(self, stages, worker=None, one_processor=False, **top):
         """The same; one of the stages writes its figures into the file result.json."""
         result = self.folder / "result.json"
         result.unlink(missing_ok=True)
-        self.weir(stages, worker, one_processor)
+        self.weir(stages, worker, one_processor, **top)
         return json.loads(result.read_text())
 
     def weir_while(self, stages, look):

@@ -163,6 +163,14 @@ def add_observe(bench):
                   pipelines.flow(bench, "one-way", 64, count, LANES["256 KiB"], worker=worker))
 
 
+def add_recorder(bench):
+    count = bench.count(20000000)
+    for row, recorder in (("recorded", "on"), ("recorder: off", "off")):
+        for column, shape in (("64 B, one way", "one-way"), ("64 B, 1 -> 2 -> 1", "fan")):
+            bench.add("recorder", column, f"weir, {row}", lambda shape=shape, recorder=recorder:
+                      pipelines.flow(bench, shape, 64, count, LANES["256 KiB"], recorder=recorder))
+
+
 def add_receive(bench):
     count = bench.count(2000000)
     if bench.has("receive.so"):
@@ -188,5 +196,5 @@ def add_recovery(bench):
         bench.add("recovery", "ms", row, lambda backoff=backoff: pipelines.recovery(bench, backoff))
 
 
-ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_observe, add_receive, add_idle, add_recovery, add_stops,
+ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_observe, add_recorder, add_receive, add_idle, add_recovery, add_stops,
        add_overruns, add_programs, add_frames)

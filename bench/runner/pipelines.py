@@ -19,7 +19,7 @@ def on(pinned, *cpus):
     return {"cpu": [str(cpu) for cpu in cpus]} if pinned else {}
 
 
-def flow(bench, shape, size, count, lane, pinned=True, in_place=False, batch=64, worker=None):
+def flow(bench, shape, size, count, lane, pinned=True, in_place=False, batch=64, worker=None, **top):
     """source -> sink, source -> 2 workers -> sink, or 4 sources -> sink."""
     n_sources = 4 if shape == "many" else 1
     stages = [{"name": f"source{i}", "plugin": bench.plugin("source"), "count": count // n_sources, "size": size,
@@ -30,7 +30,7 @@ def flow(bench, shape, size, count, lane, pinned=True, in_place=False, batch=64,
                    "in_turn": shape == "one-way", "file": "result.json", "lane": lane, "batch": batch, **on(pinned, 1)})
     if n_sources > 1:
         stages[-1]["from"] = [f"source{i}" for i in range(n_sources)]
-    return bench.weir_result(stages, worker)
+    return bench.weir_result(stages, worker, **top)
 
 
 def hops(bench, size, count, lane, hop, n_hops, one_processor):

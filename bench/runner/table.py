@@ -8,7 +8,7 @@ BUSY_LOAD = 0.5  # others' load beyond which a run is worth little
 README_BEGIN, README_END = "<!-- bench: begin -->", "<!-- bench: end -->"
 GROUPS = (("hardware", "by column"), ("one way", "messages or bytes a second"),
           ("round trip", "64 B, ns: p50 / p99 / p99.9 [p50 min..max]"), ("1 -> 2 -> 1", "64 B, M/s"), ("4 -> 1", "64 B, M/s"),
-          ("1 MiB over hops", "GB/s"), ("commit", "64 B, 256 KiB lane, M/s"),
+          ("1 MiB over hops", "GB/s"), ("commit", "64 B, 256 KiB lane, M/s"), ("recorder", "256 KiB lanes, M/s"),
           ("observe", "64 B, 256 KiB lane, M/s"),
           ("receive", "ns each, something always ready"), ("idle", "by column"), ("recovery", "SIGKILL to the next generation's first item"),
           ("stop of 64 workers", "ms after the order: p50 / p99 / max [p50 min..max]"),

@@ -80,6 +80,10 @@ def observe():
     return faster("latencies measured", "64 B", "weir, latencies on", "weir, latencies off", 0.97, group="observe")
 
 
+def recorder(column):
+    return faster(f"flight recorder, {column}", column, "weir, recorded", "weir, recorder: off", 0.98, group="recorder")
+
+
 def stop(order, machine, seen_ms):
     """An order to 64 workers: seen in time, over in time, and obeyed."""
     title, column = f"{order} of 64 workers, {machine}", f"{order}, {machine}"
@@ -126,6 +130,8 @@ TARGETS = (
     commit(16),
     commit(64),
     observe(),
+    recorder("64 B, one way"),
+    recorder("64 B, 1 -> 2 -> 1"),
     Target("receive, scope and budget", "what watching them adds", (("receive", "ns", "weir_recv, scope and budget", "value"),
            ("receive", "ns", "weir_recv", "value")), difference, 5, at_least=False, unit=" ns", least=-5),
     program("grep", "parallel --pipe -k", 1.3),

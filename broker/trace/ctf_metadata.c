@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text that describes a trace. Every event has the header (time, number) and the fields that recorder_event.def names; numbers that stand
- * for something are enumerations, so readers show names: of lanes and seats those of this pipeline.
+ * The text that describes a trace. Every event has the header (time, number) and the fields that recorder_event.def names; numbers
+ * that stand for something are enumerations, so readers show names: of lanes and seats those of this pipeline.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  *      context   first time, last time, content and packet size in bits, number, events lost so far, whose it is
  *      events    time, number, the fields that an event of this number has
  *
- * Nothing is aligned, so a packet has no padding. What a worker has written about itself may be anything: times are put into order, an event of
- * no known kind is left out and counted as lost, and what names no lane is `none`.
+ * Nothing is aligned, so a packet has no padding. What a worker has written about itself may be anything: times are put into order, an
+ * event of no known kind is left out and counted as lost, and what names no lane is `none`.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flight recorder: a ring of what happened last. A slot's lies in its segment, between the control pages and the lane data, and is written
- * by the worker that sits there; the supervisor's own lies at the end of the board. One writer, any number of readers, none of whom it knows.
+ * The flight recorder: a ring of what happened last. A slot's lies in its segment, between the control pages and the lane data, and is
+ * written by the worker that sits there; the supervisor's own lies at the end of the board. One writer, any number of readers, none of
+ * whom it knows.
  */
 #pragma once
 

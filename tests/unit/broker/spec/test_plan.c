@@ -210,30 +210,6 @@ static void test_memory_bound(void **state)
 	plan_free(plan);
 }
 
-/* Without a recorder the lanes begin where the control pages end. */
-static void test_recorder_off(void **state)
-{
-	static const char stages[] = "stages:\n  - {name: in, source: generate}\n  - {name: out, sink: discard}\n";
-	char text[256];
-
-	(void)state;
-	for (int off = 0; off < 2; off++) {
-		struct plan *plan;
-
-		snprintf(text, sizeof(text), "pipeline: p\nrecorder: %s\n%s", off ? "off" : "on", stages);
-		plan = load(text);
-		assert_int_equal(plan->unrecorded, off);
-		for (uint32_t i = 0; i < plan->n_slots; i++) {
-			const struct segment_geometry *geometry = &plan->slots[i].geometry;
-
-			assert_int_equal(segment_is_recorded(geometry), !off);
-			assert_int_equal(geometry->off_data - geometry->control_size_bytes,
-					 off ? 0 : SEGMENT_RECORDER_SIZE);
-		}
-		plan_free(plan);
-	}
-}
-
 /* 1 -> 4 -> 1, in order. */
 static const char fifo[] =
 	"pipeline: p\nstages:\n"
@@ -613,13 +589,12 @@ static void test_drop_old(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hello),         cmocka_unit_test(test_memory_bound),
-		cmocka_unit_test(test_recorder_off),  cmocka_unit_test(test_fifo_edges),
-		cmocka_unit_test(test_fifo_heritage), cmocka_unit_test(test_chained_fifo),
-		cmocka_unit_test(test_diamond),       cmocka_unit_test(test_one_worker_fifo),
-		cmocka_unit_test(test_values),        cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_json),          cmocka_unit_test(test_admission),
-		cmocka_unit_test(test_drop_old),
+		cmocka_unit_test(test_hello),           cmocka_unit_test(test_memory_bound),
+		cmocka_unit_test(test_fifo_edges),      cmocka_unit_test(test_fifo_heritage),
+		cmocka_unit_test(test_chained_fifo),    cmocka_unit_test(test_diamond),
+		cmocka_unit_test(test_one_worker_fifo), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_overrides),       cmocka_unit_test(test_json),
+		cmocka_unit_test(test_admission),       cmocka_unit_test(test_drop_old),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
