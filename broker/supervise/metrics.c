@@ -167,6 +167,8 @@ size_t metric_label_size(enum metric_label label, const struct plan *plan)
 		return METRIC_ORDER_COUNT;
 	case METRIC_LABEL_KIND:
 		return STALL_KIND_COUNT;
+	case METRIC_LABEL_EDGE:
+		return plan->n_edges;
 	}
 	return 0;
 }
@@ -192,6 +194,8 @@ const char *metric_label_value(enum metric_label label, const struct plan *plan,
 		return order_names[index];
 	case METRIC_LABEL_KIND:
 		return stall_kind_name((enum stall_kind)index);
+	case METRIC_LABEL_EDGE:
+		return plan->stages[plan->edges[index].from].name;
 	}
 	return NULL;
 }

@@ -100,7 +100,7 @@ const char *metric_type_name(enum metric_type type);
 const char *metric_label_name(enum metric_label label);
 /* How many values a label has; 1 for METRIC_LABEL_NONE. */
 size_t metric_label_size(enum metric_label label, const struct plan *plan);
-/* NULL: this index is no value of it, and is left out. "" for METRIC_LABEL_NONE. */
+/* NULL: this index is no value of it, and is left out. "" for METRIC_LABEL_NONE. Of an edge: the stage that it comes from. */
 const char *metric_label_value(enum metric_label label, const struct plan *plan, size_t index);
 
 /* Appends all as one JSON object (docs/metrics.md). */

@@ -18,14 +18,24 @@ static void add_seconds(struct text *text, uint64_t ns)
 	text_printf(text, "%" PRIu64 ".%09" PRIu64, ns / NS_PER_S, ns % NS_PER_S);
 }
 
+static void add_edge(struct text *text, const struct plan *plan, size_t number)
+{
+	add_string(text, "from", plan->stages[plan->edges[number].from].name);
+	text_add_char(text, ',');
+	add_string(text, "to", plan->stages[plan->edges[number].to].name);
+}
+
 static void add_labels(struct text *text, const struct metrics *metrics, const struct metric_line *line,
 		       const size_t indices[2])
 {
 	text_add(text, "{\"labels\":{");
 	for (unsigned i = 0; i < 2 && line->labels[i] != METRIC_LABEL_NONE; i++) {
 		text_add(text, i ? "," : "");
-		add_string(text, metric_label_name(line->labels[i]),
-			   metric_label_value(line->labels[i], metrics->plan, indices[i]));
+		if (line->labels[i] == METRIC_LABEL_EDGE)
+			add_edge(text, metrics->plan, indices[i]);
+		else
+			add_string(text, metric_label_name(line->labels[i]),
+				   metric_label_value(line->labels[i], metrics->plan, indices[i]));
 	}
 	text_add(text, "},");
 }

@@ -9,7 +9,9 @@
  */
 #include <stdlib.h>
 
+#include "broker/supervise/lane_look.h"
 #include "broker/supervise/metrics.h"
+#include "broker/supervise/process_state.h"
 #include "broker/supervise/stall_episode.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
@@ -247,6 +249,92 @@ static void sample_latency(const struct supervisor *supervisor, enum metric metr
 	}
 }
 
+static struct lane_place place_of(const struct supervisor *supervisor, const struct plan_lane *lane)
+{
+	const struct plan *plan = supervisor->plan;
+
+	return (struct lane_place){
+		.producer = &supervisor->seats[lane->producer].segment,
+		.consumer = &supervisor->seats[lane->consumer].segment,
+		.data_fd = supervisor->seats[lane->producer].segment_read_fd,
+		.off_data = lane->off_data,
+		.capacity_bytes = lane->capacity_bytes,
+		.writer_index = lane->writer_index,
+		.reader_index = lane->reader_index,
+		.drops_old = plan->stages[plan->edges[lane->edge].to].full == HERITAGE_FULL_DROP_OLD,
+	};
+}
+
+struct edge_sums {
+	struct lane_state all;
+	uint64_t capacity_bytes;
+};
+
+static void add_lane(struct edge_sums *sums, const struct plan_lane *lane, const struct lane_state *state)
+{
+	uint64_t oldest_ns = state->oldest_accepted_ns, *first_ns = &sums->all.oldest_accepted_ns;
+
+	sums->capacity_bytes += lane->capacity_bytes;
+	sums->all.in_bytes += state->in_bytes;
+	sums->all.out_bytes += state->out_bytes;
+	sums->all.bytes += state->bytes;
+	sums->all.items += state->items;
+	sums->all.blocked_ns += state->blocked_ns;
+	if (oldest_ns && (!*first_ns || oldest_ns < *first_ns))
+		*first_ns = oldest_ns;
+}
+
+static void sample_edge(struct metrics *metrics, size_t number, const struct edge_sums *sums, uint64_t now_ns)
+{
+	uint64_t oldest_ns = sums->all.oldest_accepted_ns;
+
+	metrics_set(metrics, METRIC_EDGE_BYTES, number, 0, sums->all.bytes);
+	metrics_set(metrics, METRIC_EDGE_CAPACITY, number, 0, sums->capacity_bytes);
+	metrics_set(metrics, METRIC_EDGE_ITEMS, number, 0, sums->all.items);
+	metrics_set(metrics, METRIC_EDGE_OLDEST, number, 0, oldest_ns && now_ns > oldest_ns ? now_ns - oldest_ns : 0);
+	sample_counter(metrics, METRIC_EDGE_IN, number, 0, sums->all.in_bytes);
+	sample_counter(metrics, METRIC_EDGE_OUT, number, 0, sums->all.out_bytes);
+	sample_counter(metrics, METRIC_EDGE_BLOCKED, number, 0, sums->all.blocked_ns);
+}
+
+/* Lanes of an edge stand beside each other in the plan. */
+static void sample_edges(const struct supervisor *supervisor)
+{
+	const struct plan *plan = supervisor->plan;
+
+	for (uint32_t number = 0; number < plan->n_edges; number++) {
+		struct edge_sums sums = { 0 };
+
+		for (uint32_t i = plan->edges[number].first_lane; i < plan->n_lanes && plan->lanes[i].edge == number;
+		     i++) {
+			struct lane_place place = place_of(supervisor, &plan->lanes[i]);
+			struct lane_state state;
+
+			lane_look(&place, &state);
+			add_lane(&sums, &plan->lanes[i], &state);
+		}
+		sample_edge(&supervisor->metrics->metrics, number, &sums, clock_now_ns());
+	}
+}
+
+static void sample_memory(const struct supervisor *supervisor)
+{
+	const struct plan *plan = supervisor->plan;
+
+	for (uint32_t number = 0; number < plan->n_stages; number++) {
+		uint64_t bytes = 0;
+
+		for (uint32_t i = 0; i < plan->stages[number].workers; i++) {
+			pid_t pid = supervisor->seats[plan->stages[number].first_slot + i].pid;
+
+			bytes += pid ? process_resident_bytes(pid) : 0;
+		}
+		metrics_set(&supervisor->metrics->metrics, METRIC_RESIDENT, number, 0, bytes);
+	}
+	metrics_set(&supervisor->metrics->metrics, METRIC_RESIDENT, plan->n_stages, 0,
+		    process_resident_bytes(supervisor->pid));
+}
+
 void supervisor_metrics(struct supervisor *supervisor, struct text *text)
 {
 	struct metrics_watch *watch = supervisor->metrics;
@@ -258,6 +346,8 @@ void supervisor_metrics(struct supervisor *supervisor, struct text *text)
 	metrics_set(&watch->metrics, METRIC_IN_FLIGHT, 0, 0, view.in_flight);
 	metrics_set(&watch->metrics, METRIC_UPTIME, 0, 0, view.started_ns ? view.now_ns - view.started_ns : 0);
 	sample_stuck(supervisor, watch, view.now_ns);
+	sample_edges(supervisor);
+	sample_memory(supervisor);
 	sample_latency(supervisor, METRIC_WAITING, HISTOGRAM_WAITING);
 	sample_latency(supervisor, METRIC_PROCESSING, HISTOGRAM_PROCESSING);
 	sample_latency(supervisor, METRIC_END_TO_END, HISTOGRAM_END_TO_END);

@@ -44,7 +44,7 @@ static bool row_of(enum metric_label label, size_t index, struct row *ret_row)
 {
 	static const struct plan no_plan = { 0 };
 
-	if (label <= METRIC_LABEL_PLACE || index >= metric_label_size(label, &no_plan))
+	if (label <= METRIC_LABEL_PLACE || label == METRIC_LABEL_EDGE || index >= metric_label_size(label, &no_plan))
 		return false;
 	switch (label) {
 	case METRIC_LABEL_LINE:
@@ -79,7 +79,9 @@ static void add_metrics(struct text *text)
 
 		text_printf(text, "| `%s` | %s | %s | ", line->name, metric_type_name(line->type), line->unit);
 		for (unsigned k = 0; k < 2 && line->labels[k] != METRIC_LABEL_NONE; k++)
-			text_printf(text, "%s`%s`%s", k ? ", " : "", metric_label_name(line->labels[k]),
+			text_printf(text, "%s`%s`%s", k ? ", " : "",
+				    line->labels[k] == METRIC_LABEL_EDGE ? "from`, `to" :
+									   metric_label_name(line->labels[k]),
 				    line->labels[k] == METRIC_LABEL_PLACE ? " (or empty)" : "");
 		text_printf(text, " | %s |\n", line->summary);
 	}
@@ -108,7 +110,7 @@ void metrics_reference(struct text *text)
 	for (unsigned i = 0; i < METRIC_BUCKETS; i++)
 		text_printf(text, "%s %s", i ? "," : "", quantity_format_duration(metric_bounds_ns[i], bound));
 	text_add(text, ".\n");
-	for (unsigned i = METRIC_LABEL_PLACE + 1; i < sizeof(label_rows) / sizeof(label_rows[0]); i++)
+	for (unsigned i = METRIC_LABEL_PLACE + 1; i < METRIC_LABEL_EDGE; i++)
 		add_label(text, i);
 	text_add_char(text, '\n');
 }

@@ -91,6 +91,15 @@ pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 	return child;
 }
 
+uint64_t process_resident_bytes(pid_t pid)
+{
+	char content[FILE_SIZE_MAX], *end;
+
+	read_of(pid, "statm", content);
+	(void)strtoull(content, &end, 10); /* of its addresses */
+	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 #define STAT_STARTTIME 22 /* fields are numbered from 1; the name is the second */
 
 uint64_t process_began_ticks(pid_t pid)
