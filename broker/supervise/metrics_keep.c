@@ -249,7 +249,7 @@ static void sample_latency(const struct supervisor *supervisor, enum metric metr
 	}
 }
 
-static struct lane_place place_of(const struct supervisor *supervisor, const struct plan_lane *lane)
+static struct lane_place lane_place_of(const struct supervisor *supervisor, const struct plan_lane *lane)
 {
 	const struct plan *plan = supervisor->plan;
 
@@ -307,7 +307,7 @@ static void sample_edges(const struct supervisor *supervisor)
 
 		for (uint32_t i = plan->edges[number].first_lane; i < plan->n_lanes && plan->lanes[i].edge == number;
 		     i++) {
-			struct lane_place place = place_of(supervisor, &plan->lanes[i]);
+			struct lane_place place = lane_place_of(supervisor, &plan->lanes[i]);
 			struct lane_state state;
 
 			lane_look(&place, &state);

@@ -75,9 +75,18 @@ static void test_when_it_began(void **state)
 	assert_int_equal(process_began_ticks(pid), 0);
 }
 
+static void test_memory(void **state)
+{
+	(void)state;
+	assert_in_range(process_resident_bytes(getpid()), 4096, UINT64_C(1) << 40);
+	assert_int_equal(process_resident_bytes(getpid()) % (uint64_t)sysconf(_SC_PAGESIZE), 0);
+	assert_int_equal(process_resident_bytes(-1), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_states), cmocka_unit_test(test_when_it_began) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_states), cmocka_unit_test(test_when_it_began),
+					    cmocka_unit_test(test_memory) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
