@@ -13,8 +13,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
+#include "worker/baggage.h"
+#include "worker/burial.h"
 #include "worker/in_flight_priv.h"
 #include "worker/replay.h"
+#include "worker/turn_priv.h"
 
 static bool has_item(const struct worker *worker)
 {
@@ -83,4 +86,23 @@ enum dead_letter_cause attempt_explain(const struct worker *worker, uint32_t n_a
 		snprintf(reason + strlen(reason), size_bytes - strlen(reason), ", %u of them past its deadline of %s",
 			 n_overruns, deadline);
 	return DEAD_LETTER_ATTEMPTS;
+}
+
+int turn_give_up(struct worker *worker, const struct weir_item *item)
+{
+	enum dead_letter_cause cause;
+	char reason[128];
+	int r;
+
+	cause = attempt_explain(worker, item->attempt, reason, sizeof(reason));
+	r = burial_of_item(worker, item, cause, reason);
+	if (r != 0)
+		return r;
+	weir_log(WEIR_LOG_ERROR, "item %llu from '%s' is given up: %s; it lies in %s",
+		 (unsigned long long)item->sequence, worker->inputs[item->input].heritage->peer_stage, reason,
+		 burial_place(worker));
+	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
+	worker->cursor.ledger[LEDGER_TAKEN]++;
+	baggage_end(worker);
+	return 0;
 }

@@ -13,10 +13,11 @@
  * A clock costs some 25 ns, and so as much as a small item. So a turn is measured only if the last measured one is long ago: fast stages
  * have one of up to 256 turns measured, and a sample stands for all items since the one before. Where an item takes PLENTY_NS each is
  * measured, and stands for itself. The same for marks, which cost their reader a cache line of another processor: it looks for one only
- * when it reads the clock, and keeps the one that it has found until it has come to it, however many are written meanwhile. So a lane that holds
- * much is measured as often as it is emptied, and its samples stand for as much more.
+ * when it reads the clock, and keeps the one that it has found until it has come to it, however many are written meanwhile. So a
+ * lane that holds much is measured as often as it is emptied, and its samples stand for as much more.
  *
- * What a stage holds (WEIR_HELD) has not ended: some of those items are followed, too, and have when as many are settled as were held with them.
+ * What a stage holds (WEIR_HELD) has not ended: some of those items are followed, too, and have when as many are settled as were held
+ * with them.
  * A stage with flush() does its work there, for all items of a turn together: so its turn ends behind that. Asynchronous stages have many
  * items at a time: each is measured, by the clock of the turns in which it was given and ended.
  */
@@ -208,7 +209,7 @@ static void follow_held(struct worker *worker, uint64_t until)
 	};
 }
 
-/* n more are held than before: follows some of them, far from each other, and the last. They leave in their order, or it is as good as that. */
+/* n more are held than before: follows some of them, far from each other, and the last. They leave in order, or it is as good as that. */
 static void follow_some(struct worker *worker, uint64_t n)
 {
 	uint64_t before = worker->meter.n_settled + worker->cursor.ledger[LEDGER_HELD] - n,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long things take in this slot: its histograms (common/observe/histograms.def), and the marks by which its readers know how long
- * their items have lain there. The worker's own thread; nothing here blocks, and nobody's work depends on it. All zero: nothing is measured.
+ * their items have lain there. The worker's own thread; nothing here blocks, and no work depends on it. All zero: nothing is measured.
  */
 #pragma once
 
@@ -55,7 +55,7 @@ struct meter {
 /* Behind worker_attach(): an earlier generation's marks are of records that nobody has committed. */
 void meter_attach(struct worker *worker);
 
-/* A turn looks for items; has taken them, and not committed yet; and the last of them has ended. A turn without items counts for nothing. */
+/* A turn looks for items; has taken them, and not committed yet; the last of them has ended. One without items counts for nothing. */
 void meter_turn_begin(struct worker *worker);
 void meter_turn_taken(struct worker *worker);
 void meter_turn_end(struct worker *worker);

@@ -16,7 +16,6 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "worker/admission.h"
-#include "worker/attempt.h"
 #include "worker/baggage.h"
 #include "worker/burial.h"
 #include "worker/cancelled.h"
@@ -133,25 +132,6 @@ int turn_conclude(struct worker *worker, const struct weir_item *item, int statu
 {
 	status = outcome_after_emits(worker, "process", OUTCOMES_OF_ITEM, status);
 	return turn_account(worker, item, status);
-}
-
-int turn_give_up(struct worker *worker, const struct weir_item *item)
-{
-	enum dead_letter_cause cause;
-	char reason[128];
-	int r;
-
-	cause = attempt_explain(worker, item->attempt, reason, sizeof(reason));
-	r = burial_of_item(worker, item, cause, reason);
-	if (r != 0)
-		return r;
-	weir_log(WEIR_LOG_ERROR, "item %llu from '%s' is given up: %s; it lies in %s",
-		 (unsigned long long)item->sequence, worker->inputs[item->input].heritage->peer_stage, reason,
-		 burial_place(worker));
-	worker->cursor.ledger[LEDGER_DEAD_LETTERED]++;
-	worker->cursor.ledger[LEDGER_TAKEN]++;
-	baggage_end(worker);
-	return 0;
 }
 
 int turn_follow(struct worker *worker, const struct input *input, struct weir_item *item)

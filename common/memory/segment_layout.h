@@ -251,8 +251,8 @@ struct segment_histogram {
 };
 
 /*
- * One per output lane. The mark: when the record at `mark_position` could be taken. Of three words that are not read at once those of one mark
- * add up: mark_check is the two others, xor-ed.
+ * One per output lane. The mark: when the record at `mark_position` could be taken. Of three words that are not read at once
+ * those of one mark add up: mark_check is the two others, xor-ed.
  */
 struct lane_observed {
 	atomic_u64 mark_position;
