@@ -111,7 +111,7 @@ class Bench:
         words = [self.build / "bench" / program]
         for name, value in options.items():
             words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name}", value]
-        if program not in ("go", "hardware", "distance"):
+        if program not in ("go", "hardware", "distance", "scrape"):
             words += ["--folder", self.folder]
         return json.loads(self.call(words))
 

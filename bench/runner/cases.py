@@ -196,5 +196,13 @@ def add_recovery(bench):
         bench.add("recovery", "ms", row, lambda backoff=backoff: pipelines.recovery(bench, backoff))
 
 
-ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_observe, add_recorder, add_receive, add_idle, add_recovery, add_stops,
-       add_overruns, add_programs, add_frames)
+def add_scrape(bench):
+    if not bench.has("scrape"):
+        bench.skip("a scrape of the console", "the program scrape is not built: it needs the tests' helpers (WEIR_TESTS)")
+        return
+    for row, key in (("64 stages of 64 workers, the first one", "first_ms"), ("64 stages of 64 workers", "median_ms")):
+        bench.add("scrape", "ms", row, lambda key=key: {"value": bench.once("scrape", lambda: bench.transport("scrape", count=20))[key]})
+
+
+ALL = (add_hardware, add_one_way, add_round_trip, add_chains, add_hops, add_commit, add_observe, add_recorder, add_receive, add_idle,
+       add_recovery, add_stops, add_overruns, add_programs, add_frames, add_scrape)

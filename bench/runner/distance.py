@@ -14,7 +14,7 @@ LOOKS = 15  # that decide which one is usual
 TRIES = 6  # of one measurement
 COUNT = 20000  # round trips of a line, five times: 10 to 50 ms
 # One processor alone, mostly waiting, or compared within one measurement: what lies between the processors does not count.
-INDIFFERENT = ("hardware", "receive", "idle", "recovery", "stop of 64 workers", "overrun", "programs")
+INDIFFERENT = ("hardware", "receive", "idle", "recovery", "stop of 64 workers", "overrun", "programs", "scrape")
 
 
 def alike(one, other):

@@ -14,6 +14,7 @@ GROUPS = (("hardware", "by column"), ("one way", "messages or bytes a second"),
           ("stop of 64 workers", "ms after the order: p50 / p99 / max [p50 min..max]"),
           ("overrun", "ms after the item's deadline and the stage's grace: p50 / p99 / max [p50 min..max]"),
           ("frame mode", "items a second, start and end included"),
+          ("scrape", "segments read and text written, ms"),
           ("programs", "MB of input a second, start and end included"))
 SHORT = (("weir", ("weir, 256 KiB lane", "weir, 1 MiB lane, built in place", "weir, 4 MiB lane, built in place",
                    "weir, 4 MiB lane, built in place"), "weir"),

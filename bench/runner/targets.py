@@ -144,6 +144,7 @@ TARGETS = (
     *stop("cancel", "idle", 10),
     *stop("drain", "saturated", 50),
     *stop("cancel", "saturated", 50),
+    Target("scrape of 64 x 64", "ms", (("scrape", "ms", "64 stages of 64 workers", "value"),), itself, 100, at_least=False),
     Target("frame mode, 64 calls of 20 ms in one worker", "items a second, in threads",
            (("frame mode", "64 calls of 20 ms", "weir.py, threads", "value"),), itself, 2500, unit="/s"),
     overrun("in for(;;);"),
