@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What nobody should send to the console: http_hostile.py HOST PORT. Prints a line for each kind; exit 1 if any is served, or the console is gone.
+import os
 import socket
 import sys
+import time
 
 HOST, PORT = sys.argv[1], int(sys.argv[2])
 ME = f"{HOST}:{PORT}"
@@ -55,7 +57,7 @@ expect("a path up", request("GET /../../etc/passwd HTTP/1.1", host), "404")
 expect("no such slot", request("GET /api/worker/99999999 HTTP/1.1", host), "404")
 expect("a slot that is none", request("GET /api/worker/-1 HTTP/1.1", host), "404")
 expect("a slot of letters", request("GET /api/worker/1e1 HTTP/1.1", host), "404")
-expect("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 300, "400", "closed")
+expect("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 300 + b"\r\n\r\n", "400", "closed")
 expect("a line", b"hello\r\n\r\n", "400", "closed")
 got = expect("the page", request("GET / HTTP/1.1", host), "200").decode("latin-1").lower()
 for header in ("content-security-policy:", "x-content-type-options: nosniff", "cache-control: no-store"):
@@ -65,6 +67,18 @@ for header in ("content-security-policy:", "x-content-type-options: nosniff", "c
 if "access-control" in got:
     print("others may read it")
     bad += 1
+# A byte now and then does not keep a connection: it has 15 s. Nightly, as that is how long it takes.
+if os.environ.get("WEIR_NIGHTLY"):
+    begun = time.monotonic()
+    with socket.create_connection((HOST, PORT), timeout=20) as s:
+        try:
+            while time.monotonic() < begun + 60:
+                s.sendall(b"G")
+                time.sleep(0.5)
+        except OSError:
+            pass
+    print(f"a request of a byte now and then: cut off after {time.monotonic() - begun:.0f} s")
+    bad += time.monotonic() > begun + 50
 # Many who say nothing: who comes then may be turned away, and is served once they are gone.
 idle = []
 for _ in range(80):

@@ -38,8 +38,10 @@ for path in / /console.js /console.css /live /startup /metrics /api /api/plan /a
 	answers "$path" 200 || fail "$path: $(cat status)"
 done
 for path in plan now worker/3 events why letters metrics status; do
-	ask "/api/$path" && python3 -c 'import json; json.load(open("body"))' || fail "/api/$path is no JSON"
+	ask "/api/$path" && cp body "json.${path##*/}"
 done
+python3 -c 'import json, sys; [json.load(open(path)) for path in sys.argv[1:]]' json.* || fail "some of it is no JSON"
+assert_eq "$(ls json.* | wc -l)" 8 "answers"
 answers /nothing 404 || fail "/nothing: $(cat status)"
 ask /metrics
 grep -q '^weir_workers{pipeline="seen",stage="cat"} 2$' body || fail "no metrics of the supervisor's"
