@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Live: the supervisor's loop turns, for it answers. Started: all workers were ready once. Ready: it runs, each stage has somebody who works
- * or has done its work, and nothing stands still. What was not heard of within the time is not so, with that as the reason.
+ * Live: the supervisor's loop turns, for it answers. Started: all workers were ready once. Ready: it runs, each stage has somebody who
+ * works or has done its work, and nothing stands still. What was not heard of within the time is not so, with that as the reason.
  */
 #include "console/health.h"
 

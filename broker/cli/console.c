@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weir console: becomes weir-console, a program of its own, so that an HTTP server is loaded by nobody who does not serve. It is found beside
- * weir.
+ * weir console: becomes weir-console, a program of its own, so that an HTTP server is loaded by nobody who does not serve. It is found
+ * beside weir.
  */
 #include <limits.h>
 #include <stdio.h>
