@@ -67,6 +67,12 @@ has /metrics weir_stage_turns_total || fail "nothing of the segments while the s
 kill -CONT "$run"
 wait_until 60 answers /live 200
 
+# Another spec is in force: observers are told.
+sed -i 's/exec: .cat./exec: [cat, -u]/' spec.yaml
+assert_exit 0 weir reload seen spec.yaml --probation 20ms >/dev/null
+wait_until 60 has /api/events '"kind":"reloaded"'
+has /api/plan '"generation":2' || fail "it has the old plan: $(cat body)"
+
 # It is killed: nobody notices; the next one takes its place.
 kill -KILL "$console"
 wait "$console"
