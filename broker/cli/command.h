@@ -56,6 +56,7 @@ enum command_option_id {
 	OPTION_REVERSE,
 	OPTION_BACKTRACE,
 	OPTION_OUTPUT,
+	OPTION_FOLLOW,
 };
 
 struct command_option {

@@ -162,6 +162,20 @@ const struct command commands[] = {
 	  .options = { { OPTION_OUTPUT, "output", 'o', "DIR", "the folder to make" },
 		       { OPTION_FOR, "for", 0, "DURATION", "end after this time (0s: what is noted now)" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "say nothing if all is well" } } },
+	{ .name = "history",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = history_command,
+	  .summary = "what has happened in a run: starts, deaths, stalls, orders, reloads",
+	  .description =
+		  "One line each: when, who, what, why. Of the run that is going on, or of the last one: it is kept in the state folder,\n"
+		  "at most two megabytes of all runs of a pipeline.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running and nothing of it is kept, 75 it did not answer, or the\n"
+		  "folder can not be read.",
+	  .options = { { OPTION_FOLLOW, "follow", 'f', NULL, "go on until the pipeline has ended" },
+		       { OPTION_ALL, "all", 'a', NULL, "of all runs that are kept" },
+		       OPTION_LINE_JSON } },
 	{ .name = "metrics",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

@@ -11,6 +11,7 @@
  * Nothing is accepted before the last step, so every failure up to there is EXIT_TRY_AGAIN or EXIT_SPEC_INVALID, and says why.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #include "broker/cli/command.h"
 #include "broker/cli/display.h"
+#include "broker/cli/history_file.h"
 #include "broker/cli/kept.h"
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
@@ -62,6 +64,7 @@ struct run {
 	char *dead_letter_store; /* folder; owned */
 	char *state_folder;      /* owned */
 	char *positions;         /* folder; owned */
+	struct history_file *history;
 	sd_event *event;
 	struct control_server *server;
 	struct door *door; /* for observers; NULL: not yet */
@@ -251,8 +254,12 @@ static int open_run_dir(struct run *run)
 		if (r != RUN_DIR_E_TAKEN || pipeline_explain_taken(run->plan->pipeline, pid, &taken))
 			break;
 	}
-	if (r == 0)
+	if (r == 0) {
+		_cleanup_(free) char *history = state_dir_history(run->plan->pipeline);
+
+		run->history = history_file_new(history);
 		return 0;
+	}
 	display_say(run->display, WEIR_LOG_ERROR, "%s",
 		    taken.length ? text_get(&taken) :
 		    why.length   ? text_get(&why) :
@@ -303,6 +310,13 @@ static void on_replanned(void *data)
 
 	if (run->door)
 		door_replan(run->door);
+}
+
+static void on_history(void *data, const char *line)
+{
+	struct run *run = data;
+
+	history_file_add(run->history, line);
 }
 
 static void on_line(void *data, enum weir_log_level level, const char *line)
@@ -381,7 +395,12 @@ static int make_supervisor(struct run *run)
 		.estate = steal_pointer(&run->estate),
 	};
 	const struct supervisor_callbacks callbacks = {
-		.log = on_log, .send = on_send, .phase = on_phase, .replanned = on_replanned, .data = run
+		.log = on_log,
+		.send = on_send,
+		.phase = on_phase,
+		.replanned = on_replanned,
+		.history = on_history,
+		.data = run,
 	};
 	int r = supervisor_new(run->plan, run->event, &settings, &callbacks, &run->supervisor, &why);
 
@@ -515,6 +534,17 @@ static void tell_end(const struct run *run, const struct ending *ending)
 		notice_status(run->notice, text_get(&sentence));
 }
 
+static void end_history(struct run *run)
+{
+	int error;
+	uint64_t n = history_file_close(run->history, &error);
+
+	run->history = NULL;
+	if (n)
+		display_say(run->display, WEIR_LOG_INFO,
+			    "%" PRIu64 " events of this run are missing in its history: %s", n, strerror(error));
+}
+
 static int conclude(struct run *run)
 {
 	_cleanup_(text_deinit) struct text unsettled = TEXT_NULL;
@@ -531,6 +561,7 @@ static int conclude(struct run *run)
 		ending.unsettled = text_get(&unsettled);
 	}
 	supervisor_save_positions(run->supervisor);
+	end_history(run);
 	view_take(run->supervisor, &view);
 	ending_letters(&ending, run->plan, run->dead_letter_store);
 	show_failure(run, &ending, supervisor_failure(run->supervisor));
@@ -604,6 +635,7 @@ int run_command(int argc, char **argv)
 	settings.notice = run.notice;
 	run.display = display_new(&settings);
 	r = r == 0 && display_works(run.display) ? run_pipeline(&run) : say_no_thread(&run);
+	end_history(&run);
 	display_end(run.display);
 	/* systemd reads READY=1 of a run that was over at once, and why one could not start, before it sees the end. */
 	service_end(&run.service);

@@ -8,6 +8,7 @@ int lock_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int dump_command(int argc, char **argv);
+int history_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 int trace_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);

@@ -111,6 +111,14 @@ static enum request_status answer_dump(const struct request *request, struct tex
 	return REQUEST_DONE;
 }
 
+static enum request_status answer_history(const struct request *request, struct text *body)
+{
+	_cleanup_(free) char *from = string_of(request->argument);
+
+	supervisor_history(request->supervisor, strtoull(from, NULL, 10), body);
+	return REQUEST_DONE;
+}
+
 static enum request_status answer_replay(const struct request *request, struct text *body)
 {
 	_cleanup_(free) char *stage = string_of(request->argument);
@@ -321,6 +329,10 @@ static const struct verb {
 	  answer_dump,
 	  false,
 	  true },
+	{ { "history", "number", "what has happened, from that event on; the last 1024" },
+	  answer_history,
+	  false,
+	  false },
 	{ { "stack", "stage", "its workers are asked where they stand; status has the answers" },
 	  answer_stack,
 	  false,

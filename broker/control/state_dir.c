@@ -105,3 +105,12 @@ char *state_dir_last_good(const char *pipeline)
 	text_printf(&path, "%s/%s/spec", base, pipeline);
 	return text_steal(&path);
 }
+
+char *state_dir_history(const char *pipeline)
+{
+	_cleanup_(free) char *base = state_dir_base();
+	struct text path = TEXT_NULL;
+
+	text_printf(&path, "%s/%s/history", base, pipeline);
+	return text_steal(&path);
+}

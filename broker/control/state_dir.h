@@ -15,3 +15,5 @@ char *state_dir_last_good(const char *pipeline);
 char *state_dir_keyed_state(const char *pipeline);
 /* <base>/<pipeline>/positions: where its sources stood at the end of its last run. The caller frees. */
 char *state_dir_positions(const char *pipeline);
+/* <base>/<pipeline>/history: what has happened in its runs, a line of JSON each; with ".old" behind it, what was before. The caller frees. */
+char *state_dir_history(const char *pipeline);

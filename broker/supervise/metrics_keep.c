@@ -124,6 +124,11 @@ static enum restart_reason reason_of(const struct seat *seat)
 	return death->status == 0 ? RESTART_REASON_EXIT_ZERO : RESTART_REASON_EXIT_CODE;
 }
 
+const char *metrics_restart_reason(const struct seat *seat)
+{
+	return metric_label_value(METRIC_LABEL_REASON, seat->supervisor->plan, (size_t)reason_of(seat));
+}
+
 /* A stand-in is no next generation: it discards what comes. */
 static void count_spawn(const struct seat *seat)
 {

@@ -229,4 +229,5 @@ void supervisor_perform(struct supervisor *supervisor, const struct action *acti
 		perform_on_all(supervisor, action);
 	else
 		perform_on_seat(&supervisor->seats[action->seat], action);
+	history_perform(supervisor, action);
 }

@@ -140,6 +140,7 @@ int supervisor_cancel_scope(struct supervisor *supervisor, uint64_t scope, enum 
 		cancels->until_ns[place] = clock_now_ns() + (for_ns ? for_ns : SCOPE_CANCEL_FOR_NS);
 		metrics_cancelled(supervisor, cause);
 		supervisor_record(supervisor, RECORDER_SCOPE, RECORDER_NOWHERE, (uint32_t)cause, scope, 0);
+		history_note(supervisor, HISTORY_CANCEL, cause_name(cause), "scope %" PRIu64 ", %s", scope, who);
 		set_timer(supervisor);
 		tell_everybody(supervisor);
 		supervisor_log(supervisor, WEIR_LOG_DEBUG, "scope %" PRIu64 " is cancelled (%s, cause %s)", scope, who,

@@ -21,6 +21,7 @@ static void cancel_stage(struct supervisor *supervisor, uint32_t number, enum ca
 		  "is cancelled (%s, cause %s): what comes to it is discarded", who, cause_name(cause));
 	snprintf(event.who, sizeof(event.who), "%s", who);
 	metrics_cancelled(supervisor, cause);
+	history_note_stage(supervisor, number, HISTORY_CANCEL, cause_name(cause), "%s", who);
 	supervisor_post(supervisor, &event);
 }
 

@@ -254,6 +254,16 @@ static void say(struct supervisor *supervisor, const char *what, const struct st
 		       stall_kind_advice(finding->kind));
 }
 
+static void note(struct supervisor *supervisor, const struct stall_episode *episode,
+		 const struct stall_finding *finding)
+{
+	const struct stall_watch *watch = supervisor->stalls;
+	_cleanup_(text_deinit) struct text sentence = TEXT_NULL;
+
+	stall_describe(&watch->topology, &watch->snapshot, finding, watch->last_ns, &sentence);
+	history_stalled(supervisor, episode, text_get(&sentence));
+}
+
 static void tell(void *data, enum stall_news news, const struct stall_episode *episode,
 		 const struct stall_finding *finding)
 {
@@ -266,8 +276,11 @@ static void tell(void *data, enum stall_news news, const struct stall_episode *e
 		metrics_stalled(supervisor, episode, watch->last_ns);
 	if (finding) {
 		say(supervisor, news == STALL_LASTS ? "still a " : "", finding);
+		if (news == STALL_BEGAN)
+			note(supervisor, episode, finding);
 		return;
 	}
+	history_stalled(supervisor, episode, "");
 	stall_name(&watch->topology, episode->culprit, &name);
 	supervisor_log(supervisor, WEIR_LOG_WARNING, "the %s of %s (%s) is over after %s: %s",
 		       stall_kind_is_deadlock(episode->kind) ? "deadlock" : "stall", text_get(&name),

@@ -133,6 +133,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	if (r == 0)
 		r = metrics_open(supervisor);
 	if (r == 0)
+		r = history_begin(supervisor);
+	if (r == 0)
 		stalls_open(supervisor);
 	if (r == 0)
 		loads_open(supervisor);
@@ -202,6 +204,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	stalls_close(supervisor);
 	loads_close(supervisor);
 	metrics_close(supervisor);
+	history_close(&supervisor->history);
 	scope_cancels_close(supervisor);
 	memory_close(supervisor);
 	prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)supervisor->subreaper_before);

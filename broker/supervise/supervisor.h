@@ -63,6 +63,8 @@ struct supervisor_callbacks {
 	void (*phase)(void *data, const char *phase);
 	/* A reload has changed what the plan says of its stages. NULL: nobody wants to know. */
 	void (*replanned)(void *data);
+	/* Something has happened that the history has to know: a line of JSON with its newline. NULL: nobody keeps it beyond the run. */
+	void (*history)(void *data, const char *line);
 	void *data;
 };
 
@@ -187,6 +189,9 @@ int supervisor_letters_status(const struct supervisor *supervisor);
 void supervisor_metrics(struct supervisor *supervisor, struct text *text);
 /* SIGINT or SIGTERM has come: the first drains, each further one skips to the next rung. */
 void supervisor_signal(struct supervisor *supervisor, int signal_number);
+
+/* What has happened since event number `from`, as JSON (docs/control-protocol.md): "history". Does not wait. */
+void supervisor_history(struct supervisor *supervisor, uint64_t from, struct text *text);
 
 /* A message of a worker, whose hello (slot, generation, token) must be checked here first. Returns false: refuse and count. */
 bool supervisor_hello(struct supervisor *supervisor, const struct message *message);

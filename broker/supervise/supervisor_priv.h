@@ -11,6 +11,7 @@
 #include "broker/keep/estate.h"
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/supervise/canary.h"
+#include "broker/supervise/history.h"
 #include "broker/supervise/last_words.h"
 #include "broker/supervise/metrics.h"
 #include "broker/supervise/overrun.h"
@@ -191,6 +192,7 @@ struct supervisor {
 	struct stall_watch *stalls;
 	struct load_watch *loads;
 	struct metrics_watch *metrics;
+	struct history history;
 	uint64_t look_ns,
 		look_due_ns; /* between two looks for overruns; 0: no stage has a deadline. When the next is due */
 	sd_event_source *look_timer;
@@ -469,8 +471,24 @@ void metrics_timed_out(struct supervisor *supervisor, const struct seat *seat, e
 void metrics_seen(struct seat *seat, uint64_t order, uint64_t seen_ns);
 /* It is dead: seat->death says how. */
 void metrics_exited(struct seat *seat);
+/* Of the dead: a name of restart_reason.def; static. */
+const char *metrics_restart_reason(const struct seat *seat);
 /* An episode has begun (it is open) or is over. */
 void metrics_stalled(struct supervisor *supervisor, const struct stall_episode *episode, uint64_t now_ns);
+
+/* history_keep.c: what has happened, for `weir history`. cause: a word; "": none. Do not wait. */
+/* Returns 0 or -ENOMEM. */
+int history_begin(struct supervisor *supervisor);
+void history_note(struct supervisor *supervisor, enum history_kind kind, const char *cause, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void history_note_stage(struct supervisor *supervisor, uint32_t stage, enum history_kind kind, const char *cause,
+			const char *format, ...) __attribute__((format(printf, 5, 6)));
+void history_note_seat(const struct seat *seat, enum history_kind kind, const char *cause, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* An action that has just been done. */
+void history_perform(struct supervisor *supervisor, const struct action *action);
+/* An episode has begun (it is open) or is over. */
+void history_stalled(struct supervisor *supervisor, const struct stall_episode *episode, const char *sentence);
 
 /* deadline_watch.c */
 void deadlines_open(struct supervisor *supervisor);

@@ -97,6 +97,43 @@ bool supervisor_reload_state(struct supervisor *supervisor, uint64_t ticket, str
 	return ticket == 7;
 }
 
+void supervisor_why(struct supervisor *supervisor, struct text *text)
+{
+	(void)supervisor;
+	text_add(text, "{\"stuck\":false}");
+}
+
+void supervisor_metrics(struct supervisor *supervisor, struct text *text)
+{
+	(void)supervisor;
+	text_add(text, "{}");
+}
+
+bool supervisor_replay(struct supervisor *supervisor, const char *stage, struct text *body)
+{
+	(void)supervisor;
+	text_printf(body, "{\"stage\":\"%s\"}", stage);
+	return true;
+}
+
+void supervisor_ask_backtraces(struct supervisor *supervisor, const char *stage, struct text *body)
+{
+	(void)supervisor;
+	text_printf(body, "{\"stage\":\"%s\"}", stage);
+}
+
+void supervisor_history(struct supervisor *supervisor, uint64_t from, struct text *text)
+{
+	(void)supervisor;
+	text_printf(text, "{\"from\":%llu}", (unsigned long long)from);
+}
+
+void supervisor_dump(struct supervisor *supervisor, const char *stage, struct text *text)
+{
+	(void)supervisor;
+	text_printf(text, "{\"stage\":\"%s\"}", stage);
+}
+
 void supervisor_drain(struct supervisor *supervisor, uint64_t deadline_ns, const char *who)
 {
 	assert_non_null(who);

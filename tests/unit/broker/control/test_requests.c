@@ -72,13 +72,19 @@ static void test_cancel_of_a_part(void **state)
 	assert_non_null(strstr(text_get(&body), "no 'refused'"));
 	assert_int_equal(ask(f, "cancel-stage", "late", 0, &body), REQUEST_TOO_EARLY);
 	assert_int_equal(ask(f, "cancel-stage", "read boredom", 0, &body), REQUEST_BAD);
-	static const char *const verbs[] = { "cancel-stage", "stack", "replay" };
+	static const char *const verbs[] = { "cancel-stage", "stack", "replay", "dump" };
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		assert_int_equal(ask(f, verbs[i], "nothing", 0, &body), REQUEST_NO_STAGE);
 		assert_string_equal(text_get(&body), "{\"error\":\"no 'nothing'\",\"stages\":[\"read\"]}");
 		assert_int_equal(ask(f, verbs[i], "", 0, &body), REQUEST_NO_STAGE);
 	}
 	assert_int_equal(ask(f, "cancel-stage", "nothing boredom", 0, &body), REQUEST_NO_STAGE);
+	assert_int_equal(ask(f, "dump", "read", 0, &body), REQUEST_DONE);
+	assert_string_equal(text_get(&body), "{\"stage\":\"read\"}");
+	assert_int_equal(ask(f, "history", "17", 0, &body), REQUEST_DONE);
+	assert_string_equal(text_get(&body), "{\"from\":17}");
+	assert_int_equal(ask(f, "history", NULL, 0, &body), REQUEST_DONE);
+	assert_string_equal(text_get(&body), "{\"from\":0}");
 
 	assert_int_equal(ask(f, "cancel-scope", "42 config", 7 * NS_PER_S, &body), REQUEST_DONE);
 	assert_true(atomic_load(&f->supervisor.last_scope) == 42);
