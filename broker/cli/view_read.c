@@ -99,13 +99,15 @@ struct fy_document *json_parse(const char *json)
 	struct fy_parse_cfg config = { .flags = FYPCF_QUIET | FYPCF_JSON_FORCE };
 	struct fy_diag_cfg diagnostics;
 	struct fy_document *document;
+	char *own = strdup(json); /* a document looks into its text as long as it lives */
 
+	must(own);
 	fy_diag_cfg_default(&diagnostics);
 	diagnostics.fp = NULL;
 	diagnostics.output_fn = drop_output;
 	config.diag = fy_diag_create(&diagnostics);
 	must(config.diag);
-	document = fy_document_build_from_string(&config, json, strlen(json));
+	document = fy_document_build_from_malloc_string(&config, own, strlen(own));
 	fy_diag_destroy(config.diag);
 	return document;
 }
