@@ -93,7 +93,9 @@ static void supersede(struct reloading *reloading, struct wish *wish)
 {
 	struct text text = TEXT_NULL;
 
+	must(wish->ticket < reloading->last_ticket);
 	text_printf(&text, "a newer reload was wanted: number %" PRIu64 "\n", reloading->last_ticket);
+	say(reloading, WEIR_LOG_INFO, "reload of %s: superseded: %s", wish->path, text_get(&text));
 	note_result(reloading, wish->ticket, "superseded", reloading->last_ticket, &text);
 	free(wish->path);
 	*wish = (struct wish){ 0 };
@@ -413,10 +415,11 @@ static bool read_wish(const struct reloading *reloading, const char *argument, s
 /* Returns its ticket. Whoever calls this begins the next one. */
 static uint64_t want(struct reloading *reloading, const struct wish *wish)
 {
+	reloading->last_ticket++; /* whoever is superseded is told this one */
 	if (reloading->next.ticket)
 		supersede(reloading, &reloading->next);
 	reloading->next = *wish;
-	reloading->next.ticket = ++reloading->last_ticket;
+	reloading->next.ticket = reloading->last_ticket;
 	if (reloading->state == PREPARING)
 		(void)supervisor_reload_abandon(reloading->settings.supervisor);
 	return reloading->last_ticket;
