@@ -6,7 +6,7 @@ usage: fd_store.py [--max N] [--kills N] [--early N] --grows FILE --log FILE -- 
   --kills  how often it is killed; --early: each N-th of these at some moment of its first 40 ms
   --linger how long it may work, once the file has grown, before it is killed: some time up to these ms
   --drain  after the last kill, once the file has grown, this pipeline is drained
-Each supervisor, and all that it starts, has FAMILY=N in its environment: once one has got somewhere, nobody of those before may live.
+Each supervisor, and all that it starts, has FAMILY=FOLDER#N in its environment: once one has got somewhere, nobody of those before may live.
 The log has one line for each assignment that came, in order. Prints "kills K, kept N": what is in the store when all is over. Exits as the program did.
 """
 import argparse
@@ -54,9 +54,13 @@ class Store:
                     os.close(fd)  # also a barrier's
 
 
+def family_name(n):
+    return "%s#%d" % (os.environ["WEIR_WORK"], n)
+
+
 def family(n):
     """Who lives of that supervisor's making."""
-    wanted, members = b"FAMILY=%d" % n, []
+    wanted, members = b"FAMILY=" + family_name(n).encode(), []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/environ" % pid, "rb") as environ:
@@ -75,7 +79,7 @@ def start(store, path, command, number):
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3 + n) for fd, _ in store.kept]
     for i, fd in enumerate(moved):
         os.dup2(fd, 3 + i, inheritable=True)
-    environment = dict(os.environ, NOTIFY_SOCKET=path, FAMILY=str(number))
+    environment = dict(os.environ, NOTIFY_SOCKET=path, FAMILY=family_name(number))
     if n:
         environment.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n), LISTEN_FDNAMES=":".join(name for _, name in store.kept))
     os.execvpe(command[0], command, environment)

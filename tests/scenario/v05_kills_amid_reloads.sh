@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# sanitizers: no, v02 and y02 run the same code under sanitizers
 # The supervisor is killed again and again under a service manager with an fd store, while its spec is edited in place and reloaded all the time: good ones, ones with
 # errors, ones that are taken back. Each item once and in order; the same command goes on each time; nobody of a dead supervisor lives beside the next.
 # seconds: 120
