@@ -88,15 +88,15 @@ says "the run goes on by its last good spec" 5
 spec w3 >other.yaml
 die
 size=$(stat -c %s out)
-assert_exit 75 weir run --keep keep other.yaml
+assert_exit 75 timeout 60 weir run --keep keep other.yaml
 assert_contains stderr "it is of another spec of 'good'"
-assert_exit 75 weir run --keep keep --set stages.word.word=w4 spec.yaml
+assert_exit 75 timeout 60 weir run --keep keep --set stages.word.word=w4 spec.yaml
 assert_eq "$(stat -c %s out)" "$size" "nothing was started"
 # With --locked it has to be what is locked.
 spec w3 >spec.yaml
 assert_exit 0 weir lock spec.yaml >/dev/null
 echo '# changed' >>spec.yaml
-assert_exit 1 weir run --keep keep --locked spec.yaml
+assert_exit 1 timeout 60 weir run --keep keep --locked spec.yaml
 assert_exit 0 weir lock spec.yaml >/dev/null
 begin spec.yaml w2 --locked
 # Nothing is left of it in the end.
@@ -119,5 +119,5 @@ done 2>/dev/null
 wait_until 60 grep -q "the holder is gone" log
 die
 echo "pipeline: [" >spec.yaml
-assert_exit 1 weir run --keep keep spec.yaml
+assert_exit 1 timeout 60 weir run --keep keep spec.yaml
 assert_contains stderr "Nothing was started: what the spec says now has errors"

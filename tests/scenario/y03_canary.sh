@@ -55,11 +55,11 @@ untouched() {
 	tail -n 3 out >last
 	assert_eq "$(cut -d' ' -f1 last | sort -u)" w1 "who works after a canary that failed"
 }
-spec w2 refuse 1h >spec.yaml
+spec w2 refuse 20s >spec.yaml
 reload 4 "word#2 went first, and has failed with"
 assert_contains answer "more than 5 % (canary)"
 untouched
-spec w3 slow 1h >spec.yaml
+spec w3 slow 20s >spec.yaml
 reload 4 "more than 10 ms (canary)"
 untouched
 # A drain while it is tried: nothing has changed, and all of it arrives.
