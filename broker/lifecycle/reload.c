@@ -11,18 +11,17 @@
  *                       |<----------------------------------------------- all are ready again                                         |
  *                       '<--------------------------------------------------------------------- its time has passed: done -----------'
  *
- * A stage with `canary` has one worker go first: between PREPARING and SWITCHING only that one is exchanged, and JUDGEd from look to look; it
- * reverts as any other failure does, or, when its time is over, the rest is switched. Whoever dies meanwhile is filled by the new plan.
+ * A stage with `canary` has one worker go first: between PREPARING and SWITCHING only that one is exchanged, and JUDGEd from look
+ * to look; it reverts as any other failure does, or, when its time is over, the rest is switched. Whoever dies meanwhile is filled by the
+ * new plan.
  *
- * What a seat goes through at the switch is what it goes through when a sibling has died (siblings.c): told to end, reaped,
- * repaired, filled
- * again; so nothing is lost or done twice, and no memory is made. A seat that is empty anyway is filled by the new plan.
- * Stages whose plan is the same hear nothing of all this.
+ * What a seat goes through at the switch is what it goes through when a sibling has died (siblings.c): told to end, reaped, repaired,
+ * filled again; so nothing is lost or done twice, and no memory is made. A seat that is empty anyway is filled by the new plan. Stages
+ * whose plan is the same hear nothing of all this.
  *
- * Others of them that die on the way back are no second failure: it is the same one.
- *
- * A new worker has failed if it is not ready in its time, dies before it is, says that it can't go on, or dies without having got anywhere; or if it is the
- * second death, whatever they did before: one may be the fault of whoever kills. A stop ends the reload where it is.
+ * A new worker has failed if it is not ready in its time, dies before it is, says that it can't go on, or dies without having got
+ * anywhere; or if it is the second death, whatever they did before: one may be the fault of whoever kills. Others of them that die on the
+ * way back are no second failure: it is the same one. A stop ends the reload where it is.
  */
 #include "broker/lifecycle/lifecycle_priv.h"
 
