@@ -23,8 +23,10 @@ struct kept {
 };
 
 /*
- * The pipeline's name is ours: is there something to go on with? *ret_estate: that, the caller's; NULL: a run begins. *plan and *diagnostics
- * are replaced if what goes on goes by another spec that is kept. Returns 0, or the exit code after a sentence for people: then nothing may
+ * The pipeline's name is ours: is there something to go on with? *ret_estate: that, the caller's; NULL: a run begins. *plan
+ * and *diagnostics
+ * are replaced if what goes on goes by another spec that is kept. Returns 0, or the exit code after a sentence for people:
+ * then nothing may
  * be started.
  */
 int kept_take(struct kept *kept, struct plan **plan, struct diagnostics *diagnostics, struct display *display,

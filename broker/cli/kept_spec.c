@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between two supervisors of a run somebody may have edited its spec: for a reload that was under way or was never asked for, with errors or
+ * Between two supervisors of a run somebody may have edited its spec: for a reload that was under way or was never asked
+ * for, with errors or
  * without; or the spec that was reloaded lies elsewhere than what the command names.
  *
  *      what is given has errors       stands_in: any text of a run that was begun by it, so that there is a pipeline to ask for
  *      what is kept is found          follow:    the text of the very plan that it wants (its digest)
  *      neither helps                  as without: an invalid spec, or one that is refused
  *
- * A text that was begun by another path is never taken: who names another spec means it. What is kept was checked when it was put into force,
- * and gives the plan that the memory was made for, or is not used; with --locked the files that it names are held against the lock once more.
+ * A text that was begun by another path is never taken: who names another spec means it. What is kept was checked when it
+ * was put into force,
+ * and gives the plan that the memory was made for, or is not used; with --locked the files that it names are held against
+ * the lock once more.
  */
 #include "broker/cli/kept_spec.h"
 

@@ -7,7 +7,8 @@
 /* Whether SIGHUP is to be heard: not if whoever started this has it ignored. */
 bool signals_hangup_wanted(void);
 /*
- * Whether this process has a controlling terminal now. When it goes the kernel takes it from the whole session, and sends SIGHUP: who had one
+ * Whether this process has a controlling terminal now. When it goes the kernel takes it from the whole session, and sends
+ * SIGHUP: who had one
  * and has it still is told by somebody else.
  */
 bool signals_have_terminal(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text of the spec that a kept run goes by, beside its other state: whoever goes on with the run needs that one, whatever the spec's own
+ * The text of the spec that a kept run goes by, beside its other state: whoever goes on with the run needs that one,
+ * whatever the spec's own
  * file says by then. The loop's thread; all of these may wait for a disk.
  */
 #pragma once
@@ -33,7 +34,8 @@ void last_good_settle(const char *folder, uint64_t digest);
 void last_good_forget(const char *folder);
 
 /*
- * The one of that plan. Returns 0; LAST_GOOD_E_NONE: there is none; -errno, and -EPERM for a folder into which others may write, -EBADMSG for a
+ * The one of that plan. Returns 0; LAST_GOOD_E_NONE: there is none; -errno, and -EPERM for a folder into which others may
+ * write, -EBADMSG for a
  * file that makes no sense.
  */
 enum { LAST_GOOD_E_NONE = 1 };
