@@ -62,7 +62,7 @@ install(FILES ${generated_folder}/_weir DESTINATION ${zsh_folder} COMPONENT runt
 
 # Unit templates and the user they run as go where systemd looks for those of packages.
 file(GLOB units CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/systemd/*.service ${PROJECT_SOURCE_DIR}/systemd/*.slice
-  ${PROJECT_SOURCE_DIR}/systemd/*.target)
+  ${PROJECT_SOURCE_DIR}/systemd/*.target ${PROJECT_SOURCE_DIR}/systemd/*.socket)
 if(units)
   install(FILES ${units} DESTINATION lib/systemd/system COMPONENT runtime)
 endif()

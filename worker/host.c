@@ -268,6 +268,11 @@ static const char *host_run_folder(const struct weir_context *context)
 	return folder;
 }
 
+static int host_listen_fd(const struct weir_context *context)
+{
+	return worker_of(context)->heritage.socket_fd;
+}
+
 static uint32_t host_worker_index(const struct weir_context *context)
 {
 	return worker_of(context)->heritage.worker_index;
@@ -332,6 +337,7 @@ const struct weir_host worker_host = {
 	.worker_index = host_worker_index,
 	.generation = host_generation,
 	.run_folder = host_run_folder,
+	.listen_fd = host_listen_fd,
 	.has_run = host_has_run,
 	.inputs = channel_inputs,
 	.recv = channel_recv,

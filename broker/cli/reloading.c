@@ -19,6 +19,7 @@
 
 #include "broker/cli/kept_spec.h"
 #include "broker/cli/notice.h"
+#include "broker/cli/sockets.h"
 #include "broker/spec/difference.h"
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
@@ -195,10 +196,35 @@ static void show_difference(struct reloading *reloading)
 	finish(reloading, reloading->difference.refused ? "difference-refused" : "difference", &text);
 }
 
+/* The workers that are to come would be given the socket of those that go, whatever the spec says then. */
+static bool moves_socket(const struct reloading *reloading, struct text *text)
+{
+	for (uint32_t i = 0; i < reloading->settings.plan->n_stages; i++) {
+		const struct plan_stage *old = &reloading->settings.plan->stages[i];
+		const char *before = sockets_address(old),
+			   *behind = sockets_address(&reloading->loaded.plan->stages[i]);
+
+		if (!before || !behind || strcmp(before, behind) == 0 ||
+		    !supervisor_has_socket(reloading->settings.supervisor, i))
+			continue;
+		text_printf(
+			text,
+			"%s: refused: it listens at a socket that weir was started with, so it can't listen at %s instead while it runs. "
+			"Change the socket unit, too, and start both again\n",
+			old->name, behind);
+		return true;
+	}
+	return false;
+}
+
 static void put_into_force(struct reloading *reloading)
 {
 	struct text why = TEXT_NULL;
 
+	if (moves_socket(reloading, &why)) {
+		finish(reloading, "refused", &why);
+		return;
+	}
 	reloading->state = PREPARING;
 	tell_begin(reloading);
 	say(reloading, WEIR_LOG_NOTICE, "reload of %s: %u stage%s to be restarted", reloading->now.path,

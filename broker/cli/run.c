@@ -28,6 +28,7 @@
 #include "broker/cli/reloading.h"
 #include "broker/cli/service.h"
 #include "broker/cli/signals.h"
+#include "broker/cli/sockets.h"
 #include "broker/cli/verbs.h"
 #include "broker/cli/worker_program.h"
 #include "broker/control/run_dir.h"
@@ -59,6 +60,7 @@ struct run {
 	struct display *display;
 	struct diagnostics diagnostics;
 	struct plan *plan;
+	struct sockets sockets;
 	struct run_dir dir;
 	char *worker_path;
 	char *dead_letter_store; /* folder; owned */
@@ -238,6 +240,22 @@ static int load_spec(struct run *run)
 	return r < 0 ? EXIT_TRY_AGAIN : r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
 }
 
+/* One that fits no source stays wrong until somebody changes the spec or the socket unit. */
+static int find_sockets(struct run *run)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r = sockets_take(&run->sockets);
+
+	if (r == 0)
+		r = sockets_assign(&run->sockets, run->plan, &why);
+	if (r == 0)
+		return 0;
+	display_say(run->display, WEIR_LOG_ERROR, "nothing was started: %s",
+		    why.length ? text_get(&why) : strerror(-r));
+	notice_status(run->notice, why.length ? text_get(&why) : strerror(-r));
+	return r < 0 ? EXIT_TRY_AGAIN : EXIT_SPEC_INVALID;
+}
+
 /* Who has the name may end while it is asked: then it is ours. */
 static int open_run_dir(struct run *run)
 {
@@ -391,6 +409,7 @@ static int make_supervisor(struct run *run)
 		.dead_letter_store = run->dead_letter_store,
 		.state_folder = run->state_folder,
 		.positions = run->positions,
+		.sockets = run->sockets.of_stage,
 		.keeps = run->kept.keep != NULL,
 		.estate = steal_pointer(&run->estate),
 	};
@@ -587,6 +606,9 @@ static int run_pipeline(struct run *run)
 		r = worker_program_find(run->display, &run->worker_path);
 	if (r)
 		return r;
+	r = find_sockets(run);
+	if (r)
+		return r;
 	signals_block();
 	r = open_run_dir(run);
 	if (r == 0)
@@ -648,6 +670,7 @@ int run_command(int argc, char **argv)
 	control_server_free(run.server);
 	sd_event_unref(run.event);
 	run_dir_close(&run.dir);
+	sockets_deinit(&run.sockets);
 	plan_free(run.plan);
 	diagnostics_deinit(&run.diagnostics);
 	free(run.worker_path);

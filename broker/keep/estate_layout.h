@@ -41,7 +41,8 @@ enum estate_kind {
 	ESTATE_LIFELINE = 2, /* read end: its lock is held by whoever lives of the last supervisor's making */
 	ESTATE_SEGMENT = 3,
 	ESTATE_SPOOL = 4,
-	ESTATE_STATE = 5, /* log of keyed state */
+	ESTATE_STATE = 5,  /* log of keyed state */
+	ESTATE_SOCKET = 6, /* that the pipeline was started with */
 };
 
 /* A descriptor is known again by its file. */

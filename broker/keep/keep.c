@@ -27,7 +27,6 @@
 #include "common/base/error.h"
 #include "common/base/quantity.h"
 
-#define STORE_NAME "weir-estate"
 #define ANSWER_S 10
 #define BARRIER_US (5 * UINT64_C(1000000))
 #define BACKLOG 8
@@ -106,7 +105,7 @@ static int take_from_store(int **ret_fds, size_t *ret_n)
 
 	*ret_n = 0;
 	for (int i = 0; i < n; i++) {
-		if (fds && strcmp(names[i], STORE_NAME) == 0)
+		if (fds && strcmp(names[i], KEEP_STORE_NAME) == 0)
 			fds[(*ret_n)++] = SD_LISTEN_FDS_START + i;
 		free(names[i]);
 	}
@@ -122,7 +121,7 @@ static int put_into_store(const int *fds, size_t n, struct text *why)
 	int r = 1;
 
 	for (size_t i = 0; r > 0 && i < n; i += HOLDER_FDS_MAX)
-		r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" STORE_NAME "\nFDPOLL=0", &fds[i],
+		r = sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" KEEP_STORE_NAME "\nFDPOLL=0", &fds[i],
 					   n - i < HOLDER_FDS_MAX ? (unsigned)(n - i) : HOLDER_FDS_MAX);
 	if (r <= 0) {
 		text_printf(why, "systemd can't be told what to keep: %s",
@@ -347,7 +346,7 @@ void keep_drop(struct keep *keep)
 	_cleanup_(text_deinit) struct text why = TEXT_NULL;
 
 	if (keep && !keep->folder)
-		(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" STORE_NAME);
+		(void)sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" KEEP_STORE_NAME);
 	else if (keep && keep->line >= 0)
 		(void)ask(keep, keep->line, HOLDER_DROP, NULL, 0, &why);
 }

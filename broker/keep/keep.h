@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 
+#define KEEP_STORE_NAME "weir-estate" /* of whatever lies in the fd store: by it it is told from other descriptors */
 #define KEEP_WAIT_NS (600 * UINT64_C(1000000000)) /* how long a holder waits, unless it is said */
 
 struct keep;

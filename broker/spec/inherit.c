@@ -330,6 +330,7 @@ static void fill_own(struct filling *filling, uint32_t slot)
 		.scopes_fd = -1,
 		.spool_fds = { -1, -1 },
 		.state_fd = -1,
+		.socket_fd = -1,
 		.state_bytes = stage->state_bytes,
 		.segment_size = geometry->size_bytes,
 		.n_readers = geometry->n_readers,

@@ -22,7 +22,7 @@
 
 /* Things beside those of the seats: board and lifeline. */
 #define THINGS_BESIDE 2u
-#define THINGS_PER_SEAT (2u + STAGE_SPOOLS_MAX)
+#define THINGS_PER_SEAT (3u + STAGE_SPOOLS_MAX)
 
 struct list {
 	struct estate_thing *things;
@@ -55,6 +55,7 @@ static int list_things(const struct supervisor *supervisor, struct list *list)
 		for (uint32_t j = 0; j < STAGE_SPOOLS_MAX; j++)
 			note_fd(list, seat->spool_fds[j], ESTATE_SPOOL, i, j);
 		note_fd(list, seat->state_fd, ESTATE_STATE, i, 0);
+		note_fd(list, seat->socket_fd, ESTATE_SOCKET, i, 0);
 	}
 	return list->error;
 }

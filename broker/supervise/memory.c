@@ -120,6 +120,8 @@ static int seat_memory(struct seat *seat)
 			r = memfd_new("weir-spool", &seat->spool_fds[i]);
 	if (r == 0 && seat->stage->state_bytes && !seat_inherits(seat, ESTATE_STATE, 0, &seat->state_fd))
 		r = memfd_new("weir-state", &seat->state_fd);
+	if (seat->socket_fd < 0)
+		(void)seat_inherits(seat, ESTATE_SOCKET, 0, &seat->socket_fd);
 	return error_trace(r);
 }
 
@@ -253,6 +255,7 @@ static void seat_memory_close(struct seat *seat)
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		seat->spool_fds[i] = fd_close(seat->spool_fds[i]);
 	seat->state_fd = fd_close(seat->state_fd);
+	seat->socket_fd = fd_close(seat->socket_fd);
 }
 
 void memory_close(struct supervisor *supervisor)

@@ -6,7 +6,7 @@
  *      fd 2       a pipe to the supervisor, this worker's alone
  *      fd 3       heritage                    4  own segment, read-write       5  board, read-only
  *      fd 6       own doorbell                7  lifeline, read end
- *      fd 8       eventfd of the order to cancel     9  of cancelled scopes   10.. spools, log of the keyed state
+ *      fd 8       eventfd of the order to cancel     9  of cancelled scopes   10.. spools, log of the keyed state, a socket
  *      then       two for each peer: its segment, read-only, and its doorbell
  *      then       one for each origin: its segment, read-only
  *
@@ -99,6 +99,7 @@ static void plan_fds(const struct seat *seat, struct heritage *heritage, struct 
 	for (uint32_t i = 0; i < STAGE_SPOOLS_MAX; i++)
 		heritage->spool_fds[i] = seat->spool_fds[i] < 0 ? -1 : plan_fd(order, seat->spool_fds[i]);
 	heritage->state_fd = seat->state_fd < 0 ? -1 : plan_fd(order, seat->state_fd);
+	heritage->socket_fd = seat->socket_fd < 0 ? -1 : plan_fd(order, seat->socket_fd);
 	for (uint32_t i = 0; i < heritage->n_peers; i++) {
 		const struct seat *peer = &supervisor->seats[heritage->peers[i].slot];
 
@@ -117,7 +118,7 @@ static int plan_document(const struct seat *seat, uint8_t token[static HERITAGE_
 	const struct supervisor *supervisor = seat->supervisor;
 
 	order->fds =
-		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 2 + 2 * (size_t)heritage->n_peers + heritage->n_origins,
+		calloc(SPAWN_FIRST_FREE_FD + STAGE_SPOOLS_MAX + 3 + 2 * (size_t)heritage->n_peers + heritage->n_origins,
 		       sizeof(*order->fds));
 	heritage->control_endpoint = strdup(supervisor->endpoint);
 	if (!order->fds || !heritage->control_endpoint || seat_fill_attempts(seat, heritage) < 0)

@@ -13,6 +13,7 @@
 #include "broker/supervise/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static void seat_init(struct supervisor *supervisor, uint32_t slot)
 						 .scopes_fd = -1,
 						 .spool_fds = { -1, -1 },
 						 .state_fd = -1,
+						 .socket_fd = -1,
 						 .pidfd = -1,
 						 .exec_fd = -1,
 						 .stderr_fd = -1 };
@@ -90,6 +92,20 @@ static int open_memory(struct supervisor *supervisor, bool keeps, struct text *w
 	return r == 0 && keeps ? error_trace(estate_leave(supervisor)) : r;
 }
 
+static int take_sockets(struct supervisor *supervisor, const int *sockets)
+{
+	for (uint32_t i = 0; sockets && i < supervisor->plan->n_slots; i++) {
+		struct seat *seat = &supervisor->seats[i];
+
+		if (seat->worker_index || sockets[seat->stage_number] < 0)
+			continue;
+		seat->socket_fd = fcntl(sockets[seat->stage_number], F_DUPFD_CLOEXEC, 0);
+		if (seat->socket_fd < 0)
+			return error_origin(-errno);
+	}
+	return 0;
+}
+
 int supervisor_new(const struct plan *plan, sd_event *event, const struct supervisor_settings *settings,
 		   const struct supervisor_callbacks *callbacks, struct supervisor **ret_supervisor, struct text *why)
 {
@@ -129,6 +145,8 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r = supervisor_init(supervisor, settings->start_timeout_ns);
 	if (r == 0)
+		r = take_sockets(supervisor, settings->sockets);
+	if (r == 0)
 		r = open_memory(supervisor, settings->keeps, why);
 	if (r == 0)
 		r = metrics_open(supervisor);
@@ -145,6 +163,14 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 	}
 	*ret_supervisor = supervisor;
 	return 0;
+}
+
+bool supervisor_has_socket(const struct supervisor *supervisor, uint32_t stage)
+{
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		if (supervisor->seats[i].stage_number == stage && supervisor->seats[i].socket_fd >= 0)
+			return true;
+	return false;
 }
 
 /* ---- start ---- */

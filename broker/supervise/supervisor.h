@@ -76,6 +76,7 @@ struct supervisor_settings {
 	const char *state_folder;      /* folder for the keyed state of stages; NULL: none can have any */
 	const char *positions;         /* folder for where sources stand at the end; NULL: it is not kept */
 	uint64_t worker_files;         /* soft RLIMIT_NOFILE of workers; 0: as it is now */
+	const int *sockets;            /* by stage: that weir was started with; -1: none. Copied; NULL: none at all */
 	bool keeps;                    /* somebody will keep supervisor_kept_fds(), so that another one can go on */
 	struct estate *estate;         /* what a dead one has left, to go on with, taken over; NULL: a run begins */
 };
@@ -112,6 +113,9 @@ uint32_t supervisor_succession(const struct supervisor *supervisor);
  * list of plan->n_slots is the caller's to free. Returns 0 or -ENOMEM.
  */
 int supervisor_read_fds(const struct supervisor *supervisor, int *ret_board_fd, int **ret_segment_fds);
+
+/* Whether the workers of this stage listen at a socket that weir was started with, now or at the run's begin. */
+bool supervisor_has_socket(const struct supervisor *supervisor, uint32_t stage);
 
 /* Spawns all workers. Then sd_event_loop() runs until supervisor_finished() made the loop exit. Returns 0 or -errno. */
 int supervisor_start(struct supervisor *supervisor);

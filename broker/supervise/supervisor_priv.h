@@ -87,6 +87,7 @@ struct seat {
 	int scopes_fd; /* eventfd: rung when scopes of items have been cancelled */
 	int spool_fds[STAGE_SPOOLS_MAX];
 	int state_fd;           /* keyed state: what its workers have changed since they last wrote it down; -1: none */
+	int socket_fd;          /* that weir was started with, for all workers of the seat to listen at; -1: none */
 	struct segment segment; /* control pages, read-only */
 	bool has_pages;         /* the lanes between it and others that have are allocated */
 	struct canary_base canary;       /* of the reload that is under way */

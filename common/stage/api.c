@@ -362,6 +362,11 @@ API const char *weir_run_folder(const struct weir_context *context)
 	return context->host->run_folder(context);
 }
 
+API int weir_listen_fd(const struct weir_context *context)
+{
+	return context->host->listen_fd(context);
+}
+
 API uint32_t weir_worker_index(const struct weir_context *context)
 {
 	return context->host->worker_index(context);

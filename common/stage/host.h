@@ -127,6 +127,7 @@ struct weir_host {
 	const char *(*pipeline_name)(const struct weir_context *context);
 	uint64_t (*run)(const struct weir_context *context);
 	const char *(*run_folder)(const struct weir_context *context);
+	int (*listen_fd)(const struct weir_context *context);
 	/* For log lines: which item is in hand. Returns false: none that has a trace id or a scope. */
 	bool (*log_item)(const struct weir_context *context, struct log_item *ret_item);
 	/* The option's value, NULL if it is not given. */

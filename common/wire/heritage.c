@@ -95,7 +95,7 @@ static const struct field document_fields[] = {
 	FIELD(I32, heritage, segment_fd), FIELD(I32, heritage, board_fd), FIELD(I32, heritage, doorbell_fd),
 	FIELD(I32, heritage, lifeline_fd), FIELD(I32, heritage, cancel_fd), FIELD(I32, heritage, scopes_fd),
 	FIELD(I32, heritage, spool_fds[0]), FIELD(I32, heritage, spool_fds[1]),
-	FIELD(I32, heritage, state_fd), FIELD(STRING_OR_NIL, heritage, state_path), FIELD(U64, heritage, state_bytes),
+	FIELD(I32, heritage, state_fd), FIELD(I32, heritage, socket_fd), FIELD(STRING_OR_NIL, heritage, state_path), FIELD(U64, heritage, state_bytes),
 	FIELD(U64, heritage, segment_size), FIELD(U32, heritage, n_readers), FIELD(U32, heritage, n_writers),
 	FIELD(U64, heritage, off_readers), FIELD(U64, heritage, off_writers), FIELD(U64, heritage, off_record),
 	FIELD(U64, heritage, off_data), FIELD(U64, heritage, control_size), FIELD(U64, heritage, off_done_bits),

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HERITAGE_VERSION 9u
+#define HERITAGE_VERSION 10u
 #define HERITAGE_FD 3 /* where the document is found; argv[1] of weir-worker names it again */
 #define HERITAGE_TOKEN_SIZE 16u
 #define HERITAGE_IN_FLIGHT_MAX 4096u
@@ -137,6 +137,7 @@ struct heritage {
 	int32_t scopes_fd;      /* eventfd, readable when scopes of items have been cancelled; -1: none */
 	int32_t spool_fds[2];   /* -1: none */
 	int32_t state_fd;       /* memory of a stage with keyed state, which outlives the worker; -1: none */
+	int32_t socket_fd;      /* listening socket that weir was started with for this stage; -1: none */
 	uint64_t segment_size;
 	uint32_t n_readers, n_writers;
 	uint64_t off_readers, off_writers, off_record, off_data, control_size;

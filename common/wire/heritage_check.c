@@ -161,8 +161,8 @@ static bool seat_makes_sense(const struct heritage *h)
 	       h->n_workers <= WORKERS_MAX && h->worker_index < h->n_workers && h->supervisor_pid > 0 &&
 	       h->segment_fd >= 0 && h->board_fd >= 0 && h->doorbell_fd >= 0 && h->lifeline_fd >= 0 &&
 	       h->cancel_fd >= 0 && h->scopes_fd >= 0 && h->spool_fds[0] >= -1 && h->spool_fds[1] >= -1 &&
-	       h->state_fd >= -1 && (h->state_fd < 0 || (h->state_path && h->state_bytes)) && h->batch >= 1 &&
-	       h->attempts >= 1 && h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX &&
+	       h->state_fd >= -1 && h->socket_fd >= -1 && (h->state_fd < 0 || (h->state_path && h->state_bytes)) &&
+	       h->batch >= 1 && h->attempts >= 1 && h->in_flight >= 1 && h->in_flight <= HERITAGE_IN_FLIGHT_MAX &&
 	       (!h->expires || !h->n_inputs) && (h->in_flight > 1) == (h->off_done_bits != 0) &&
 	       h->n_inputs <= CURSOR_EDGES_MAX && h->n_outputs <= CURSOR_EDGES_MAX && geometry_makes_sense(&own);
 }

@@ -340,6 +340,13 @@ bool weir_cancelled(const struct weir_context *context);
  */
 bool weir_draining(const struct weir_context *context);
 
+/*
+ * The listening socket (stream: TCP, or a Unix socket) that weir was started with for this stage, by systemd for example: it is not to bind
+ * one of its own. The same for each worker that sits here, so who connects while there is none waits for the next. Owned by the runtime:
+ * duplicate it. -1: there is none.
+ */
+int weir_listen_fd(const struct weir_context *context);
+
 /* CLOCK_MONOTONIC, looked at when it is first asked for in a turn, and after each sleep; without a system call. */
 uint64_t weir_now_ns(const struct weir_context *context);
 

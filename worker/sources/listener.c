@@ -2,10 +2,13 @@
 /*
  * A TCP address that a killed worker had is free at once (SO_REUSEADDR; who listens there now is not disturbed). Of a Unix socket the name
  * stays: if nobody answers behind it, it is left over, and goes; if somebody does, it is his.
+ *
+ * A socket that weir was started with is bound, listened at and named by somebody else, and stays his: it is only accepted from.
  */
 #include "worker/sources/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -198,12 +201,31 @@ static int open_local(struct listener *listener, struct weir_context *context)
 
 /* ---- both ---- */
 
+/* What kind it is has been looked at by whoever has handed it over (broker/cli/sockets.c). */
+static int open_handed(struct listener *listener, int fd)
+{
+	int flags;
+
+	listener->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	flags = listener->fd < 0 ? -1 : fcntl(listener->fd, F_GETFL);
+	if (flags < 0 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return error_origin(-errno);
+	if (listener->local)
+		weir_log(WEIR_LOG_NOTICE, "listening at the socket that weir was started with");
+	else
+		say_where(listener->fd);
+	return 0;
+}
+
 int listener_open(struct listener *listener, struct weir_context *context)
 {
-	int r;
+	int handed = weir_listen_fd(context), r;
 
 	*listener = (struct listener){ .fd = -1, .local = !weir_option_given(context, "listen") };
-	r = listener->local ? open_local(listener, context) : open_tcp(listener, context);
+	if (handed >= 0)
+		r = open_handed(listener, handed);
+	else
+		r = listener->local ? open_local(listener, context) : open_tcp(listener, context);
 	if (r != 0)
 		listener_close(listener);
 	return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A socket that listens: TCP at the option `listen`, or a Unix socket at the option `path`. */
+/* A socket that listens: TCP at the option `listen`, or a Unix socket at the option `path`; or the one that weir was started with. */
 #pragma once
 
 #include <stdbool.h>

@@ -271,6 +271,11 @@ static const char *fake_stage_name(const struct weir_context *context)
 	return host_of(context)->name;
 }
 
+static int fake_listen_fd(const struct weir_context *context)
+{
+	return host_of(context)->listen_fd;
+}
+
 static uint32_t fake_worker_index(const struct weir_context *context)
 {
 	return host_of(context)->worker_index;
@@ -362,6 +367,7 @@ static const struct weir_host fake_table = {
 	.pipeline_name = fake_pipeline_name,
 	.run = fake_run,
 	.run_folder = fake_run_folder,
+	.listen_fd = fake_listen_fd,
 	.option = fake_option,
 };
 
@@ -376,6 +382,7 @@ void fake_host_init(struct fake_host *host, const struct weir_stage *stage)
 		.state_bytes = 1 << 20,
 		.run = 1,
 		.run_folder = "/tmp",
+		.listen_fd = -1,
 		.name = "fake",
 		.watch_fd = -1,
 	};

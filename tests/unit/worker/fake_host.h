@@ -46,6 +46,7 @@ struct fake_host {
 	uint32_t worker_index, generation;
 	uint64_t run;                             /* 1 */
 	const char *run_folder;                   /* /tmp */
+	int listen_fd;                            /* -1: none; not closed */
 	const char *name;                         /* of the stage; "fake" */
 	uint32_t producer;                        /* of the items given: weir_identify() */
 	uint32_t attempt;                         /* of the items given */

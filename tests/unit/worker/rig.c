@@ -62,6 +62,7 @@ static void rig_seat(struct rig *rig, struct worker *worker, uint32_t slot, uint
 		.attempts = 3,
 		.spool_fds = { -1, -1 },
 		.state_fd = -1,
+		.socket_fd = -1,
 		.n_peers = n_peers,
 	};
 

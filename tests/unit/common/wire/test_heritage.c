@@ -133,6 +133,7 @@ static void set_letters(struct heritage *h)
 	h->state_path = copy("/var/lib/weir/orders/state/sum.3");
 	h->state_bytes = 1 << 28;
 	h->state_fd = 13;
+	h->socket_fd = 14;
 	h->run = UINT64_C(1790000000123456789);
 	h->n_deaths = 2;
 	h->deaths = zeroed(2, sizeof(*h->deaths));
@@ -261,7 +262,7 @@ static void assert_same_seat(const struct heritage *a, const struct heritage *b)
 	assert_string_equal(a->dead_letter_path, b->dead_letter_path);
 	assert_string_equal(a->dead_letter_store, b->dead_letter_store);
 	assert_string_equal(a->state_path, b->state_path);
-	assert_true(a->state_bytes == b->state_bytes && a->state_fd == b->state_fd);
+	assert_true(a->state_bytes == b->state_bytes && a->state_fd == b->state_fd && a->socket_fd == b->socket_fd);
 	assert_int_equal(a->run, b->run);
 	assert_int_equal(a->n_deaths, b->n_deaths);
 	for (uint32_t i = 0; i < a->n_deaths; i++) {
@@ -377,6 +378,7 @@ static void test_senseless(void **state)
 	REFUSED(h.scopes_fd = -1);
 	REFUSED(h.spool_fds[0] = -2);
 	REFUSED(h.state_fd = -2);
+	REFUSED(h.socket_fd = -2);
 	REFUSED(h.state_bytes = 0);
 	REFUSED(h.batch = 0);
 	REFUSED(h.attempts = 0);

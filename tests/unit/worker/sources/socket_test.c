@@ -45,6 +45,22 @@ static struct sockaddr_in find_port(void)
 	return (struct sockaddr_in){ 0 };
 }
 
+int socket_of(const char *name)
+{
+	for (int fd = 3; fd < FDS_MAX; fd++) {
+		struct sockaddr_un address = { 0 };
+		socklen_t size = sizeof(address), n = sizeof(int);
+		int listens = 0;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) == 0 && listens &&
+		    getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.sun_family == AF_UNIX &&
+		    strcmp(address.sun_path, folder_path(name)) == 0)
+			return fd;
+	}
+	fail_msg("nobody listens at %s", name);
+	return -1;
+}
+
 int peer_connect(const char *name)
 {
 	struct sockaddr_un local = { .sun_family = AF_UNIX };

@@ -11,6 +11,8 @@
 void socket_host_init(struct fake_host *host, const char *name);
 
 /* A peer. The stage listens. */
+/* The descriptor that listens at that path, in this process. */
+int socket_of(const char *name);
 int peer_connect(const char *name);
 void peer_send(int fd, const char *text);
 void peer_send_bytes(int fd, const void *bytes, size_t n);

@@ -249,12 +249,37 @@ static void test_mode(void **state)
 	fake_host_deinit(&host);
 }
 
+/* A socket that somebody else has bound is accepted from, outlives the stage, and keeps its name. */
+static void test_handed(void **state)
+{
+	struct fake_host first, bound;
+	int a;
+
+	(void)state;
+	socket_host_init(&first, "handed.sock");
+	assert_int_equal(fake_host_open(&first), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		socket_host_init(&bound, "nobody.sock");
+		bound.listen_fd = socket_of("handed.sock");
+		assert_int_equal(fake_host_open(&bound), 0);
+		assert_int_equal(access(folder_path("nobody.sock"), F_OK), -1);
+		a = peer_connect("handed.sock");
+		peer_send(a, "one\n");
+		socket_turns(&bound, 1);
+		assert_true(fake_host_item_is(&bound, 0, "one"));
+		close(a);
+		fake_host_deinit(&bound);
+		assert_int_equal(access(folder_path("handed.sock"), F_OK), 0);
+	}
+	fake_host_deinit(&first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines), cmocka_unit_test(test_full), cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_ack),   cmocka_unit_test(test_deaf), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_again), cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_handed),   cmocka_unit_test(test_lines), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_too_long), cmocka_unit_test(test_ack),   cmocka_unit_test(test_deaf),
+		cmocka_unit_test(test_many),     cmocka_unit_test(test_again), cmocka_unit_test(test_mode),
 	};
 
 	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
