@@ -47,6 +47,7 @@ void postpone(struct worker *worker, struct input_lane *lane)
 	worker->attempt_in_hand = (struct attempt){ 0 };
 	postponed->until_ns = deadline_earlier(postponed->until_ns, postponed->asked_ns);
 	postponed->asked_ns = 0;
+	worker->suspect_asks += worker->suspect_attempts != 0;
 	if (lane)
 		lane->postponed = true;
 	else

@@ -20,8 +20,13 @@ static inline bool postpone_was_asked(const struct worker *worker)
 	return worker->postponed.asked_ns != 0;
 }
 
-/* The suspect's neighbours wait with it: one of them might kill too, and take its place and its count. */
+/*
+ * The suspect's neighbours wait with it: one of them might kill too, and take its place and its count. But not for ever: what a stage postpones
+ * may wait for just them, as a gather's items do for the answers to those before.
+ */
+#define POSTPONE_SUSPECT_ASKS 16u
 static inline bool postpone_holds(const struct worker *worker, const struct input_lane *lane)
 {
-	return lane->postponed || (worker->suspect_attempts && worker->postponed.until_ns);
+	return lane->postponed || (worker->suspect_attempts && worker->postponed.until_ns &&
+				   worker->suspect_asks < POSTPONE_SUSPECT_ASKS);
 }

@@ -29,10 +29,10 @@ YAML
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts, $(grep -vc '"missing":\[\]' out) partial"
 	total=$((total + $(restarts stderr)))
 }
-killed "time enough" "$enough" "batch: 64, open: 2000" 4k/s .
+killed "time enough" "$enough" "batch: 64, open: 200" 4k/s .
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough"
 # With two answers of b: the second is one too many, and comes when the result is out.
-killed "two workers" "$enough" "workers: 2, balance: key(.n), open: 2000" 4k/s '., .'
+killed "two workers" "$enough" "workers: 2, balance: key(.n), open: 200" 4k/s '., .'
 assert_eq "$(grep -vc '"missing":\[\]' out)" 0 "missing, with time enough and two workers"
-killed "too short a time" 24ms "open: 500" 4k/s .
+killed "too short a time" 40ms "open: 500" 4k/s .
 [ "$total" -ge 20 ] || fail "only $total deaths: the runs are too short to mean anything"

@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "rig.h"
+#include "worker/postpone.h"
 #include "worker/host.h"
 #include "worker/turn.h"
 
@@ -38,6 +39,10 @@ static int stage_process(struct weir_context *context, void *state, const struct
 	uint64_t due_ns = text[0] == '!' ? until_ns : text[0] == '?' ? first_call_ns + PAUSE_NS : 0;
 
 	(void)state;
+	if (text[0] == '&' && !*order && n_postponed < 10 * POSTPONE_SUSPECT_ASKS) { /* waits for another one */
+		n_postponed++;
+		return weir_postpone(context, clock_now_ns() + NS_PER_MS);
+	}
 	if (clock_now_ns() < due_ns) {
 		n_postponed++;
 		if (weir_outputs(context)) /* is undone */
@@ -46,7 +51,7 @@ static int stage_process(struct weir_context *context, void *state, const struct
 		assert_int_equal(weir_postpone(context, due_ns), WEIR_WAIT);
 		return WEIR_WAIT;
 	}
-	strncat(order, text + (due_ns != 0), 1);
+	strncat(order, text + (due_ns != 0 || text[0] == '&'), 1);
 	if (leaves)
 		assert_int_equal(weir_leave(context, WEIR_ALL_INPUTS), 0);
 	++*cursor;
@@ -139,6 +144,26 @@ static void test_the_suspect_s_neighbours_wait_with_it(void **state)
 	assert_int_equal(turn_loop(&rig.consumers[0]), 0);
 	assert_string_equal(order, "ab");
 	assert_int_equal(n_postponed, 1);
+	rig_deinit(&rig);
+}
+
+/* But it may be just them for whom it waits. */
+static void test_the_suspect_waits_for_its_neighbours(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 2, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, &rig.consumers[0], &sinking);
+	push(&rig, 0, "&a");
+	push(&rig, 1, "b");
+	close_all(&rig);
+	rig.consumers[0].suspect_attempts = 1;
+	rig.consumers[0].suspect_lane = 0;
+	begin(0);
+	assert_int_equal(turn_loop(&rig.consumers[0]), 0);
+	assert_string_equal(order, "ba");
+	assert_in_range(n_postponed, POSTPONE_SUSPECT_ASKS, 2 * POSTPONE_SUSPECT_ASKS);
 	rig_deinit(&rig);
 }
 
@@ -297,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_an_item_waits_in_its_lane_and_those_behind_it_too),
 		cmocka_unit_test(test_items_of_other_lanes_go_on),
 		cmocka_unit_test(test_the_suspect_s_neighbours_wait_with_it),
+		cmocka_unit_test(test_the_suspect_waits_for_its_neighbours),
 		cmocka_unit_test(test_who_waits_says_so_has_nothing_in_hand_and_hears_a_cancel),
 		cmocka_unit_test(test_what_comes_to_another_lane_wakes_it),
 		cmocka_unit_test(test_an_item_that_expires_meanwhile_is_counted_when_it_does),
