@@ -21,8 +21,8 @@ static inline bool postpone_was_asked(const struct worker *worker)
 }
 
 /*
- * The suspect's neighbours wait with it: one of them might kill too, and take its place and its count. But not for ever: what a stage postpones
- * may wait for just them, as a gather's items do for the answers to those before.
+ * The suspect's neighbours wait with it: one of them might kill too, and take its place and its count. But not for ever: what a stage
+ * postpones may wait for just them, as a gather's items do for the answers to those before.
  */
 #define POSTPONE_SUSPECT_ASKS 16u
 static inline bool postpone_holds(const struct worker *worker, const struct input_lane *lane)

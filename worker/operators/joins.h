@@ -29,7 +29,10 @@ struct joins {
 	uint32_t n_placed;
 };
 
-/* Memory for n_max of them, and for what the state holds, which it takes up. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine after each. */
+/*
+ * Memory for n_max of them, and for what the state holds, which it takes up. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine
+ * after each.
+ */
 int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max);
 /* Memory for twice as many. Returns WEIR_OK, -ENOMEM; -E2BIG: there are 2^24. */
 int joins_grow(struct joins *joins);

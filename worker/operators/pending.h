@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What waits for answers, by identity and by time: at most so many, in memory that is taken once, or again for twice as many. Private to one worker; what must survive
+ * What waits for answers, by identity and by time: at most so many, in memory that is taken once, or again for twice as many.
+ * Private to one worker; what must survive
  * it lies in the stage's keyed state, from which it is filled again.
  */
 #pragma once
