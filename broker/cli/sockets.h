@@ -31,8 +31,8 @@ const char *sockets_address(const struct plan_stage *stage);
 
 /*
  * Finds for each the source that listens there: the one whose name is the socket's, or else the one with its address. Returns 0,
- * sockets->of_stage; SOCKETS_E_WRONG: one of them fits no source, or not the one of its name, or two are for one: `why` says which, and what
- * to do; -ENOMEM.
+ * sockets->of_stage; SOCKETS_E_WRONG: one of them fits no source, or not the one of its name, or two are for one: `why` says
+ * which, and what to do; -ENOMEM.
  */
 enum { SOCKETS_E_WRONG = 1 };
 int sockets_assign(struct sockets *sockets, const struct plan *plan, struct text *why);
