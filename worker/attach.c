@@ -270,6 +270,17 @@ static int attach_recorder(struct worker *worker, struct text *why)
 	return error_trace(r);
 }
 
+/* Which of its inputs and outputs may go the short way. */
+static void attach_ways(struct worker *worker)
+{
+	worker->plain_input = worker->n_inputs && !worker->ordered && !worker->cursor.inputs_left;
+	for (uint32_t i = 0; i < worker->n_inputs; i++)
+		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
+	worker->runs_input = attach_brings_runs(worker);
+	worker->plain_output =
+		worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight && !worker->stamp;
+}
+
 int worker_attach(struct worker *worker, struct text *why)
 {
 	struct heritage *heritage = &worker->heritage;
@@ -318,12 +329,7 @@ int worker_attach(struct worker *worker, struct text *why)
 	worker->ordered = heritage->ordered;
 	worker->n_processors = count_processors();
 	patience_init(&worker->patience);
-	worker->plain_input = worker->n_inputs && !worker->ordered && !worker->cursor.inputs_left;
-	for (uint32_t i = 0; i < worker->n_inputs; i++)
-		worker->plain_input = worker->plain_input && worker->inputs[i].plain;
-	worker->runs_input = attach_brings_runs(worker);
-	worker->plain_output =
-		worker->n_outputs == 1 && worker->outputs[0].plain && !worker->in_flight && !worker->stamp;
+	attach_ways(worker);
 	/* Wakers remember the last word they rang for: no generation may arm with one of an earlier generation's. */
 	worker->armed_epoch = (uint64_t)heritage->generation << 32;
 	leave_announce(worker);

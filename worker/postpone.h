@@ -27,6 +27,6 @@ static inline bool postpone_was_asked(const struct worker *worker)
 #define POSTPONE_SUSPECT_ASKS 16u
 static inline bool postpone_holds(const struct worker *worker, const struct input_lane *lane)
 {
-	return lane->postponed || (worker->suspect_attempts && worker->postponed.until_ns &&
-				   worker->suspect_asks < POSTPONE_SUSPECT_ASKS);
+	return lane->postponed ||
+	       (worker->suspect_attempts && worker->postponed.until_ns && worker->suspect_asks < POSTPONE_SUSPECT_ASKS);
 }

@@ -220,10 +220,9 @@ static int turn_run_end(struct worker *worker, const struct input *input)
 		worker->phase = PHASE_PROCESS;
 		r = worker->stage.end_run(&worker->context, worker->state);
 		r = outcome_after_emits(worker, "end_run", OUTCOMES_ENDING | OUTCOME(WEIR_MORE), r);
-		if (r == WEIR_OK || r == WEIR_MORE)
-			output_item_end(worker);
-		else
+		if (r != WEIR_OK && r != WEIR_MORE)
 			return turn_drop(worker, r);
+		output_item_end(worker);
 		baggage_end(worker);
 		worker->changed = true;
 		worker->produce_wanted = worker->produce_wanted || r == WEIR_MORE;
@@ -559,8 +558,6 @@ int turn_loop(struct worker *worker)
 			break;
 		if (source && worker->order_seen >= BOARD_DRAIN) {
 			r = rest_for(worker, REST_PATIENCE_NS);
-			if (r != 0)
-				break;
 			continue;
 		}
 		r = leave_follow(worker);

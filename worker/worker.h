@@ -296,7 +296,7 @@ struct worker {
 	uint32_t suspect_attempts, suspect_lane; /* from the board; attempts 0: none */
 	uint64_t suspect_position;
 	uint32_t suspect_asks; /* how often it, or what lies before it, was postponed */
-	uint32_t attempt; /* of the item in hand */
+	uint32_t attempt;      /* of the item in hand */
 	struct attempt attempt_in_hand;
 	struct postponed postponed;
 	struct group group;

@@ -92,6 +92,8 @@ static void add_metric(struct text *text, const char *pipeline, struct fy_node *
 	struct fy_node *samples = json_get(metric, "samples");
 	const char *name = json_string(metric, "name"), *type = json_string(metric, "type");
 
+	if (!count(samples))
+		return; /* of edges, where there are none */
 	text_printf(text, "# HELP %s ", name);
 	add_escaped(text, json_string(metric, "help"), false);
 	text_printf(text, "\n# TYPE %s %s\n", name, type);

@@ -26,6 +26,7 @@
 #include "broker/cli/notice.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/reloading.h"
+#include "broker/cli/run_arguments.h"
 #include "broker/cli/service.h"
 #include "broker/cli/signals.h"
 #include "broker/cli/sockets.h"
@@ -42,19 +43,15 @@
 #include "broker/supervise/view.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
-#include "common/base/must.h"
 #include "common/base/quantity.h"
 #include "common/store/letter_store.h"
 
-enum { OVERRIDES_MAX = 64, ATTEMPTS_MAX = 3, FILES_WANTED = 524288 };
+enum { ATTEMPTS_MAX = 3, FILES_WANTED = 524288 };
 
 struct run {
-	const char *spec;
+	struct run_arguments arguments;
 	struct kept kept;
 	struct estate *estate; /* left by a supervisor that is dead; NULL: none, or the supervisor's */
-	struct spec_override overrides[OVERRIDES_MAX];
-	size_t n_overrides;
-	bool locked; /* the files must be those of SPEC.lock */
 	uint64_t begun_ns;
 	struct notice *notice;
 	struct display *display;
@@ -78,90 +75,6 @@ struct run {
 	bool had_terminal;
 	uint64_t worker_files; /* soft RLIMIT_NOFILE as it was; 0: unchanged */
 };
-
-/* ---- arguments ---- */
-
-static int word_index(const char *word, const char *const *words)
-{
-	for (int i = 0; words[i]; i++)
-		if (strcmp(words[i], word) == 0)
-			return i;
-	return -1;
-}
-
-/* "stages.awk.workers=4" becomes two strings; the argument vector is ours to cut. */
-static int add_override(struct run *run, char *argument)
-{
-	char *equals = strchr(argument, '=');
-
-	if (!equals || equals == argument || run->n_overrides == OVERRIDES_MAX)
-		return -1;
-	*equals = '\0';
-	run->overrides[run->n_overrides++] = (struct spec_override){ .path = argument, .value = equals + 1 };
-	return 0;
-}
-
-/* Returns -1 to go on, else the exit code. */
-static int parse_arguments(struct run *run, int argc, char **argv, struct display_settings *settings)
-{
-	static const char *const progress_words[] = { "auto", "always", "never", "json", NULL };
-	static const char *const format_words[] = { "auto", "text", "logfmt", "json", NULL };
-	struct command_parser parser = COMMAND_PARSER(argc, argv);
-	int id, word;
-
-	while ((id = command_next(&parser)) > 0) {
-		switch (id) {
-		case OPTION_SET:
-			if (add_override(run, (char *)(uintptr_t)parser.value) < 0)
-				return command_usage_error(parser.command,
-							   "--set takes KEY=VALUE (at most %d times), not '%s'",
-							   OVERRIDES_MAX, parser.value);
-			break;
-		case OPTION_LOCKED:
-			run->locked = true;
-			break;
-		case OPTION_PROGRESS:
-			word = word_index(parser.value, progress_words);
-			if (word < 0)
-				return command_usage_error(parser.command,
-							   "--progress is auto, always, never or json, not '%s'",
-							   parser.value);
-			settings->progress = (enum progress)word;
-			break;
-		case OPTION_LOG_FORMAT:
-			word = word_index(parser.value, format_words);
-			if (word < 0)
-				return command_usage_error(
-					parser.command, "--log-format is text, logfmt or json, not '%s'", parser.value);
-			settings->log_format = (enum display_log_format)word;
-			break;
-		case OPTION_QUIET:
-			settings->quiet = true;
-			break;
-		case OPTION_VERBOSE:
-			settings->verbose = true;
-			break;
-		case OPTION_JSON:
-			settings->json = true;
-			break;
-		case OPTION_KEEP:
-			run->kept.folder = parser.value;
-			break;
-		case OPTION_KEEP_FOR:
-			if (quantity_duration(parser.value, &run->kept.for_ns) != 0 || run->kept.for_ns <= 0)
-				return command_usage_error(parser.command,
-							   "--keep-for takes a duration such as 10m, not '%s'",
-							   parser.value);
-			break;
-		default:
-			unreachable_because("the table of verbs has no such option for run");
-		}
-	}
-	if (id < 0)
-		return command_exit(id);
-	run->spec = argv[parser.first];
-	return -1;
-}
 
 /* ---- parts ---- */
 
@@ -212,30 +125,32 @@ static void tell_first(const struct run *run, const struct diagnostics *diagnost
 /* Where what runs was read, which is what was given unless another weir had been told otherwise. */
 static const char *spec_in_force(const struct run *run)
 {
-	return run->kept.spec.read ? run->kept.spec.read : run->spec;
+	return run->kept.spec.read ? run->kept.spec.read : run->arguments.spec;
 }
 
 static struct spec_wanted wanted_of(const struct run *run, const char *path)
 {
-	return (struct spec_wanted){
-		.path = path, .overrides = run->overrides, .n_overrides = run->n_overrides, .locked = run->locked
-	};
+	return (struct spec_wanted){ .path = path,
+				     .overrides = run->arguments.overrides,
+				     .n_overrides = run->arguments.n_overrides,
+				     .locked = run->arguments.locked };
 }
 
 static int load_spec(struct run *run)
 {
-	int r = spec_load(run->spec, run->overrides, run->n_overrides, &run->plan, &run->diagnostics);
+	int r = spec_load(run->arguments.spec, run->arguments.overrides, run->arguments.n_overrides, &run->plan,
+			  &run->diagnostics);
 
-	if (r == 0 && run->locked)
+	if (r == 0 && run->arguments.locked)
 		r = lock_check(run->plan, &run->diagnostics);
 	print_diagnostics(run, &run->diagnostics);
 	if (r == SPEC_E_INVALID && kept_spec_stands_in(&run->kept.spec, &run->plan, &run->diagnostics))
 		return 0;
 	if (r < 0)
-		display_say(run->display, WEIR_LOG_ERROR, "can not read %s: %s", run->spec, strerror(-r));
+		display_say(run->display, WEIR_LOG_ERROR, "can not read %s: %s", run->arguments.spec, strerror(-r));
 	else if (r == SPEC_E_INVALID && !display_is_json(run->display))
-		display_say(run->display, WEIR_LOG_ERROR, "%s has %zu error%s; nothing was started", run->spec,
-			    run->diagnostics.n_errors, run->diagnostics.n_errors == 1 ? "" : "s");
+		display_say(run->display, WEIR_LOG_ERROR, "%s has %zu error%s; nothing was started",
+			    run->arguments.spec, run->diagnostics.n_errors, run->diagnostics.n_errors == 1 ? "" : "s");
 	tell_first(run, &run->diagnostics);
 	return r < 0 ? EXIT_TRY_AGAIN : r == SPEC_E_INVALID ? EXIT_SPEC_INVALID : 0;
 }
@@ -642,16 +557,18 @@ int run_command(int argc, char **argv)
 {
 	struct run run = { .diagnostics = DIAGNOSTICS_NULL, .dir = RUN_DIR_NULL, .begun_ns = clock_now_ns() };
 	struct display_settings settings = { 0 };
-	int r = parse_arguments(&run, argc, argv, &settings);
+	int r = run_arguments_parse(&run.arguments, argc, argv, &settings);
 
 	if (r >= 0)
 		return r;
+	run.kept.folder = run.arguments.keep;
+	run.kept.for_ns = run.arguments.keep_for_ns;
 	set_limits(&run);
 	r = keep_new(run.kept.folder, (uint64_t)run.kept.for_ns, &run.kept.keep);
 	if (r < 0)
 		return say_no_holder(r);
 	if (run.kept.keep)
-		kept_spec_init(&run.kept.spec, wanted_of(&run, run.spec));
+		kept_spec_init(&run.kept.spec, wanted_of(&run, run.arguments.spec));
 	r = notice_new(&run.notice);
 	run.service.notice = run.notice;
 	settings.notice = run.notice;

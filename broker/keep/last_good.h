@@ -20,7 +20,7 @@ struct last_good {
 
 void last_good_deinit(struct last_good *good);
 
-/* What a spec's file is called here: absolute, links as they are. NULL: standard input, or a name that no line can hold. The caller frees. */
+/* What a spec's file is called here: absolute, links as they are. NULL: standard input, or what no line can hold. The caller frees. */
 char *last_good_name(const char *spec);
 
 /*

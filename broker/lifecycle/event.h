@@ -48,7 +48,8 @@ enum repair { REPAIR_DONE, REPAIR_SENSELESS, REPAIR_UNMAPPABLE };
 /* Members that a kind does not name are not read. */
 struct event {
 	enum event_kind kind;
-	uint32_t seat;              /* all that are about a worker · CANCEL_STAGE, SCALE, LOOKED: any of the stage · JUDGED: or NO_SEAT */
+	uint32_t
+		seat; /* all that are about a worker · CANCEL_STAGE, SCALE, LOOKED: any of the stage · JUDGED: or NO_SEAT */
 	struct death_facts death;   /* EXITED */
 	struct memory_facts memory; /* EXAMINED, SPAWN_FAILED */
 	uint32_t chance;            /* EXAMINED, SPAWN_FAILED: for the back-off's jitter */

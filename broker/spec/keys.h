@@ -88,8 +88,8 @@ struct key_table {
 	size_t n;
 };
 
-extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_canary, keys_feedback,
-	keys_decode, keys_encode, keys_sandbox;
+extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_canary,
+	keys_feedback, keys_decode, keys_encode, keys_sandbox;
 
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);

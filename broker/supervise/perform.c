@@ -99,6 +99,22 @@ static void note_all_told(struct supervisor *supervisor, const char *who)
 			note_told(&supervisor->seats[i], supervisor->lifecycle.cause, who);
 }
 
+static void leave_behind(struct seat *seat)
+{
+	seat_log(seat, WEIR_LOG_ERROR,
+		 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
+	seat_unwatch(seat);
+}
+
+static void welcome(struct seat *seat)
+{
+	seat_record(seat, RECORDER_READY, seat->generation, 0, 0);
+	seat_greet(seat);
+	/* Else it is to end, ready or not: alone, or with everybody. */
+	if (seat->life->state == SEAT_READY && seat->supervisor->lifecycle.ladder.rung < RUNG_CANCEL)
+		seat->told = (struct seat_told){ 0 };
+}
+
 static void perform_on_seat(struct seat *seat, const struct action *action)
 {
 	switch (action->kind) {
@@ -142,9 +158,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		seat_ring_neighbours(seat);
 		return;
 	case ACTION_LEAVE_BEHIND:
-		seat_log(seat, WEIR_LOG_ERROR,
-			 "does not die of SIGKILL: stuck in the kernel (disk, network file system?); left behind");
-		seat_unwatch(seat);
+		leave_behind(seat);
 		return;
 	case ACTION_REHEARSE:
 		newcomer_rehearse(seat);
@@ -156,11 +170,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		reload_perform(seat->supervisor, action);
 		return;
 	case ACTION_GREET:
-		seat_record(seat, RECORDER_READY, seat->generation, 0, 0);
-		seat_greet(seat);
-		/* Else it is to end, ready or not: alone, or with everybody. */
-		if (seat->life->state == SEAT_READY && seat->supervisor->lifecycle.ladder.rung < RUNG_CANCEL)
-			seat->told = (struct seat_told){ 0 };
+		welcome(seat);
 		return;
 	default:
 		seat_say(seat, action);

@@ -41,11 +41,12 @@ void segment_plan_with(struct segment_geometry *ret, unsigned extras, uint32_t s
 		plan.off_done_bits = plan.off_record;
 		plan.off_record += n_readers * sizeof(struct done_bits);
 	}
-	plan.control_size_bytes = round_up(round_up(plan.off_record + sizeof(struct commit_record) +
-							    segment_operations_max(&plan) * sizeof(struct commit_operation),
-						    LINE_PAIR_SIZE) +
-						   segment_observed_size(&plan),
-					   SEGMENT_PAGE_SIZE);
+	plan.control_size_bytes =
+		round_up(round_up(plan.off_record + sizeof(struct commit_record) +
+					  segment_operations_max(&plan) * sizeof(struct commit_operation),
+				  LINE_PAIR_SIZE) +
+				 segment_observed_size(&plan),
+			 SEGMENT_PAGE_SIZE);
 	plan.off_data = plan.control_size_bytes + (extras & SEGMENT_RECORDED ? SEGMENT_RECORDER_SIZE : 0);
 	plan.size_bytes = plan.off_data;
 	for (uint32_t i = 0; i < n_writers; i++) {

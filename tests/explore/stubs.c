@@ -10,13 +10,13 @@
 #include "tests/explore/explore.h"
 #include "tests/explore/stubs.h"
 #include "worker/rest.h"
-#include "worker/attempt.h"
 #include "worker/blocked.h"
 #include "worker/due.h"
 #include "worker/expiry.h"
 #include "worker/key.h"
 #include "worker/scopes.h"
 #include "worker/spin.h"
+#include "worker/turn_priv.h"
 #include "worker/worker.h"
 
 #define BLOCKS_MAX 64u
@@ -209,12 +209,9 @@ bool expiry_has_come(struct worker *worker, const struct weir_item *item)
 }
 
 /* No item is given up here. */
-enum dead_letter_cause attempt_explain(const struct worker *worker, uint32_t n_attempts, char *reason,
-				       size_t size_bytes)
+int turn_give_up(struct worker *worker, const struct weir_item *item)
 {
 	(void)worker;
-	(void)n_attempts;
-	(void)size_bytes;
-	reason[0] = '\0';
-	return DEAD_LETTER_ATTEMPTS;
+	(void)item;
+	abort();
 }

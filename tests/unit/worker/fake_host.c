@@ -557,11 +557,6 @@ int fake_host_run_source(struct fake_host *host, bool wait)
 	}
 }
 
-uint64_t fake_host_items(const struct fake_host *host)
-{
-	return host->n_items;
-}
-
 struct fake_item fake_host_item(const struct fake_host *host, uint64_t index)
 {
 	const unsigned char *at = host->shared->arena;

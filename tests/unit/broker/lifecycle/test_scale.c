@@ -261,9 +261,9 @@ static bool reload(struct steps *steps)
 {
 	static const bool changed[STEPS_STAGES] = { [STAGE_MID] = true };
 
-	return steps_tell(steps, (struct event){ .kind = EVENT_RELOAD,
-						.changed = changed,
-						.terms = { .probation_ns = NS_PER_S } });
+	return steps_tell(
+		steps,
+		(struct event){ .kind = EVENT_RELOAD, .changed = changed, .terms = { .probation_ns = NS_PER_S } });
 }
 
 static void test_a_reload_and_a_change_are_not_at_once(void **state)
