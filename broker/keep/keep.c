@@ -356,14 +356,12 @@ static int open_to_others(struct keep *keep, struct text *why)
 {
 	_cleanup_(close) int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	mode_t mask = umask(0177);
 	int failed;
 
 	strcpy(address.sun_path, keep->path);
 	(void)unlink(keep->path); /* nobody is behind it: it was asked */
-	failed = listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof(address)) ||
-		 listen(listener, BACKLOG);
-	umask(mask);
+	failed = listener < 0 || fchmod(listener, 0600) ||
+		 bind(listener, (const struct sockaddr *)&address, sizeof(address)) || listen(listener, BACKLOG);
 	if (failed) {
 		text_printf(why, "cannot make the socket %s: %s", keep->path, strerror(errno));
 		return KEEP_E_REFUSED;

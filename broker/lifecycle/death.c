@@ -21,7 +21,7 @@ void death_exited(struct lifecycle *lifecycle, struct life *life, const struct d
 {
 	life->death = *facts;
 	life->died = true;
-	life->stopped = life->state == SEAT_STOPPING;
+	life->stopped = life_is_stopped(life);
 	life->due_ns = 0;
 	life_must_move(lifecycle, life, SEAT_EVENT_DEATH);
 	/*

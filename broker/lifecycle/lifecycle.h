@@ -71,13 +71,19 @@ struct life {
 	bool goodbye, goodbye_failed, goodbye_blames_spec;
 	bool heard_drain; /* the last order that it has acknowledged is to drain */
 	bool awaited;     /* a source that has not yet said that it goes on: resume.c */
-	bool makes_room;  /* it was told to end for a reload */
+	bool makes_room;  /* it was told to end for a reload, or is killed because it was not ready in time */
 	bool renewed;     /* by the plan of a reload that is not over */
 
 	/* reload.c: who is to come after it */
 	bool newcomer, at_gate; /* is being made; waits */
 	bool canary;            /* it goes first */
 };
+
+/* Whether its worker is to end, and the others are not: its death is nobody's fault. */
+static inline bool life_is_stopped(const struct life *life)
+{
+	return life->state == SEAT_STOPPING || life->makes_room;
+}
 
 struct stage_life {
 	struct restart_history history;

@@ -124,10 +124,15 @@ static void switch_over(struct lifecycle *lifecycle, uint64_t now_ns)
 	switch_seats(lifecycle, choose_canaries(lifecycle), now_ns);
 }
 
-/* It has never been ready, so there is nothing that it could finish. */
+/*
+ * As far as we know it has never been ready, so there is nothing that it could finish. Its word that it is may be on the way, and an item
+ * in its hand: that is as innocent as those of all who are told to make room.
+ */
 static void give_up_opening(struct lifecycle *lifecycle, struct life *life, uint64_t now_ns)
 {
 	act(lifecycle, ACTION_KILL, life);
+	life->restart_ns = now_ns;
+	life->makes_room = true;
 	life->told = TOLD_KILL;
 	life->due_ns = now_ns + UNKILLABLE_NS;
 }

@@ -294,19 +294,18 @@ static int on_reopening(sd_event_source *source, uint64_t at_us, void *data)
 	return 0;
 }
 
-/* The socket must never be open to others, not even between bind() and chmod(). */
+/* The socket must never be open to others: it has its mode before it has a name. */
 static int bind_private(const struct door *door)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	mode_t before;
 	int r;
 
 	if (strlen(door->path) >= sizeof(address.sun_path))
 		return error_origin(-ENAMETOOLONG);
 	memcpy(address.sun_path, door->path, strlen(door->path) + 1);
-	before = umask(0177);
-	r = bind(door->fd, (struct sockaddr *)&address, sizeof(address)) ? error_origin(-errno) : 0;
-	umask(before);
+	r = fchmod(door->fd, 0600) || bind(door->fd, (struct sockaddr *)&address, sizeof(address)) ?
+		    error_origin(-errno) :
+		    0;
 	if (r == 0 && listen(door->fd, BACKLOG))
 		r = error_origin(-errno);
 	return r;

@@ -99,7 +99,7 @@ static void take_facts(struct seat *seat, const siginfo_t *info, struct death_fa
 	*death = (struct death){ .exited = info->si_code == CLD_EXITED,
 				 .status = info->si_status,
 				 .exec_errno = read_exec_errno(seat),
-				 .stopped = seat->life->state == SEAT_STOPPING,
+				 .stopped = life_is_stopped(seat->life),
 				 .when_ns = clock_now_ns() };
 	error = death->exec_errno;
 	*ret_facts = (struct death_facts){

@@ -14,6 +14,12 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 
+/* umask is the whole process's: while a thread makes the control socket it takes our own rights, too, and some users' always does. */
+static int make_one(const char *path)
+{
+	return mkdir(path, 0700) || chmod(path, 0700) ? -errno : 0;
+}
+
 int store_folder_make(const char *path)
 {
 	_cleanup_(free) char *copy = strdup(path);
@@ -22,16 +28,14 @@ int store_folder_make(const char *path)
 		return error_origin(-ENOMEM);
 	for (char *at = copy + 1;; at++) {
 		char was = *at;
+		int r;
 
 		if (was && was != '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, 0700) && errno != EEXIST) {
-			int r = -errno; /* of a folder that is there on a disk that can't be written: EROFS or EEXIST */
-
-			if (access(copy, F_OK))
-				return error_origin(r);
-		}
+		r = make_one(copy); /* of a folder that is there on a disk that can't be written: EROFS or EEXIST */
+		if (r < 0 && r != -EEXIST && access(copy, F_OK))
+			return error_origin(r);
 		*at = was;
 		if (!was)
 			return 0;

@@ -102,7 +102,7 @@ manual_pages() {
 		grep -q -w "$function" "$work/libweir.3" || fail "libweir(3) lacks $function"
 	done
 	[ -n "${function-}" ] || fail "no function was looked for in libweir(3)"
-	for program in weir weir-worker; do
+	for program in weir weir-console weir-worker; do
 		[ -e "$1/man1/$program.1.gz" ] || fail "no page for $program"
 	done
 }

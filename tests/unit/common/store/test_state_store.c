@@ -356,6 +356,24 @@ static void test_words(void **state)
 	}
 }
 
+/* A thread may make folders while another one has the process's umask changed for a socket. */
+static void test_its_folder_is_ours_whatever_the_umask(void **state)
+{
+	char other[128], made[80];
+	struct stat st;
+	mode_t before;
+
+	(void)state;
+	snprintf(made, sizeof(made), "%s/q", folder);
+	snprintf(other, sizeof(other), "%s/state/count.0", made);
+	store = state_store_close(store);
+	before = umask(0177);
+	assert_int_equal(state_store_open(other, SIZE_BYTES, true, &store), 0);
+	umask(before);
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_our_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_destroyed, setup, teardown),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test_setup_teardown(test_its_folder_is_ours_whatever_the_umask, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
