@@ -31,7 +31,8 @@ static const char *state_of(const struct observer *observer, uint32_t slot, cons
 {
 	if (read_retired(observer, slot))
 		return "retired";
-	if (said && said->generation == read_generation(observer, slot) &&
+	/* Of a seat where nobody sits the supervisor says the generation that comes next. */
+	if (said && said->generation >= read_generation(observer, slot) &&
 	    (!said->pid || reading->generation != said->generation))
 		return said->state;
 	if (reading->generation != read_generation(observer, slot))

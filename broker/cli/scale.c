@@ -75,8 +75,8 @@ static int report(const struct scaling *scaling, const struct progress *progress
 		printf("%s: has the order to give %s %" PRIu32 " workers\n", scaling->pipeline, scaling->stage,
 		       scaling->n);
 	else if (there)
-		printf("%s: %s has %" PRIu32 " workers, after %s\n", scaling->pipeline, scaling->stage, scaling->n,
-		       duration);
+		printf("%s: %s has %" PRIu32 " worker%s, after %s\n", scaling->pipeline, scaling->stage, scaling->n,
+		       scaling->n == 1 ? "" : "s", duration);
 	else
 		fprintf(stderr,
 			"weir: stage %s of pipeline '%s' has %" PRIu32 " workers after %s, and %s; its log says why "

@@ -65,7 +65,7 @@ int top_look_now(struct top_look *look, const char *dumped, control_waiting_fn *
 	const struct question question = { look->name, waiting, data };
 	struct view_copy copy = VIEW_COPY_NULL;
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
-	struct fy_document *why, *dump;
+	struct fy_document *why, *dump, *metrics;
 	uint64_t now_ns;
 	int r = ask(&question, "status", NULL, &body);
 
@@ -77,6 +77,7 @@ int top_look_now(struct top_look *look, const char *dumped, control_waiting_fn *
 	}
 	now_ns = clock_now_ns();
 	why = ask_document(&question, "why", NULL);
+	metrics = ask_document(&question, "metrics", NULL);
 	dump = dumped ? ask_document(&question, "dump", dumped) : NULL;
 	/* Whoever waits may draw what is known meanwhile: it changes all at once. */
 	drop_answers(look);
@@ -86,6 +87,7 @@ int top_look_now(struct top_look *look, const char *dumped, control_waiting_fn *
 	look->known = true;
 	text_clear(&look->trouble);
 	top_rates_update(&look->rates, &look->copy.view, now_ns);
+	top_latencies_update(&look->rates.latencies, metrics);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct top_look {
 	}
 
 /*
- * Asks the pipeline, and of the workers of one stage (dumped; NULL: of none) what they do. Waits two seconds at most for each of three
+ * Asks the pipeline, and of the workers of one stage (dumped; NULL: of none) what they do. Waits two seconds at most for each of four
  * answers, and as long as waiting() wants to. Returns 0, or what pipeline_try() does: then the last answers stay, and `trouble` says why.
  */
 int top_look_now(struct top_look *look, const char *dumped, control_waiting_fn *waiting, void *data);

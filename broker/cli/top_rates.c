@@ -58,6 +58,7 @@ void top_rates_update(struct top_rates *rates, const struct view *view, uint64_t
 void top_rates_deinit(struct top_rates *rates)
 {
 	free(rates->slots);
+	top_latencies_deinit(&rates->latencies);
 	*rates = (struct top_rates)TOP_RATES_NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/cli/top_latency.h"
 #include "broker/supervise/view.h"
 
 #define TOP_UNKNOWN (-1.0) /* a speed, share or age that is not known */
@@ -21,10 +22,11 @@ struct top_rates {
 	uint32_t n_slots;
 	struct top_speed *slots;
 	struct top_speed accepted, delivered;
+	struct top_latencies latencies; /* the caller updates them */
 };
-#define TOP_RATES_NULL \
-	{              \
-		0      \
+#define TOP_RATES_NULL       \
+	{                    \
+		.last_ns = 0 \
 	}
 
 /*

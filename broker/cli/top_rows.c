@@ -118,8 +118,8 @@ static void set_stage(struct top_row *row, const struct view *view, uint32_t num
 	*row = (struct top_row){ .number = number,
 				 .stage = stage,
 				 .per_second = top_rates_stage(rates, stage),
-				 .p50_s = TOP_UNKNOWN,
-				 .p99_s = TOP_UNKNOWN,
+				 .p50_s = top_latency(&rates->latencies, stage->name, 0.5),
+				 .p99_s = top_latency(&rates->latencies, stage->name, 0.99),
 				 .fill = share(stage->queue_bytes, stage->queue_capacity_bytes),
 				 .age_s = TOP_UNKNOWN };
 	for (uint32_t i = 0; i < stage->n_workers; i++) {

@@ -127,6 +127,18 @@ static void note_return(const struct seat *seat)
 						   "it comes back with its sibling");
 }
 
+static void note_overrun(const struct seat *seat)
+{
+	history_note_seat(seat, HISTORY_OVERRUN, "item_deadline", "item %" PRIu64 ": its worker is ended for it",
+			  (uint64_t)seat->overrun.item.sequence);
+}
+
+static void note_scaled(const struct seat *seat, int n)
+{
+	history_note_stage(seat->supervisor, seat->stage_number, HISTORY_SCALED, "", "%d worker%s", n,
+			   n == 1 ? "" : "s");
+}
+
 static void perform_on_seat(struct seat *seat, const struct action *action)
 {
 	const char *who = action->who ? action->who : "";
@@ -150,9 +162,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		note_return(seat);
 		return;
 	case ACTION_SAY_OVERRUN:
-		history_note_seat(seat, HISTORY_OVERRUN, "item_deadline",
-				  "item %" PRIu64 ": its worker is ended for it",
-				  (uint64_t)seat->overrun.item.sequence);
+		note_overrun(seat);
 		return;
 	case ACTION_SAY_HANGS:
 		history_note_seat(seat, HISTORY_SIGNAL, "hung", "SIGTERM: it said goodbye, and does not exit");
@@ -172,6 +182,9 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 	case ACTION_SAY_DROPPED:
 		history_note_stage(seat->supervisor, seat->stage_number, HISTORY_DROPPED,
 				   reason_name((enum reason)action->value), "what comes to it is discarded");
+		return;
+	case ACTION_SAY_SCALED:
+		note_scaled(seat, action->value);
 		return;
 	case ACTION_SAY_STAGE_FAILED:
 	case ACTION_SAY_START_FAILED:

@@ -46,12 +46,18 @@ function seconds(s) {
 	return s < 60 ? `${s.toFixed(1)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
 }
 
+// A bound of a histogram, in as few digits as it has: 0.000016384 is "16 µs".
+function bound(s) {
+	const [size, unit] = s < 1e-6 ? [1e9, "ns"] : s < 1e-3 ? [1e6, "µs"] : s < 1 ? [1e3, "ms"] : [1, "s"];
+	return `${Number((s * size).toPrecision(2))} ${unit}`;
+}
+
 // ---- what follows from two looks
 
 const DOWN = new Set(["dead", "restarting", "retired", "stopped", "lost"]);
 
 function busy(worker, past, span) {
-	if (!past || past.generation !== worker.generation || span <= 0)
+	if (!past || past.generation !== worker.generation || span <= 0 || worker.state === "resting")
 		return null;
 	if (worker.state === "wait-ext") // how long it has waited outside in this time is not counted
 		return worker.state_seconds >= span ? 0 : null;
@@ -157,7 +163,7 @@ function drawGraph(plan) {
 function paintWorker(stage, worker) {
 	const node = find(`worker-${worker.slot}`);
 	const fresh = isFresh(worker), down = DOWN.has(worker.state);
-	node.setAttribute("class", `worker${worker.state === "busy" ? " busy" : ""}${down ? " down" : ""}${fresh ? " fresh" : ""}`);
+	node.setAttribute("class", `worker${worker.state === "busy" ? " busy" : ""}${down ? " down" : ""}${worker.state === "resting" ? " resting" : ""}${fresh ? " fresh" : ""}`);
 	node.setAttribute("aria-label", `Worker ${stage.name} ${worker.index}: ${worker.state}, generation ${worker.generation}${fresh ? ", just replaced" : ""}`);
 }
 
@@ -189,7 +195,7 @@ function paintStages(now) {
 		const takes = stageRate(now, state.before, stage.name, stage.ledger.taken ? "taken" : "accepted");
 		const gives = stageRate(now, state.before, stage.name, stage.ledger.emitted ? "emitted" : "delivered");
 		const restarts = stage.workers.reduce((sum, worker) => sum + worker.restarts, 0);
-		return row(stage.name, [String(stage.workers.length)], [words, kind], [rate(takes), "n"], [rate(gives), "n"], [String(restarts), "n"]);
+		return row(stage.name, [`${stage.workers.filter((worker) => worker.pid).length}/${stage.workers.length}`], [words, kind], [rate(takes), "n"], [rate(gives), "n"], [String(restarts), "n"]);
 	}));
 }
 
@@ -253,7 +259,7 @@ function paintLatency(metrics) {
 			rows.push(line);
 		}
 	find("latency").hidden = !rows.length;
-	find("latencies").tHead.replaceChildren(make("tr", {}, make("th", { scope: "col" }, "within, in %"), ...bounds.map((bound) => make("th", { scope: "col", class: "n" }, `${Number(bound)} s`))));
+	find("latencies").tHead.replaceChildren(make("tr", {}, make("th", { scope: "col" }, "within, in %"), ...bounds.map((s) => make("th", { scope: "col", class: "n" }, bound(Number(s))))));
 	find("latencies").tBodies[0].replaceChildren(...rows);
 }
 

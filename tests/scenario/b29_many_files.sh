@@ -69,6 +69,6 @@ from 75 "secret: Permission denied; give the user" "source: file, path: $mine/se
 from 75 "Permission denied" "source: file, path: '$mine/shut/*'"
 from 75 "closed" "source: file, path: $mine/good" "sink: file, path: $mine/closed/out"
 assert_contains stderr "Permission denied"
-chmod 500 "$mine/state"
+chmod 500 "$mine/state" "$mine/state/nobody" # where the history is
 from 3 "let weir write there, or set WEIR_STATE_DIR" "source: file, path: $mine/good, decode: json"
 assert_contains stderr "Permission denied"
