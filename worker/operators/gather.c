@@ -338,7 +338,11 @@ static int wait_for_place(struct gather *gather, struct weir_context *context)
 	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
 }
 
-/* Memory for one more: that of one that has ended without its copy from scatter, and waits for it longest; or more of it. */
+/*
+ * Memory for one more. One that has ended without its copy from scatter waits for it: the copy may still lie in the lane, and would begin the
+ * same item a second time. Copies may also be dropped on the way: so of those that are more than any lane holds the oldest goes.
+ */
+#define ENDED_KEPT 65536u
 static int make_room(struct gather *gather, struct weir_context *context)
 {
 	struct joins *joins = &gather->joins;
@@ -346,7 +350,7 @@ static int make_room(struct gather *gather, struct weir_context *context)
 
 	if (!pending_is_full(&joins->pending))
 		return WEIR_OK;
-	for (uint32_t i = 0; i < joins->pending.n_max; i++)
+	for (uint32_t i = 0; joins->pending.n_max >= ENDED_KEPT && i < joins->pending.n_max; i++)
 		if (pending_due_ns(&joins->pending, i) == UINT64_MAX &&
 		    (oldest == PENDING_NONE ||
 		     pending_mark(&joins->pending, i)->stamp_ns < pending_mark(&joins->pending, oldest)->stamp_ns))
@@ -387,6 +391,8 @@ static int begin(struct gather *gather, struct weir_context *context, const stru
 		return wait_for_place(gather, context);
 	if (r == WEIR_OK)
 		r = make_room(gather, context);
+	if (r == -E2BIG)
+		return wait_for_place(gather, context);
 	return r == WEIR_OK ? keep(gather, context, item, mark, PENDING_NONE, &fresh) : r;
 }
 

@@ -278,7 +278,7 @@ static void test_bound(void **state)
 	assert_int_equal(answer(&host, 2, 2, "2"), WEIR_HELD);
 	pass_time(&host, 100);
 	assert_int_equal(fake_host_items(&host), 3);
-	/* 2 is closed for ever, until its memory is needed. */
+	/* 2 is closed until its copy comes. */
 	assert_int_equal(host.entries.n, 1);
 	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_HELD);
 	assert_int_equal(answer(&host, 5, 0, "5"), WEIR_HELD);
@@ -286,8 +286,35 @@ static void test_bound(void **state)
 		set_mark(&host, i, host.now_ns);
 		host.input = 1;
 		assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
-		assert_int_equal(host.entries.n, i == 6 ? 7 : 8);
+		assert_int_equal(host.entries.n, i == 6 ? 7 : 9);
 	}
+	fake_host_deinit(&host);
+}
+
+/* Whose time is over while its copy waits for a place has had its result, whatever comes in between. */
+static void test_over_while_the_copy_waits(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_HELD);
+	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_WAIT);
+	assert_int_equal(answer(&host, 3, 1, "a"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 1, "a"), WEIR_HELD);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 4);
+	for (uint64_t i = 5; i < 50; i++) {
+		set_mark(&host, i, host.now_ns);
+		host.input = 1;
+		assert_int_equal(fake_host_process_item(&host, "a", 1), WEIR_HELD);
+	}
+	assert_int_equal(answer(&host, 3, 0, "3"), WEIR_OK);
+	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_OK);
+	pass_time(&host, 0);
+	assert_int_equal(fake_host_items(&host), 4);
 	fake_host_deinit(&host);
 }
 
@@ -551,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_over_while_the_copy_waits),
 		cmocka_unit_test(test_branches_run_ahead),
 		cmocka_unit_test(test_whole_has_no_place),
 		cmocka_unit_test(test_wholes_are_forgotten),
