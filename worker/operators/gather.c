@@ -339,7 +339,7 @@ static int wait_for_place(struct gather *gather, struct weir_context *context)
 }
 
 /*
- * Memory for one more. One that has ended without its copy from scatter waits for it: the copy may still lie in the lane, and would begin the
+ * Memory for one more. One that has ended without its copy from scatter waits for it: that may still lie in the lane, and would begin the
  * same item a second time. Copies may also be dropped on the way: so of those that are more than any lane holds the oldest goes.
  */
 #define ENDED_KEPT 65536u
