@@ -70,47 +70,37 @@ char *state_dir_base(void)
 	return text_steal(&path);
 }
 
-char *state_dir_dead_letters(const char *pipeline)
+/* What is called `name` in the folder of that pipeline. */
+static char *of_pipeline(const char *pipeline, const char *name)
 {
 	_cleanup_(free) char *base = state_dir_base();
 	struct text path = TEXT_NULL;
 
-	text_printf(&path, "%s/%s/dead-letters", base, pipeline);
+	text_printf(&path, "%s/%s/%s", base, pipeline, name);
 	return text_steal(&path);
+}
+
+char *state_dir_dead_letters(const char *pipeline)
+{
+	return of_pipeline(pipeline, "dead-letters");
 }
 
 char *state_dir_keyed_state(const char *pipeline)
 {
-	_cleanup_(free) char *base = state_dir_base();
-	struct text path = TEXT_NULL;
-
-	text_printf(&path, "%s/%s/state", base, pipeline);
-	return text_steal(&path);
+	return of_pipeline(pipeline, "state");
 }
 
 char *state_dir_positions(const char *pipeline)
 {
-	_cleanup_(free) char *base = state_dir_base();
-	struct text path = TEXT_NULL;
-
-	text_printf(&path, "%s/%s/positions", base, pipeline);
-	return text_steal(&path);
+	return of_pipeline(pipeline, "positions");
 }
 
 char *state_dir_last_good(const char *pipeline)
 {
-	_cleanup_(free) char *base = state_dir_base();
-	struct text path = TEXT_NULL;
-
-	text_printf(&path, "%s/%s/spec", base, pipeline);
-	return text_steal(&path);
+	return of_pipeline(pipeline, "spec");
 }
 
 char *state_dir_history(const char *pipeline)
 {
-	_cleanup_(free) char *base = state_dir_base();
-	struct text path = TEXT_NULL;
-
-	text_printf(&path, "%s/%s/history", base, pipeline);
-	return text_steal(&path);
+	return of_pipeline(pipeline, "history");
 }

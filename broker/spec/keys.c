@@ -72,6 +72,15 @@ const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
 const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
 const struct key_table keys_sandbox = { "sandbox", sandbox, COUNT(sandbox) };
 
+const struct key_section key_sections[] = {
+	{ "The top of a spec", &keys_top },     { "Every stage", &keys_stage },
+	{ "`dead_letter`", &keys_dead_letter }, { "`decode`", &keys_decode },
+	{ "`encode`", &keys_encode },           { "`restart`", &keys_restart },
+	{ "`canary`", &keys_canary },           { "`sandbox`", &keys_sandbox },
+	{ "`workers`", &keys_workers },         { "A feedback edge in `from`", &keys_feedback },
+};
+const size_t n_key_sections = COUNT(key_sections);
+
 const char *key_type_name(int type)
 {
 	switch (type) {

@@ -91,6 +91,14 @@ struct key_table {
 extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_canary,
 	keys_feedback, keys_decode, keys_encode, keys_sandbox;
 
+/* All of them, as docs/spec.md and weir.yaml(5) list them. */
+struct key_section {
+	const char *title; /* a `word` is what people write into a spec */
+	const struct key_table *table;
+};
+extern const struct key_section key_sections[];
+extern const size_t n_key_sections;
+
 /* "duration", "list of stages", ... for every type above and those of options. */
 const char *key_type_name(int type);
 /* "an" or "a", as the type's name wants. */

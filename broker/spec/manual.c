@@ -64,9 +64,15 @@ static void add_entry(struct text *text, const char *name, const struct weir_opt
 	add_line(text, "", option->example, "");
 }
 
-static void add_table(struct text *text, const char *title, const struct key_table *table)
+static void add_table(struct text *text, const struct key_section *section)
 {
-	text_printf(text, ".Ss %s\n.Bl -tag -width Ds\n", title);
+	const struct key_table *table = section->table;
+
+	text_add(text, ".Ss ");
+	for (const char *at = section->title; *at; at++)
+		if (*at != '`')
+			text_add_char(text, *at);
+	text_add(text, "\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; i < table->n; i++)
 		add_entry(text, table->keys[i].name, &table->keys[i]);
 	text_add(text, ".El\n");
@@ -74,14 +80,8 @@ static void add_table(struct text *text, const char *title, const struct key_tab
 
 void manual_keys(struct text *text)
 {
-	add_table(text, "The top of a spec", &keys_top);
-	add_table(text, "Every stage", &keys_stage);
-	add_table(text, "dead_letter", &keys_dead_letter);
-	add_table(text, "decode", &keys_decode);
-	add_table(text, "encode", &keys_encode);
-	add_table(text, "restart", &keys_restart);
-	add_table(text, "sandbox", &keys_sandbox);
-	add_table(text, "A feedback edge in from", &keys_feedback);
+	for (size_t i = 0; i < n_key_sections; i++)
+		add_table(text, &key_sections[i]);
 }
 
 static void add_kind(struct text *text, const struct weir_stage *stage)

@@ -84,16 +84,8 @@ static void add_kind(struct text *text, const struct weir_stage *stage)
 
 void spec_reference(struct text *text)
 {
-	add_table(text, "The top of a spec", &keys_top);
-	add_table(text, "Every stage", &keys_stage);
-	add_table(text, "`dead_letter`", &keys_dead_letter);
-	add_table(text, "`decode`", &keys_decode);
-	add_table(text, "`encode`", &keys_encode);
-	add_table(text, "`restart`", &keys_restart);
-	add_table(text, "`canary`", &keys_canary);
-	add_table(text, "`sandbox`", &keys_sandbox);
-	add_table(text, "`workers`", &keys_workers);
-	add_table(text, "A feedback edge in `from`", &keys_feedback);
+	for (size_t i = 0; i < n_key_sections; i++)
+		add_table(text, key_sections[i].title, key_sections[i].table);
 	for (size_t i = 0; i < n_stage_descriptors; i++)
 		add_kind(text, stage_descriptors[i]);
 }

@@ -99,6 +99,13 @@ static void note_all_told(struct supervisor *supervisor, const char *who)
 			note_told(&supervisor->seats[i], supervisor->lifecycle.cause, who);
 }
 
+static void cancel(struct seat *seat, const struct action *action)
+{
+	seat_record(seat, RECORDER_ORDER, BOARD_CANCEL, (uint64_t)action->value, 0);
+	seat_order_cancel(seat, (enum cause)action->value, action->who, action->at_ns);
+	note_told(seat, (enum cause)action->value, action->who);
+}
+
 static void leave_behind(struct seat *seat)
 {
 	seat_log(seat, WEIR_LOG_ERROR,
@@ -122,9 +129,7 @@ static void perform_on_seat(struct seat *seat, const struct action *action)
 		spawn(seat);
 		return;
 	case ACTION_CANCEL:
-		seat_record(seat, RECORDER_ORDER, BOARD_CANCEL, (uint64_t)action->value, 0);
-		seat_order_cancel(seat, (enum cause)action->value, action->who, action->at_ns);
-		note_told(seat, (enum cause)action->value, action->who);
+		cancel(seat, action);
 		return;
 	case ACTION_TERMINATE:
 		seat_record(seat, RECORDER_SIGNAL, SIGTERM, 0, 0);

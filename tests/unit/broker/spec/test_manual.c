@@ -44,12 +44,14 @@ static void test_every_key(void **state)
 		{ ".Ss The top of a spec\n", &keys_top },   { ".Ss Every stage\n", &keys_stage },
 		{ ".Ss dead_letter\n", &keys_dead_letter }, { ".Ss decode\n", &keys_decode },
 		{ ".Ss encode\n", &keys_encode },           { ".Ss restart\n", &keys_restart },
+		{ ".Ss canary\n", &keys_canary },           { ".Ss workers\n", &keys_workers },
 		{ ".Ss sandbox\n", &keys_sandbox },         { ".Ss A feedback edge in from\n", &keys_feedback },
 	};
 	_cleanup_(text_deinit) struct text page = TEXT_NULL;
 
 	(void)state;
 	manual_keys(&page);
+	assert_int_equal(sizeof(tables) / sizeof(tables[0]), n_key_sections);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (size_t k = 0; k < tables[i].table->n; k++)
 			assert_option(&page, tables[i].title, tables[i].table->keys[k].name);
