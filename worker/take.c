@@ -139,7 +139,7 @@ enum way { WAY_PLAIN, WAY_RUNS, WAY_LOOP };
 /* Both orders at once: any bit of a cancel makes the two at least that. */
 static inline uint32_t take_orders(const struct reach *reach)
 {
-	/* [B1] mate: order_stop */
+	/* [B1] mate: order_board */
 	return load_acquire(reach->order_of_all) | load_acquire(reach->order);
 }
 

@@ -78,18 +78,28 @@ static void order_slot_cancel(struct supervisor *supervisor, uint32_t slot)
 		store_relaxed(&own->cause, (uint32_t)supervisor->lifecycle.cause);
 		store_release(&own->order, BOARD_CANCEL); /* [B1] mate: board_order_of */
 	}
-	doorbell_ring(supervisor->seats[slot].cancel_fd);
+}
+
+/*
+ * The slots' words before the board's: who acknowledges has cancelled scopes. The board's before the first ring: who is woken sees that
+ * it is not meant alone and steps aside (wait.c) while the others are woken.
+ */
+static void order_board(struct supervisor *supervisor, enum board_order order)
+{
+	store_relaxed(&supervisor->board->cause, (uint32_t)supervisor->lifecycle.cause);
+	for (uint32_t i = 0; order == BOARD_CANCEL && i < supervisor->plan->n_slots; i++)
+		order_slot_cancel(supervisor, i);
+	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
+		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
+	for (uint32_t i = 0; order == BOARD_CANCEL && i < supervisor->plan->n_slots; i++)
+		doorbell_ring(supervisor->seats[i].cancel_fd);
 }
 
 void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 {
 	enum board_order order = rung >= RUNG_CANCEL ? BOARD_CANCEL : BOARD_DRAIN;
 
-	store_relaxed(&supervisor->board->cause, (uint32_t)supervisor->lifecycle.cause);
-	for (uint32_t i = 0; order == BOARD_CANCEL && i < supervisor->plan->n_slots; i++)
-		order_slot_cancel(supervisor, i);
-	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
-		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
+	order_board(supervisor, order);
 	/* first: who is awake has seen it before the messages keep the processors busy */
 	doorbells_ring_all(supervisor);
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)

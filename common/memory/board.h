@@ -21,7 +21,7 @@ void board_detach(const struct board *board);
 /* What slot must do now: the larger of the pipeline's order and its own. One or two loads; any process. */
 static inline uint32_t board_order_of(const struct board *board, uint32_t slot)
 {
-	/* [B1] mate: order_stop */
+	/* [B1] mate: order_board */
 	uint32_t all = load_acquire(&board->order), own = load_acquire(&board->slots[slot].order);
 
 	return all > own ? all : own;

@@ -7,8 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "broker/supervise/process_state.h"
 #include "broker/supervise/supervisor_priv.h"
@@ -112,6 +115,55 @@ static void test_a_cancel_is_at_once(void **state)
 	(void)state;
 	run_acts(&trial, "stay-on", "stay-on", 4, EXIT_DONE, "starting running draining stopped ");
 	assert_string_equal(trial.view.cause, "user");
+	end_trial(&trial);
+}
+
+#define BOARD_WAIT_NS (20 * NS_PER_S)
+
+static struct {
+	struct supervisor *supervisor;
+	pthread_t thread;
+	bool in_time;
+} first_ring;
+
+/* Lets the first ring go through when the board has the order. */
+static void *let_ring(void *data)
+{
+	struct supervisor *supervisor = first_ring.supervisor;
+	uint64_t until_ns = clock_now_ns() + BOARD_WAIT_NS, full;
+
+	(void)data;
+	while (load_acquire(&supervisor->board->order) < BOARD_CANCEL && clock_now_ns() < until_ns) // [B1]
+		usleep(100);
+	first_ring.in_time = load_relaxed(&supervisor->board->order) >= BOARD_CANCEL;
+	assert_int_equal(eventfd_read(supervisor->seats[0].cancel_fd, &full), 0);
+	return NULL;
+}
+
+/* The first ring of a cancel blocks: its descriptor is full. */
+static void cancel_with_a_full_bell(struct trial *trial, const char *phase)
+{
+	struct seat *first = &trial->supervisor->seats[0];
+
+	if (strcmp(phase, "running") != 0)
+		return;
+	fd_close(first->cancel_fd);
+	first->cancel_fd = eventfd(0, EFD_CLOEXEC);
+	assert_int_equal(eventfd_write(first->cancel_fd, UINT64_MAX - 1), 0);
+	first_ring.supervisor = trial->supervisor;
+	assert_int_equal(pthread_create(&first_ring.thread, NULL, let_ring, NULL), 0);
+	supervisor_cancel(trial->supervisor, CAUSE_USER, "the test");
+}
+
+/* Else who is woken first thinks that it is meant alone, does not step aside, and ends while others have yet to be woken. */
+static void test_a_cancel_stands_on_the_board_before_anybody_is_woken(void **state)
+{
+	struct trial trial = { .at_phase = cancel_with_a_full_bell };
+
+	(void)state;
+	run_acts(&trial, "stay-on", "stay-on", 4, EXIT_DONE, "starting running draining stopped ");
+	pthread_join(first_ring.thread, NULL);
+	assert_true(first_ring.in_time);
 	end_trial(&trial);
 }
 
@@ -229,6 +281,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_stopped_worker_is_woken_to_die),
 		cmocka_unit_test(test_a_passed_drain_with_items_left),
 		cmocka_unit_test(test_a_cancel_is_at_once),
+		cmocka_unit_test(test_a_cancel_stands_on_the_board_before_anybody_is_woken),
 		cmocka_unit_test(test_who_is_ready_behind_a_cancel_is_told_to_end),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_a_signal_before_anybody_is_ready),
