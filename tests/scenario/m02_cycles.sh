@@ -23,7 +23,7 @@ nobody() {
 }
 # Whatever a run may leave outside of its processes, but its bounded history. What a killed supervisor leaves in the run folder, the next one takes over.
 left() {
-	(cd "$WEIR_WORK" && find run state -mindepth 1 2>/dev/null | grep -v -x -E 'state/cycle(/history)?' | sort)
+	(cd "$WEIR_WORK" && find run state -mindepth 1 2>/dev/null | grep -v -x -E 'state/cycle(/history(\.old)?)?' | sort)
 	grep -F "$WEIR_WORK/" /proc/net/unix | awk '{ print $NF }' | sort -u
 	ls | grep -v -E '^(spec.yaml|log|stderr|ps.json|early|late|left\..*)$'
 }

@@ -68,6 +68,9 @@ printf "[Service]\nEnvironment=LD_LIBRARY_PATH=/run/build/lib PATH=/run/build/bi
 export XDG_RUNTIME_DIR=/run/u HOME=/run/home
 unset WEIR_RUN_DIR WEIR_STATE_DIR TMPDIR
 /lib/systemd/systemd-journald &
+# A manager that finds no journal when it begins tells it nothing later on, either.
+tries=0
+while [ ! -S /run/systemd/journal/socket ] && [ $((tries += 1)) -lt 600 ]; do sleep 0.1; done
 umask 0 # as PID 1 has it: everybody may write to the socket for notices
 /lib/systemd/systemd --user --log-target=journal &
 wait $!'
