@@ -3,11 +3,12 @@
 # seconds: 240
 # takes: 23
 plugins=$WEIR_BUILD/tests/plugins
+count=$(rounds 20000 20000 4000)
 cat >spec.yaml <<YAML
 pipeline: loop
 restart: {intensity: 1000, period: 10s, backoff: 1ms, backoff_max: 10ms}
 stages:
-  - {name: numbers, source: generate, count: 20k, text: '{n} 0'}
+  - {name: numbers, source: generate, count: $count, text: '{n} 0'}
   - {name: head, from: [numbers, {stage: again, credit: 64}], plugin: $plugins/unlucky.so, worker: 63}
   - {name: middle, exec: [cat], block: 8KiB, block_wait: 5ms, workers: 2}
   - {name: again, plugin: $plugins/again.so, workers: 2}
@@ -23,7 +24,7 @@ check() {
 }
 
 assert_exit 0 weir run --json spec.yaml
-check "three rounds" 20000 3
+check "three rounds" "$count" 3
 
 # The smallest credit, and items of which only a few fit into the loop at a time, the last of them larger than its gate lets in otherwise.
 rm -f out
@@ -116,7 +117,7 @@ assert_eq "$(final stderr balanced)" true "ledger of a loop that stands still"
 # Items that end inside of the loop, where nobody tells the head.
 rm -f out
 assert_exit 0 weir run --json --set stages.again.lose=2 spec.yaml
-assert_eq "$(wc -l <out) $(final stderr in_flight) $(final stderr balanced)" "10000 0 true" "half of them lost"
+assert_eq "$(wc -l <out) $(final stderr in_flight) $(final stderr balanced)" "$((count / 2)) 0 true" "half of them lost"
 
 # One item, a hundred thousand times.
 cat >pingpong.yaml <<YAML
@@ -147,7 +148,7 @@ for round in $(seq "$(rounds 3 100)"); do
 		touch ended
 		wait "$killer"
 		[ "$status" = 0 ] || { tail -n 40 stderr >&2; fail "exit code $status of $pipeline in round $round"; }
-		if [ $pipeline = loop ]; then check "round $round" 20000 3; else check "round $round" 1 20000; fi
+		if [ $pipeline = loop ]; then check "round $round" "$count" 3; else check "round $round" 1 20000; fi
 		total=$((total + $(cat kills)))
 	done
 done

@@ -32,7 +32,7 @@ total=0
 killed() {
 	rm -f out
 	spec "$3" "$4" >spec.yaml
-	run_with_kills 0 "$(rounds 60 1000)"
+	run_with_kills 0 "$(rounds 60 1000 20)"
 	assert_eq "$(LC_ALL=C sort out | sha256sum)" "$(LC_ALL=C sort "$2" | sha256sum)" "result: $1"
 	n=$(wc -l <"$2")
 	assert_eq "$(final stderr delivered) $(final stderr filtered) $(final stderr balanced)" "$n $((count - n)) true" "ledger: $1"

@@ -4,7 +4,7 @@
 # Worker and supervisor are killed in one moment, at each step of taking a letter: before the store is told that it is being taken, after that,
 # after the commit, after the removal. No letter is given twice by itself, none is lost unseen; which are in doubt is said.
 command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
+sanitized && skip "a sanitizer wants to be loaded first"
 touch "$WEIR_WORK/orphans-expected"
 # The worker holds SIGTERM back while it takes letters: its first turn to write then tells the store, its second removes them.
 cat >moment.c <<'C'

@@ -3,7 +3,7 @@
 # The clock of the day is set back while a pipeline runs: its letters are older than itself then. What it has left behind is a loss all the
 # same, whether it became a letter there or came back there; and what an earlier run has left is none of it, though it looks younger.
 command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
+sanitized && skip "a sanitizer wants to be loaded first"
 cat >clock.c <<'C'
 #include <dlfcn.h>
 #include <errno.h>

@@ -95,7 +95,7 @@ ends
 
 # Its input ends, and the stage with it, after the question and before the mark.
 serve "dead_letter: {attempts: 9}"
-if ! grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt"; then
+if ! sanitized; then
 	cat >late.c <<-'C'
 	#include <dlfcn.h>
 	#include <fcntl.h>

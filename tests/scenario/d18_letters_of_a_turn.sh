@@ -5,7 +5,7 @@
 # commit and the turn's. An operator, one with a loop of its own, an asynchronous one, and a source of bad records: each refused item is one
 # letter, the others arrive once. And the disk is full in the middle of a turn: what is counted as a letter is one, the rest is in flight.
 command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
+sanitized && skip "a sanitizer wants to be loaded first"
 # `turns` gets a byte for each turn to write that a worker has had, `kills` one for each worker that was killed at one: LIMIT, each at the
 # first, second or third of its life.
 cat >moment.c <<'C'

@@ -4,7 +4,7 @@
 # seconds: 300
 # takes: 17
 plugins=$WEIR_BUILD/tests/plugins
-count=$(rounds 100000 1000000)
+count=$(rounds 100000 1000000 30000)
 state=$WEIR_STATE_DIR/tally/state
 
 # What it should come to: items in their order, then each key that is left, then all. answer REFUSE FORGET
@@ -42,7 +42,7 @@ total=0
 killed() {
 	rm -f out refused
 	spec "$3" "$4" >spec.yaml
-	run_with_kills "$5" "$(rounds 60 1000)"
+	run_with_kills "$5" "$(rounds 60 1000 15)"
 	assert_eq "$(folded | sha256sum)" "$(LC_ALL=C sort "$2" | sha256sum)" "result: $1"
 	assert_eq "$(final stderr balanced) $(final stderr dead_lettered)" "true 0" "ledger: $1"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts"

@@ -2,7 +2,7 @@
 # Windows are the same through hundreds of kills, of each sort, with one worker and with four: each item is in them once.
 # seconds: 240
 # takes: 17
-count=$(rounds 30000 1000000)
+count=$(rounds 30000 1000000 10000)
 awk -v n="$count" -v seed="$WEIR_SEED" 'BEGIN { srand(seed); for (i = 0; i < n; i++)
 	printf "{\"t\":%d,\"k\":\"k%d\",\"v\":%d,\"w\":%.3f}\n", i / 40 + rand() * 30, rand() * rand() * 300, rand() * 2000 - 300, rand() }' >in
 spec() {
@@ -27,7 +27,7 @@ total=0
 killed() {
 	rm -f out
 	spec "$2" >spec.yaml
-	run_with_kills 0 "$(rounds 20 1000)"
+	run_with_kills 0 "$(rounds 20 1000 8)"
 	assert_eq "$(LC_ALL=C sort out | sha256sum)" "$expected" "result: $1"
 	assert_eq "$(final stderr consumed) $(final stderr delivered) $(final stderr balanced)" "$count $(wc -l <out) true" "ledger: $1"
 	echo "$1: $(cat kills) kills, $(restarts stderr) restarts"

@@ -2,7 +2,7 @@
 # Somebody who stands still in the middle of writing into the dead letters of the pipeline `held`, for the scenario that reads this: stop.so,
 # preloaded. Whoever comes first with WEIR_STOPS in its environment, and the file that names, stops inside its transaction.
 command -v cc >/dev/null || skip "no C compiler"
-grep -q '^WEIR_SANITIZE:STRING=.' "$WEIR_BUILD/CMakeCache.txt" && skip "a sanitizer wants to be loaded first"
+sanitized && skip "a sanitizer wants to be loaded first"
 cat >stop.c <<'C'
 #include <dlfcn.h>
 #include <signal.h>
