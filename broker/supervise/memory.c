@@ -232,6 +232,8 @@ int memory_open(struct supervisor *supervisor, struct text *why)
 
 	files_raise(supervisor);
 	r = common_memory(supervisor);
+	if (r == 0)
+		r = repair_room_open(supervisor);
 	if (r < 0)
 		return shortage(supervisor, NULL, r, why);
 	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++) {
@@ -262,6 +264,7 @@ void memory_close(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; supervisor->seats && i < supervisor->plan->n_slots; i++)
 		seat_memory_close(&supervisor->seats[i]);
+	repair_room_close(supervisor);
 	supervisor->recorder.ring = NULL;
 	board_detach(supervisor->board);
 	supervisor->board_fd = fd_close(supervisor->board_fd);

@@ -66,10 +66,10 @@ static void note_in_flight(struct seat *seat, const struct repair_report *report
 int seat_mend(struct seat *seat)
 {
 	struct segment segment = SEGMENT_NULL;
-	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
+	int r = seat_open_for_repair(seat, &segment);
 
 	if (r)
-		return r < 0 ? error_trace(r) : REPAIR_E_CORRUPT;
+		return r;
 	r = repair_run(&segment, &seat->death.report);
 	if (seat->death.stopped) { /* we wanted it: whatever it had in hand is innocent */
 		seat->death.report.in_hand = false;
@@ -83,7 +83,7 @@ int seat_mend(struct seat *seat)
 		store_relaxed(&segment.status->heartbeat, 0);
 		store_relaxed(&segment.status->state, WORKER_STATE_NONE);
 	}
-	segment_detach(&segment);
+	seat_close_after_repair(seat, &segment);
 	return r;
 }
 
@@ -91,7 +91,7 @@ int seat_mend(struct seat *seat)
 void seat_close_lost(struct seat *seat)
 {
 	struct segment segment = SEGMENT_NULL;
-	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
+	int r = seat_open_for_repair(seat, &segment);
 
 	if (r != 0) {
 		seat_log(seat, WEIR_LOG_WARNING, "its lanes can't be closed: %s",
@@ -101,7 +101,7 @@ void seat_close_lost(struct seat *seat)
 	for (uint32_t i = 0; i < segment.geometry.n_writers; i++)
 		if (load_relaxed(&segment.writers[i].closed) == LANE_OPEN)
 			store_release(&segment.writers[i].closed, LANE_CLOSED_LOST); /* [L3] mate: lane_in_refresh */
-	segment_detach(&segment);
+	seat_close_after_repair(seat, &segment);
 	seat_ring_neighbours(seat);
 }
 

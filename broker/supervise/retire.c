@@ -16,12 +16,12 @@
 int seat_close_outputs(const struct seat *seat)
 {
 	struct segment segment = SEGMENT_NULL;
-	int r = segment_attach(&segment, seat->segment_fd, &seat->segment.geometry, SEGMENT_WRITE);
+	int r = seat_open_for_repair(seat, &segment);
 
 	if (r)
-		return r < 0 ? error_trace(r) : REPAIR_E_CORRUPT;
+		return r;
 	repair_close(&segment);
-	segment_detach(&segment);
+	seat_close_after_repair(seat, &segment);
 	return 0;
 }
 

@@ -178,7 +178,9 @@ struct supervisor {
 	struct board *board;
 	int board_fd, board_read_fd;
 	struct recorder recorder; /* its own, on the board */
-	int lifeline_fds[2];      /* only we hold [1]: workers see the end of [0] when we are gone */
+	void *repair_room;        /* PROT_NONE; NULL: none, or a repair has it */
+	size_t repair_room_bytes;
+	int lifeline_fds[2]; /* only we hold [1]: workers see the end of [0] when we are gone */
 	int null_fd;
 	struct estate *estate;  /* for the next supervisor; NULL: nobody keeps it */
 	int lifeline_kept_fd;   /* an open file of its own on lifeline_fds[0], for whoever keeps it */
@@ -355,6 +357,17 @@ void seat_repair(struct seat *seat);
 struct memory_facts seat_memory_facts(const struct seat *seat);
 /* Kills and reaps what dead workers have left behind; answers. */
 void supervisor_sweep(struct supervisor *supervisor);
+
+/* repair_room.c: a place in the address space for one repair. Returns 0 or -ENOMEM. */
+int repair_room_open(struct supervisor *supervisor);
+/* Fine if it was never opened. */
+void repair_room_close(struct supervisor *supervisor);
+/*
+ * Maps the control pages of a seat for writing, in that place; for a worker that the kernel has proved dead, one at a time. Returns 0,
+ * REPAIR_E_CORRUPT or -errno; after 0 seat_close_after_repair() takes them away.
+ */
+int seat_open_for_repair(const struct seat *seat, struct segment *segment);
+void seat_close_after_repair(const struct seat *seat, struct segment *segment);
 
 /* mend.c: finishes the dead worker's turn and notes the suspect. Returns 0 or REPAIR_E_CORRUPT. */
 int seat_mend(struct seat *seat);
