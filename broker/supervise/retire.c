@@ -34,5 +34,6 @@ int seat_retire(struct seat *seat)
 		return r;
 	store_release(&board->slots[seat->slot].dealing, BOARD_RETIRED);     /* [B2] mate: dealing_of */
 	store_release(&board->dealings, load_relaxed(&board->dealings) + 1); /* [B2] mate: retire_is_due */
+	seat->supervisor->stages[seat->stage_number].dealt_by = load_relaxed(&board->dealings);
 	return 0;
 }

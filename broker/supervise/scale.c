@@ -73,6 +73,7 @@ static void seat_deal(const struct seat *seat, enum dealing dealing)
 
 	store_release(&seat->supervisor->board->slots[seat->slot].dealing,
 		      (uint32_t)words[dealing]); /* [B2] mate: dealing_of */
+	seat->supervisor->stages[seat->stage_number].dealt_by = load_relaxed(&seat->supervisor->board->dealings) + 1;
 }
 
 void seat_announce_dealing(const struct seat *of)
@@ -81,6 +82,7 @@ void seat_announce_dealing(const struct seat *of)
 	struct board *board = supervisor->board;
 
 	store_release(&board->dealings, load_relaxed(&board->dealings) + 1); /* [B2] mate: retire_is_due */
+	supervisor->stages[of->stage_number].dealt_by = load_relaxed(&board->dealings);
 	for (uint32_t i = 0; i < supervisor->plan->n_lanes; i++) {
 		const struct plan_lane *lane = &supervisor->plan->lanes[i];
 
@@ -91,19 +93,23 @@ void seat_announce_dealing(const struct seat *of)
 
 /* ---- memory ---- */
 
-/* It deals as the board says, or can't deal: nobody is there, or it has closed the lane. */
+/*
+ * It deals to this stage as the board says, or can't deal: nobody is there, or it has closed the lane. What the board says of other stages
+ * since then it may not have seen: it can't look while an item of its own waits for an edge that is held.
+ */
 static bool has_seen(const struct supervisor *supervisor, const struct plan_lane *lane)
 {
 	const struct seat *producer = &supervisor->seats[lane->producer];
 	const struct segment_status *status = producer->segment.status;
+	uint32_t dealt_by = supervisor->stages[supervisor->seats[lane->consumer].stage_number].dealt_by;
 
 	if (!seat_state_alive(producer->life->state))
 		return true;
 	if (load_acquire(&producer->segment.writers[lane->writer_index].closed) != LANE_OPEN) /* [L3] */
 		return true;
-	return load_acquire(&status->generation) == producer->generation && /* [S1] mate: worker_attach */
-	       load_acquire(&status->seen_dealings) ==
-		       load_relaxed(&supervisor->board->dealings); /* [S6] mate: dealing_follow */
+	if (load_acquire(&status->generation) != producer->generation) /* [S1] mate: worker_attach */
+		return false;
+	return (int32_t)(load_acquire(&status->seen_dealings) - dealt_by) >= 0; /* [S6] mate: dealing_follow */
 }
 
 static bool is_empty(const struct supervisor *supervisor, const struct plan_lane *lane)

@@ -129,6 +129,7 @@ struct stage_watch {
 	struct line_limit limit;
 	sd_event_source *limit_timer;
 	uint32_t number;
+	uint32_t dealt_by; /* who has seen that many dealings of the board knows who of this stage is dealt to */
 	struct supervisor *supervisor;
 };
 

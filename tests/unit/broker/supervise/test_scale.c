@@ -109,6 +109,36 @@ static void test_who_has_not_seen_the_board_may_still_deal(void **state)
 	assert_false(look().dealt);
 }
 
+/* An item that waits for an edge that is held keeps its producer from looking at the board; what that says of others it need not know. */
+static void test_news_of_other_stages_need_not_be_seen(void **state)
+{
+	(void)state;
+	seat_announce_dealing(&supervisor->seats[STORE]);
+	store_relaxed(&segments[FEED].status->seen_dealings, 1);
+	seat_announce_dealing(&supervisor->seats[FEED]);
+	assert_true(look().dealt);
+	seat_announce_dealing(&supervisor->seats[STORE]);
+	assert_false(look().dealt);
+	store_relaxed(&segments[FEED].status->seen_dealings, 2);
+	assert_false(look().dealt);
+	store_relaxed(&segments[FEED].status->seen_dealings, 3);
+	assert_true(look().dealt);
+}
+
+/* Words that another stage's announcement brings along. */
+static void test_what_was_dealt_is_seen_with_the_next_news(void **state)
+{
+	const struct action deal = { .kind = ACTION_DEAL, .seat = STORE_TOO, .value = DEALING_HELD };
+
+	(void)state;
+	scale_perform(&supervisor->seats[STORE_TOO], &deal);
+	assert_false(look().dealt);
+	seat_announce_dealing(&supervisor->seats[FEED]);
+	assert_false(look().dealt);
+	store_relaxed(&segments[FEED].status->seen_dealings, 1);
+	assert_true(look().dealt);
+}
+
 static void test_what_lies_in_a_lane_is_left(void **state)
 {
 	(void)state;
@@ -155,6 +185,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nothing_is_left, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_has_not_seen_the_board_may_still_deal, begin, end),
+		cmocka_unit_test_setup_teardown(test_news_of_other_stages_need_not_be_seen, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_was_dealt_is_seen_with_the_next_news, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_lies_in_a_lane_is_left, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_has_something_in_hand_is_not_done, begin, end),
 	};
