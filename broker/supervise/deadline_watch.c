@@ -10,6 +10,9 @@
  *                          is over    its item is noted:
  *                                     the suspect, whatever the worker still does
  *
+ * A worker that somebody has stopped (SIGSTOP) between two items has none in hand that could overrun, and those in its lanes wait as long.
+ * The look for stalls finds it, and tells us since when: after one deadline it is ended in the same way, and nobody is blamed.
+ *
  * What follows is decided there, also who is looked at. Here the item is kept: after the worker's death, however it comes, it alone is
  * blamed, with one more attempt that it has cost, and the obituary tells of it.
  */
@@ -122,13 +125,29 @@ static void add_whereabouts(const struct seat *seat, char state, struct text *te
 		text_printf(text, " in %s", where);
 }
 
+static void say_stopped(const struct seat *seat)
+{
+	char deadline[QUANTITY_TEXT_SIZE], stopped[QUANTITY_TEXT_SIZE];
+
+	seat_log(
+		seat, WEIR_LOG_WARNING,
+		"has been stopped by a signal for %s, items wait for it, and its stage has a deadline of %s: it is ended",
+		quantity_format_duration(clock_now_ns() - seat->overrun.stopped_ns, stopped),
+		quantity_format_duration(seat->stage->deadline_ns, deadline));
+}
+
 void overrun_say(struct seat *seat)
 {
 	_cleanup_(text_deinit) struct text text = TEXT_NULL;
 	char deadline[QUANTITY_TEXT_SIZE], grace[QUANTITY_TEXT_SIZE];
 	uint64_t starved_ns;
-	char state = process_state(seat->pid, &starved_ns);
+	char state;
 
+	if (seat->overrun.stopped_ns) {
+		say_stopped(seat);
+		return;
+	}
+	state = process_state(seat->pid, &starved_ns);
 	seat->overrun.known = true;
 	seat_record(seat, RECORDER_OVERRUN, 0, seat->overrun.item.sequence, seat->overrun.item.position);
 	add_whereabouts(seat, state, &text);
@@ -157,7 +176,20 @@ static void declare(struct seat *seat, uint64_t now_ns)
 {
 	struct event event = { .kind = EVENT_OVERRUN, .seat = seat->slot };
 
+	seat->overrun.stopped_ns = 0;
 	event.due_ns = seat->overrun.due_ns = now_ns - seat->overrun.item.over_ns;
+	supervisor_post(seat->supervisor, &event);
+}
+
+void overrun_stopped(struct seat *seat, uint64_t since_ns, uint64_t now_ns)
+{
+	struct event event = { .kind = EVENT_OVERRUN, .seat = seat->slot };
+
+	if (seat->stage->keeps_deadline || !lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot) ||
+	    now_ns < since_ns + seat->stage->deadline_ns)
+		return;
+	seat->overrun.stopped_ns = since_ns;
+	event.due_ns = since_ns + seat->stage->deadline_ns;
 	supervisor_post(seat->supervisor, &event);
 }
 
@@ -241,6 +273,10 @@ void overrun_blame(struct seat *seat, const struct segment *segment, struct repa
 {
 	const struct overrun_item *item = &seat->overrun.item;
 
+	if (seat->overrun.stopped_ns) { /* whoever has stopped it, it was no item */
+		report->in_hand = false;
+		report->in_flight = 0;
+	}
 	if (!seat->overrun.known)
 		return;
 	report->in_flight = 0; /* who is guilty is known */
@@ -254,6 +290,9 @@ void overrun_describe(const struct seat *seat, struct text *text)
 {
 	char deadline[QUANTITY_TEXT_SIZE], over[QUANTITY_TEXT_SIZE];
 
+	if (seat->overrun.stopped_ns)
+		text_printf(text, "; it had been stopped by a signal for %s",
+			    quantity_format_duration(seat->death.when_ns - seat->overrun.stopped_ns, over));
 	if (seat->overrun.known)
 		text_printf(text, "; item %llu had overrun its deadline of %s, by %s at the end",
 			    (unsigned long long)seat->overrun.item.sequence,

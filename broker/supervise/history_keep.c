@@ -129,8 +129,12 @@ static void note_return(const struct seat *seat)
 
 static void note_overrun(const struct seat *seat)
 {
-	history_note_seat(seat, HISTORY_OVERRUN, "item_deadline", "item %" PRIu64 ": its worker is ended for it",
-			  (uint64_t)seat->overrun.item.sequence);
+	if (seat->overrun.stopped_ns)
+		history_note_seat(seat, HISTORY_OVERRUN, "item_deadline", "stopped by a signal: it is ended for it");
+	else
+		history_note_seat(seat, HISTORY_OVERRUN, "item_deadline",
+				  "item %" PRIu64 ": its worker is ended for it",
+				  (uint64_t)seat->overrun.item.sequence);
 }
 
 static void note_scaled(const struct seat *seat, int n)

@@ -178,7 +178,7 @@ void metrics_perform(struct supervisor *supervisor, const struct action *action)
 			metrics_timed_out(supervisor, NULL, TIMEOUT_START);
 		return;
 	case ACTION_SAY_OVERRUN:
-		seat->n_overruns++;
+		seat->n_overruns += !seat->overrun.stopped_ns;
 		return;
 	case ACTION_SAY_HANGS:
 		seat->hung = true;

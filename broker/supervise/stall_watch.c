@@ -8,7 +8,7 @@
  *                                            +-- 600 ms ---+-- all idle: board->at_rest, no timer      +--> graph --> episodes --> log
  *
  * Read from the workers' lines while they run, so it is only as consistent as that: what two looks agree on counts. Nothing is done about
- * a stall: it is named.
+ * a stall: it is named. But a worker that is stopped by a signal, of a stage with a deadline, is ended (deadline_watch.c).
  */
 #include <stdlib.h>
 
@@ -301,6 +301,17 @@ static bool may_look(const struct supervisor *supervisor)
 	       (supervisor->lifecycle.state == PIPELINE_RUNNING || supervisor->lifecycle.state == PIPELINE_DRAINING);
 }
 
+/* Those of a stage with a deadline are not only named. */
+static void end_stopped(struct supervisor *supervisor, uint64_t now_ns)
+{
+	const struct stall_watch *watch = supervisor->stalls;
+
+	for (size_t i = 0; i < watch->n_findings && !supervisor->lifecycle.finished; i++)
+		if (watch->findings[i].kind == STALL_KIND_STOPPED)
+			overrun_stopped(&supervisor->seats[watch->findings[i].culprit],
+					watch->histories[watch->findings[i].culprit].stopped_ns, now_ns);
+}
+
 static void look(struct supervisor *supervisor)
 {
 	struct stall_watch *watch = supervisor->stalls;
@@ -317,6 +328,7 @@ static void look(struct supervisor *supervisor)
 	ask_more_of_culprits(watch);
 	stall_episodes_update(watch->episodes, watch->histories, watch->findings, watch->n_findings, now_ns, tell,
 			      supervisor);
+	end_stopped(supervisor, now_ns);
 }
 
 /* Nothing has moved for long: there is nothing new to be seen soon. */

@@ -64,6 +64,7 @@ struct overrun {
 	bool known;      /* that has been decided */
 	uint64_t due_ns; /* when the item had to be done */
 	struct overrun_item item;
+	uint64_t stopped_ns; /* it is no item: somebody has stopped the process, since then; 0: it is one */
 };
 
 /* It has been told to end, or has said goodbye; all zero: neither. */
@@ -509,6 +510,8 @@ void history_stalled(struct supervisor *supervisor, const struct stall_episode *
 void deadlines_open(struct supervisor *supervisor);
 /* Looks for overruns from now on, until all is at rest. Fine at any time. */
 void deadlines_wake(struct supervisor *supervisor);
+/* Items wait for this worker, and a signal has stopped it, since then: if that is longer than its stage's deadline it is ended. */
+void overrun_stopped(struct seat *seat, uint64_t since_ns, uint64_t now_ns);
 /* The worker is being ended for the item that was seen last: says so, and asks it where it stands if it runs. */
 void overrun_say(struct seat *seat);
 /* After the repair: if this worker was ended for an overrun, that item and no other is the suspect. */
