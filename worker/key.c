@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fnv.h"
 #include "common/base/must.h"
 #include "common/stage/key_expression.h"
 #include "worker/key_structured.h"
@@ -52,27 +53,9 @@ void key_free(struct key *key)
 	free(key);
 }
 
-#define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
-
-static uint64_t hash_add(uint64_t hash, const char *data, size_t size_bytes) /* FNV-1a */
-{
-	for (size_t i = 0; i < size_bytes; i++)
-		hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-static uint64_t hash_end(uint64_t hash)
-{
-	hash ^= hash >> 33; /* the finaliser of MurmurHash3 */
-	hash *= UINT64_C(0xff51afd7ed558ccd);
-	hash ^= hash >> 33;
-	hash *= UINT64_C(0xc4ceb9fe1a85ec53);
-	return hash ^ hash >> 33;
-}
-
 static uint64_t hash_bytes(const char *data, size_t size_bytes)
 {
-	return hash_end(hash_add(HASH_BEGIN, data, size_bytes));
+	return fnv_end(fnv_add(FNV_BEGIN, data, size_bytes));
 }
 
 /* A part of the item, as bytes. */
@@ -190,7 +173,7 @@ static bool hash_plain_text(const struct key_expression *expression, struct part
 	    !structured_find(expression, item.data, item.size_bytes, &at) || value_next(&at, &value) != 0 ||
 	    !structured_is_plain_text(&value))
 		return false;
-	*ret_hash = hash_end(hash_add(hash_add(hash_add(HASH_BEGIN, "\"", 1), value.data, value.n), "\"", 1));
+	*ret_hash = fnv_end(fnv_add(fnv_add(fnv_add(FNV_BEGIN, "\"", 1), value.data, value.n), "\"", 1));
 	return true;
 }
 

@@ -18,6 +18,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
+#include "common/base/fnv.h"
 #include "common/base/must.h"
 #include "common/stage/key_expression.h"
 #include "worker/operators/sketch.h"
@@ -195,20 +196,6 @@ uint32_t aggregates_n_outputs(const struct aggregates *aggregates)
 
 /* ---- items ---- */
 
-static uint64_t hash_of(const unsigned char *bytes,
-			size_t size_bytes) /* FNV-1a, mixed as MurmurHash3 does at its end */
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < size_bytes; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	hash ^= hash >> 33;
-	hash *= UINT64_C(0xff51afd7ed558ccd);
-	hash ^= hash >> 33;
-	hash *= UINT64_C(0xc4ceb9fe1a85ec53);
-	return hash ^ hash >> 33;
-}
-
 static int measure_number(const struct section *section, struct weir_context *context, const struct weir_item *item,
 			  struct measure *measure)
 {
@@ -239,7 +226,7 @@ static int measure_one(const struct section *section, struct weir_context *conte
 		return measure_number(section, context, item, measure);
 	r = weir_key_bytes(context, section->key, item, &bytes, &size_bytes);
 	if (r == WEIR_OK)
-		measure->hash = hash_of(bytes, size_bytes);
+		measure->hash = fnv_end(fnv_add(FNV_BEGIN, bytes, size_bytes));
 	return r;
 }
 

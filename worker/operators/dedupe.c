@@ -23,6 +23,7 @@
 #include <weir/state.h>
 
 #include "common/base/error.h"
+#include "common/base/fnv.h"
 #include "worker/builtin.h"
 
 #define DIRECT_SIZE_MAX (WEIR_STATE_KEY_SIZE_MAX - 1) /* a key that stands in the state's key itself */
@@ -81,15 +82,6 @@ static int dedupe_open(struct weir_context *context, void **ret_state)
 
 /* ---- entries ---- */
 
-static uint64_t hash_of(const unsigned char *bytes, size_t size_bytes) /* FNV-1a */
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < size_bytes; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static void place_direct(struct place *place, const void *key, size_t size_bytes)
 {
 	place->bytes[0] = 'k';
@@ -122,7 +114,7 @@ static int find_direct(struct weir_context *context, const struct place *place, 
 static int find_hashed(struct weir_context *context, const void *key, size_t size_bytes, struct place *ret_place,
 		       struct entry *ret_entry)
 {
-	uint64_t hash = hash_of(key, size_bytes);
+	uint64_t hash = fnv_add(FNV_BEGIN, key, size_bytes);
 	struct weir_state_entry found;
 	uint32_t n = 0;
 	int r;

@@ -4,17 +4,10 @@
 #include <endian.h>
 #include <stdio.h>
 
+#include "common/base/fnv.h"
+
 #define PREFIX "weir."
 #define NAME_MAX_HERE (WEIR_BAGGAGE_KEY_MAX - (sizeof(PREFIX) - 1))
-
-static uint32_t hash_of(const char *name)
-{
-	uint32_t hash = UINT32_C(0x811c9dc5); /* FNV-1a */
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT32_C(0x01000193);
-	return hash;
-}
 
 void mark_key(const char *stage_name, char key[MARK_KEY_SIZE])
 {
@@ -23,7 +16,7 @@ void mark_key(const char *stage_name, char key[MARK_KEY_SIZE])
 	if (n <= NAME_MAX_HERE)
 		snprintf(key, MARK_KEY_SIZE, PREFIX "%s", stage_name);
 	else
-		snprintf(key, MARK_KEY_SIZE, PREFIX "%08x%s", hash_of(stage_name),
+		snprintf(key, MARK_KEY_SIZE, PREFIX "%08x%s", (uint32_t)fnv_add(FNV_BEGIN, stage_name, n),
 			 stage_name + n - (NAME_MAX_HERE - 8));
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/base/fnv.h"
 
 #define BUCKETS 4096u
 #define PANES_MAX 4096u
@@ -87,12 +88,10 @@ void panes_free(struct panes *panes)
 	free(panes);
 }
 
-static uint64_t hash_of(const struct place *place) /* FNV-1a */
+static uint64_t hash_of(const struct place *place)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = fnv_add(FNV_BEGIN, place->bytes, place->size_bytes);
 
-	for (size_t i = 0; i < place->size_bytes; i++)
-		hash = (hash ^ place->bytes[i]) * UINT64_C(0x100000001b3);
 	return hash ^ hash >> 32;
 }
 
