@@ -110,6 +110,19 @@ static void check_inputs(struct reading *reading, const struct stage_reading *st
 			name_of(reading, scatter));
 }
 
+/* What is dropped before a gather may be the copy that comes straight from scatter, by which an item has its one result. */
+static void check_drops(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	const struct yaml_node *full = stage->values[STAGE_KEY_FULL].node;
+
+	if (!full || (planned->full != HERITAGE_FULL_DROP_NEW && planned->full != HERITAGE_FULL_DROP_OLD))
+		return;
+	reading_warning(
+		reading, full->position, "leave it out, and say how many may wait where items come in: admission",
+		"full: %s drops answers, and an item whose own copy is dropped has no result if its answers come late",
+		full->value);
+}
+
 static void check_require(struct reading *reading, const struct stage_reading *stage, const struct plan_stage *planned)
 {
 	const struct heritage_option *require = plan_option(planned, "require");
@@ -166,6 +179,7 @@ static void check_gather(struct reading *reading, uint32_t index)
 	else if (scatter != reading->n_stages)
 		check_inputs(reading, stage, scatter);
 	check_require(reading, stage, planned);
+	check_drops(reading, stage, planned);
 }
 
 void reading_mark_rules(struct reading *reading, uint32_t index)

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/identity.h>
 #include <weir/key.h>
 #include <weir/state.h>
 
@@ -115,7 +116,7 @@ static int take_up(struct calls *calls, struct weir_context *context)
 		struct mark mark;
 
 		memcpy(&call, entry.value, sizeof(call));
-		mark_read(&mark, entry.key + 1);
+		mark_read(&mark, weir_run(context), entry.key + 1);
 		(void)pending_add(&calls->pending, &mark, call.due_ns);
 	}
 	return r == -ENOENT ? WEIR_OK : r;
@@ -425,7 +426,8 @@ static int name_target(struct calls *calls, struct weir_context *context, const 
 static int ask(struct calls *calls, struct weir_context *context, struct call_view *view)
 {
 	struct calls_cursor *cursor = weir_cursor(context);
-	const struct mark mark = { .number = ++cursor->n,
+	const struct mark mark = { .run = weir_run(context),
+				   .number = ++cursor->n,
 				   .stamp_ns = weir_now_ns(context),
 				   .worker = weir_worker_index(context) },
 			  to = marked(&mark, 1);

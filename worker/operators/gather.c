@@ -13,10 +13,11 @@
  * Each item has one result. While its join is open, or whole and not yet due, that is in the state. Later an answer is late by its mark's
  * time. Only the copy that comes straight from scatter may open a join when the time is over: nobody else can be sure that there was
  * none. So one that has ended without that copy stays closed until it comes. It comes once, so it is not looked for among those that are
- * whole, but for its mark being one of another run: of such a join no bit can say that it is whole, and it is closed until it is due.
+ * whole. A mark of another run (a dead letter given again) is joined with nothing: its copy is a result by itself, at once.
  *
  * A place is what the copy from scatter takes (any first answer, where there is no such copy). Whoever waits for one waits for the branches
- * alone, whose answers need none, in whatever order they come; how many of these can run ahead, the lane says in which the copies wait.
+ * alone, whose answers need none, in whatever order they come. How many of these can run ahead, the lane says in which the copies wait, but
+ * where copies are dropped on the way (full: drop-new): beyond joins_limits answers wait, too, for copies or for `within`.
  *
  * Answers are held (WEIR_HELD), but for the one that is in hand when the last has come. What is emitted is as old, and brings along, as the
  * first of them.
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/identity.h>
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -40,7 +42,6 @@
 
 struct gather_cursor {
 	uint64_t n_whole, n_partial, n_late;
-	uint64_t since_ns; /* no mark of this run is older: the stage was opened before the first item came */
 };
 
 struct gather {
@@ -51,7 +52,8 @@ struct gather {
 	uint32_t n_inputs, all, direct, required; /* sets of inputs; direct: from scatter itself */
 	uint32_t takes_place;                     /* a set of inputs */
 	uint32_t n_open;
-	uint64_t within_ns, said_ns, said_full_ns;
+	uint64_t run, within_ns;
+	uint64_t said_ns, said_full_ns, said_forgotten_ns;
 	bool since_source, rejects_partial, rejects_late;
 	bool ended; /* no answer can come any more */
 };
@@ -104,7 +106,6 @@ static void gather_close(struct weir_context *context, void *data)
 static int gather_open(struct weir_context *context, void **ret_state)
 {
 	struct gather *gather = calloc(1, sizeof(*gather));
-	struct gather_cursor *cursor = weir_cursor(context);
 	int r;
 
 	if (!gather)
@@ -112,6 +113,7 @@ static int gather_open(struct weir_context *context, void **ret_state)
 	results_init(&gather->results, context);
 	mark_key(weir_option_string(context, "scatter"), gather->key);
 	note_inputs(gather, context);
+	gather->run = weir_run(context);
 	gather->within_ns = (uint64_t)weir_option_integer(context, "within");
 	gather->since_source = strcmp(weir_option_string(context, "since"), "source") == 0;
 	gather->rejects_partial = strcmp(weir_option_string(context, "partial"), "reject") == 0;
@@ -128,8 +130,6 @@ static int gather_open(struct weir_context *context, void **ret_state)
 		return r;
 	}
 	take_places(gather);
-	if (!cursor->since_ns)
-		cursor->since_ns = weir_now_ns(context);
 	wake_for_first(gather, context);
 	*ret_state = gather;
 	return 0;
@@ -229,7 +229,7 @@ static int forget_closed(struct gather *gather, struct weir_context *context, ui
 {
 	const struct join *join = &gather->joins.joins[number];
 
-	return join->due_ns == UINT64_MAX ? joins_close(&gather->joins, context, number, 0, false, 0) : WEIR_OK;
+	return join->ended ? joins_close(&gather->joins, context, number, 0, false, 0) : WEIR_OK;
 }
 
 /* Late, or a second answer. */
@@ -279,18 +279,20 @@ static int keep(struct gather *gather, struct weir_context *context, const struc
 static int close_whole(struct gather *gather, struct weir_context *context, uint32_t number, uint32_t answers)
 {
 	const struct mark mark = *pending_mark(&gather->joins.pending, number);
-	const struct gather_cursor *cursor = weir_cursor(context);
 	uint64_t due_ns = gather->joins.joins[number].due_ns;
 	bool keep = false;
 	int r = WEIR_OK;
 
 	if (weir_now_ns(context) < due_ns) {
-		r = wholes_add(context, cursor->since_ns, &mark, due_ns);
+		r = wholes_add(context, &mark, due_ns);
 		keep = r == WEIR_FULL;
 	}
 	if (r != WEIR_OK && !keep)
 		return r;
-	return joins_close(&gather->joins, context, number, answers, keep, due_ns);
+	r = joins_close(&gather->joins, context, number, answers, keep, due_ns);
+	if (r == WEIR_OK && keep && !gather->joins.joins[number].placed)
+		joins_place(&gather->joins, number);
+	return r;
 }
 
 static int complete(struct gather *gather, struct weir_context *context, const struct weir_item *item, uint32_t number)
@@ -312,55 +314,55 @@ static int complete(struct gather *gather, struct weir_context *context, const s
 	return WEIR_OK;
 }
 
-/* People who give a long time seldom think of it. */
-static void say_full(struct gather *gather, struct weir_context *context)
+/* Once in a while. */
+static bool may_say(struct weir_context *context, uint64_t *said_ns)
 {
 	uint64_t now_ns = weir_now_ns(context);
 
-	if (gather->said_full_ns && now_ns - gather->said_full_ns < SAY_NS)
-		return;
-	gather->said_full_ns = now_ns;
-	weir_log(
-		WEIR_LOG_WARNING,
-		"all %u places of 'open' are taken, and what comes waits: an item has its place until all have answered, or "
-		"'within' is over",
-		gather->n_open);
+	if (*said_ns && now_ns - *said_ns < SAY_NS)
+		return false;
+	*said_ns = now_ns;
+	return true;
+}
+
+static bool takes_place(const struct gather *gather, const struct weir_item *item)
+{
+	return gather->takes_place >> item->input & 1;
 }
 
 static bool lacks_place(const struct gather *gather, const struct weir_item *item)
 {
-	return gather->takes_place >> item->input & 1 && gather->joins.n_placed >= gather->n_open;
+	return takes_place(gather, item) ? gather->joins.n_placed >= gather->n_open :
+					   joins_n_ahead(&gather->joins) >= joins_limits.n_ahead;
 }
 
-static int wait_for_place(struct gather *gather, struct weir_context *context)
+/* People who give a long time seldom think of it, nor do those who let items be dropped. */
+static void say_full(const struct gather *gather, const struct weir_context *context, const struct weir_item *item)
 {
-	say_full(gather, context);
+	if (takes_place(gather, item))
+		weir_log(
+			WEIR_LOG_WARNING,
+			"all %u places of 'open' are taken, and what comes waits: an item has its place until all have answered, or "
+			"'within' is over",
+			gather->n_open);
+	else
+		weir_log(
+			WEIR_LOG_WARNING,
+			"%u items were answered and their copies have not come from '%s', and more answers wait: are copies dropped on the "
+			"way, by 'full' of this stage?",
+			joins_n_ahead(&gather->joins), weir_option_string(context, "scatter"));
+}
+
+static int wait_for_place(struct gather *gather, struct weir_context *context, const struct weir_item *item)
+{
+	if (may_say(context, &gather->said_full_ns))
+		say_full(gather, context, item);
 	return weir_postpone(context, weir_now_ns(context) + LOOK_AGAIN_NS);
 }
 
 /*
- * Memory for one more. One that has ended without its copy from scatter waits for it: that may still lie in the lane, and would begin the
- * same item a second time. Copies may also be dropped on the way: so of those that are more than any lane holds the oldest goes.
- */
-#define ENDED_KEPT 65536u
-static int make_room(struct gather *gather, struct weir_context *context)
-{
-	struct joins *joins = &gather->joins;
-	uint32_t oldest = PENDING_NONE;
-
-	if (!pending_is_full(&joins->pending))
-		return WEIR_OK;
-	for (uint32_t i = 0; joins->pending.n_max >= ENDED_KEPT && i < joins->pending.n_max; i++)
-		if (pending_due_ns(&joins->pending, i) == UINT64_MAX &&
-		    (oldest == PENDING_NONE ||
-		     pending_mark(&joins->pending, i)->stamp_ns < pending_mark(&joins->pending, oldest)->stamp_ns))
-			oldest = i;
-	return oldest != PENDING_NONE ? joins_close(joins, context, oldest, 0, false, 0) : joins_grow(joins);
-}
-
-/*
- * A dead letter's mark may be of another boot: its time is over. One of this boot is often ahead of the turn, which looks at the clock once
- * and may last, but never of the clock itself. To take such a one for the other ends its join early, and what comes in time
+ * A dead letter's source may have taken it in before this boot: its time is over. One of this boot is often ahead of the turn, which looks at
+ * the clock once and may last, but never of the clock itself. To take such a one for the other ends its join early, and what comes in time
  * begins another.
  */
 static uint64_t due_of(const struct gather *gather, const struct weir_item *item, const struct mark *mark,
@@ -375,7 +377,6 @@ static int begin(struct gather *gather, struct weir_context *context, const stru
 		 const struct mark *mark)
 {
 	uint64_t now_ns = weir_now_ns(context);
-	const struct gather_cursor *cursor = weir_cursor(context);
 	struct join fresh = { .accepted_ns = item->accepted_ns };
 	bool direct = gather->direct >> item->input & 1, whole = false;
 	int r = WEIR_OK;
@@ -384,16 +385,39 @@ static int begin(struct gather *gather, struct weir_context *context, const stru
 	if (fresh.due_ns <= now_ns && !direct)
 		return pass_late(gather, context, item, "came when the time was over");
 	if (!direct)
-		r = wholes_have(context, cursor->since_ns, mark, &whole);
+		r = wholes_have(context, mark, &whole);
 	if (whole)
 		return pass_late(gather, context, item, IS_ONE_MORE);
 	if (r == WEIR_OK && lacks_place(gather, item))
-		return wait_for_place(gather, context);
-	if (r == WEIR_OK)
-		r = make_room(gather, context);
-	if (r == -E2BIG)
-		return wait_for_place(gather, context);
+		return wait_for_place(gather, context, item);
+	if (r == WEIR_OK && pending_is_full(&gather->joins.pending))
+		r = joins_grow(&gather->joins);
 	return r == WEIR_OK ? keep(gather, context, item, mark, PENDING_NONE, &fresh) : r;
+}
+
+/* The answers of that run will never come: what there is has its result, as if their time were over. */
+static int pass_foreign(struct gather *gather, struct weir_context *context, const struct weir_item *item)
+{
+	struct gather_cursor *cursor = weir_cursor(context);
+	uint32_t answered = UINT32_C(1) << item->input, missing = gather->all & ~answered;
+	bool structured = false;
+	int r;
+
+	if (!(answered & gather->direct))
+		return pass_late(gather, context, item, "is of an earlier run");
+	if (gather->rejects_partial || missing & gather->required) {
+		weir_reject(context, "'%s' has not answered in time: the item is of an earlier run",
+			    gather->names[__builtin_ctz(missing & gather->required ? missing & gather->required :
+										     missing)]);
+		return WEIR_REJECTED;
+	}
+	r = build(gather, context, NULL, answered, item, &structured);
+	if (r == WEIR_OK)
+		r = weir_baggage_set(context, gather->key, NULL, 0);
+	if (r == WEIR_OK)
+		r = results_emit(&gather->results, context, structured);
+	cursor->n_partial += r == WEIR_OK;
+	return r;
 }
 
 static int gather_process(struct weir_context *context, void *data, const struct weir_item *item)
@@ -409,6 +433,8 @@ static int gather_process(struct weir_context *context, void *data, const struct
 			gather->names[item->input], weir_option_string(context, "scatter"));
 		return WEIR_REJECTED;
 	}
+	if (mark.run != gather->run)
+		return pass_foreign(gather, context, item);
 	number = pending_find(&gather->joins.pending, &mark);
 	if (number == PENDING_NONE)
 		return begin(gather, context, item, &mark);
@@ -416,8 +442,8 @@ static int gather_process(struct weir_context *context, void *data, const struct
 		return pass_known(gather, context, item, number);
 	if ((gather->joins.joins[number].answered | UINT32_C(1) << item->input) == gather->all)
 		return complete(gather, context, item, number);
-	if (!gather->joins.joins[number].placed && lacks_place(gather, item))
-		return wait_for_place(gather, context);
+	if (!gather->joins.joins[number].placed && takes_place(gather, item) && lacks_place(gather, item))
+		return wait_for_place(gather, context, item);
 	return keep(gather, context, item, &mark, number, NULL);
 }
 
@@ -426,12 +452,10 @@ static int gather_process(struct weir_context *context, void *data, const struct
 static void say(struct gather *gather, struct weir_context *context, uint32_t missing)
 {
 	const struct gather_cursor *cursor = weir_cursor(context);
-	uint64_t now_ns = weir_now_ns(context);
 	const char *name = gather->names[__builtin_ctz(missing)];
 
-	if (gather->ended || now_ns - gather->said_ns < SAY_NS)
+	if (gather->ended || !may_say(context, &gather->said_ns))
 		return;
-	gather->said_ns = now_ns;
 	weir_log(
 		WEIR_LOG_WARNING,
 		"'%s' has not answered in time; so far %llu items were joined, %llu without all answers, and %llu answers "
@@ -448,6 +472,21 @@ static void say_sum(struct weir_context *context)
 		weir_log(WEIR_LOG_INFO, "%llu items were joined, %llu without all answers; %llu answers came too late",
 			 (unsigned long long)(cursor->n_whole + cursor->n_partial),
 			 (unsigned long long)cursor->n_partial, (unsigned long long)cursor->n_late);
+}
+
+/* One that has ended waits for its copy, which may still lie in the lane, and would begin the same item a second time. But not for ever. */
+static int forget_ended(struct gather *gather, struct weir_context *context)
+{
+	uint32_t n;
+	int r = joins_forget_ended(&gather->joins, context, &n);
+
+	if (n && may_say(context, &gather->said_forgotten_ns))
+		weir_log(
+			WEIR_LOG_WARNING,
+			"no copy has come from '%s' of more items that had their result than are remembered, %u now: are copies dropped on "
+			"the way, by 'full' of this stage?",
+			weir_option_string(context, "scatter"), gather->joins.n_ended);
+	return r;
 }
 
 /* Returns WEIR_OK once it has a result, or is a dead letter. */
@@ -488,6 +527,8 @@ static int end_join(struct gather *gather, struct weir_context *context, uint32_
 	r = end_partial(gather, context, &mark, &join, (uint64_t)__builtin_popcount(join.answered));
 	if (r == WEIR_OK)
 		r = joins_close(&gather->joins, context, number, join.answered, awaits_direct, UINT64_MAX);
+	if (r == WEIR_OK)
+		r = forget_ended(gather, context);
 	if (r != WEIR_OK)
 		return r;
 	cursor->n_partial++;

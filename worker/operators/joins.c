@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/identity.h>
 
 #include "common/base/error.h"
 
@@ -31,7 +32,88 @@ static void answer_key(const struct mark *mark, uint32_t input, unsigned char ke
 	key[JOIN_KEY_SIZE] = (unsigned char)input;
 }
 
+struct joins_limits joins_limits = { .n_ahead = 65536, .n_ended = 65536 };
+
+/* ---- those that have ended ---- */
+
+static void link_ended(struct joins *joins, uint32_t number)
+{
+	struct join *join = &joins->joins[number];
+
+	join->ended = true;
+	join->before = joins->last_ended;
+	join->after = PENDING_NONE;
+	*(join->before == PENDING_NONE ? &joins->first_ended : &joins->joins[join->before].after) = number;
+	joins->last_ended = number;
+	joins->n_ended++;
+}
+
+static void unlink_ended(struct joins *joins, uint32_t number)
+{
+	struct join *join = &joins->joins[number];
+
+	if (!join->ended)
+		return;
+	join->ended = false;
+	*(join->before == PENDING_NONE ? &joins->first_ended : &joins->joins[join->before].after) = join->after;
+	*(join->after == PENDING_NONE ? &joins->last_ended : &joins->joins[join->after].before) = join->before;
+	joins->n_ended--;
+}
+
+/* They would take the state from those who are still to be joined. */
+static bool crowd(struct weir_context *context)
+{
+	uint64_t used_bytes, size_bytes;
+
+	return weir_state_usage(context, &used_bytes, &size_bytes) == WEIR_OK && used_bytes > size_bytes / 8 * 7;
+}
+
+int joins_forget_ended(struct joins *joins, struct weir_context *context, uint32_t *ret_n)
+{
+	int r = WEIR_OK;
+
+	*ret_n = 0;
+	while (r == WEIR_OK && joins->n_ended && (joins->n_ended > joins_limits.n_ended || crowd(context))) {
+		r = joins_close(joins, context, joins->first_ended, 0, false, 0);
+		++*ret_n;
+	}
+	return r;
+}
+
 /* ---- taking up ---- */
+
+struct ended {
+	uint64_t stamp_ns;
+	uint32_t number;
+};
+
+static int compare_ended(const void *left, const void *right)
+{
+	const struct ended *a = left, *b = right;
+
+	return a->stamp_ns < b->stamp_ns ? -1 : a->stamp_ns > b->stamp_ns;
+}
+
+/* In the order in which they were scattered, which is nearly that in which they have ended. */
+static int take_up_ended(struct joins *joins)
+{
+	struct ended *all = calloc(joins->pending.n + 1, sizeof(*all));
+	uint32_t n = 0;
+
+	if (!all)
+		return error_origin(-ENOMEM);
+	for (uint32_t i = 0; i < joins->pending.n; i++) {
+		uint32_t number = joins->pending.heap[i];
+
+		if (joins->joins[number].closed && joins->joins[number].due_ns == UINT64_MAX)
+			all[n++] = (struct ended){ pending_mark(&joins->pending, number)->stamp_ns, number };
+	}
+	qsort(all, n, sizeof(*all), compare_ended);
+	for (uint32_t i = 0; i < n; i++)
+		link_ended(joins, all[i].number);
+	free(all);
+	return 0;
+}
 
 static int take_up_joins(struct joins *joins, struct weir_context *context)
 {
@@ -43,7 +125,7 @@ static int take_up_joins(struct joins *joins, struct weir_context *context)
 		struct mark mark;
 
 		memcpy(&kept, entry.value, sizeof(kept));
-		mark_read(&mark, entry.key + 1);
+		mark_read(&mark, weir_run(context), entry.key + 1);
 		if (pending_is_full(&joins->pending))
 			r = joins_grow(joins);
 		if (r != WEIR_OK)
@@ -66,7 +148,7 @@ static int take_up_answers(struct joins *joins, struct weir_context *context)
 		struct mark mark;
 		uint32_t number;
 
-		mark_read(&mark, entry.key + 1);
+		mark_read(&mark, weir_run(context), entry.key + 1);
 		number = pending_find(&joins->pending, &mark);
 		if (number != PENDING_NONE)
 			joins->joins[number].answered |= UINT32_C(1) << entry.key[JOIN_KEY_SIZE];
@@ -78,17 +160,20 @@ int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max
 {
 	int r = pending_init(&joins->pending, n_max);
 
+	joins->first_ended = joins->last_ended = PENDING_NONE;
 	joins->joins = calloc(n_max, sizeof(*joins->joins));
 	if (r == 0 && !joins->joins)
 		r = error_origin(-ENOMEM);
 	if (r == 0)
 		r = take_up_joins(joins, context);
+	if (r == 0)
+		r = take_up_ended(joins);
 	return r == 0 ? take_up_answers(joins, context) : r;
 }
 
 int joins_grow(struct joins *joins)
 {
-	struct join *grown = reallocarray(joins->joins, joins->pending.n_max, 2 * sizeof(*grown));
+	struct join *grown = reallocarray(joins->joins, pending_grown(&joins->pending), sizeof(*grown));
 
 	if (!grown)
 		return error_origin(-ENOMEM);
@@ -100,6 +185,11 @@ void joins_place(struct joins *joins, uint32_t number)
 {
 	joins->joins[number].placed = true;
 	joins->n_placed++;
+}
+
+uint32_t joins_n_ahead(const struct joins *joins)
+{
+	return joins->pending.n - joins->n_placed - joins->n_ended;
 }
 
 void joins_deinit(struct joins *joins)
@@ -212,10 +302,13 @@ int joins_close(struct joins *joins, struct weir_context *context, uint32_t numb
 		return r;
 	if (!keep) {
 		joins->n_placed -= join->placed;
+		unlink_ended(joins, number);
 		pending_remove(&joins->pending, number);
 		return WEIR_OK;
 	}
 	*join = closed;
+	if (due_ns == UINT64_MAX)
+		link_ended(joins, number);
 	pending_move(&joins->pending, number, due_ns);
 	return WEIR_OK;
 }

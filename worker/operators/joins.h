@@ -17,25 +17,39 @@
 #define JOINS_INPUTS_MAX 32u
 
 struct join {
-	uint32_t answered; /* bit i: by input i; of a closed one: those that it will not hear of again */
-	bool closed;       /* its result is out, and what still comes is late */
-	bool placed;       /* it has a place of those that there may be */
+	uint32_t answered;      /* bit i: by input i; of a closed one: those that it will not hear of again */
+	bool closed;            /* its result is out, and what still comes is late */
+	bool placed;            /* it has a place of those that there may be */
+	bool ended;             /* closed without the copy from scatter, for which it waits: in the list below ... */
+	uint32_t before, after; /* ... between these */
 	uint64_t due_ns, accepted_ns;
 };
 
 struct joins {
 	struct pending pending;
 	struct join *joins; /* by number; owned */
-	uint32_t n_placed;
+	uint32_t n_placed, n_ended;
+	uint32_t first_ended, last_ended; /* as they ended; PENDING_NONE: none has */
 };
+
+/*
+ * More than any lane holds, so that only what will never come is not waited for: answers that run ahead of their copy, and those that have
+ * ended without it. Tests lower them.
+ */
+struct joins_limits {
+	uint32_t n_ahead, n_ended;
+};
+extern struct joins_limits joins_limits;
 
 /*
  * Memory for n_max of them, and for what the state holds, which it takes up. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine
  * after each.
  */
 int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max);
-/* Memory for twice as many. Returns WEIR_OK, -ENOMEM; -E2BIG: there are 2^24. */
+/* Memory for more. Returns as pending_grow(). */
 int joins_grow(struct joins *joins);
+/* How many have been answered before their copy has come, and are open. */
+uint32_t joins_n_ahead(const struct joins *joins);
 /* It has a place now; until it is closed and not kept. */
 void joins_place(struct joins *joins, uint32_t number);
 void joins_deinit(struct joins *joins);
@@ -58,8 +72,14 @@ int joins_get_answer(struct weir_context *context, const struct mark *mark, uint
 int joins_bring_along(struct weir_context *context, const struct mark *mark, const char *key);
 
 /*
- * The result is out: answers (a set) are forgotten. With keep what comes later is told to be late, until due_ns; else nothing is known of
- * the mark any more. Returns WEIR_OK, WEIR_FAILED.
+ * The result is out: answers (a set) are forgotten. With keep what comes later is told to be late, until due_ns (UINT64_MAX: until its copy
+ * has come, it has ended); else nothing is known of the mark any more. Returns WEIR_OK, WEIR_FAILED.
  */
 int joins_close(struct joins *joins, struct weir_context *context, uint32_t number, uint32_t answers, bool keep,
 		uint64_t due_ns);
+
+/*
+ * Of those that have ended as many as there may be stay: the oldest go, and nobody knows any more that they had their result. No item may be
+ * in hand that could be refused. Returns WEIR_OK and *ret_n, how many went; WEIR_FAILED.
+ */
+int joins_forget_ended(struct joins *joins, struct weir_context *context, uint32_t *ret_n);

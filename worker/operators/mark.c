@@ -52,7 +52,7 @@ void mark_write(const struct mark *mark, unsigned char bytes[MARK_BYTES])
 	memcpy(bytes + 12, &stamp_ns, sizeof(stamp_ns));
 }
 
-void mark_read(struct mark *mark, const unsigned char bytes[MARK_BYTES])
+void mark_read(struct mark *mark, uint64_t run, const unsigned char bytes[MARK_BYTES])
 {
 	uint32_t worker;
 	uint64_t number, stamp_ns;
@@ -60,5 +60,7 @@ void mark_read(struct mark *mark, const unsigned char bytes[MARK_BYTES])
 	memcpy(&worker, bytes, sizeof(worker));
 	memcpy(&number, bytes + 4, sizeof(number));
 	memcpy(&stamp_ns, bytes + 12, sizeof(stamp_ns));
-	*mark = (struct mark){ .number = be64toh(number), .stamp_ns = be64toh(stamp_ns), .worker = be32toh(worker) };
+	*mark = (struct mark){
+		.run = run, .number = be64toh(number), .stamp_ns = be64toh(stamp_ns), .worker = be32toh(worker)
+	};
 }

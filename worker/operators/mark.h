@@ -14,12 +14,13 @@
 #include <weir/stage.h>
 
 struct mark {
+	uint64_t run;      /* weir_run(): a dead letter that is given again brings the mark of an earlier one */
 	uint64_t number;   /* of that worker, from 1; never twice in a run */
-	uint64_t stamp_ns; /* CLOCK_MONOTONIC, when it was set: tells it from one of another run with the same number */
+	uint64_t stamp_ns; /* CLOCK_MONOTONIC, when it was set */
 	uint32_t worker;
 	uint32_t reserved; /* 0 */
 };
-static_assert(sizeof(struct mark) == 24, "as bytes in baggage");
+static_assert(sizeof(struct mark) == 32, "as bytes in baggage");
 
 static inline bool mark_is(const struct mark *a, const struct mark *b)
 {
@@ -38,7 +39,7 @@ int mark_set(struct weir_context *context, const char *key, const struct mark *m
 /* The mark of the item in hand. Returns true; false: it has none. */
 bool mark_get(const struct weir_context *context, const char *key, struct mark *ret_mark);
 
-/* As bytes whose order is that of the numbers, for keys of the state. */
+/* As bytes whose order is that of the numbers, for keys of the state, which is of one run. */
 #define MARK_BYTES 20u
 void mark_write(const struct mark *mark, unsigned char bytes[MARK_BYTES]);
-void mark_read(struct mark *mark, const unsigned char bytes[MARK_BYTES]);
+void mark_read(struct mark *mark, uint64_t run, const unsigned char bytes[MARK_BYTES]);

@@ -13,7 +13,7 @@
 
 #include "common/base/error.h"
 
-#define N_MAX (UINT32_C(1) << 24)
+#define N_LIMIT (UINT32_C(1) << 24)
 
 static uint32_t buckets_for(uint32_t n_max)
 {
@@ -34,7 +34,9 @@ static void free_from(struct pending *pending, uint32_t from)
 
 int pending_init(struct pending *pending, uint32_t n_max)
 {
-	*pending = (struct pending){ .n_max = n_max, .n_buckets = buckets_for(n_max), .first_free = PENDING_NONE };
+	*pending = (struct pending){
+		.n_max = n_max, .n_limit = N_LIMIT, .n_buckets = buckets_for(n_max), .first_free = PENDING_NONE
+	};
 	pending->slots = calloc(n_max, sizeof(*pending->slots));
 	pending->heap = calloc(n_max, sizeof(*pending->heap));
 	pending->buckets = calloc(pending->n_buckets, sizeof(*pending->buckets));
@@ -125,13 +127,18 @@ static void put_into_buckets(struct pending *pending, uint32_t *buckets, uint32_
 	}
 }
 
+uint32_t pending_grown(const struct pending *pending)
+{
+	return pending->n_max < pending->n_limit / 2 ? 2 * pending->n_max : pending->n_limit;
+}
+
 int pending_grow(struct pending *pending)
 {
-	uint32_t n_max = 2 * pending->n_max, n_buckets = buckets_for(n_max);
+	uint32_t n_before = pending->n_max, n_max = pending_grown(pending), n_buckets = buckets_for(n_max);
 	struct pending_slot *slots;
 	uint32_t *heap, *buckets;
 
-	if (n_max > N_MAX)
+	if (n_before >= pending->n_limit)
 		return error_origin(-E2BIG);
 	slots = reallocarray(pending->slots, n_max, sizeof(*slots));
 	pending->slots = slots ? slots : pending->slots;
@@ -142,7 +149,7 @@ int pending_grow(struct pending *pending)
 		return error_origin(-ENOMEM);
 	put_into_buckets(pending, buckets, n_buckets);
 	pending->n_max = n_max;
-	free_from(pending, n_max / 2);
+	free_from(pending, n_before);
 	return 0;
 }
 

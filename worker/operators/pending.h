@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What waits for answers, by identity and by time: at most so many, in memory that is taken once, or again for twice as many.
- * Private to one worker; what must survive
- * it lies in the stage's keyed state, from which it is filled again.
+ * Private to one worker; what must survive it lies in the stage's keyed state, from which it is filled again.
  */
 #pragma once
 
@@ -25,13 +24,16 @@ struct pending {
 	uint32_t *buckets;
 	uint32_t *heap; /* numbers of slots: none is due before the one at half its place */
 	uint32_t n, n_max, n_buckets, first_free;
+	uint32_t n_limit; /* n_max does not grow beyond: 2^24; tests lower it */
 };
 
 /* For at most n_max, 1 to 2^24. Returns 0 or -ENOMEM; pending_deinit() is fine after either, and on zeros. */
 int pending_init(struct pending *pending, uint32_t n_max);
 void pending_deinit(struct pending *pending);
 
-/* For twice as many, whose numbers stay. Returns 0; -ENOMEM, or -E2BIG for more than 2^24: all is as it was. */
+/* For how many pending_grow() makes room: twice as many, or n_limit. */
+uint32_t pending_grown(const struct pending *pending);
+/* Those that are there keep their numbers. Returns 0; -ENOMEM, or -E2BIG: there are n_limit. After either all is as it was. */
 int pending_grow(struct pending *pending);
 
 /* The number of the slot, below n_max, that holds this mark; PENDING_NONE: none does. */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/identity.h>
 
 #include "common/base/error.h"
 #include "worker/builtin.h"
@@ -33,7 +34,8 @@ static int scatter_process(struct weir_context *context, void *data, const struc
 {
 	struct scatter_cursor *cursor = weir_cursor(context);
 	const struct scatter *state = data;
-	const struct mark mark = { .number = ++cursor->n,
+	const struct mark mark = { .run = weir_run(context),
+				   .number = ++cursor->n,
 				   .stamp_ns = weir_now_ns(context),
 				   .worker = weir_worker_index(context) };
 	int r = mark_set(context, state->key, &mark);

@@ -108,15 +108,13 @@ static int forget_some(struct weir_context *context, uint32_t worker)
 
 /* ---- one of them ---- */
 
-int wholes_add(struct weir_context *context, uint64_t since_ns, const struct mark *mark, uint64_t due_ns)
+int wholes_add(struct weir_context *context, const struct mark *mark, uint64_t due_ns)
 {
 	const uint64_t place = mark->number % BITS;
 	unsigned char key[KEY_SIZE];
 	struct wholes wholes;
 	int r;
 
-	if (mark->stamp_ns < since_ns)
-		return WEIR_FULL;
 	key_of(mark->worker, mark->number / BITS, key);
 	r = get(context, key, &wholes);
 	if (r == -ENOENT)
@@ -128,7 +126,7 @@ int wholes_add(struct weir_context *context, uint64_t since_ns, const struct mar
 	return weir_state_put(context, key, sizeof(key), &wholes, sizeof(wholes));
 }
 
-int wholes_have(struct weir_context *context, uint64_t since_ns, const struct mark *mark, bool *ret_whole)
+int wholes_have(struct weir_context *context, const struct mark *mark, bool *ret_whole)
 {
 	const uint64_t place = mark->number % BITS;
 	unsigned char key[KEY_SIZE];
@@ -136,8 +134,6 @@ int wholes_have(struct weir_context *context, uint64_t since_ns, const struct ma
 	int r;
 
 	*ret_whole = false;
-	if (mark->stamp_ns < since_ns)
-		return WEIR_OK;
 	key_of(mark->worker, mark->number / BITS, key);
 	r = get(context, key, &wholes);
 	*ret_whole = wholes.bits[place / 64] >> place % 64 & 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Items whose join is whole and whose time is not over, a bit each: by it another answer is known to be one too many, and nothing else is
- * kept of them. For marks of this run alone, in which no worker of scatter says a number twice.
+ * kept of them. No worker of scatter says a number twice in a run, and the state is of one run.
  *
  *      state:   w WORKER NUMBER/512   ->  when the last of them is over, 512 bits
  */
@@ -13,10 +13,10 @@
 #include "worker/operators/mark.h"
 
 /*
- * This one is whole, and its time is over at due_ns. since_ns: no mark of this run is older. Forgets some of those whose time is over.
- * Returns WEIR_OK; WEIR_FULL: nothing has changed, for its mark is not of this run, or the state has no room; else as weir_state_put().
+ * This one, whose mark is of this run, is whole, and its time is over at due_ns. Forgets some of those whose time is over.
+ * Returns WEIR_OK; WEIR_FULL: nothing has changed, for the state has no room; else as weir_state_put().
  */
-int wholes_add(struct weir_context *context, uint64_t since_ns, const struct mark *mark, uint64_t due_ns);
+int wholes_add(struct weir_context *context, const struct mark *mark, uint64_t due_ns);
 
 /* Whether it is. Returns WEIR_OK, or what weir_state_get() says. */
-int wholes_have(struct weir_context *context, uint64_t since_ns, const struct mark *mark, bool *ret_whole);
+int wholes_have(struct weir_context *context, const struct mark *mark, bool *ret_whole);

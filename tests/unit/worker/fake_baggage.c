@@ -42,6 +42,8 @@ int fake_baggage_set(struct weir_context *context, const char *key, const void *
 {
 	struct fake_host *host = host_of(context);
 
+	if (!value)
+		snprintf(host->unset_key, sizeof(host->unset_key), "%s", key);
 	if (!value || size_bytes > sizeof(host->set))
 		return value ? WEIR_TOO_LARGE : 0;
 	snprintf(host->set_key, sizeof(host->set_key), "%s", key);

@@ -65,8 +65,9 @@ struct fake_host {
 	struct fake_channel *channel; /* fake_channel_init(): what comes in for run() */
 
 	/* what the stage said */
-	char unpacked[16]; /* what is emitted brings along; forgotten before each produce() */
-	char set_key[65];  /* of the last weir_baggage_set() with a value ... */
+	char unpacked[16];  /* what is emitted brings along; forgotten before each produce() */
+	char set_key[65];   /* of the last weir_baggage_set() with a value ... */
+	char unset_key[65]; /* ... and this was taken out of it */
 	unsigned char set[64];
 	size_t set_bytes;      /* ... and that */
 	uint64_t expire_at_ns; /* of the last weir_expire_at() */

@@ -13,7 +13,7 @@
 #include "common/base/cleanup.h"
 #include "tests/unit/worker/fake_host.h"
 #include "worker/builtin.h"
-#include "worker/operators/mark.h"
+#include "worker/operators/joins.h"
 
 #define WITHIN_NS (100 * NS_PER_MS)
 #define START_NS NS_PER_S /* less than any machine has been up for */
@@ -38,7 +38,7 @@ static void begin(struct fake_host *host, const char *partial, const char *late,
 
 static void set_mark(struct fake_host *host, uint64_t number, uint64_t stamp_ns)
 {
-	const struct mark mark = { .number = number, .stamp_ns = stamp_ns };
+	const struct mark mark = { .run = 1, .number = number, .stamp_ns = stamp_ns };
 
 	memcpy(host->pair, &mark, sizeof(mark));
 }
@@ -227,7 +227,55 @@ static void test_bad_input(void **state)
 	fake_host_deinit(&host);
 }
 
-/* A mark of another boot: its item has a result at once. */
+/* Two runs may say the same number at the same time since boot, where a boot lies between them: they are strangers. */
+static void test_another_run(void **state)
+{
+	struct mark mark = { .run = 2, .number = 1, .stamp_ns = START_NS };
+	const char *const require[] = { "a", NULL };
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "reject", 10);
+	assert_int_equal(fake_host_open(&host), 0);
+	assert_int_equal(answer(&host, 1, 1, "x"), WEIR_HELD);
+	memcpy(host.pair, &mark, sizeof(mark));
+	host.input = 2;
+	assert_int_equal(fake_host_process_item(&host, "stranger", 8), WEIR_REJECTED);
+	assert_string_equal(host.reason, "the answer of 'b' is of an earlier run");
+	host.input = 0;
+	assert_int_equal(fake_host_process_item(&host, "stranger", 8), WEIR_OK);
+	assert_string_equal(host.unset_key, "weir.split"); /* it goes no further */
+	assert_int_equal(fake_host_items(&host), 1);
+	assert_true(fake_host_item_is(&host, 0, "{\"answers\":{\"split\":\"stranger\"},\"missing\":[\"a\",\"b\"]}"));
+	assert_int_equal(answer(&host, 1, 0, "1"), WEIR_HELD);
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_OK);
+	assert_true(
+		fake_host_item_is(&host, 1, "{\"answers\":{\"split\":\"1\",\"a\":\"x\",\"b\":\"y\"},\"missing\":[]}"));
+	/* What was whole in this run says nothing of it. */
+	memcpy(host.pair, &mark, sizeof(mark));
+	host.input = 0;
+	assert_int_equal(fake_host_process_item(&host, "stranger", 8), WEIR_OK);
+	assert_int_equal(fake_host_items(&host), 3);
+	pass_time(&host, 100);
+	assert_int_equal(fake_host_items(&host), 3);
+	fake_host_deinit(&host);
+	for (int required = 0; required < 2; required++) {
+		begin(&host, required ? "emit" : "reject", "drop", 10);
+		if (required)
+			fake_host_option_list(&host, "require", require);
+		assert_int_equal(fake_host_open(&host), 0);
+		memcpy(host.pair, &mark, sizeof(mark));
+		host.input = 0;
+		assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_REJECTED);
+		assert_string_equal(host.reason, "'a' has not answered in time: the item is of an earlier run");
+		host.input = 1;
+		assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_OK);
+		assert_int_equal(host.entries.n, 0);
+		fake_host_deinit(&host);
+	}
+}
+
+/* A time before this boot: its item has a result at once. */
 static void test_other_times(void **state)
 {
 	struct fake_host host;
@@ -395,7 +443,7 @@ static void test_whole_has_no_place(void **state)
 static void be_whole(struct fake_host *host, uint32_t worker, uint64_t number)
 {
 	for (uint32_t input = 0; input < 3; input++) {
-		const struct mark mark = { .number = number, .stamp_ns = host->now_ns, .worker = worker };
+		const struct mark mark = { .run = 1, .number = number, .stamp_ns = host->now_ns, .worker = worker };
 
 		memcpy(host->pair, &mark, sizeof(mark));
 		host->input = input;
@@ -435,38 +483,147 @@ static void test_wholes_are_forgotten(void **state)
 	fake_host_deinit(&host);
 }
 
-/* A mark that is older than the run may have a number of this run: its item keeps its place, and so does one that finds no room. */
+/* One that finds no room for its bit keeps its place, or has one now, where its copy came last. */
 static void test_whole_keeps_its_place(void **state)
+{
+	static const uint32_t orders[][3] = { { 0, 1, 2 }, { 1, 2, 0 } };
+	struct fake_host host;
+
+	(void)state;
+	for (unsigned order = 0; order < 2; order++) {
+		begin(&host, "emit", "reject", 1);
+		host.state_bytes = 200; /* for its answers, and no bit */
+		assert_int_equal(fake_host_open(&host), 0);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(answer(&host, 1, orders[order][i], "x"), i < 2 ? WEIR_HELD : WEIR_OK);
+		fake_host_turn_end(&host);
+		assert_int_equal(answer(&host, 1, 1, "again"), WEIR_REJECTED);
+		assert_string_equal(host.reason, "the answer of 'a' is one more than the first, and the first counts");
+		assert_int_equal(answer(&host, 2, 0, "x"), WEIR_WAIT);
+		pass_time(&host, 100);
+		assert_int_equal(host.entries.n, 0);
+		assert_int_equal(fake_host_items(&host), 1);
+		fake_host_deinit(&host);
+	}
+}
+
+/* Copies that are dropped on the way: their items have results in time, answers beyond the bound wait, and whoever has a join goes on. */
+static void test_copies_that_never_come(void **state)
 {
 	struct fake_host host;
 
 	(void)state;
+	joins_limits.n_ahead = 3;
 	begin(&host, "emit", "reject", 2);
 	assert_int_equal(fake_host_open(&host), 0);
-	be_whole(&host, 0, 1);
-	for (uint32_t input = 0; input < 3; input++) {
-		set_mark(&host, 1, START_NS - 1);
-		host.input = input;
-		assert_int_equal(fake_host_process_item(&host, "old", 3), input < 2 ? WEIR_HELD : WEIR_OK);
-	}
-	assert_int_equal(fake_host_items(&host), 2);
-	assert_int_equal(host.entries.n, 2);
-	set_mark(&host, 2, START_NS - 1);
-	host.input = 1;
-	assert_int_equal(fake_host_process_item(&host, "old", 3), WEIR_HELD);
-	pass_time(&host, 100);
-	assert_int_equal(fake_host_items(&host), 3);
-	fake_host_deinit(&host);
-	begin(&host, "emit", "reject", 1);
-	host.state_bytes = 200; /* for its answers, and no bit */
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(answer(&host, i, 1, "x"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 1, "x"), WEIR_WAIT);
+	assert_true(host.postponed_ns > host.now_ns);
+	assert_int_equal(answer(&host, 1, 2, "y"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 0, "4"), WEIR_HELD);
+	assert_int_equal(answer(&host, 4, 1, "x"), WEIR_HELD);
+	assert_int_equal(answer(&host, 5, 2, "x"), WEIR_WAIT);
+	assert_int_equal(answer(&host, 2, 0, "2"), WEIR_HELD); /* it is not ahead any more */
+	assert_int_equal(answer(&host, 5, 2, "x"), WEIR_HELD);
+	assert_int_equal(answer(&host, 6, 2, "x"), WEIR_WAIT);
+	fake_host_turn_end(&host);
+	fake_host_kill(&host);
 	assert_int_equal(fake_host_open(&host), 0);
-	be_whole(&host, 0, 1);
-	assert_int_equal(answer(&host, 1, 1, "again"), WEIR_REJECTED);
-	assert_string_equal(host.reason, "the answer of 'a' is one more than the first, and the first counts");
-	assert_int_equal(answer(&host, 2, 0, "x"), WEIR_WAIT);
+	assert_int_equal(answer(&host, 6, 2, "x"), WEIR_WAIT);
 	pass_time(&host, 100);
-	assert_int_equal(host.entries.n, 0);
-	assert_int_equal(fake_host_items(&host), 1);
+	assert_int_equal(fake_host_items(&host), 5);
+	for (uint64_t i = 7; i <= 9; i++) {
+		set_mark(&host, i, host.now_ns);
+		host.input = 1;
+		assert_int_equal(fake_host_process_item(&host, "x", 1), WEIR_HELD);
+	}
+	fake_host_deinit(&host);
+	joins_limits.n_ahead = 65536;
+}
+
+/* Items 1 to n, each answered by one branch alone, have their results. */
+static void end_without_copies(struct fake_host *host, uint64_t n)
+{
+	for (uint64_t i = 1; i <= n; i++) {
+		set_mark(host, i, host->now_ns);
+		host->input = 1;
+		assert_int_equal(fake_host_process_item(host, "x", 1), WEIR_HELD);
+		fake_host_turn_end(host);
+		pass_time(host, 1);
+	}
+	pass_time(host, 100);
+	assert_int_equal(fake_host_items(host), n);
+}
+
+/* Of those that wait for their copies as many are remembered as may be, the youngest. */
+static void test_the_oldest_are_forgotten(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	joins_limits.n_ended = 5;
+	for (int kill = 0; kill < 2; kill++) {
+		begin(&host, "emit", "reject", 2);
+		assert_int_equal(fake_host_open(&host), 0);
+		end_without_copies(&host, 200);
+		assert_int_equal(host.entries.n, 5);
+		if (kill) {
+			fake_host_kill(&host);
+			assert_int_equal(fake_host_open(&host), 0);
+		}
+		set_mark(&host, 198, START_NS + 197 * NS_PER_MS); /* in the middle: it leaves the list */
+		host.input = 0;
+		assert_int_equal(fake_host_process_item(&host, "198", 3), WEIR_REJECTED);
+		host.input = 2;
+		assert_int_equal(fake_host_process_item(&host, "198", 3), WEIR_REJECTED);
+		set_mark(&host, 300, host.now_ns);
+		assert_int_equal(fake_host_process_item(&host, "300", 3), WEIR_HELD);
+		pass_time(&host, 100);
+		assert_int_equal(host.entries.n, 5);
+		set_mark(&host, 196, START_NS + 195 * NS_PER_MS); /* the oldest made room for it */
+		host.input = 0;
+		assert_int_equal(fake_host_process_item(&host, "196", 3), WEIR_HELD);
+		set_mark(&host, 197, START_NS + 196 * NS_PER_MS);
+		assert_int_equal(fake_host_process_item(&host, "197", 3), WEIR_REJECTED);
+		fake_host_deinit(&host);
+	}
+	joins_limits.n_ended = 65536;
+}
+
+/* A copy that comes, when another answer had ended the item, leaves the list wherever it is in it. */
+static void test_copies_come_in_any_order(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 2);
+	assert_int_equal(fake_host_open(&host), 0);
+	end_without_copies(&host, 97);
+	assert_int_equal(host.entries.n, 97);
+	for (uint64_t i = 0; i < 97; i++) {
+		uint64_t number = 1 + i * 35 % 97;
+
+		set_mark(&host, number, START_NS + (number - 1) * NS_PER_MS);
+		host.input = 0;
+		assert_int_equal(fake_host_process_item(&host, "copy", 4), WEIR_OK);
+		assert_int_equal(host.entries.n, 96 - i);
+	}
+	assert_int_equal(fake_host_items(&host), 97);
+	fake_host_deinit(&host);
+}
+
+/* Nor do they take the state from those who are still to be joined. */
+static void test_the_ended_leave_room(void **state)
+{
+	struct fake_host host;
+
+	(void)state;
+	begin(&host, "emit", "drop", 2);
+	host.state_bytes = 32768; /* for 300 of them */
+	assert_int_equal(fake_host_open(&host), 0);
+	end_without_copies(&host, 2000);
+	assert_in_range(host.entries.n, 100, 32768 * 7 / 8 / 69);
 	fake_host_deinit(&host);
 }
 
@@ -583,6 +740,11 @@ int main(void)
 		cmocka_unit_test(test_whole_has_no_place),
 		cmocka_unit_test(test_wholes_are_forgotten),
 		cmocka_unit_test(test_whole_keeps_its_place),
+		cmocka_unit_test(test_copies_that_never_come),
+		cmocka_unit_test(test_the_oldest_are_forgotten),
+		cmocka_unit_test(test_copies_come_in_any_order),
+		cmocka_unit_test(test_the_ended_leave_room),
+		cmocka_unit_test(test_another_run),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_other_times),
 		cmocka_unit_test(test_chance),

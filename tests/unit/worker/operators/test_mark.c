@@ -33,8 +33,8 @@ static void test_keys(void **state)
 
 static void test_bytes(void **state)
 {
-	const struct mark first = { .number = 255, .stamp_ns = UINT64_MAX, .worker = 1 },
-			  second = { .number = 256, .stamp_ns = 0, .worker = 1 };
+	const struct mark first = { .run = 7, .number = 255, .stamp_ns = UINT64_MAX, .worker = 1 },
+			  second = { .run = 7, .number = 256, .stamp_ns = 0, .worker = 1 };
 	unsigned char a[MARK_BYTES], b[MARK_BYTES];
 	struct mark again;
 
@@ -42,9 +42,11 @@ static void test_bytes(void **state)
 	mark_write(&first, a);
 	mark_write(&second, b);
 	assert_true(memcmp(a, b, sizeof(a)) < 0);
-	mark_read(&again, a);
+	mark_read(&again, 7, a);
 	assert_true(mark_is(&again, &first));
 	assert_false(mark_is(&again, &second));
+	mark_read(&again, 8, a);
+	assert_false(mark_is(&again, &first));
 }
 
 /* Scatter numbers its items, also through a kill, and leaves them as they are. */
@@ -63,7 +65,7 @@ static void test_scatter(void **state)
 		assert_string_equal(host.set_key, "weir.fake");
 		assert_int_equal(host.set_bytes, sizeof(mark));
 		memcpy(&mark, host.set, sizeof(mark));
-		assert_true(mark_is(&mark, &(struct mark){ .number = n, .stamp_ns = 7, .worker = 3 }));
+		assert_true(mark_is(&mark, &(struct mark){ .run = 1, .number = n, .stamp_ns = 7, .worker = 3 }));
 		assert_int_equal(host.last_output, WEIR_ALL_OUTPUTS);
 		fake_host_turn_end(&host);
 		if (n == 2)

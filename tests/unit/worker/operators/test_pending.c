@@ -148,8 +148,29 @@ static void test_growing(void **state)
 	}
 	assert_true(pending_is_full(&pending));
 	pending_deinit(&pending);
-	assert_int_equal(pending_init(&pending, UINT32_C(1) << 24), 0);
+}
+
+/* Up to the limit, also where that is not twice as many; then all is as it was. */
+static void test_the_limit(void **state)
+{
+	struct mark mark = mark_of(0);
+	struct pending pending;
+
+	(void)state;
+	assert_int_equal(pending_init(&pending, 5), 0);
+	assert_int_equal(pending.n_limit, 1 << 24);
+	pending.n_limit = 8;
+	assert_int_equal(pending_grow(&pending), 0);
+	assert_int_equal(pending.n_max, 8);
+	for (uint32_t i = 0; i < 8; i++) {
+		mark = mark_of(i);
+		assert_in_range(pending_add(&pending, &mark, i), 0, 7);
+	}
 	assert_int_equal(pending_grow(&pending), -E2BIG);
+	assert_int_equal(pending_add(&pending, &(struct mark){ .number = 100 }, 1), PENDING_NONE);
+	assert_int_not_equal(pending_find(&pending, &mark), PENDING_NONE);
+	pending_remove(&pending, pending_find(&pending, &mark));
+	assert_int_not_equal(pending_add(&pending, &mark, 1), PENDING_NONE);
 	pending_deinit(&pending);
 }
 
@@ -160,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_the_order_of_those_that_are_left),
 		cmocka_unit_test(test_one),
 		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
