@@ -36,21 +36,20 @@ static void take_note_lane(struct segment_hand *hand, const struct lane_in *lane
 static void take_tell(struct worker *worker, uint64_t next)
 {
 	struct take *take = &worker->take;
-	uint64_t n_quiet = take->n_quiet - take->n_quiet_told, n_done = take->n_done - take->n_done_told,
-		 n_held = take->n_held - take->n_held_told;
+	uint64_t n_ended = take->n_left_told - take->n_left, n_done = n_ended - take->n_quiet - take->n_held;
 
-	if (!n_quiet && !n_done && !n_held)
+	if (!n_ended)
 		return;
 	take->from->lane.next = next;
 	take->from->touched = true;
 	worker->changed = true;
-	worker->cursor.ledger[worker->ledger_quiet] += n_quiet;
+	worker->cursor.ledger[worker->ledger_quiet] += take->n_quiet;
 	worker->cursor.ledger[worker->ledger_done] += n_done;
-	worker->cursor.ledger[LEDGER_HELD] += n_held;
-	worker->cursor.ledger[LEDGER_TAKEN] += n_quiet + n_done + n_held;
-	take->n_quiet_told = take->n_quiet;
-	take->n_done_told = take->n_done;
-	take->n_held_told = take->n_held;
+	worker->cursor.ledger[LEDGER_HELD] += take->n_held;
+	worker->cursor.ledger[LEDGER_TAKEN] += n_ended;
+	take->n_left_told = take->n_left;
+	take->n_quiet = 0;
+	take->n_held = 0;
 }
 
 /* Where the item in hand begins stands in the note. */
@@ -82,15 +81,20 @@ static int take_conclude(struct worker *worker, const struct weir_item *item, in
 	return r;
 }
 
-/* An item that has asked the runtime for something, or of which the stage has said something else than a plain yes. */
+/*
+ * An item that has asked the runtime for something, or of which the stage has said something else than a plain yes. Its caller counts it
+ * as no longer left.
+ */
 static int take_end(struct worker *worker, const struct weir_item *item, int status)
 {
 	worker->asked = false;
-	if (status != WEIR_OK || worker->emit_refused)
-		return take_conclude(worker, item, status);
-	if (window_item_emitted(worker) || worker->item_emitted)
-		worker->take.n_done++;
-	else
+	if (status != WEIR_OK || worker->emit_refused) {
+		int r = take_conclude(worker, item, status);
+
+		worker->take.n_left_told--; /* the books know it */
+		return r;
+	}
+	if (!window_item_emitted(worker) && !worker->item_emitted)
 		worker->take.n_quiet++;
 	counter_add(worker, COUNTER_BYTES_IN, item->size_bytes);
 	if (worker->item_emitted)
@@ -110,22 +114,24 @@ static bool take_may(const struct worker *worker, const struct input_edge *edge)
 
 /*
  * What of a lane a turn may take now. A lane is mapped twice in a row, so all of it lies between two addresses; its positions are these
- * plus an offset.
+ * plus an offset. How far the next record is from `last`, behind which no whole record begins, says what may be done with it:
  *
  *      record ..  near ............... end ...... last  tail       near: up to here what will be asked for has come, too
- *      asked for ahead  |  not any more |  next turn  |            last: behind it no whole record begins
+ *      asked for ahead  |  not any more |  next turn  |
  */
 struct reach {
-	const unsigned char *near, *end, *last;
+	int64_t left;                /* from the next record to `last`, bytes; less than 0: nothing begins there */
+	int64_t near_left, end_left; /* the same from the two other places */
 	uint64_t offset;
 	struct segment_hand *hand;
 	const atomic_u32 *order_of_all, *order;
-	uint32_t orders;     /* both, when this turn began */
-	uint64_t record_max; /* out, of the head of a loop: the largest that was given to the stage */
-	uint64_t ticket;     /* of the run at work; 0 where there are none */
-	bool has_cursor;     /* the stage has one */
-	bool odd;            /* out: what lies next is not plain data, or not of this run */
+	uint32_t orders;       /* both, when this turn began */
+	uint32_t plain_orders; /* those with which an item needs no second look; of a stage with a cursor none are */
+	uint64_t record_max;   /* out, of the head of a loop: the largest that was given to the stage */
+	uint64_t ticket;       /* of the run at work; 0 where there are none */
+	bool odd;              /* out: what lies next is not plain data, or not of this run */
 };
+#define NO_ORDERS UINT32_MAX
 
 /* What is asked of each item counts: so the two loops below are compiled once for each way that one is, and none asks which it is. */
 enum way { WAY_PLAIN, WAY_RUNS, WAY_LOOP };
@@ -158,21 +164,37 @@ static EACH_FOR_ITSELF bool take_look(struct reach *reach, const unsigned char *
 {
 	uint64_t word, size_bytes;
 
-	if (__builtin_expect(record < reach->near, 1))
+	if (__builtin_expect(reach->left > reach->near_left, 1))
 		lane_prefetch_ahead(record);
-	else if (record >= reach->end)
+	else if (reach->left <= reach->end_left)
 		return false;
 	word = load_relaxed((const atomic_u64 *)record); /* once: what is checked is what is used */
 	size_bytes = word ^ (uint64_t)ITEM_DATA << 32;
 	*ret_size_bytes = size_bytes;
-	reach->odd = size_bytes > (uint64_t)(reach->last - record) ||
+	reach->odd = size_bytes > (uint64_t)reach->left ||
 		     (way == WAY_RUNS && ((const struct item_header *)record)->ticket != reach->ticket);
 	return !reach->odd;
 }
 
+/*
+ * What comes before an item seldom enough for one question: a new order, and the copy of the cursor that the stage had before it. Returns 0
+ * if the item may be given to the stage, else as wait_ordered().
+ */
+static EACH_FOR_ITSELF int take_prepare(struct worker *worker, const struct reach *reach)
+{
+	uint32_t orders = take_orders(reach);
+
+	if (__builtin_expect(orders == reach->plain_orders, 1))
+		return 0;
+	if (orders != reach->orders)
+		return wait_ordered(orders);
+	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+	return 0;
+}
+
 /* Notes what the stage gets in hand next, and makes an item of it. */
-static EACH_FOR_ITSELF void take_present(struct worker *worker, const struct reach *reach, const unsigned char *record,
-					 uint64_t size_bytes, struct weir_item *item)
+static EACH_FOR_ITSELF void take_present(const struct reach *reach, const unsigned char *record, uint64_t size_bytes,
+					 struct weir_item *item)
 {
 	struct segment_hand *hand = reach->hand;
 	const struct item_header *header = (const struct item_header *)record;
@@ -184,8 +206,16 @@ static EACH_FOR_ITSELF void take_present(struct worker *worker, const struct rea
 	item->size_bytes = size_bytes;
 	item->sequence = sequence;
 	item->accepted_ns = header->accepted_ns;
-	if (reach->has_cursor)
-		words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
+}
+
+/* Returns where the record behind this one begins. */
+static EACH_FOR_ITSELF const unsigned char *take_step(struct reach *reach, const unsigned char *record,
+						      uint64_t size_bytes)
+{
+	uint64_t record_bytes = item_record_size(size_bytes);
+
+	reach->left -= (int64_t)record_bytes;
+	return record + record_bytes;
 }
 
 /* The turn has built its share. Else the window is open again, if a record that went the general way has shut it. */
@@ -201,6 +231,13 @@ static inline bool take_is_full(struct worker *worker)
 	return false;
 }
 
+static void take_count_quiet(struct take *take, uint32_t n)
+{
+	take->n_left_told = n;
+	take->n_left = 0;
+	take->n_quiet = n;
+}
+
 /* A stage without outputs: nothing can be committed before the turn ends, so it is counted here, and told once. */
 static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach, const unsigned char *record,
 				     uint32_t n_wanted, enum way way, uint32_t *ret_n)
@@ -211,24 +248,18 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
 	int r = 0, status = WEIR_OK;
 
 	worker->asked = false;
-	while (n_left && take_look(reach, record, way, &size_bytes)) {
-		uint32_t orders = take_orders(reach);
-
-		if (orders != reach->orders) {
-			r = wait_ordered(orders);
-			break;
-		}
-		take_present(worker, reach, record, size_bytes, &item);
-		record += item_record_size(size_bytes);
+	while (n_left && take_look(reach, record, way, &size_bytes) && (r = take_prepare(worker, reach)) == 0) {
+		take_present(reach, record, size_bytes, &item);
+		record = take_step(reach, record, size_bytes);
 		size_sum += size_bytes;
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(status | worker->asked, 0))
 			break;
 		n_left--;
 	}
-	worker->take.n_quiet += n_wanted - n_left;
-	worker->context.accepted_ns = item.accepted_ns; /* for the meter */
 	*ret_n = n_wanted - n_left;
+	take_count_quiet(&worker->take, *ret_n);
+	worker->context.accepted_ns = item.accepted_ns; /* for the meter */
 	if (status == WEIR_OK && !worker->asked) {
 		counter_add(worker, COUNTER_BYTES_IN, size_sum);
 		take_tell(worker, take_position(reach, record));
@@ -248,49 +279,46 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 					 uint32_t n_wanted, enum way way, uint32_t *ret_n)
 {
 	struct weir_item item = { .input = worker->next_input, .attempt = 0 };
+	struct take *take = &worker->take;
 	uint64_t size_sum = 0, size_bytes;
-	uint32_t n_left = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
 	int r = 0;
 
-	*ret_n = n_wanted;
 	worker->asked = false;
-	for (; n_left && take_look(reach, record, way, &size_bytes); n_left--) {
-		uint32_t orders = take_orders(reach);
+	take->n_left = take->n_left_told = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
+	window_item_begin(worker);
+	for (; take->n_left && take_look(reach, record, way, &size_bytes) && (r = take_prepare(worker, reach)) == 0;
+	     take->n_left--) {
 		int status;
 
-		if (orders != reach->orders) {
-			r = wait_ordered(orders);
-			break;
-		}
-		take_present(worker, reach, record, size_bytes, &item);
+		take_present(reach, record, size_bytes, &item);
 		worker->context.accepted_ns = item.accepted_ns;
-		window_item_begin(worker);
-		record += item_record_size(size_bytes);
-		size_sum += size_bytes;
 		if (way == WAY_LOOP && item_record_size(size_bytes) > reach->record_max)
 			reach->record_max = item_record_size(size_bytes);
+		record = take_step(reach, record, size_bytes);
+		size_sum += size_bytes;
 		status = worker->stage.process(&worker->context, worker->state, &item);
 		if (__builtin_expect(!(status | worker->asked), 1)) {
-			if (window_item_emitted(worker))
-				worker->take.n_done++;
-			else
-				worker->take.n_quiet++;
+			if (!window_item_emitted(worker))
+				take->n_quiet++;
+			window_item_begin(worker);
 			continue;
 		}
 		if (status == WEIR_HELD && !worker->asked) { /* of who gathers, nearly every one */
-			worker->take.n_held++;
+			take->n_held++;
+			window_item_begin(worker);
 			continue;
 		}
 		size_sum -= item.size_bytes;
 		r = take_end(worker, &item, status);
+		window_item_begin(worker);
 		if (r != 0 || worker->produce_wanted || take_is_full(worker)) {
-			n_left--;
+			take->n_left--;
 			break;
 		}
 	}
 	take_tell(worker, take_position(reach, record));
 	counter_add(worker, COUNTER_BYTES_IN, size_sum);
-	*ret_n = r == 0 || r == WEIR_WAIT ? *ret_n - n_left : 0;
+	*ret_n = r == 0 || r == WEIR_WAIT ? n_wanted - take->n_left : 0;
 	return r;
 }
 
@@ -322,21 +350,21 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 	int64_t turn_left = (int64_t)(turn_end - lane->next);
 	int64_t header_left = (int64_t)(left < REACH_MAX ? left : REACH_MAX) - (int64_t)sizeof(struct item_header);
 	int64_t end = turn_left <= header_left ? turn_left : header_left + 1;
-	struct reach reach = { .near = record + ((int64_t)near < end ? (int64_t)near : end),
-			       .end = record + end,
-			       .last = record + header_left,
+	struct reach reach = { .left = header_left,
+			       .near_left = header_left - ((int64_t)near < end ? (int64_t)near : end),
+			       .end_left = header_left - end,
 			       .offset = lane->next - (uint64_t)(uintptr_t)record,
 			       .hand = worker->segment.hand,
 			       .order_of_all = &worker->board->order,
 			       .order = &worker->board->slots[worker->heritage.slot].order,
-			       .ticket = worker->cursor.expected[worker->next_input],
-			       .has_cursor = worker->stage.cursor_size_bytes != 0 };
+			       .ticket = worker->cursor.expected[worker->next_input] };
 	uint32_t n_taken;
 	int r;
 
 	reach.orders = take_orders(&reach);
 	if (reach.orders >= BOARD_CANCEL || board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
 		return wait_ordered(reach.orders);
+	reach.plain_orders = worker->stage.cursor_size_bytes ? NO_ORDERS : reach.orders;
 	worker->take.from = from;
 	r = take_all(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;

@@ -150,8 +150,8 @@ struct baggage {
 /* Items that were taken the short way and that the books have still to be told of: worker/take.c. */
 struct take {
 	struct input_lane *from;
-	uint64_t n_quiet, n_done, n_held; /* how many ever emitted nothing, something, and are held */
-	uint64_t n_quiet_told, n_done_told, n_held_told;
+	uint32_t n_left, n_left_told; /* that this look may still take; the same when the books were told last */
+	uint32_t n_quiet, n_held;     /* of those between the two: have emitted nothing, are held */
 };
 
 /* run(): what the stage does from one receive to the next. */
@@ -249,7 +249,7 @@ struct worker {
 	uint8_t cursor_before[CURSOR_STAGE_SIZE]; /* the stage's part as it was before the item in hand */
 	struct window window;
 	struct take take;
-	bool asked; /* by the callback at work: for something that may end the short way (worker/take.c) */
+	int asked; /* 1: the callback at work has, for something that may end the short way (worker/take.c) */
 	struct reserved reserved;
 	uint64_t item_number;             /* counts items, to tell marks apart */
 	uint32_t item_emitted;            /* records pushed for the item in hand */
