@@ -57,6 +57,8 @@ enum command_option_id {
 	OPTION_BACKTRACE,
 	OPTION_OUTPUT,
 	OPTION_FOLLOW,
+	OPTION_PERFETTO,
+	OPTION_FOLDED,
 };
 
 struct command_option {

@@ -147,20 +147,26 @@ const struct command commands[] = {
 	  .options = { { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
 		       OPTION_LINE_JSON } },
 	{ .name = "trace",
-	  .arguments = "record NAME",
+	  .arguments = "record|export NAME|DIR",
 	  .min_arguments = 2,
 	  .max_arguments = 2,
 	  .run = trace_command,
-	  .summary = "write what a running pipeline's flight recorders note to the disk",
+	  .summary = "write what a running pipeline's flight recorders note to the disk; export that for viewers",
 	  .description =
-		  "Each worker notes what it does in a ring in shared memory, always. record copies these rings into files that\n"
-		  "babeltrace2 reads as they stand (Common Trace Format 1.8): first what they hold already, then what is written,\n"
-		  "until --for is over, the pipeline ends, or ^C. The pipeline does not notice. What was overwritten before it\n"
-		  "could be read is counted as discarded.\n\n"
-		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it can not be looked at, the folder can not be\n"
-		  "written, or the supervisor was lost.",
-	  .options = { { OPTION_OUTPUT, "output", 'o', "DIR", "the folder to make" },
-		       { OPTION_FOR, "for", 0, "DURATION", "end after this time (0s: what is noted now)" },
+		  "Each worker notes what it does in a ring in shared memory, always. record NAME copies these rings into files\n"
+		  "that babeltrace2 reads as they stand (Common Trace Format 1.8): first what they hold already, then what is\n"
+		  "written, until --for is over, the pipeline ends, or ^C. The pipeline does not notice. What was overwritten\n"
+		  "before it could be read is counted as discarded.\n\n"
+		  "export DIR makes of such a folder what others read: a timeline with a track for each worker, with flows along\n"
+		  "items and from who rings to who is woken (--perfetto), stacks for flame graphs (--folded). Memory does not grow\n"
+		  "with the length of the trace. - is standard output.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, or there is no such trace, 75 it can not be looked\n"
+		  "at, files can not be read or written, or the supervisor was lost.",
+	  .options = { { OPTION_OUTPUT, "output", 'o', "DIR", "record: the folder to make" },
+		       { OPTION_FOR, "for", 0, "DURATION", "record: end after this time (0s: what is noted now)" },
+		       { OPTION_PERFETTO, "perfetto", 0, "PATH",
+			 "export: the timeline, for ui.perfetto.dev and chrome://tracing" },
+		       { OPTION_FOLDED, "folded", 0, "PATH", "export: where time went, for flamegraph.pl" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "say nothing if all is well" } } },
 	{ .name = "history",
 	  .arguments = "NAME",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weir trace record: copies flight recorders to the disk for a while. Looks the more seldom, the less there is to be copied. */
+/* weir trace. record: copies flight recorders to the disk for a while. Looks the more seldom, the less there is to be copied. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 #include "broker/cli/command.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/trace_export.h"
 #include "broker/cli/verbs.h"
 #include "broker/control/run_dir.h"
 #include "broker/supervise/supervisor.h"
@@ -108,31 +109,70 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+static int begin_record(struct command_parser *parser, struct order *order)
+{
+	order->name = parser->argv[parser->first + 1];
+	if (!pipeline_name_valid(order->name))
+		return command_usage_error(parser->command, "'%s' is not a pipeline's name", order->name);
+	if (!order->dir)
+		return command_usage_error(parser->command, "where to: -o DIR, a folder that is not there yet");
+	catch_signals();
+	return record(order);
+}
+
+/* The first option that goes with the other of the two; NULL: none. */
+static const char *misplaced(const struct order *order, const struct trace_export *export, bool is_export)
+{
+	if (is_export)
+		return order->dir ? "--output" : order->for_ns >= 0 ? "--for" : NULL;
+	return export->perfetto ? "--perfetto" : export->folded ? "--folded" : NULL;
+}
+
+static int dispatch(struct command_parser *parser, struct order *order, struct trace_export *export)
+{
+	const char *what = parser->argv[parser->first];
+	bool is_export = strcmp(what, "export") == 0;
+	const char *other = misplaced(order, export, is_export);
+
+	if (!is_export && strcmp(what, "record") != 0)
+		return command_usage_error(parser->command, "'%s': there are record and export", what);
+	if (other)
+		return command_usage_error(parser->command, "%s is nothing for %s", other, what);
+	if (!is_export)
+		return begin_record(parser, order);
+	export->dir = parser->argv[parser->first + 1];
+	export->quiet = order->quiet;
+	if (!export->perfetto && !export->folded)
+		return command_usage_error(parser->command, "what to make of it: --perfetto PATH, --folded PATH");
+	return trace_export(export);
+}
+
 int trace_command(int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
 	struct order order = { .for_ns = -1 };
+	struct trace_export export = { 0 };
 	int id;
 
-	while ((id = command_next(&parser)) > 0) {
-		must(id == OPTION_OUTPUT || id == OPTION_FOR || id == OPTION_QUIET);
-		if (id == OPTION_OUTPUT)
+	while ((id = command_next(&parser)) > 0)
+		switch (id) {
+		case OPTION_OUTPUT:
 			order.dir = parser.value;
-		else if (id == OPTION_QUIET)
+			break;
+		case OPTION_QUIET:
 			order.quiet = true;
-		else if (quantity_duration(parser.value, &order.for_ns) != 0)
-			return command_usage_error(parser.command, "--for '%s' is not a duration such as 10s",
-						   parser.value);
-	}
-	if (id < 0)
-		return command_exit(id);
-	if (strcmp(argv[parser.first], "record") != 0)
-		return command_usage_error(parser.command, "'%s': there is record", argv[parser.first]);
-	order.name = argv[parser.first + 1];
-	if (!pipeline_name_valid(order.name))
-		return command_usage_error(parser.command, "'%s' is not a pipeline's name", order.name);
-	if (!order.dir)
-		return command_usage_error(parser.command, "where to: -o DIR, a folder that is not there yet");
-	catch_signals();
-	return record(&order);
+			break;
+		case OPTION_PERFETTO:
+			export.perfetto = parser.value;
+			break;
+		case OPTION_FOLDED:
+			export.folded = parser.value;
+			break;
+		default:
+			must(id == OPTION_FOR);
+			if (quantity_duration(parser.value, &order.for_ns) != 0)
+				return command_usage_error(parser.command, "--for '%s' is not a duration such as 10s",
+							   parser.value);
+		}
+	return id < 0 ? command_exit(id) : dispatch(&parser, &order, &export);
 }

@@ -10,6 +10,7 @@ int top_command(int argc, char **argv);
 int dump_command(int argc, char **argv);
 int history_command(int argc, char **argv);
 int why_command(int argc, char **argv);
+/* record; and export, which trace_export.h has. */
 int trace_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
 int console_command(int argc, char **argv);

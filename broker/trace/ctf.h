@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -18,6 +19,20 @@
  * CLOCK_MONOTONIC. What can't be written is left to ferror().
  */
 void ctf_metadata_write(FILE *file, const struct catalog *catalog, uint64_t offset_ns);
+/*
+ * Writes only those parts of it that are the same for each pipeline, each with NUL behind it: who reads a trace looks for them.
+ */
+void ctf_metadata_write_layout(FILE *file);
+
+/* What a packet begins with, without padding; the name of its worker follows, with NUL. Sizes are those of all of it. */
+#define CTF_MAGIC UINT32_C(0xc1fc1fc1)
+struct ctf_packet {
+	uint32_t magic, stream_id;
+	uint64_t begin_ns, end_ns, content_bits, packet_bits, number, n_lost;
+};
+static_assert(sizeof(struct ctf_packet) == 56, "as metadata says, without padding");
+/* Bytes of an event of that kind, which recorder_lines has. Pure. */
+uint64_t ctf_event_size(uint32_t kind);
 
 /* One recorder's file. */
 struct ctf_stream {

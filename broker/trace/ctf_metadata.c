@@ -104,19 +104,13 @@ static void write_field(FILE *file, const char *field, unsigned bits)
 		fprintf(file, " uint%u_t %s;", bits, field);
 }
 
-void ctf_metadata_write(FILE *file, const struct catalog *catalog, uint64_t offset_ns)
+static void write_head(FILE *file)
 {
 	fprintf(file, head, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "le" : "be");
-	fprintf(file, "env { domain = \"weir\"; pipeline = \"%s\"; };\n",
-		catalog_string(catalog, catalog->head->pipeline));
-	fprintf(file,
-		"clock { name = \"monotonic\"; description = \"CLOCK_MONOTONIC\"; freq = 1000000000; offset_s = %" PRIu64
-		"; offset = %" PRIu64 "; };\n",
-		offset_ns / NS_PER_S, offset_ns % NS_PER_S);
-	fputs(stream, file);
-	write_names_of_seats(file, catalog, 32);
-	write_names_of_seats(file, catalog, 64);
-	write_names_of_lanes(file, catalog);
+}
+
+static void write_events(FILE *file)
+{
 	write_names(file);
 	for (unsigned i = 1; i < RECORDER_KINDS; i++) {
 		const struct recorder_line *line = &recorder_lines[i];
@@ -128,4 +122,43 @@ void ctf_metadata_write(FILE *file, const struct catalog *catalog, uint64_t offs
 		write_field(file, line->second, 64);
 		fprintf(file, " }; };\n");
 	}
+}
+
+/* Stages whose items overlap: an item that is begun does not end the one before it. */
+static void write_in_flight(FILE *file, const struct catalog *catalog)
+{
+	const char *between = "";
+
+	for (uint32_t i = 0; i < catalog->head->n_stages; i++)
+		if (catalog->stages[i].in_flight > 1) {
+			fprintf(file, "%s%s", between, catalog_string(catalog, catalog->stages[i].name));
+			between = " ";
+		}
+}
+
+void ctf_metadata_write(FILE *file, const struct catalog *catalog, uint64_t offset_ns)
+{
+	write_head(file);
+	fprintf(file, "env { domain = \"weir\"; pipeline = \"%s\"; in_flight = \"",
+		catalog_string(catalog, catalog->head->pipeline));
+	write_in_flight(file, catalog);
+	fprintf(file,
+		"\"; };\nclock { name = \"monotonic\"; description = \"CLOCK_MONOTONIC\"; freq = 1000000000; offset_s = %" PRIu64
+		"; offset = %" PRIu64 "; };\n",
+		offset_ns / NS_PER_S, offset_ns % NS_PER_S);
+	fputs(stream, file);
+	write_names_of_seats(file, catalog, 32);
+	write_names_of_seats(file, catalog, 64);
+	write_names_of_lanes(file, catalog);
+	write_events(file);
+}
+
+void ctf_metadata_write_layout(FILE *file)
+{
+	write_head(file);
+	fputc('\0', file);
+	fputs(stream, file);
+	fputc('\0', file);
+	write_events(file);
+	fputc('\0', file);
 }

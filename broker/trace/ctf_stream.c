@@ -15,14 +15,6 @@
 #include "broker/trace/ctf.h"
 #include "common/base/error.h"
 
-#define CTF_MAGIC UINT32_C(0xc1fc1fc1)
-
-struct ctf_packet {
-	uint32_t magic, stream_id;
-	uint64_t begin_ns, end_ns, content_bits, packet_bits, number, n_lost;
-};
-static_assert(sizeof(struct ctf_packet) == 56, "as metadata says, without padding");
-
 int ctf_stream_open(struct ctf_stream *stream, const char *dir, const struct catalog *catalog, uint32_t slot)
 {
 	char path[4096];
@@ -77,9 +69,9 @@ static void write_event(struct ctf_stream *stream, const struct catalog *catalog
 		fwrite(&record->second, sizeof(record->second), 1, stream->file);
 }
 
-static uint64_t size_of(const struct recorder_record *record)
+uint64_t ctf_event_size(uint32_t kind)
 {
-	const struct recorder_line *line = &recorder_lines[record->kind];
+	const struct recorder_line *line = &recorder_lines[kind];
 
 	return sizeof(uint64_t) + sizeof(uint8_t) + (line->place ? sizeof(uint32_t) : 0) +
 	       (line->count ? sizeof(uint32_t) : 0) + (line->first ? sizeof(uint64_t) : 0) +
@@ -103,7 +95,7 @@ int ctf_stream_write(struct ctf_stream *stream, const struct catalog *catalog, c
 		uint64_t time_ns = in_order(stream, records[i].time_ns, now_ns);
 
 		packet.begin_ns = packet.begin_ns ? packet.begin_ns : time_ns;
-		bytes += is_known(&records[i]) ? size_of(&records[i]) : 0;
+		bytes += is_known(&records[i]) ? ctf_event_size(records[i].kind) : 0;
 		n_lost += !is_known(&records[i]);
 	}
 	if (!n)

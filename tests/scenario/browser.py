@@ -2,7 +2,6 @@
 # The dashboard in a headless Chromium: browser.py URL PIPELINE WEIR [FOLDER]. Loads it, kills a worker and sees that, drills down by keyboard, checks what
 # a screen reader is told (Chromium's accessibility tree), contrast in both themes, sizes of targets, and that nothing was logged. With FOLDER:
 # screenshots, two widths and both themes.
-import ctypes
 import json
 import os
 import signal
@@ -10,11 +9,10 @@ import subprocess
 import sys
 import time
 
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+
+from chromium import adopt_orphans, end_orphans, open_browser
 
 URL, PIPELINE, WEIR = sys.argv[1:4]
 FOLDER = sys.argv[4] if len(sys.argv) > 4 else None
@@ -82,15 +80,6 @@ def fail(what):
     sys.exit(f"browser.py: {what}")
 
 
-def open_browser():
-    options = Options()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-crash-reporter", "--disable-breakpad", "--no-zygote", "--hide-scrollbars", "--no-first-run", f"--user-data-dir={os.getcwd()}/profile"):
-        options.add_argument(argument)
-    options.binary_location = "/usr/bin/chromium"
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-
-
 def wait(what, condition):
     end = time.monotonic() + BOUND_S
     while time.monotonic() < end:
@@ -103,29 +92,6 @@ def wait(what, condition):
 
 def theme(browser, name):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": name}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
-
-
-# What Chromium leaves behind (crash handlers, zygotes) becomes ours, and is ended and reaped here.
-PR_SET_CHILD_SUBREAPER = 36
-
-
-def adopt_orphans():
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_orphans():
-    while True:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-            children = file.read().split()
-        if not children:
-            return
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
-        for child in children:
-            try:
-                os.waitpid(int(child), 0)
-            except ChildProcessError:
-                pass
 
 
 def rounds(browser):

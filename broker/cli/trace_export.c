@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The events of the trace once, in their order, and whoever wants to know of them:
+ *
+ *      folder -> trace_reader -> timeline -+-> chrome_json -> FILE
+ *                                          +-> folded      -> FILE
+ */
+#include "broker/cli/trace_export.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/cli/pipelines.h"
+#include "broker/supervise/supervisor.h"
+#include "broker/trace/chrome_json.h"
+#include "broker/trace/folded.h"
+#include "broker/trace/timeline.h"
+#include "broker/trace/trace_reader.h"
+#include "common/base/must.h"
+
+#define WRITERS_MAX 2u
+
+struct outputs {
+	FILE *perfetto, *folded;
+	struct chrome_json json;
+	struct folded *stacks;
+	struct timeline_writer writers[WRITERS_MAX];
+	uint32_t n_writers;
+};
+
+static int complain(const struct text *why)
+{
+	fprintf(stderr, "weir: %s\n", text_get(why));
+	return EXIT_TRY_AGAIN;
+}
+
+/* ---- files ---- */
+
+static bool is_stdout(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+static int open_file(const char *path, FILE **ret_file)
+{
+	*ret_file = !path ? NULL : is_stdout(path) ? stdout : fopen(path, "we");
+	if (!path || *ret_file)
+		return EXIT_DONE;
+	fprintf(stderr, "weir: can not write %s: %s\n", path, strerror(errno));
+	return EXIT_TRY_AGAIN;
+}
+
+/* What was written is all there, or it is said. */
+static int close_file(const char *path, FILE *file)
+{
+	bool bad;
+	int error;
+
+	if (!file)
+		return EXIT_DONE;
+	errno = 0;
+	bad = fflush(file) != 0 || ferror(file);
+	error = errno;
+	if (file != stdout && fclose(file) != 0 && !bad) {
+		bad = true;
+		error = errno;
+	}
+	if (!bad)
+		return EXIT_DONE;
+	fprintf(stderr, "weir: can not write %s: %s; what is there is not whole\n",
+		is_stdout(path) ? "standard output" : path, strerror(error ? error : EIO));
+	return EXIT_TRY_AGAIN;
+}
+
+static int open_files(struct outputs *outputs, const struct trace_export *export)
+{
+	int r = open_file(export->perfetto, &outputs->perfetto);
+
+	return r ? r : open_file(export->folded, &outputs->folded);
+}
+
+static int close_files(const struct outputs *outputs, const struct trace_export *export)
+{
+	int r = close_file(export->perfetto, outputs->perfetto);
+	int folded = close_file(export->folded, outputs->folded);
+
+	return r ? r : folded;
+}
+
+/* ---- what goes into them ---- */
+
+static void begin(struct outputs *outputs, const struct trace_names *names, uint64_t origin_ns)
+{
+	if (outputs->perfetto) {
+		chrome_json_begin(&outputs->json, outputs->perfetto, names, origin_ns);
+		outputs->writers[outputs->n_writers++] = chrome_json_writer(&outputs->json);
+	}
+	if (outputs->folded) {
+		outputs->stacks = folded_new(names);
+		outputs->writers[outputs->n_writers++] = folded_writer(outputs->stacks);
+	}
+}
+
+static void end(struct outputs *outputs)
+{
+	if (outputs->perfetto)
+		chrome_json_end(&outputs->json);
+	if (outputs->stacks)
+		folded_write(outputs->stacks, outputs->folded);
+	folded_free(outputs->stacks);
+}
+
+static bool went_wrong(const struct outputs *outputs)
+{
+	return outputs->perfetto &&
+	       ferror(outputs->perfetto); /* the rest would be in vain: a full disk, a reader that left */
+}
+
+/* Returns what trace_reader_next() says in the end, 0: a file can not be written. */
+static int copy(struct trace_reader *reader, struct outputs *outputs, uint64_t *ret_n, struct text *why)
+{
+	struct timeline *timeline = NULL;
+	struct trace_event event;
+	int r = trace_reader_next(reader, &event, why);
+
+	begin(outputs, trace_reader_names(reader), r == 0 ? event.record.time_ns : 0);
+	timeline = timeline_new(trace_reader_names(reader), outputs->writers, outputs->n_writers);
+	for (; r == 0 && !went_wrong(outputs); r = trace_reader_next(reader, &event, why)) {
+		timeline_add(timeline, &event);
+		++*ret_n;
+	}
+	timeline_free(timeline);
+	end(outputs);
+	return r;
+}
+
+static void say(const struct trace_export *export, const struct trace_reader *reader, uint64_t n)
+{
+	if (trace_reader_cut(reader))
+		fprintf(stderr,
+			"weir: %u files of %s end in the middle: whoever wrote them was killed; the rest is exported\n",
+			trace_reader_cut(reader), export->dir);
+	if (!export->quiet)
+		fprintf(stderr, "weir: %s: %" PRIu64 " events of pipeline '%s'\n", export->dir, n,
+			trace_reader_names(reader)->pipeline);
+}
+
+int trace_export(const struct trace_export *export)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct outputs outputs = { 0 };
+	struct trace_reader *reader;
+	uint64_t n = 0;
+	int r, closed;
+
+	r = trace_reader_open(export->dir, &reader, &why);
+	if (r != 0) {
+		complain(&why);
+		return r == TRACE_READER_E_NONE ? EXIT_NOT_RUNNING : EXIT_TRY_AGAIN;
+	}
+	r = open_files(&outputs, export);
+	if (r == EXIT_DONE && copy(reader, &outputs, &n, &why) == TRACE_READER_E_FAILED)
+		r = complain(&why);
+	closed = close_files(&outputs, export);
+	if (r == EXIT_DONE && closed == EXIT_DONE)
+		say(export, reader, n);
+	trace_reader_close(reader);
+	return r ? r : closed;
+}

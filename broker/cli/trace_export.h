@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weir trace export: a recorded trace as others read it. */
+#pragma once
+
+#include <stdbool.h>
+
+struct trace_export {
+	const char *dir;               /* as weir trace record has made it */
+	const char *perfetto, *folded; /* files to write, "-": standard output; NULL: not wanted */
+	bool quiet;
+};
+
+/* Says on standard error what is wrong. Returns the exit code. */
+int trace_export(const struct trace_export *export);
