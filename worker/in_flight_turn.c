@@ -302,10 +302,7 @@ int in_flight_turn(struct worker *worker)
 	r = look_at_events(worker);
 	if (r || worker->produce_wanted)
 		return r;
-	if (worker->suspect_attempts)
-		input_begin_with(worker, worker->suspect_lane);
-	else
-		input_rotate(worker);
+	input_rotate(worker);
 	n = 0;
 	r = in_flight->letter || replay_is_due(worker) ? look_at_letters(worker) : 0;
 	if (r == 0)

@@ -191,7 +191,8 @@ void input_take(struct worker *worker, const struct input *input)
 	}
 }
 
-void input_begin_with(struct worker *worker, uint32_t lane_index)
+/* The next look starts with this lane, given by its reader index. */
+static void begin_with(struct worker *worker, uint32_t lane_index)
 {
 	for (uint32_t i = 0; i < worker->n_inputs; i++)
 		for (uint32_t j = 0; j < worker->inputs[i].n_lanes; j++)
@@ -202,7 +203,7 @@ void input_begin_with(struct worker *worker, uint32_t lane_index)
 			}
 }
 
-void input_rotate(struct worker *worker)
+static void rotate(struct worker *worker)
 {
 	if (worker->n_inputs > 1)
 		worker->next_input = (worker->next_input + 1) % worker->n_inputs;
@@ -212,4 +213,12 @@ void input_rotate(struct worker *worker)
 		if (!edge->heritage->merge && edge->n_lanes > 1)
 			edge->current = (edge->current + 1) % edge->n_lanes;
 	}
+}
+
+void input_rotate(struct worker *worker)
+{
+	if (postpone_suspect_is_first(worker))
+		begin_with(worker, worker->suspect_lane);
+	else
+		rotate(worker);
 }

@@ -17,7 +17,5 @@ int input_next(struct worker *worker, struct input *ret_input);
 int input_next_of(struct worker *worker, uint32_t number, struct input *ret_input);
 /* Takes it: it will be done with the next commit. */
 void input_take(struct worker *worker, const struct input *input);
-/* A turn begins: the next edge and lane have the first word. */
+/* A turn begins: the next edge and lane have the first word; but the suspect before all, until it is known to wait (worker/postpone.h). */
 void input_rotate(struct worker *worker);
-/* The next look starts with this lane, given by its reader index. */
-void input_begin_with(struct worker *worker, uint32_t lane_index);

@@ -22,6 +22,8 @@
 #include "common/base/error.h"
 #include "worker/expiry.h"
 
+#define LONG_NS NS_PER_S /* whoever waits for more is not waited for by its neighbours */
+
 int postpone_ask(struct worker *worker, uint64_t until_ns)
 {
 	uint64_t expiry_ns = expiry_of_hand_ns(worker);
@@ -39,6 +41,11 @@ int postpone_ask(struct worker *worker, uint64_t until_ns)
 	return WEIR_WAIT;
 }
 
+static bool waits_for_long(struct worker *worker)
+{
+	return worker->postponed.asked_ns > worker_now_ns(worker) + LONG_NS;
+}
+
 void postpone(struct worker *worker, struct input_lane *lane)
 {
 	struct postponed *postponed = &worker->postponed;
@@ -46,8 +53,9 @@ void postpone(struct worker *worker, struct input_lane *lane)
 	store_relaxed(&worker->segment.hand->busy, 0); /* who dies now is nobody's victim */
 	worker->attempt_in_hand = (struct attempt){ 0 };
 	postponed->until_ns = deadline_earlier(postponed->until_ns, postponed->asked_ns);
+	if (worker->suspect_attempts)
+		worker->suspect_asks += waits_for_long(worker) ? POSTPONE_SUSPECT_ASKS : 1;
 	postponed->asked_ns = 0;
-	worker->suspect_asks += worker->suspect_attempts != 0;
 	if (lane)
 		lane->postponed = true;
 	else

@@ -21,12 +21,16 @@ static inline bool postpone_was_asked(const struct worker *worker)
 }
 
 /*
- * The suspect's neighbours wait with it: one of them might kill too, and take its place and its count. But not for ever: what a stage
- * postpones may wait for just them, as a gather's items do for the answers to those before.
+ * The suspect's neighbours wait with it: one of them might kill too, and each is to be tried alone. But not for ever: what a stage
+ * postpones may wait for just them, as a gather's items do for the answers to those before. From then on it is one of them, in its turn.
  */
 #define POSTPONE_SUSPECT_ASKS 16u
+static inline bool postpone_suspect_is_first(const struct worker *worker)
+{
+	return worker->suspect_attempts && worker->suspect_asks < POSTPONE_SUSPECT_ASKS;
+}
+
 static inline bool postpone_holds(const struct worker *worker, const struct input_lane *lane)
 {
-	return lane->postponed ||
-	       (worker->suspect_attempts && worker->postponed.until_ns && worker->suspect_asks < POSTPONE_SUSPECT_ASKS);
+	return lane->postponed || (worker->postponed.until_ns && postpone_suspect_is_first(worker));
 }

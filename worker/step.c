@@ -289,10 +289,7 @@ void step_turn(struct worker *worker)
 	(void)wait_check_order(worker); /* says that it has seen a new one */
 	turn_begin(worker);
 	worker->step.batch = turn_batch(worker);
-	if (worker->suspect_attempts)
-		input_begin_with(worker, worker->suspect_lane);
-	else
-		input_rotate(worker);
+	input_rotate(worker);
 }
 
 bool step_is_due(const struct worker *worker)

@@ -374,11 +374,7 @@ static int turn_take(struct worker *worker)
 	uint32_t batch = turn_batch(worker);
 	int r, committed;
 
-	/* The suspect first: another item that kills too would take its place and its count. */
-	if (worker->suspect_attempts)
-		input_begin_with(worker, worker->suspect_lane);
-	else
-		input_rotate(worker);
+	input_rotate(worker);
 	worker->taken_bytes = 0;
 	meter_turn_begin(worker);
 	r = turn_take_batch(worker, batch);

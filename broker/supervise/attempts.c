@@ -21,6 +21,15 @@ void seat_forget_attempts(struct seat *seat)
 	cut(seat, 0);
 	free(seat->attempts);
 	seat->attempts = NULL;
+	seat_forget_aside(seat);
+}
+
+void seat_take_up_attempts(struct seat *seat, struct heritage_death *deaths, uint32_t n)
+{
+	cut(seat, 0);
+	free(seat->attempts);
+	seat->attempts = deaths;
+	seat->n_attempts = n;
 }
 
 void seat_note_attempt(struct seat *seat)
@@ -33,7 +42,7 @@ void seat_note_attempt(struct seat *seat)
 		cut(seat, 0);
 	if (!n || !seat->death.report.in_hand)
 		return;
-	cut(seat, n - 1); /* another suspect begins at 1 */
+	cut(seat, n - 1); /* another suspect begins at 1, or where it was set aside */
 	if (seat->n_attempts >= HERITAGE_DEATHS_MAX)
 		return;
 	more = reallocarray(seat->attempts, seat->n_attempts + 1, sizeof(*more));

@@ -6,7 +6,7 @@
  *
  *      board.slots[n].suspect    none --- died with (lane, position) in hand ---------------> attempts 1
  *                                attempts n --- again the same (lane, position) ------------> attempts n + 1
- *                                attempts n --- another item ------------------------------> attempts 1
+ *                                attempts n --- another item ------------------------------> attempts 1, n is set aside (suspects.c)
  *                                attempts n --- died with `done` beyond the position ------> none
  *
  * An asynchronous stage has many items at a time, and any of them may have been the death of it. Nobody is counted then: the next
@@ -22,7 +22,7 @@
 #include "common/observe/worker_state.h"
 
 /* What was in hand has been taken, a dead letter that was given again too. */
-static bool is_behind(const struct segment *segment, uint32_t lane, uint64_t position)
+bool mend_is_behind(const struct segment *segment, uint32_t lane, uint64_t position)
 {
 	if (lane == HAND_LETTER)
 		return load_relaxed(&segment->cursor_switch->letter) >= position;
@@ -34,8 +34,11 @@ static void note_suspect(struct seat *seat, const struct segment *segment, const
 {
 	struct board_slot *slot = &seat->supervisor->board->slots[seat->slot];
 
-	if (slot->suspect_attempts && is_behind(segment, slot->suspect_lane, slot->suspect_position))
+	uint32_t before;
+
+	if (slot->suspect_attempts && mend_is_behind(segment, slot->suspect_lane, slot->suspect_position))
 		slot->suspect_attempts = 0;
+	seat_forget_behind(seat, segment);
 	if (!report->in_hand)
 		return;
 	if (slot->suspect_attempts && slot->suspect_lane == report->suspect_lane &&
@@ -43,13 +46,14 @@ static void note_suspect(struct seat *seat, const struct segment *segment, const
 		slot->suspect_attempts++;
 		return;
 	}
+	before = seat_exchange_suspect(seat, report->suspect_lane, report->suspect_position);
 	/* Killed in between, we leave no suspect: better than one with another's attempts. */
 	slot->suspect_attempts = 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	slot->suspect_lane = report->suspect_lane;
 	slot->suspect_position = report->suspect_position;
 	atomic_signal_fence(memory_order_seq_cst);
-	slot->suspect_attempts = 1;
+	slot->suspect_attempts = before + 1;
 }
 
 #define IN_FLIGHT_NARROWING 8u

@@ -74,6 +74,14 @@ struct seat_told {
 	char who[EVENT_WHO_SIZE];
 };
 
+/* An item that has cost lives, as the board says it of the present one. */
+struct suspect {
+	uint32_t lane, attempts;
+	uint64_t position;
+	struct heritage_death *deaths; /* owned */
+	uint32_t n_deaths;
+};
+
 struct seat {
 	struct supervisor *supervisor;
 	const struct plan_stage *stage;
@@ -94,6 +102,8 @@ struct seat {
 	struct canary_base canary;       /* of the reload that is under way */
 	struct heritage_death *attempts; /* that the present suspect has cost: attempts.c */
 	uint32_t n_attempts;
+	struct suspect *aside; /* others that have cost lives and are not done: suspects.c */
+	uint32_t n_aside;
 	uint32_t n_overruns; /* items that have overrun the stage's deadline here */
 	uint64_t
 		order_heard_ns; /* when the worker had seen the last order of which we know that it has; of all generations */
@@ -377,12 +387,25 @@ void seat_ring_neighbours(const struct seat *seat);
 /* The dead worker was mended and gets no successor: its lanes close as lost, its readers are rung. */
 void seat_close_lost(struct seat *seat);
 
+/* Whether what lay there has been taken: a letter, too. */
+bool mend_is_behind(const struct segment *segment, uint32_t lane, uint64_t position);
+
+/* suspects.c: who kills while another suspect waits. */
+/* The present suspect is set aside, with its story. Returns how many lives this one had cost when it was; 0: it never was. */
+uint32_t seat_exchange_suspect(struct seat *seat, uint32_t lane, uint64_t position);
+/* Those that have been taken since. */
+void seat_forget_behind(struct seat *seat, const struct segment *segment);
+void seat_forget_aside(struct seat *seat);
+
 /* attempts.c */
 /* After the repair: one more life that the suspect has cost, or none any more. */
 void seat_note_attempt(struct seat *seat);
 /* Copies the story for the next generation. Returns 0 or -ENOMEM; what is there is the heritage's either way. */
 int seat_fill_attempts(const struct seat *seat, struct heritage *heritage);
+/* Of the present suspect and of all that are set aside. */
 void seat_forget_attempts(struct seat *seat);
+/* Becomes the story of the present suspect, instead of the one that was; takes what it is given. */
+void seat_take_up_attempts(struct seat *seat, struct heritage_death *deaths, uint32_t n);
 
 /* backtrace.c */
 /* Asks where it stands (SIGQUIT); the answer comes by its stderr, if one does. */

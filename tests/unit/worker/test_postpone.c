@@ -19,7 +19,7 @@
 
 /* The stage of these tests: an item that begins with '!' is postponed until `until_ns`, one with '?' for PAUSE_NS. */
 static uint64_t until_ns, first_call_ns;
-static char order[64]; /* first letters, as the stage let them pass */
+static char order[256]; /* first letters, as the stage let them pass */
 static unsigned n_postponed;
 static bool leaves;
 
@@ -43,6 +43,11 @@ static int stage_process(struct weir_context *context, void *state, const struct
 		n_postponed++;
 		return weir_postpone(context, clock_now_ns() + NS_PER_MS);
 	}
+	if (text[0] == '%' && !strchr(order, text[2]) &&
+	    n_postponed < 1000) { /* waits for one of that letter, with many looks */
+		n_postponed++;
+		return weir_postpone(context, clock_now_ns());
+	}
 	if (clock_now_ns() < due_ns) {
 		n_postponed++;
 		if (weir_outputs(context)) /* is undone */
@@ -51,7 +56,7 @@ static int stage_process(struct weir_context *context, void *state, const struct
 		assert_int_equal(weir_postpone(context, due_ns), WEIR_WAIT);
 		return WEIR_WAIT;
 	}
-	strncat(order, text + (due_ns != 0 || text[0] == '&'), 1);
+	strncat(order, text + (due_ns != 0 || text[0] == '&' || text[0] == '%'), 1);
 	if (leaves)
 		assert_int_equal(weir_leave(context, WEIR_ALL_INPUTS), 0);
 	++*cursor;
@@ -164,6 +169,51 @@ static void test_the_suspect_waits_for_its_neighbours(void **state)
 	assert_int_equal(turn_loop(&rig.consumers[0]), 0);
 	assert_string_equal(order, "ba");
 	assert_in_range(n_postponed, POSTPONE_SUSPECT_ASKS, 2 * POSTPONE_SUSPECT_ASKS);
+	rig_deinit(&rig);
+}
+
+/* They go on in turn, each with all others: no lane that is always full hides one behind it. */
+static void test_neighbours_of_a_suspect_that_waits_have_their_turn(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 4, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, &rig.consumers[0], &sinking);
+	push(&rig, 0, "%az");
+	for (int i = 0; i < 50; i++) {
+		push(&rig, 1, "b");
+		push(&rig, 2, "c");
+	}
+	push(&rig, 3, "z");
+	close_all(&rig);
+	rig.consumers[0].suspect_attempts = 1;
+	rig.consumers[0].suspect_lane = 0;
+	begin(0);
+	assert_int_equal(turn_loop(&rig.consumers[0]), 0);
+	assert_int_equal(strlen(order), 102);
+	assert_in_range(strchr(order, 'z') - order, 0, 5);
+	assert_in_range(strchr(order, 'a') - order, 1, 8);
+	assert_in_range(n_postponed, POSTPONE_SUSPECT_ASKS, 2 * POSTPONE_SUSPECT_ASKS);
+	rig_deinit(&rig);
+}
+
+/* A suspect whose time is far off says so at its first look, and nobody waits with it. */
+static void test_nobody_waits_for_long_with_the_suspect(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, 2, 1, HERITAGE_ORDER_NONE, HERITAGE_LEAST_LOADED, false);
+	rig_employ(&rig, &rig.consumers[0], &sinking);
+	push(&rig, 0, "!a");
+	push(&rig, 1, "b");
+	close_all(&rig);
+	rig.consumers[0].suspect_attempts = 1;
+	rig.consumers[0].suspect_lane = 0;
+	begin(3 * NS_PER_S / 2);
+	assert_int_equal(turn_loop(&rig.consumers[0]), 0);
+	assert_string_equal(order, "ba");
 	rig_deinit(&rig);
 }
 
@@ -323,6 +373,8 @@ int main(void)
 		cmocka_unit_test(test_items_of_other_lanes_go_on),
 		cmocka_unit_test(test_the_suspect_s_neighbours_wait_with_it),
 		cmocka_unit_test(test_the_suspect_waits_for_its_neighbours),
+		cmocka_unit_test(test_neighbours_of_a_suspect_that_waits_have_their_turn),
+		cmocka_unit_test(test_nobody_waits_for_long_with_the_suspect),
 		cmocka_unit_test(test_who_waits_says_so_has_nothing_in_hand_and_hears_a_cancel),
 		cmocka_unit_test(test_what_comes_to_another_lane_wakes_it),
 		cmocka_unit_test(test_an_item_that_expires_meanwhile_is_counted_when_it_does),

@@ -117,7 +117,9 @@ static void test_the_suspect_comes_before_other_lanes(void **state)
 		rig_push(&rig.producers[i], (const char *[]){ "a", "b", "c" }[i]);
 		rig_commit(&rig.producers[i]);
 	}
-	input_begin_with(&rig.consumers[0], 2);
+	rig.consumers[0].suspect_attempts = 1;
+	rig.consumers[0].suspect_lane = 2;
+	input_rotate(&rig.consumers[0]);
 	assert_string_equal(rig_take(&rig.consumers[0]), "c");
 	rig_deinit(&rig);
 }

@@ -325,6 +325,36 @@ static void die_with_item_in_hand(const struct fake *fake)
 	raise(SIGKILL);
 }
 
+/* Of two items in turn, as if its stage postponed the one while the other is in hand; each is given up when it has cost its attempts. */
+static void die_of_two_items(struct fake *fake)
+{
+	static const uint64_t positions[] = { POISON_POSITION, POISON_POSITION + 32 };
+	const struct board_slot *slot = &fake->board->slots[fake->heritage.slot];
+	struct segment_hand *hand = fake->segment.hand;
+	uint32_t generation = fake->heritage.generation;
+
+	if (generation && generation < 7) {
+		demand(slot->suspect_position == positions[(generation - 1) % 2] &&
+		       slot->suspect_attempts == (generation + 1) / 2);
+		demand(fake->heritage.n_deaths == slot->suspect_attempts);
+		demand(fake->heritage.deaths[0].generation == (generation - 1) % 2);
+	}
+	if (generation >= 7)
+		demand(slot->suspect_attempts == 1); /* what was taken, and dies again in this story, begins anew */
+	if (generation == 6)                         /* both have cost three lives; now they are taken */
+		store_relaxed(&fake->segment.readers[0].done, POISON_POSITION + 64);
+	if (generation == 7)
+		store_relaxed(&fake->segment.readers[0].done, 0);
+	if (generation == 8)
+		return;
+	get_on(fake);
+	store_relaxed(&hand->position, generation == 6 ? POISON_POSITION + 64 : positions[generation % 2]);
+	store_relaxed(&hand->sequence, POISON_SEQUENCE);
+	store_relaxed(&hand->lane, 0);
+	store_release(&hand->busy, 1);
+	raise(SIGKILL);
+}
+
 /* Dies of a dead letter that is given again; the next one takes it, and dies of something else; then nothing is suspected any more. */
 static void die_of_a_letter(struct fake *fake)
 {
@@ -492,6 +522,8 @@ static void act_longer(struct fake *fake)
 {
 	if (acts(fake, "poison"))
 		die_with_item_in_hand(fake);
+	if (acts(fake, "poison-two"))
+		die_of_two_items(fake);
 	if (acts(fake, "poison-letter"))
 		die_of_a_letter(fake);
 	if (acts(fake, "crowded"))

@@ -126,6 +126,18 @@ static void test_the_suspect_is_counted_until_it_is_given_up(void **state)
 	end_trial(&trial);
 }
 
+/* Two that kill in turn have each its own count, and its own story. */
+static void test_suspects_do_not_forget_each_other(void **state)
+{
+	struct trial trial = { 0 };
+
+	(void)state;
+	run_acts(&trial, "good", "poison-two", 1, EXIT_DONE, "starting running stopped ");
+	assert_logged(&trial, "(lane 0, position 640, 3 of 3 attempts)");
+	assert_logged(&trial, "(lane 0, position 672, 3 of 3 attempts)");
+	end_trial(&trial);
+}
+
 static void test_a_letter_that_was_taken_is_not_suspected(void **state)
 {
 	struct trial trial = { 0 };
@@ -194,6 +206,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_being_killed_asleep_does_not_count),
 		cmocka_unit_test(test_the_obituary_has_the_last_words),
 		cmocka_unit_test(test_the_suspect_is_counted_until_it_is_given_up),
+		cmocka_unit_test(test_suspects_do_not_forget_each_other),
 		cmocka_unit_test(test_a_letter_that_was_taken_is_not_suspected),
 		cmocka_unit_test(test_nobody_is_counted_among_many_in_flight),
 		cmocka_unit_test(test_senseless_memory_is_quarantined),
