@@ -124,14 +124,14 @@ struct reach {
 	int64_t near_left, end_left; /* the same from the two other places */
 	uint64_t offset;
 	struct segment_hand *hand;
-	const atomic_u32 *order_of_all, *order;
-	uint32_t orders;       /* both, when this turn began */
-	uint32_t plain_orders; /* those with which an item needs no second look; of a stage with a cursor none are */
-	uint64_t record_max;   /* out, of the head of a loop: the largest that was given to the stage */
-	uint64_t ticket;       /* of the run at work; 0 where there are none */
-	bool odd;              /* out: what lies next is not plain data, or not of this run */
+	const atomic_u32 *order; /* of this slot; a new one of all stands there, too */
+	uint32_t order_before;   /* when this turn began */
+	uint32_t plain_order;    /* the one with which an item needs no second look; of a stage with a cursor none is */
+	uint64_t record_max;     /* out, of the head of a loop: the largest that was given to the stage */
+	uint64_t ticket;         /* of the run at work; 0 where there are none */
+	bool odd;                /* out: what lies next is not plain data, or not of this run */
 };
-#define NO_ORDERS UINT32_MAX
+#define NO_ORDER UINT32_MAX
 
 /* What is asked of each item counts: so the two loops below are compiled once for each way that one is, and none asks which it is. */
 enum way { WAY_PLAIN, WAY_RUNS, WAY_LOOP };
@@ -142,11 +142,9 @@ enum way { WAY_PLAIN, WAY_RUNS, WAY_LOOP };
 #define EACH_FOR_ITSELF
 #endif
 
-/* Both orders at once: any bit of a cancel makes the two at least that. */
-static inline uint32_t take_orders(const struct reach *reach)
+static inline uint32_t take_order(const struct reach *reach)
 {
-	/* [B1] mate: order_board */
-	return load_acquire(reach->order_of_all) | load_acquire(reach->order);
+	return load_acquire(reach->order); /* [B1] mate: order_board */
 }
 
 static inline uint64_t take_position(const struct reach *reach, const unsigned char *record)
@@ -182,12 +180,12 @@ static EACH_FOR_ITSELF bool take_look(struct reach *reach, const unsigned char *
  */
 static EACH_FOR_ITSELF int take_prepare(struct worker *worker, const struct reach *reach)
 {
-	uint32_t orders = take_orders(reach);
+	uint32_t order = take_order(reach);
 
-	if (__builtin_expect(orders == reach->plain_orders, 1))
+	if (__builtin_expect(order == reach->plain_order, 1))
 		return 0;
-	if (orders != reach->orders)
-		return wait_ordered(orders);
+	if (order != reach->order_before)
+		return wait_ordered(order);
 	words_copy(worker->cursor_before, worker->cursor.stage, worker->stage.cursor_size_bytes);
 	return 0;
 }
@@ -355,16 +353,16 @@ static int take_known(struct worker *worker, struct input_lane *from, uint64_t t
 			       .end_left = header_left - end,
 			       .offset = lane->next - (uint64_t)(uintptr_t)record,
 			       .hand = worker->segment.hand,
-			       .order_of_all = &worker->board->order,
 			       .order = &worker->board->slots[worker->heritage.slot].order,
 			       .ticket = worker->cursor.expected[worker->next_input] };
-	uint32_t n_taken;
+	uint32_t n_taken, order;
 	int r;
 
-	reach.orders = take_orders(&reach);
-	if (reach.orders >= BOARD_CANCEL || board_order_of(worker->board, worker->heritage.slot) != worker->order_seen)
-		return wait_ordered(reach.orders);
-	reach.plain_orders = worker->stage.cursor_size_bytes ? NO_ORDERS : reach.orders;
+	reach.order_before = take_order(&reach);
+	order = board_order_of(worker->board, worker->heritage.slot);
+	if (order >= BOARD_CANCEL || order != worker->order_seen)
+		return wait_ordered(order);
+	reach.plain_order = worker->stage.cursor_size_bytes ? NO_ORDER : reach.order_before;
 	worker->take.from = from;
 	r = take_all(worker, &reach, record, batch - *n, &n_taken);
 	*n += n_taken;

@@ -69,7 +69,26 @@ void order_grace(struct supervisor *supervisor, uint64_t at_ns)
 	store_relaxed(&supervisor->board->term_deadline_ns, at_ns);
 }
 
-/* A cancel stands in each slot's own word, too: its scopes have to look at that one alone. */
+/*
+ * What everybody is to do stands in each slot's own word, too: who asks before each item, and scopes, have to look at that one alone. But
+ * for a drain that is said to be off, and for what was said before a slot's next worker is there: for that all look at both.
+ */
+static void order_slot_drain(struct supervisor *supervisor, uint32_t slot)
+{
+	atomic_u32 *own = &supervisor->board->slots[slot].order;
+
+	if (load_relaxed(own) < BOARD_DRAIN)
+		store_release(own, BOARD_DRAIN); /* [B1] mate: take_order */
+}
+
+static void order_slot_go_on(struct supervisor *supervisor, uint32_t slot)
+{
+	atomic_u32 *own = &supervisor->board->slots[slot].order;
+
+	if (load_relaxed(own) == BOARD_DRAIN)
+		store_release(own, BOARD_HOLD); /* [B1] mate: take_order */
+}
+
 static void order_slot_cancel(struct supervisor *supervisor, uint32_t slot)
 {
 	struct board_slot *own = &supervisor->board->slots[slot];
@@ -81,8 +100,8 @@ static void order_slot_cancel(struct supervisor *supervisor, uint32_t slot)
 }
 
 /*
- * The slots' words before the board's: who acknowledges has cancelled scopes. The board's before the first ring: who is woken sees that
- * it is not meant alone and steps aside (wait.c) while the others are woken.
+ * Of a cancel the slots' words before the board's: who acknowledges has cancelled scopes. The board's before the first ring: who is woken
+ * sees that it is not meant alone and steps aside (wait.c) while the others are woken; so of a drain it comes first of all.
  */
 static void order_board(struct supervisor *supervisor, enum board_order order)
 {
@@ -91,6 +110,8 @@ static void order_board(struct supervisor *supervisor, enum board_order order)
 		order_slot_cancel(supervisor, i);
 	if (load_relaxed(&supervisor->board->order) < (uint32_t)order)
 		store_release(&supervisor->board->order, (uint32_t)order); /* [B1] mate: board_order_of */
+	for (uint32_t i = 0; order == BOARD_DRAIN && i < supervisor->plan->n_slots; i++)
+		order_slot_drain(supervisor, i);
 	for (uint32_t i = 0; order == BOARD_CANCEL && i < supervisor->plan->n_slots; i++)
 		doorbell_ring(supervisor->seats[i].cancel_fd);
 }
@@ -113,6 +134,8 @@ void order_stop(struct supervisor *supervisor, enum rung rung, const char *who)
 void order_go_on(struct supervisor *supervisor)
 {
 	supervisor_log(supervisor, WEIR_LOG_NOTICE, "sources are told to go on");
+	for (uint32_t i = 0; i < supervisor->plan->n_slots; i++)
+		order_slot_go_on(supervisor, i);
 	store_release(&supervisor->board->order, BOARD_RUN); /* [B1] mate: board_order_of */
 	doorbells_ring_all(supervisor);
 	stalls_wake(supervisor);

@@ -18,7 +18,7 @@ enum board_order {
 	BOARD_HOLD = 0, /* not everybody is ready yet */
 	BOARD_RUN = 1,
 	BOARD_DRAIN = 2, /* sources: take nothing more in; the rest: until the inputs close */
-	/* Finish the item in hand or drop it uncommitted; commit; leave. A bit of its own: worker/take.c looks at two orders at once. */
+	/* Finish the item in hand or drop it uncommitted; commit; leave. */
 	BOARD_CANCEL = 4,
 };
 
@@ -31,7 +31,8 @@ enum board_dealing {
 };
 
 struct board_slot {
-	atomic_u32 order;          /* enum board_order, for this slot alone; the larger of the two counts [B1] */
+	atomic_u32
+		order; /* enum board_order: everybody's from a drain on, or this slot's alone; the larger of the two counts [B1] */
 	atomic_u32 cause;          /* cause.def; stored before order */
 	uint32_t generation;       /* of the worker that sits here, written before it is spawned */
 	uint32_t suspect_attempts; /* times that workers died with the suspect in hand; 0: no suspect */

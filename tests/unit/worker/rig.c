@@ -223,6 +223,8 @@ void rig_order(struct rig *rig, uint32_t order)
 		store_release(&rig->board->slots[i].order, order);
 	}
 	store_release(&rig->board->order, order);
+	for (uint32_t i = 0; order < BOARD_CANCEL && i < rig->board->n_slots; i++)
+		store_release(&rig->board->slots[i].order, order == BOARD_DRAIN ? BOARD_DRAIN : BOARD_HOLD);
 }
 
 void rig_init_chain(struct rig *rig, const struct weir_stage *stage)

@@ -118,6 +118,38 @@ static void test_a_cancel_is_at_once(void **state)
 	end_trial(&trial);
 }
 
+static uint32_t own_order(const struct trial *trial, uint32_t slot)
+{
+	return load_relaxed(&trial->supervisor->board->slots[slot].order);
+}
+
+/* Who takes items looks at its own slot's word alone. The second slot was told to end before; that stays. */
+static void drain_and_go_on(struct trial *trial, const char *phase)
+{
+	struct supervisor *supervisor = trial->supervisor;
+
+	if (strcmp(phase, "running") != 0)
+		return;
+	store_relaxed(&supervisor->board->slots[1].order, BOARD_CANCEL);
+	order_stop(supervisor, RUNG_DRAIN, "the test");
+	assert_int_equal(own_order(trial, 0), BOARD_DRAIN);
+	assert_int_equal(own_order(trial, 1), BOARD_CANCEL);
+	order_go_on(supervisor);
+	assert_int_equal(own_order(trial, 0), BOARD_HOLD);
+	assert_int_equal(own_order(trial, 1), BOARD_CANCEL);
+	store_relaxed(&supervisor->board->slots[1].order, BOARD_HOLD);
+	supervisor_cancel(supervisor, CAUSE_USER, "the test");
+}
+
+static void test_what_all_are_told_stands_in_each_slot(void **state)
+{
+	struct trial trial = { .at_phase = drain_and_go_on };
+
+	(void)state;
+	run_acts(&trial, "stay-on", "stay-on", 1, EXIT_DONE, "starting running draining stopped ");
+	end_trial(&trial);
+}
+
 #define BOARD_WAIT_NS (20 * NS_PER_S)
 
 static struct {
@@ -281,6 +313,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_stopped_worker_is_woken_to_die),
 		cmocka_unit_test(test_a_passed_drain_with_items_left),
 		cmocka_unit_test(test_a_cancel_is_at_once),
+		cmocka_unit_test(test_what_all_are_told_stands_in_each_slot),
 		cmocka_unit_test(test_a_cancel_stands_on_the_board_before_anybody_is_woken),
 		cmocka_unit_test(test_who_is_ready_behind_a_cancel_is_told_to_end),
 		cmocka_unit_test(test_signals),
