@@ -290,6 +290,51 @@ static void test_an_order_is_seen_between_two_items(void **state)
 	}
 }
 
+static int more;
+
+/* Emits, is silent, has more to do or has not, emits, is silent. */
+static int stage_of_all_kinds(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	unsigned n = n_calls++;
+
+	(void)state;
+	return n % 3 == 0 ? weir_emit(context, 0, item->data, item->size_bytes) : n == 2 ? more : WEIR_OK;
+}
+
+static int stage_has_done(struct weir_context *context, void *state)
+{
+	(void)context;
+	(void)state;
+	return WEIR_OK;
+}
+
+/* Whichever way items come, the books say the same of them. Who may have something to add later filters nothing. */
+static void test_both_ways_keep_the_same_books(void **state)
+{
+	static const struct weir_stage filters = { .role = WEIR_OPERATOR, .process = stage_of_all_kinds };
+	static const struct weir_stage adds = { .role = WEIR_OPERATOR,
+						.process = stage_of_all_kinds,
+						.produce = stage_has_done };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		bool filter = i < 2;
+		struct rig rig;
+
+		rig_init_chain(&rig, filter ? &filters : &adds);
+		rig.relay.plain_input = i % 2;
+		push_and_close(&rig, 5, "item");
+		more = filter ? WEIR_OK : WEIR_MORE;
+		n_calls = 0;
+		assert_int_equal(turn_loop(&rig.relay), 0);
+		assert_int_equal(rig.relay.cursor.ledger[LEDGER_TAKEN], 5);
+		assert_int_equal(rig.relay.cursor.ledger[LEDGER_CONSUMED], filter ? 2 : 5);
+		assert_int_equal(rig.relay.cursor.ledger[LEDGER_FILTERED], filter ? 3 : 0);
+		assert_int_equal(rig.relay.cursor.ledger[LEDGER_EMITTED], 2);
+		rig_deinit(&rig);
+	}
+}
+
 static int stage_counts(struct weir_context *context, void *state, const struct weir_item *item)
 {
 	(void)context;
@@ -345,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_at_rest_goes_back_to_sleep_at_once),
 		cmocka_unit_test(test_a_failed_source_stays_failed),
 		cmocka_unit_test(test_an_order_is_seen_between_two_items),
+		cmocka_unit_test(test_both_ways_keep_the_same_books),
 		cmocka_unit_test(test_a_record_that_makes_no_sense_is_not_taken),
 	};
 
