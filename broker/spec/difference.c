@@ -26,7 +26,7 @@
 #include "common/stage/registry.h"
 
 enum effect { ADJUST, RESTART, REFUSED };
-enum value_type { NUMBER, SIZE, DURATION, STRING };
+enum value_type { NUMBER, SIGNED, SIZE, SHARE, DURATION, STRING };
 
 /* ---- words ---- */
 
@@ -40,6 +40,15 @@ static void add_number(enum value_type type, uint64_t number, struct text *text)
 		return;
 	case DURATION:
 		text_add(text, number ? quantity_format_duration(number, buffer) : "none");
+		return;
+	case SIGNED:
+		text_printf(text, "%" PRId64, (int64_t)number);
+		return;
+	case SHARE:
+		if (number)
+			text_printf(text, "%g%%", (double)number / 1e7);
+		else
+			text_add(text, "none");
 		return;
 	default:
 		text_printf(text, "%" PRIu64, number);
@@ -207,6 +216,9 @@ static void compare_members(struct stage_difference *one, const struct plan_stag
 #define COMPARE_NUMBER(member_, name_, effect_) \
 	compare_numbers(one, effect_, NUMBER, name_, (uint64_t)old->member_, (uint64_t) new->member_)
 #define COMPARE_SIZE(member_, name_, effect_) compare_numbers(one, effect_, SIZE, name_, old->member_, new->member_)
+#define COMPARE_SIGNED(member_, name_, effect_) \
+	compare_numbers(one, effect_, SIGNED, name_, (uint64_t)(int64_t)old->member_, (uint64_t)(int64_t) new->member_)
+#define COMPARE_SHARE(member_, name_, effect_) compare_numbers(one, effect_, SHARE, name_, old->member_, new->member_)
 #define COMPARE_DURATION(member_, name_, effect_) \
 	compare_numbers(one, effect_, DURATION, name_, old->member_, new->member_)
 #define COMPARE_STRING(member_, name_, effect_) compare_strings(one, effect_, name_, old->member_, new->member_)

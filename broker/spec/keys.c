@@ -59,6 +59,10 @@ static const struct weir_option sandbox[] = {
 #define KEY_SANDBOX KEY
 #include "broker/spec/keys.def"
 };
+static const struct weir_option resources[] = {
+#define KEY_RESOURCES KEY
+#include "broker/spec/keys.def"
+};
 static_assert(COUNT(top) <= KEYS_MAX && COUNT(stage) <= KEYS_MAX, "room for the values");
 
 const struct key_table keys_top = { "a spec", top, COUNT(top) };
@@ -71,13 +75,20 @@ const struct key_table keys_feedback = { "a feedback edge", feedback, COUNT(feed
 const struct key_table keys_decode = { "decode", decode, COUNT(decode) };
 const struct key_table keys_encode = { "encode", encode, COUNT(encode) };
 const struct key_table keys_sandbox = { "sandbox", sandbox, COUNT(sandbox) };
+const struct key_table keys_resources = { "resources", resources, COUNT(resources) };
 
 const struct key_section key_sections[] = {
-	{ "The top of a spec", &keys_top },     { "Every stage", &keys_stage },
-	{ "`dead_letter`", &keys_dead_letter }, { "`decode`", &keys_decode },
-	{ "`encode`", &keys_encode },           { "`restart`", &keys_restart },
-	{ "`canary`", &keys_canary },           { "`sandbox`", &keys_sandbox },
-	{ "`workers`", &keys_workers },         { "A feedback edge in `from`", &keys_feedback },
+	{ "The top of a spec", &keys_top },
+	{ "Every stage", &keys_stage },
+	{ "`dead_letter`", &keys_dead_letter },
+	{ "`decode`", &keys_decode },
+	{ "`encode`", &keys_encode },
+	{ "`restart`", &keys_restart },
+	{ "`canary`", &keys_canary },
+	{ "`sandbox`", &keys_sandbox },
+	{ "`resources`", &keys_resources },
+	{ "`workers`", &keys_workers },
+	{ "A feedback edge in `from`", &keys_feedback },
 };
 const size_t n_key_sections = COUNT(key_sections);
 
@@ -93,6 +104,7 @@ const char *key_type_name(int type)
 	case KEY_TYPE_DEAD_LETTER:
 	case KEY_TYPE_RESTART:
 	case KEY_TYPE_CANARY:
+	case KEY_TYPE_RESOURCES:
 		return "map";
 	case KEY_TYPE_FROM:
 		return "list";

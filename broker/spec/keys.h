@@ -16,6 +16,7 @@ enum key_type {
 	KEY_TYPE_BALANCE,     /* a choice, or key(EXPR) */
 	KEY_TYPE_EXPIRES,     /* a duration, within(EXPR), or at(EXPR) */
 	KEY_TYPE_SANDBOX,     /* strict, off, or a map of sandbox keys */
+	KEY_TYPE_RESOURCES,   /* map of resources keys */
 	KEY_TYPE_WORKERS,     /* a number, or a map of workers keys */
 	KEY_TYPE_RECORD,      /* a format, or a map of decode or encode keys */
 };
@@ -80,6 +81,12 @@ enum {
 #include "broker/spec/keys.def"
 	SANDBOX_KEY_COUNT
 };
+enum {
+	RESOURCES_KEY_NONE = -1,
+#define KEY_RESOURCES(id_, ...) RESOURCES_KEY_##id_,
+#include "broker/spec/keys.def"
+	RESOURCES_KEY_COUNT
+};
 #define KEYS_MAX 32
 
 struct key_table {
@@ -89,7 +96,7 @@ struct key_table {
 };
 
 extern const struct key_table keys_top, keys_stage, keys_dead_letter, keys_restart, keys_workers, keys_canary,
-	keys_feedback, keys_decode, keys_encode, keys_sandbox;
+	keys_feedback, keys_decode, keys_encode, keys_sandbox, keys_resources;
 
 /* All of them, as docs/spec.md and weir.yaml(5) list them. */
 struct key_section {

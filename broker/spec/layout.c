@@ -164,7 +164,7 @@ static void lay_holds(struct plan *plan)
 }
 
 /* All spools of one worker. A block of a size fills its first one up to that, and one item of half of a lane more. */
-static uint64_t spool_bound(const struct plan_stage *stage)
+uint64_t plan_spools_bytes(const struct plan_stage *stage)
 {
 	const struct heritage_option *block = plan_option(stage, "block"), *mode = plan_option(stage, "mode");
 	uint64_t bytes = stage->n_spools * stage->spool_bytes;
@@ -193,7 +193,7 @@ static uint64_t memory_bound(const struct plan *plan, bool at_first)
 		const struct plan_stage *stage = &plan->stages[plan->slots[slot].stage];
 		bool works = !at_first || works_at_first(plan, slot);
 
-		bytes += plan->slots[slot].geometry.size_bytes + (works ? spool_bound(stage) : 0);
+		bytes += plan->slots[slot].geometry.size_bytes + (works ? plan_spools_bytes(stage) : 0);
 		bytes += works && stage->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0;
 	}
 	for (uint32_t i = 0; at_first && i < plan->n_lanes; i++) {

@@ -26,6 +26,7 @@ static void stage_deinit(struct plan_stage *stage)
 	free(stage->balance_key);
 	free(stage->expires);
 	free(stage->dead_letter_path);
+	free(stage->resources.cpus);
 	free(stage->inputs);
 	free(stage->outputs);
 	free(stage->origins);

@@ -27,6 +27,15 @@ enum plan_strategy { PLAN_ONE_FOR_ONE = 0, PLAN_REST_FOR_ONE = 1, PLAN_ONE_FOR_A
 /* After which deaths it is restarted itself. */
 enum plan_restart { PLAN_TRANSIENT = 0, PLAN_PERMANENT = 1, PLAN_TEMPORARY = 2 };
 
+/* What each worker of a stage may take of the machine. */
+struct plan_resources {
+	char *cpus;              /* processors, as common/base/processors.h has them; NULL: all */
+	bool has_nice;           /* its priority is: */
+	int nice;                /* -20 to 19 */
+	uint64_t memory_bytes;   /* most memory of its own; 0: no limit */
+	uint64_t cpu_billionths; /* most time, of one processor's; 0: no limit */
+};
+
 /* One option of a stage, checked. Same values as travel in the heritage. */
 struct plan_stage {
 	char *name;
@@ -74,8 +83,9 @@ struct plan_stage {
 	uint32_t n_inputs, n_outputs;
 	uint64_t capabilities; /* bits of capabilities(7) that its workers keep, if weir has them */
 	bool sandboxed;        /* its options say in what */
-	bool names_outputs;    /* WEIR_STAGE_NAMES_OUTPUTS */
-	char **output_names;   /* their names, where the stage's kind says them; NULL: its options do */
+	struct plan_resources resources;
+	bool names_outputs;  /* WEIR_STAGE_NAMES_OUTPUTS */
+	char **output_names; /* their names, where the stage's kind says them; NULL: its options do */
 	uint32_t n_output_names;
 	bool has_errors;   /* WEIR_STAGE_ERRORS_OUTPUT ... */
 	char *errors_name; /* ... and what that output is called */

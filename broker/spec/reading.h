@@ -101,6 +101,8 @@ void reading_scale_rules(struct reading *reading);
 void reading_canary(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* record_keys.c: `decode` and `encode` of a stage, into options of the plan. */
 void reading_records(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
+/* resource_keys.c: `resources` of a stage into the plan; what it puts aside is known. */
+void reading_resources(struct reading *reading, const struct stage_reading *stage, struct plan_stage *planned);
 /* sandbox_keys.c: `sandbox` of the top: whether it makes sense, once for all stages. */
 void reading_sandbox_of_all(struct reading *reading, const struct spec_value *value);
 /* sandbox_keys.c: `sandbox` of a stage, or of the top where the stage says nothing, into options of the plan. */
@@ -151,6 +153,8 @@ void reading_file_rules(struct reading *reading, uint32_t index);
 void reading_socket_rules(struct reading *reading, uint32_t index);
 /* layout.c: slots, edges, lanes, geometry, memory bound. Nothing but limits can be wrong any more. */
 void reading_lay_out(struct reading *reading);
+/* Most that all spools of one worker can hold. */
+uint64_t plan_spools_bytes(const struct plan_stage *stage);
 /* origins.c: which edges carry references, and whose lanes their consumers then have to map. After the edges are laid. */
 void plan_find_origins(struct plan *plan);
 

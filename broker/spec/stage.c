@@ -447,4 +447,5 @@ void reading_stage(struct reading *reading, uint32_t index, const struct spec_va
 	reading_sandbox(reading, stage, planned, top);
 	add_spool(stage, planned);
 	add_deadline(stage, planned);
+	reading_resources(reading, stage, planned);
 }

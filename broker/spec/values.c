@@ -278,7 +278,8 @@ static bool is_structure(const struct weir_option *key)
 {
 	return (int)key->type == KEY_TYPE_STAGES || (int)key->type == KEY_TYPE_DEAD_LETTER ||
 	       (int)key->type == KEY_TYPE_RESTART || (int)key->type == KEY_TYPE_CANARY ||
-	       (int)key->type == KEY_TYPE_RECORD || (int)key->type == KEY_TYPE_SANDBOX;
+	       (int)key->type == KEY_TYPE_RECORD || (int)key->type == KEY_TYPE_SANDBOX ||
+	       (int)key->type == KEY_TYPE_RESOURCES;
 }
 
 static void unknown_key(struct reading *reading, const struct key_table *table, const struct yaml_node *key,

@@ -119,6 +119,8 @@ static enum restart_reason reason_of(const struct seat *seat)
 		return RESTART_REASON_NEVER_READY;
 	if (seat->hung)
 		return RESTART_REASON_HUNG;
+	if (!death->exited && death->oom_kills)
+		return RESTART_REASON_MEMORY;
 	if (!death->exited)
 		return RESTART_REASON_SIGNAL;
 	return death->status == 0 ? RESTART_REASON_EXIT_ZERO : RESTART_REASON_EXIT_CODE;

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/supervise/spawn_child.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
@@ -60,6 +61,7 @@ static void forget(struct newcomer *newcomer)
 	sd_event_source_disable_unref(newcomer->pidfd_source);
 	sd_event_source_disable_unref(newcomer->gate_source);
 	fd_close(newcomer->gate_fd);
+	limits_forget(newcomer->seat, newcomer->born.group);
 	newborn_close(&newcomer->born);
 	free(newcomer);
 }
@@ -94,13 +96,14 @@ static void note_last_words(const struct newcomer *newcomer)
 static void note_death(const struct newcomer *newcomer, const siginfo_t *info)
 {
 	struct supervisor *supervisor = newcomer->seat->supervisor;
-	int error = 0;
+	int failure = 0;
 
 	if (supervisor->reload_why.length)
 		return;
-	if (read(newcomer->born.exec_fd, &error, sizeof(error)) == sizeof(error) && error)
-		text_printf(&supervisor->reload_why, "%s can not be executed: %s", supervisor->worker_path,
-			    strerrordesc_np(error));
+	if (read(newcomer->born.exec_fd, &failure, sizeof(failure)) == sizeof(failure) && failure)
+		text_printf(&supervisor->reload_why, "%s %s: %s", supervisor->worker_path,
+			    spawn_step_failed(spawn_failure_step(failure)),
+			    strerrordesc_np(spawn_failure_errno(failure)));
 	else if (info->si_code == CLD_EXITED)
 		text_printf(&supervisor->reload_why, "it ended with exit code %d while it began", info->si_status);
 	else

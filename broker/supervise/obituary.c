@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "broker/supervise/spawn_child.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
@@ -11,13 +12,30 @@
 
 #define OBITUARY_LINE_MAX 160u
 
+/* The kernel counts who it has killed in a control group: the worker itself, or a program of its. */
+static void add_out_of_memory(const struct seat *seat, struct text *text)
+{
+	const struct death *death = &seat->death;
+	char memory[QUANTITY_TEXT_SIZE];
+
+	if (!death->oom_kills)
+		return;
+	quantity_format_size(seat->stage->resources.memory_bytes, memory);
+	if (!death->exited && death->status == SIGKILL)
+		text_printf(text, " by the kernel, for it had used up its memory of %s (resources: memory)", memory);
+	else
+		text_printf(text, " after the kernel had killed a program of its, for it had used up its memory of %s",
+			    memory);
+}
+
 void seat_add_manner(const struct seat *seat, struct text *text)
 {
 	const struct death *death = &seat->death;
 	const char *abbreviation = death->exited ? NULL : sigabbrev_np(death->status);
 
 	if (death->exec_errno)
-		text_printf(text, "could not be executed (%s)", strerrordesc_np(death->exec_errno));
+		text_printf(text, "%s (%s)", spawn_step_failed((enum spawn_step)death->exec_step),
+			    strerrordesc_np(death->exec_errno));
 	else if (seat->overrun.known && death->exited && !death->status)
 		text_add(text, "left when it was cancelled (item_deadline)");
 	else if (death->exited && !death->status && death->worker_state == WORKER_STATE_CANCELLED)
@@ -29,6 +47,7 @@ void seat_add_manner(const struct seat *seat, struct text *text)
 		text_printf(text, "was killed by SIG%s", abbreviation);
 	else
 		text_printf(text, "was killed by signal %d", death->status);
+	add_out_of_memory(seat, text);
 }
 
 static void add_circumstances(const struct seat *seat, struct text *text)

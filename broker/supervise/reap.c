@@ -15,6 +15,7 @@
 #include <weir/status.h>
 
 #include "broker/supervise/orphans.h"
+#include "broker/supervise/spawn_child.h"
 #include "broker/supervise/supervisor_priv.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
@@ -51,19 +52,20 @@ void supervisor_sweep(struct supervisor *supervisor)
 
 /* ---- one death ---- */
 
-static int read_exec_errno(const struct seat *seat)
+/* As the child has said it: spawn_child.h. */
+static int read_failure(const struct seat *seat)
 {
-	int error = 0;
+	int failure = 0;
 
-	if (seat->exec_fd < 0 || read(seat->exec_fd, &error, sizeof(error)) != sizeof(error))
+	if (seat->exec_fd < 0 || read(seat->exec_fd, &failure, sizeof(failure)) != sizeof(failure))
 		return 0;
-	return error;
+	return failure;
 }
 
-/* Asleep it could not kill itself: somebody, or the kernel for want of memory, did. No fault of the stage's. */
+/* Asleep it could not kill itself: somebody, or the kernel for want of the machine's memory, did. No fault of the stage's. */
 static bool killed_from_outside(const struct death *death)
 {
-	if (death->exited || death->status != SIGKILL)
+	if (death->exited || death->status != SIGKILL || death->oom_kills)
 		return false;
 	switch (death->worker_state) {
 	case WORKER_STATE_READY:
@@ -89,25 +91,31 @@ static bool has_got_on(const struct seat *seat)
 	return load_relaxed(&seat->segment.status->heartbeat) > 0 && seat_books(seat) != seat->books_before;
 }
 
+/* There is none, or it is none: trying again is in vain. */
+static bool is_no_program(int error)
+{
+	return error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR || error == ELOOP;
+}
+
 static void take_facts(struct seat *seat, const siginfo_t *info, struct death_facts *ret_facts)
 {
 	const struct segment_status *status = seat->segment.status;
 	struct death *death = &seat->death;
 	bool own = load_acquire(&status->generation) == seat->generation; /* [S1] mate: worker_attach */
-	int error;
+	int failure = read_failure(seat), error = spawn_failure_errno(failure);
 
 	*death = (struct death){ .exited = info->si_code == CLD_EXITED,
 				 .status = info->si_status,
-				 .exec_errno = read_exec_errno(seat),
+				 .exec_errno = error,
+				 .exec_step = (int)spawn_failure_step(failure),
+				 .oom_kills = limits_oom_kills(seat, seat->group),
 				 .stopped = life_is_stopped(seat->life),
 				 .when_ns = clock_now_ns() };
-	error = death->exec_errno;
 	*ret_facts = (struct death_facts){
 		.exited_zero = death->exited && death->status == 0,
 		.exited_one = death->exited && death->status == 1,
 		.not_run = error != 0,
-		.no_program =
-			error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR || error == ELOOP,
+		.no_program = death->exec_step == SPAWN_EXEC && is_no_program(error),
 	};
 	if (!own)
 		return; /* it never got so far as to attach: the status line is its predecessor's */
@@ -138,6 +146,7 @@ void seat_reap(struct seat *seat)
 	metrics_exited(seat);
 	seat->pid = 0;
 	supervisor_sweep(seat->supervisor);
+	limits_forget(seat, seat->group);
 	seat_read_stderr(seat, REAP_STDERR_BYTES);
 	seat_unwatch(seat);
 	supervisor_post(seat->supervisor, &event);

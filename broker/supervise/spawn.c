@@ -194,10 +194,13 @@ static int note_birth(struct newborn *born, pid_t pid, bool own_group, struct pi
 	return 0;
 }
 
-static int fork_newborn(const struct seat *seat, struct spawn_order *order, int document_fd, struct newborn *ret_born)
+/* By the plan that has this stage, which may be another than the seat's. */
+static int fork_newborn(const struct seat *seat, const struct plan_stage *stage, struct spawn_order *order,
+			int document_fd, struct newborn *ret_born)
 {
 	_cleanup_(pipe_pair) struct pipe_pair words = { -1, -1 }, status = { -1, -1 };
 	int r = pipe_pair_open(&words);
+	uint32_t group;
 	pid_t pid;
 
 	if (r == 0)
@@ -207,10 +210,16 @@ static int fork_newborn(const struct seat *seat, struct spawn_order *order, int 
 	plan_standard_fds(seat, order, words.write_fd);
 	order->fds[HERITAGE_FD] = document_fd;
 	order->status_fd = status.write_fd;
+	group = limits_of_newborn(seat, stage, order);
 	pid = fork_worker(order);
-	if (pid < 0)
-		return error_trace(pid);
-	return note_birth(ret_born, pid, order->own_group, &words, &status);
+	limits_forked(order);
+	if (pid >= 0)
+		r = note_birth(ret_born, pid, order->own_group, &words, &status);
+	if (pid < 0 || r < 0)
+		limits_forget(seat, group);
+	else
+		ret_born->group = group;
+	return error_trace(pid < 0 ? pid : r);
 }
 
 /* It sits there now. */
@@ -223,6 +232,7 @@ static int seat_take(struct seat *seat, struct newborn *born)
 	seat->pidfd = born->pidfd;
 	seat->exec_fd = born->exec_fd;
 	seat->stderr_fd = born->stderr_fd;
+	seat->group = born->group;
 	if (seat->supervisor->estate)
 		seat->pid_began_ticks = process_began_ticks(born->pid);
 	r = seat_watch(seat);
@@ -231,6 +241,7 @@ static int seat_take(struct seat *seat, struct newborn *born)
 	born->pidfd = born->exec_fd = born->stderr_fd = -1;
 	seat_unwatch(seat);
 	newborn_end(born);
+	limits_forget(seat, seat->group);
 	seat->pid = 0;
 	return r;
 }
@@ -267,7 +278,8 @@ int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,
 				     .capabilities = plan->stages[seat->stage_number].capabilities,
-				     .own_group = wants_own_group(seat) };
+				     .own_group = wants_own_group(seat),
+				     .group_fd = -1 };
 	uint8_t token[HERITAGE_TOKEN_SIZE]; /* proves nothing: the document that lets it in has another one */
 	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
 	_cleanup_(close) int document_fd = -1;
@@ -277,7 +289,7 @@ int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct
 		r = plan_document(seat, token, &heritage, &order, &document_fd);
 	if (r == 0) {
 		snprintf(gate, sizeof(gate), "%d", (int)plan_fd(&order, gate_fd));
-		r = fork_newborn(seat, &order, document_fd, ret_born);
+		r = fork_newborn(seat, &plan->stages[seat->stage_number], &order, document_fd, ret_born);
 	}
 	free(order.fds);
 	return error_trace(r);
@@ -290,7 +302,7 @@ static int fill(struct seat *seat, struct spawn_order *order, int document_fd)
 	int r = 0;
 
 	if (!seat->life->renewed || !newcomer_admit(seat, document_fd, &born))
-		r = fork_newborn(seat, order, document_fd, &born);
+		r = fork_newborn(seat, seat->stage, order, document_fd, &born);
 	return r < 0 ? error_trace(r) : seat_take(seat, &born);
 }
 
@@ -303,7 +315,8 @@ int seat_spawn(struct seat *seat)
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,
 				     .capabilities = seat->stage->capabilities,
-				     .own_group = wants_own_group(seat) };
+				     .own_group = wants_own_group(seat),
+				     .group_fd = -1 };
 	_cleanup_(heritage_deinit) struct heritage heritage = { 0 };
 	_cleanup_(close) int document_fd = -1;
 	int r;

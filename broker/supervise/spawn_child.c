@@ -24,9 +24,10 @@
 #define SPAWN_EXIT_FAILED 127
 #define SPAWN_EXIT_ORPHANED 143
 
-noreturn static void spawn_fail(const struct spawn_order *order, int error)
+noreturn static void spawn_fail(const struct spawn_order *order, enum spawn_step step, int error)
 {
-	ssize_t written = write(order->status_fd, &error, sizeof(error));
+	int failure = spawn_failure(step, error);
+	ssize_t written = write(order->status_fd, &failure, sizeof(failure));
 
 	_exit(written < 0 ? SPAWN_EXIT_FAILED + 1 : SPAWN_EXIT_FAILED);
 }
@@ -84,28 +85,59 @@ static void spawn_deny_core(void)
 	}
 }
 
+const char *spawn_step_failed(enum spawn_step step)
+{
+	static const char *const words[] = {
+		[SPAWN_EXEC] = "could not be executed",
+		[SPAWN_GROUP] = "could not enter its control group",
+		[SPAWN_CPUS] = "could not be given its processors (resources: cpus)",
+		[SPAWN_NICE] = "could not be given its priority (resources: nice)",
+		[SPAWN_MEMORY] = "could not be limited (resources: memory)",
+	};
+
+	return words[step <= SPAWN_MEMORY ? step : SPAWN_EXEC];
+}
+
+/* Before the privileges go: some of it takes one. The group first: what comes then is charged to it. */
+static void spawn_limit(const struct spawn_order *order)
+{
+	const struct rlimit data = { order->data_bytes, order->data_bytes };
+
+	if (order->group_fd >= 0 && write(order->group_fd, "0", 1) != 1)
+		spawn_fail(order, SPAWN_GROUP, errno);
+	if (order->has_processors && sched_setaffinity(0, sizeof(order->processors), &order->processors))
+		spawn_fail(order, SPAWN_CPUS, errno);
+	if (order->has_nice && setpriority(PRIO_PROCESS, 0, order->nice))
+		spawn_fail(order, SPAWN_NICE, errno);
+	if (order->data_bytes && setrlimit(RLIMIT_DATA, &data))
+		spawn_fail(order, SPAWN_MEMORY, errno);
+}
+
 noreturn void spawn_child(struct spawn_order *order)
 {
 	int r;
 
 	if (order->status_fd < (int)order->n_fds)
 		order->status_fd = fcntl(order->status_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
+	if (order->group_fd >= 0 && order->group_fd < (int)order->n_fds)
+		order->group_fd = fcntl(order->group_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
 	if (order->own_group)
 		setpgid(0, 0);
 	/* The death signal is sent only if the parent dies after this call: hence the second look. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
-		spawn_fail(order, errno);
+		spawn_fail(order, SPAWN_EXEC, errno);
 	if (getppid() != order->supervisor_pid)
 		_exit(SPAWN_EXIT_ORPHANED);
 	r = spawn_place_fds(order);
 	if (r < 0)
-		spawn_fail(order, -r);
+		spawn_fail(order, SPAWN_EXEC, -r);
 	setrlimit(RLIMIT_NOFILE, &order->files);
 	spawn_deny_core();
 	spawn_reset_signals(order);
+	spawn_limit(order);
 	r = privileges_give_up(order->capabilities);
 	if (r < 0)
-		spawn_fail(order, -r);
+		spawn_fail(order, SPAWN_EXEC, -r);
 	execv(order->path, order->arguments);
-	spawn_fail(order, errno);
+	spawn_fail(order, SPAWN_EXEC, errno);
 }

@@ -136,6 +136,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.goes_on = settings->estate != NULL,
 		.n_supervisors = 1,
 		.null_fd = -1,
+		.limits = LIMITS_NULL,
 	};
 	getrlimit(RLIMIT_NOFILE, &supervisor->files_before);
 	supervisor->files_of_workers = supervisor->files_before;
@@ -233,6 +234,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	history_close(&supervisor->history);
 	scope_cancels_close(supervisor);
 	memory_close(supervisor);
+	limits_close(supervisor);
 	prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)supervisor->subreaper_before);
 	sd_event_unref(supervisor->event);
 	free(supervisor->seats);

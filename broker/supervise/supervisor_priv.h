@@ -13,6 +13,7 @@
 #include "broker/supervise/canary.h"
 #include "broker/supervise/history.h"
 #include "broker/supervise/last_words.h"
+#include "broker/supervise/limits.h"
 #include "broker/supervise/metrics.h"
 #include "broker/supervise/overrun.h"
 #include "broker/supervise/supervisor.h"
@@ -51,6 +52,8 @@ struct death {
 	bool exited;           /* else killed by a signal */
 	int status;            /* exit code or signal */
 	int exec_errno;        /* not 0: weir-worker never ran */
+	int exec_step;         /* ... as this could not be done: enum spawn_step */
+	uint64_t oom_kills;    /* of it and its programs, for its `memory` */
 	unsigned worker_state; /* what the status line said last */
 	bool stopped;          /* we told it to end, and not everybody */
 	struct repair_report report;
@@ -120,6 +123,7 @@ struct seat {
 	int pidfd;
 	int exec_fd; /* read end: errno of a failed exec; -1 once it has said hello */
 	int stderr_fd;
+	uint32_t group; /* number of its control group; 0: none */
 	uint64_t spawned_ns;
 	uint64_t books_before; /* digest of its books when this generation began: seat_books() */
 	struct last_words words;
@@ -142,6 +146,7 @@ struct stage_watch {
 	uint32_t number;
 	uint32_t dealt_by; /* who has seen that many dealings of the board knows who of this stage is dealt to */
 	struct supervisor *supervisor;
+	char *resources; /* what was said last to be in force of them; owned; NULL: nothing */
 };
 
 /* A process that was forked for a seat, before anybody watches it. */
@@ -149,10 +154,11 @@ struct newborn {
 	pid_t pid;
 	bool own_group;
 	int pidfd, exec_fd, stderr_fd;
+	uint32_t group; /* number of its control group; 0: none */
 };
-#define NEWBORN_NULL                 \
-	{                            \
-		0, false, -1, -1, -1 \
+#define NEWBORN_NULL                    \
+	{                               \
+		0, false, -1, -1, -1, 0 \
 	}
 
 struct newcomer;
@@ -217,6 +223,7 @@ struct supervisor {
 	struct outcome counted; /* census.c: ledger, in_lanes, corrupt */
 	int letters_status;     /* what the store said in the end */
 	struct newcomer *newcomers;
+	struct limits limits;
 	const struct plan *other_plan; /* of a reload that is not over; borrowed */
 	struct text reload_why;        /* what is known of what went wrong */
 	bool canary_outside;           /* ... its limits: that is why */

@@ -82,3 +82,10 @@ int privileges_give_up(uint64_t keep)
 		r = write_sets(keep);
 	return r < 0 ? r : set_ambient(keep);
 }
+
+bool privileges_have(int capability)
+{
+	uint64_t permitted = 0, effective = 0;
+
+	return read_sets(&permitted, &effective) == 0 && effective & PRIVILEGE(capability);
+}

@@ -2,6 +2,7 @@
 /* Giving up what a process could do beyond its user's rights. Async-signal-safe: it is for children between fork and exec, too. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One bit of a set of capabilities. */
@@ -13,3 +14,5 @@
  * bounding set. Those that stay are handed on by exec. Returns 0 or -errno.
  */
 int privileges_give_up(uint64_t keep);
+/* Whether this thread may use that capability now. Async-signal-safe. */
+bool privileges_have(int capability);

@@ -41,11 +41,17 @@ static void test_every_key(void **state)
 		const char *title;
 		const struct key_table *table;
 	} tables[] = {
-		{ ".Ss The top of a spec\n", &keys_top },   { ".Ss Every stage\n", &keys_stage },
-		{ ".Ss dead_letter\n", &keys_dead_letter }, { ".Ss decode\n", &keys_decode },
-		{ ".Ss encode\n", &keys_encode },           { ".Ss restart\n", &keys_restart },
-		{ ".Ss canary\n", &keys_canary },           { ".Ss workers\n", &keys_workers },
-		{ ".Ss sandbox\n", &keys_sandbox },         { ".Ss A feedback edge in from\n", &keys_feedback },
+		{ ".Ss The top of a spec\n", &keys_top },
+		{ ".Ss Every stage\n", &keys_stage },
+		{ ".Ss dead_letter\n", &keys_dead_letter },
+		{ ".Ss decode\n", &keys_decode },
+		{ ".Ss encode\n", &keys_encode },
+		{ ".Ss restart\n", &keys_restart },
+		{ ".Ss canary\n", &keys_canary },
+		{ ".Ss workers\n", &keys_workers },
+		{ ".Ss sandbox\n", &keys_sandbox },
+		{ ".Ss resources\n", &keys_resources },
+		{ ".Ss A feedback edge in from\n", &keys_feedback },
 	};
 	_cleanup_(text_deinit) struct text page = TEXT_NULL;
 
