@@ -49,7 +49,19 @@ static void add_stages(const struct plan *plan, struct text *body, struct text *
 	}
 }
 
-static void add_edges(const struct plan *plan, struct text *body)
+/* "slow,rest" */
+static uint32_t add_outputs(struct text *strings, const struct plan *plan, const struct plan_edge *edge)
+{
+	_cleanup_(text_deinit) struct text names = TEXT_NULL;
+	const char *name;
+
+	for (uint32_t i = 0; i < 64 && edge->names >> i && (name = plan_output_name(&plan->stages[edge->from], i)); i++)
+		if (edge->names >> i & 1)
+			text_printf(&names, "%s%s", names.length ? "," : "", name);
+	return add_name(strings, text_get(&names));
+}
+
+static void add_edges(const struct plan *plan, struct text *body, struct text *strings)
 {
 	for (uint32_t i = 0; i < plan->n_edges; i++) {
 		const struct plan_edge *planned = &plan->edges[i];
@@ -59,7 +71,8 @@ static void add_edges(const struct plan *plan, struct text *body)
 						   .full = (uint32_t)plan->stages[planned->to].full,
 						   .feedback = planned->feedback,
 						   .credit = planned->credit,
-						   .lane_bytes = planned->lane_bytes };
+						   .lane_bytes = planned->lane_bytes,
+						   .outputs = add_outputs(strings, plan, planned) };
 
 		text_add_bytes(body, &edge, sizeof(edge));
 	}
@@ -114,7 +127,7 @@ static void fill(const struct plan *plan, uint32_t generation, struct text *all)
 	head.spec = add_name(&strings, plan->spec_path);
 	text_add_bytes(all, &head, sizeof(head));
 	add_stages(plan, all, &strings);
-	add_edges(plan, all);
+	add_edges(plan, all, &strings);
 	add_lanes(plan, all);
 	add_slots(plan, all);
 	text_add_bytes(all, text_get(&strings), strings.length);
@@ -213,7 +226,7 @@ static bool edge_fits(const struct catalog *catalog, uint32_t edge)
 	const struct catalog_head *head = catalog->head;
 
 	return catalog->edges[edge].from < head->n_stages && catalog->edges[edge].to < head->n_stages &&
-	       catalog->edges[edge].first_lane <= head->n_lanes &&
+	       catalog->edges[edge].outputs < head->strings_bytes && catalog->edges[edge].first_lane <= head->n_lanes &&
 	       catalog_edge_lanes(catalog, edge) <= head->n_lanes - catalog->edges[edge].first_lane;
 }
 

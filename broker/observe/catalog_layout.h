@@ -16,7 +16,7 @@
 #include "common/memory/segment.h"
 
 #define CATALOG_MAGIC UINT64_C(0x474f4c5441435257) /* "WRCATLOG" */
-#define CATALOG_VERSION 1u
+#define CATALOG_VERSION 2u
 #define CATALOG_STAGES_MAX 4096u
 #define CATALOG_EDGES_MAX (1u << 20)
 #define CATALOG_LANES_MAX (1u << 24)
@@ -50,6 +50,9 @@ struct catalog_edge {
 	uint32_t feedback;   /* 1: it leads back */
 	uint32_t credit;     /* feedback: items that may lie on it; else 0 */
 	uint64_t lane_bytes;
+	uint32_t
+		outputs; /* string: the names of the outputs of `from` that it stands for, "slow,rest"; "": they have none */
+	uint32_t reserved;
 };
 
 struct catalog_lane {
@@ -70,7 +73,9 @@ struct catalog_slot {
 static_assert(sizeof(struct catalog_head) == 64 && offsetof(struct catalog_head, size_bytes) == 16 &&
 		      offsetof(struct catalog_head, strings_bytes) == 40,
 	      "layout");
-static_assert(sizeof(struct catalog_stage) == 40 && sizeof(struct catalog_edge) == 32, "layout");
+static_assert(sizeof(struct catalog_stage) == 40 && sizeof(struct catalog_edge) == 40 &&
+		      offsetof(struct catalog_edge, outputs) == 32,
+	      "layout");
 static_assert(sizeof(struct catalog_lane) == 40 && offsetof(struct catalog_lane, off_data) == 24, "layout");
 static_assert(sizeof(struct catalog_slot) % 8 == 0, "layout");
 
