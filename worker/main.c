@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir-worker: one stage, one process. Started by the supervisor with descriptor 3 open on its heritage; `weir-worker --describe
- * PLUGIN` prints a plugin's descriptor, and `weir-worker --check` what a stage says of its options, so that the supervisor need not load
- * foreign code.
+ * PLUGIN` prints a plugin's descriptor, `weir-worker --check` what a stage says of its options, and `weir-worker --sieve EXPR` which
+ * items an expression lets pass, so that the broker need not load foreign code.
  *
  *     read heritage -> sandbox -> [a newcomer waits at the gate] -> attach -> hello -> open the stage -> ready -> [everybody is ready]
  *     -> turns -> close -> bye
@@ -35,6 +35,7 @@
 #include "worker/run.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/scopes.h"
+#include "worker/script/sieve.h"
 #include "worker/stand_in.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
@@ -155,8 +156,8 @@ static int worker_run(struct worker *worker)
 	return worker_bye(worker, r, r == 0 || r == WEIR_CANCELLED ? NULL : worker->reason, NULL);
 }
 
-/* Of a plugin, or of options: foreign code gets no more rights here than in a worker. */
-static int answer_question(const char *plugin)
+/* Of a plugin, of options, of items: foreign code gets no more rights here than in a worker. */
+static int answer_question(int argc, char **argv)
 {
 	int r = privileges_give_up(0);
 
@@ -164,7 +165,16 @@ static int answer_question(const char *plugin)
 		fprintf(stderr, "weir-worker cannot give up its privileges: %s\n", strerror(-r));
 		return EXIT_WORKER_FAILED;
 	}
-	return plugin ? describe_plugin(plugin) : check_stage_options();
+	if (argc == 2)
+		return check_stage_options();
+	return strcmp(argv[1], "--sieve") == 0 ? sieve_items(argv[2]) : describe_plugin(argv[2]);
+}
+
+static bool is_question(int argc, char **argv)
+{
+	if (argc == 2)
+		return strcmp(argv[1], "--check") == 0;
+	return argc == 3 && (strcmp(argv[1], "--describe") == 0 || strcmp(argv[1], "--sieve") == 0);
 }
 
 int main(int argc, char **argv)
@@ -174,8 +184,8 @@ int main(int argc, char **argv)
 	struct sandbox_said said;
 	int r, entered;
 
-	if ((argc == 3 && strcmp(argv[1], "--describe") == 0) || (argc == 2 && strcmp(argv[1], "--check") == 0))
-		return answer_question(argv[2]);
+	if (is_question(argc, argv))
+		return answer_question(argc, argv);
 	if ((argc != 2 && argc != 3) || strcmp(argv[1], "3") != 0) {
 		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
 		return EXIT_WORKER_USAGE;

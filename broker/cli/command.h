@@ -59,6 +59,11 @@ enum command_option_id {
 	OPTION_FOLLOW,
 	OPTION_PERFETTO,
 	OPTION_FOLDED,
+	OPTION_RATE,
+	OPTION_FILTER,
+	OPTION_REDACT, /* repeatable */
+	OPTION_HEX,
+	OPTION_MAX_BYTES,
 };
 
 struct command_option {

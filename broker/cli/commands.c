@@ -146,6 +146,32 @@ const struct command commands[] = {
 		  "did not answer.",
 	  .options = { { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
 		       OPTION_LINE_JSON } },
+	{ .name = "tap",
+	  .arguments = "NAME [STAGE|FROM:TO]",
+	  .min_arguments = 1,
+	  .max_arguments = 2,
+	  .run = tap_command,
+	  .summary = "show items as they pass on an edge, and hold nobody up",
+	  .description =
+		  "An edge is FROM:TO, or FROM.OUTPUT:TO; a stage stands for all edges at it, nothing for all. Items are copied out\n"
+		  "of memory that can only be read; what was overwritten meanwhile is counted, not shown. Of a busy edge they are\n"
+		  "samples, spread evenly over the time; of a quiet one, all. ^C ends it, and so does the end of the pipeline.\n\n"
+		  "--filter sees what is structured, or JSON text, as its value, any other text as a string. --redact is given paths\n"
+		  "such as .user.name, .users.*.key, or ..password for that name anywhere; an item in which they can't be followed\n"
+		  "is withheld whole.\n\n"
+		  "Exit code: 0 done, or the pipeline has ended; 2 usage, there is no such edge, or the filter does not compile; 3\n"
+		  "the pipeline is not running; 75 it can not be looked into, or the filter took too long or too much.",
+	  .options = { { OPTION_RATE, "rate", 'r', "N", "items a second, at most (default: 10)" },
+		       { OPTION_COUNT, "count", 'n', "N", "end after so many items" },
+		       { OPTION_FOR, "for", 0, "DURATION", "end after this time" },
+		       { OPTION_FILTER, "filter", 'f', "JQ", "only items for which this says neither false nor null" },
+		       { OPTION_REDACT, "redact", 0, "PATHS", "show *** instead of these values" },
+		       { OPTION_RAW, "raw", 0, NULL, "the payload alone, with a newline behind it" },
+		       { OPTION_HEX, "hex", 0, NULL, "the payload in hexadecimal digits" },
+		       { OPTION_MAX_BYTES, "max-bytes", 'm', "SIZE",
+			 "show so much of a payload, 0: all (default: 1KiB; all with --json, --raw)" },
+		       { OPTION_QUIET, "quiet", 'q', NULL, "no sum at the end" },
+		       OPTION_LINE_JSON } },
 	{ .name = "trace",
 	  .arguments = "record|export NAME|DIR",
 	  .min_arguments = 2,

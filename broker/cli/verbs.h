@@ -12,6 +12,7 @@ int history_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 /* record; and export, which trace_export.h has. */
 int trace_command(int argc, char **argv);
+int tap_command(int argc, char **argv);
 int metrics_command(int argc, char **argv);
 int console_command(int argc, char **argv);
 /* drain, stop and cancel: one function, three orders. */

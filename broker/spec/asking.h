@@ -29,7 +29,7 @@ static inline void answer_deinit_cleanup(struct answer *answer)
 	answer_deinit(answer);
 }
 
-/* Where weir-worker is: WEIR_WORKER, or beside this program. The caller frees. */
+/* Where weir-worker is: WEIR_WORKER, or beside this program; for everybody in broker/. The caller frees. */
 char *asking_worker_path(void);
 
 /* Runs it and hears it to its end; 15 s at most, blocks. input_fd: its standard input; -1: nothing. Returns 0 and the answer, or -errno. */
