@@ -15,7 +15,7 @@
 #include "broker/cli/tap_text.h"
 #include "broker/spec/plan.h"
 
-/* ---- edges: read -> split, split.slow -> store, split.slow,rest -> all ---- */
+/* ---- edges: read -> split, split.rest -> store, split.slow,rest -> all ---- */
 
 struct drawn {
 	struct plan_stage stages[4];
@@ -58,7 +58,7 @@ static int setup(void **state)
 	drawn->stages[1].output_names = drawn->names;
 	drawn->stages[1].n_output_names = 2;
 	drawn->edges[0] = (struct plan_edge){ .from = 0, .to = 1, .first_lane = 0, .lane_bytes = 4096 };
-	drawn->edges[1] = (struct plan_edge){ .from = 1, .to = 2, .first_lane = 1, .lane_bytes = 4096, .names = 1 };
+	drawn->edges[1] = (struct plan_edge){ .from = 1, .to = 2, .first_lane = 1, .lane_bytes = 4096, .names = 2 };
 	drawn->edges[2] = (struct plan_edge){ .from = 1, .to = 3, .first_lane = 2, .lane_bytes = 4096, .names = 3 };
 	for (uint32_t i = 0; i < 3; i++)
 		drawn->lanes[i] = (struct plan_lane){ .edge = i,
@@ -106,10 +106,10 @@ static void test_edges(void **state)
 		{ "split:all", 4 },
 		{ "split.slow:all", 4 },
 		{ "split.rest:all", 4 },
-		{ "split.slow", 6 },
-		{ "split.rest", 4 },
-		{ "split.rest:store", 0 },
-		{ "split.slow:store", 2 },
+		{ "split.slow", 4 },
+		{ "split.rest", 6 },
+		{ "split.rest:store", 2 },
+		{ "split.slow:store", 0 },
 		{ "split:read", 0 },
 		{ "", 0 },
 		{ ":", 0 },
@@ -138,7 +138,7 @@ static void test_edges_explained(void **state)
 
 	tap_edges_explain(catalog, "write", &why);
 	assert_string_equal(text_get(&why),
-			    "there is no edge 'write'; there are read:split, split.slow:store, split.slow:all; "
+			    "there is no edge 'write'; there are read:split, split.rest:store, split.slow:all; "
 			    "or name a stage, for all edges at it");
 	text_clear(&why);
 	tap_edges_explain(catalog, "split.slow:alll", &why);

@@ -109,9 +109,11 @@ static void use_all(const struct catalog *catalog)
 			  strlen(catalog_string(catalog, catalog->stages[i].kind)) +
 			  strlen(catalog_stage_name(catalog,
 						    catalog->stages[i].first_slot + catalog->stages[i].workers - 1));
-	for (uint32_t i = 0; i < catalog->head->n_edges; i++)
+	for (uint32_t i = 0; i < catalog->head->n_edges; i++) {
+		length += strlen(catalog_string(catalog, catalog->edges[i].outputs));
 		for (uint32_t j = 0; j < catalog_edge_lanes(catalog, i); j++)
 			length += catalog->lanes[catalog->edges[i].first_lane + j].capacity_bytes;
+	}
 	for (uint32_t i = 0; i < catalog->head->n_lanes; i++) {
 		assert_true(catalog->lanes[i].writer_index <
 			    catalog->slots[catalog->lanes[i].producer].geometry.n_writers);

@@ -283,6 +283,22 @@ static void test_reserved_over(void **state)
 	assert_int_equal(take(f), GLIMPSE_E_MISSED);
 }
 
+/* In front of it others are pushed, so that it reaches farther; it is written from its end, and the record before is as it was. */
+static void test_reserved_behind_others(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char *payload;
+
+	send(f, 96);
+	assert_item(f, 0, 96);
+	send(f, 96);
+	for (unsigned i = 0; i < 16; i++)
+		build(f, 96);
+	assert_int_equal(lane_out_reserve(&f->out, CAPACITY / 2 - 32, (void **)&payload), 0);
+	memset(payload + CAPACITY / 2 - 32 - 8, 0xee, 8); /* the last bytes of the item behind the one that was shown */
+	assert_int_equal(take(f), GLIMPSE_E_MISSED);
+}
+
 /* A turn that was taken back has left its bytes there, and a short one has been committed since. */
 static void test_taken_back(void **state)
 {
@@ -528,6 +544,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_built_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserved_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reserved_behind_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retracted, setup, teardown),
