@@ -64,6 +64,7 @@ enum command_option_id {
 	OPTION_REDACT, /* repeatable */
 	OPTION_HEX,
 	OPTION_MAX_BYTES,
+	OPTION_WINDOW,
 };
 
 struct command_option {

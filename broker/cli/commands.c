@@ -135,16 +135,21 @@ const struct command commands[] = {
 	  .arguments = "[NAME]",
 	  .max_arguments = 1,
 	  .run = why_command,
-	  .summary = "what keeps a pipeline from moving, and what to do",
+	  .summary = "what keeps a pipeline from moving, or holds it back, and what to do",
 	  .description =
-		  "Names deadlocks and stalls with their culprit: who waits for whom, since when, on which item. Then all who wait for\n"
-		  "a neighbour now, which under back-pressure is nothing to worry about. Without a name: all that run.\n\n"
+		  "Names deadlocks and stalls with their culprit: who waits for whom, since when, on which item. If there are none, the\n"
+		  "pipeline is looked at for a second (--window), and whoever holds it back is named, with the numbers that say so: a\n"
+		  "stage that needs all of its time, a slow worker, a hot key, a lane that is too small, workers that die, items that\n"
+		  "are lost ... Then all who wait for a neighbour now. Without a name: all that run.\n\n"
 		  "With --stack: in which function each worker of that stage is now, and who called it, innermost first. It is a\n"
 		  "signal (SIGQUIT), so a stage that sleeps in a system call may be woken by it. A stage that has blocked the\n"
 		  "signal, or lies in a call that can not be interrupted, does not answer.\n\n"
-		  "Exit code: 0 nothing is stuck, 1 something is, or does not answer, 2 usage, 3 the pipeline is not running, 75 it\n"
-		  "did not answer.",
-	  .options = { { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
+		  "Exit code: 0 nothing is stuck, and nothing holds it back but what its spec asks for, 1 something is stuck, or does\n"
+		  "not answer, 2 usage, 3 the pipeline is not running, 4 it moves, and something holds it back, 75 it did not answer,\n"
+		  "or can not be looked at.",
+	  .options = { { OPTION_WINDOW, "window", 'w', "DURATION",
+			 "how long it is looked at (default: 1s); 0: only for what is stuck" },
+		       { OPTION_STAGE, "stack", 0, "STAGE", "where the workers of a stage are: functions" },
 		       OPTION_LINE_JSON } },
 	{ .name = "tap",
 	  .arguments = "NAME [STAGE|FROM:TO]",

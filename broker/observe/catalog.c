@@ -43,7 +43,9 @@ static void add_stages(const struct plan *plan, struct text *body, struct text *
 						     .in_flight = planned->in_flight,
 						     .batch = planned->batch,
 						     .order = (uint32_t)planned->order,
-						     .deadline_ns = planned->deadline_ns };
+						     .deadline_ns = planned->deadline_ns,
+						     .balance = (uint32_t)planned->balance,
+						     .rendezvous = planned->rendezvous };
 
 		text_add_bytes(body, &stage, sizeof(stage));
 	}

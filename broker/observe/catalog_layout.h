@@ -41,6 +41,8 @@ struct catalog_stage {
 	uint32_t in_flight, batch;
 	uint32_t order;       /* enum plan_order */
 	uint64_t deadline_ns; /* for one attempt at an item; 0: none */
+	uint32_t balance;     /* enum heritage_balance: how items are dealt to its workers */
+	uint32_t rendezvous;  /* 1: capacity: 0 */
 };
 
 struct catalog_edge {
@@ -73,7 +75,7 @@ struct catalog_slot {
 static_assert(sizeof(struct catalog_head) == 64 && offsetof(struct catalog_head, size_bytes) == 16 &&
 		      offsetof(struct catalog_head, strings_bytes) == 40,
 	      "layout");
-static_assert(sizeof(struct catalog_stage) == 40 && sizeof(struct catalog_edge) == 40 &&
+static_assert(sizeof(struct catalog_stage) == 48 && sizeof(struct catalog_edge) == 40 &&
 		      offsetof(struct catalog_edge, outputs) == 32,
 	      "layout");
 static_assert(sizeof(struct catalog_lane) == 40 && offsetof(struct catalog_lane, off_data) == 24, "layout");

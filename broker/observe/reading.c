@@ -54,14 +54,19 @@ static void read_hand(const struct observer *observer, uint32_t slot, struct wor
 		reading->in_hand = false;
 }
 
+void read_doing(const struct observer *observer, uint32_t slot, uint64_t now_ns, struct worker_reading *ret_reading)
+{
+	*ret_reading = (struct worker_reading){ .state = WORKER_STATE_NONE };
+	read_status(observer, slot, now_ns, ret_reading);
+	read_hand(observer, slot, ret_reading);
+}
+
 void read_worker(const struct observer *observer, uint32_t slot, uint64_t now_ns, struct worker_reading *ret_reading)
 {
 	const struct segment *segment = observer_segment(observer, slot);
 	struct cursor cursor;
 
-	*ret_reading = (struct worker_reading){ .state = WORKER_STATE_NONE };
-	read_status(observer, slot, now_ns, ret_reading);
-	read_hand(observer, slot, ret_reading);
+	read_doing(observer, slot, now_ns, ret_reading);
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		ret_reading->counters[i] = load_relaxed(&segment->counters->values[i]);
 	ret_reading->has_ledger = cursor_snapshot(segment, &cursor) == 0;

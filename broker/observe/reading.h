@@ -41,6 +41,8 @@ struct lane_reading {
 
 /* now_ns: of clock_now_ns(). */
 void read_worker(const struct observer *observer, uint32_t slot, uint64_t now_ns, struct worker_reading *ret_reading);
+/* The same without counters and books, which are left zero: for who looks often. */
+void read_doing(const struct observer *observer, uint32_t slot, uint64_t now_ns, struct worker_reading *ret_reading);
 void read_lane(const struct observer *observer, uint32_t lane, struct lane_reading *ret_reading);
 /* What the supervisor says of a slot: the generation that sits there, or sat there last; whether nobody ever will again. */
 uint32_t read_generation(const struct observer *observer, uint32_t slot);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -112,4 +113,14 @@ uint64_t process_began_ticks(pid_t pid)
 	for (unsigned number = 2; field && number < STAT_STARTTIME; number++)
 		field = strchr(field + 1, ' ');
 	return field ? strtoull(field, NULL, 10) : 0;
+}
+
+bool process_reads_input(pid_t pid)
+{
+	char content[FILE_SIZE_MAX], *end;
+	long number;
+
+	read_of(pid, "syscall", content); /* "0 0x0 0x7f...": the number, and its arguments */
+	number = strtol(content, &end, 10);
+	return end != content && number == SYS_read && strncmp(end, " 0x0 ", 5) == 0;
 }

@@ -2,6 +2,7 @@
 /* What the kernel says of a process that does not move. Reads /proc; does not block. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,3 +26,5 @@ int process_filters(pid_t pid);
 uint64_t process_resident_bytes(pid_t pid);
 /* Its first child: 0 if it has none, or that is not told. */
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);
+/* It sleeps in a read of its standard input; false: it does not, or that is not told. */
+bool process_reads_input(pid_t pid);

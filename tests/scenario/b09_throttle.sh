@@ -64,7 +64,7 @@ rm out
 weir run --json waiting.yaml 2>log &
 wait_until 20 has_lines out 2
 sleep 6.5
-assert_exit 0 weir why hourly >why
+assert_exit 0 weir why hourly --window 0 >why
 assert_contains why "nothing is stuck"
 assert_contains why "pace#0 waits for the time of its next item, which it has postponed (its rate, its delay)"
 assert_contains why "numbers#0 waits for room at"

@@ -63,7 +63,7 @@ assert_exit 0 weir check hour.yaml >checked
 cat checked stderr >said
 assert_contains said "is longer than a drain"
 weir run --json hour.yaml 2>log &
-waits() { weir why later 2>/dev/null | grep -q -F "$1"; }
+waits() { weir why later --window 0 2>/dev/null | grep -q -F "$1"; }
 wait_until 30 waits "wait#0 waits for the time of its next item"
 wait_until 30 waits "numbers#0 waits for room at"
 weir drain later >drained 2>&1 || fail "exit code $? of a drain: $(cat drained)"

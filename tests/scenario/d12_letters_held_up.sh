@@ -21,7 +21,7 @@ serve() {
 	wait_until 60 running held
 }
 # why PATTERN: what `weir why` says by now
-why_says() { weir why held >why 2>&1; grep -q "$1" why; }
+why_says() { weir why held --window 0 >why 2>&1; grep -q "$1" why; }
 ends() {
 	wait_until 60 has_letters 60
 	weir drain held >/dev/null || fail "$1: drain"

@@ -17,7 +17,7 @@ begin() {
 }
 
 is_stuck() {
-	weir why stuck >why 2>/dev/null
+	weir why stuck --window 0 >why 2>/dev/null
 	[ $? = 1 ]
 }
 
@@ -34,7 +34,7 @@ named() {
 	done
 	assert_contains why "what to do: "
 	assert_eq "$(grep -c "\"$kind: " log)" 1 "told so often"
-	weir why stuck --json >why.json
+	weir why stuck --window 0 --json >why.json
 	assert_eq "$? $(grep -c '"stuck":true' why.json)" "1 1" "weir why --json"
 	assert_exit 1 weir why >/dev/null
 }
@@ -54,7 +54,7 @@ stopped() {
 	named stall "out#0 (pid $sink) has been stopped by a signal" "numbers#0 -> pass#0 -> out#0"
 	kill -CONT "$sink"
 	wait_until 120 grep -q "the stall of out#0 (stopped) is over after" log
-	assert_exit 0 weir why stuck >why
+	assert_exit 0 weir why stuck --window 0 >why
 	assert_contains why "stuck: nothing is stuck"
 	grep -q deadlock log && fail "a stopped sink was called a deadlock"
 	finish

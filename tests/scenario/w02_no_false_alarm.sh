@@ -42,7 +42,7 @@ done
 answers=0 late=0
 end=$((SECONDS + $(rounds 12 3600)))
 while [ "$SECONDS" -lt "$end" ] || [ "$answers" = 0 ]; do
-	weir why pressure >why 2>why.stderr
+	weir why pressure --window 0 >why 2>why.stderr
 	status=$?
 	case $status in
 	0) answers=$((answers + 1)) ;;
@@ -54,7 +54,7 @@ done
 echo "$answers times nothing was stuck, $late times no answer in time"
 kill "${burners[@]}"
 wait "${burners[@]}" 2>/dev/null
-answered() { weir why pressure >why 2>/dev/null; }
+answered() { weir why pressure --window 0 >why 2>/dev/null; }
 wait_until 60 answered
 assert_contains why "pressure: nothing is stuck"
 assert_contains why "numbers#0 waits for room at head#0"

@@ -19,7 +19,7 @@ split() {
 
 # What `weir why` finds, as "kind stage index", sorted. On a machine this full it may have no answer in time (75): asked again.
 answers() {
-	weir why "$1" --json >why.json 2>/dev/null
+	weir why "$1" --window 0 --json >why.json 2>/dev/null
 	[ $? -le 1 ]
 }
 found() {

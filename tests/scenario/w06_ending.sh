@@ -6,7 +6,7 @@
 # sanitizers: no, minutes of waiting; the findings are those of w01_stalls and unit.broker.supervise.stall_episode
 PATIENCE=240 # of spinning: only time on a processor counts
 why_says() {
-	weir why "$1" >why
+	weir why "$1" --window 0 >why
 	status=$?
 	grep -q "$2" why
 }
