@@ -65,6 +65,7 @@ enum command_option_id {
 	OPTION_HEX,
 	OPTION_MAX_BYTES,
 	OPTION_WINDOW,
+	OPTION_PPROF,
 };
 
 struct command_option {

@@ -177,6 +177,21 @@ const struct command commands[] = {
 			 "show so much of a payload, 0: all (default: 1KiB; all with --json, --raw)" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "no sum at the end" },
 		       OPTION_LINE_JSON } },
+	{ .name = "profile",
+	  .arguments = "NAME",
+	  .min_arguments = 1,
+	  .max_arguments = 1,
+	  .run = profile_command,
+	  .summary = "who waits for whom, at which lane, for how long",
+	  .description =
+		  "The pipeline is looked at for ten seconds (--window). Then, for each lane that somebody has waited at: who, for whom,\n"
+		  "how long and how often; the longest first. A full lane is held by who reads it, an empty one by who writes it. With\n"
+		  "--pprof the same as a file for `go tool pprof`, with a frame for who waits, for the lane, and for who holds it.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it comes up, ends, or can not be looked at, or the\n"
+		  "file can not be written.",
+	  .options = { { OPTION_WINDOW, "window", 'w', "DURATION", "how long it is looked at (default: 10s)" },
+		       { OPTION_PPROF, "pprof", 0, "PATH", "write it there, in the format of pprof" },
+		       OPTION_LINE_JSON } },
 	{ .name = "trace",
 	  .arguments = "record|export NAME|DIR",
 	  .min_arguments = 2,

@@ -8,6 +8,7 @@ int lock_command(int argc, char **argv);
 int ps_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int dump_command(int argc, char **argv);
+int profile_command(int argc, char **argv);
 int history_command(int argc, char **argv);
 int why_command(int argc, char **argv);
 /* record; and export, which trace_export.h has. */

@@ -29,6 +29,8 @@ enum pace_doing {
 	PACE_DOING_COUNT
 };
 
+enum pace_wait { PACE_FOR_ITEM, PACE_FOR_ROOM, PACE_WAIT_COUNT };
+
 /* All numbers but those of "now" only grow. */
 struct pace_worker {
 	bool counts; /* somebody is wanted there */
@@ -38,6 +40,7 @@ struct pace_worker {
 	uint64_t n_items, processing_ns; /* measured, and what they took together */
 	uint64_t starved_ns;             /* ready to run, and no processor */
 	uint32_t n_looks, n_doing[PACE_DOING_COUNT];
+	uint64_t n_waits[PACE_WAIT_COUNT], waited_ns[PACE_WAIT_COUNT]; /* asleep, the sleep that lasts included */
 	/* Its program, if it has one. */
 	pid_t program_pid;
 	char program[17];

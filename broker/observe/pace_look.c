@@ -49,15 +49,36 @@ static bool doing_of(const struct worker_reading *reading, bool is_there, enum p
 	}
 }
 
+/* Any lane of that edge would do, so all that are not empty hold it: one after the other, look by look. */
+static uint32_t next_of_edge(const struct observer *observer, uint32_t named, uint32_t turn)
+{
+	const struct catalog *catalog = observer_catalog(observer);
+	const struct catalog_edge *edge = &catalog->edges[catalog->lanes[named].edge];
+	uint32_t producer = catalog->lanes[named].producer - catalog->stages[edge->from].first_slot;
+	uint32_t n = catalog->stages[edge->to].workers;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t number = edge->first_lane + producer * n + (turn + i) % n;
+		struct lane_reading lane;
+
+		read_lane(observer, number, &lane);
+		if (lane.filled_bytes)
+			return number;
+	}
+	return named;
+}
+
 /* Where it waits for room: the lane that it names, else the fullest that it writes. */
-static uint32_t full_lane(const struct observer *observer, uint32_t slot, const struct worker_reading *reading)
+static uint32_t full_lane(const struct observer *observer, uint32_t slot, const struct worker_reading *reading,
+			  uint32_t turn)
 {
 	const struct catalog *catalog = observer_catalog(observer);
 	uint32_t found = NO_LANE, n = catalog->slots[slot].geometry.n_writers;
 	uint64_t most = 0;
 
 	if (reading->wait_lane != NO_LANE)
-		return reading->wait_lane;
+		return reading->wait_for & WAIT_ANY_OF_EDGE ? next_of_edge(observer, reading->wait_lane, turn) :
+							      reading->wait_lane;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t number = catalog_output_lane(catalog, slot, i);
 		struct lane_reading lane;
@@ -106,7 +127,7 @@ static void look_at_worker(const struct observer *observer, struct pace_view *vi
 	worker->n_doing[doing]++;
 	if (doing == PACE_WANTS_ITEM)
 		look_at_inputs(observer, view, slot);
-	lane = doing == PACE_WANTS_ROOM ? full_lane(observer, slot, &reading) : NO_LANE;
+	lane = doing == PACE_WANTS_ROOM ? full_lane(observer, slot, &reading, worker->n_looks) : NO_LANE;
 	if (lane != NO_LANE)
 		view->lanes[lane].n_room++;
 }
@@ -128,6 +149,21 @@ void pace_look(const struct observer *observer, struct pace_view *view, uint64_t
 	view->now_ns = now_ns;
 }
 
+/* Counters grow when a sleep ends; one that lasts is added. */
+static void count_waits(struct pace_worker *worker, const struct worker_reading *reading, uint64_t now_ns)
+{
+	uint64_t slept_ns = reading->since_ns && reading->since_ns < now_ns ? now_ns - reading->since_ns : 0;
+
+	worker->n_waits[PACE_FOR_ITEM] = reading->counters[COUNTER_WAITS_DATA];
+	worker->waited_ns[PACE_FOR_ITEM] = reading->counters[COUNTER_WAIT_DATA_NS];
+	worker->n_waits[PACE_FOR_ROOM] = reading->counters[COUNTER_WAITS_SPACE];
+	worker->waited_ns[PACE_FOR_ROOM] = reading->counters[COUNTER_WAIT_SPACE_NS];
+	if (reading->state == WORKER_STATE_WAIT_DATA)
+		worker->waited_ns[PACE_FOR_ITEM] += slept_ns;
+	else if (reading->state == WORKER_STATE_WAIT_SPACE)
+		worker->waited_ns[PACE_FOR_ROOM] += slept_ns;
+}
+
 static void count_worker(const struct observer *observer, struct pace_worker *worker, uint32_t slot, uint64_t now_ns)
 {
 	struct histogram processing = { .sum_ns = 0 };
@@ -136,6 +172,7 @@ static void count_worker(const struct observer *observer, struct pace_worker *wo
 	read_worker(observer, slot, now_ns, &reading);
 	if (reading.has_ledger)
 		memcpy(worker->ledger, reading.ledger, sizeof(worker->ledger));
+	count_waits(worker, &reading, now_ns);
 	histogram_read(observer_segment(observer, slot), HISTOGRAM_PROCESSING, &processing);
 	worker->n_items = histogram_count(&processing);
 	worker->processing_ns = processing.sum_ns;

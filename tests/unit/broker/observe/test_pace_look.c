@@ -11,6 +11,7 @@
 
 #include "broker/observe/pace_look.h"
 #include "common/base/clock.h"
+#include "common/observe/counters.h"
 #include "common/observe/histogram.h"
 #include "common/observe/worker_state.h"
 #include "tests/unit/broker/observe/exhibition.h"
@@ -136,6 +137,45 @@ static void test_full_lanes(void **state)
 	assert_int_equal(f->view.lanes[second].filled_bytes, 128);
 }
 
+/* Any lane of the edge would do: those that are not empty hold it, each for a part. */
+static void test_any_lane(void **state)
+{
+	struct fixture *f = *state;
+	const struct catalog *catalog = observer_catalog(f->observer);
+	uint32_t first = catalog_output_lane(catalog, SLOT, 0), second = catalog_output_lane(catalog, SLOT, 1);
+
+	say(f, WORKER_STATE_WAIT_SPACE, WAIT_FOR_ROOM | WAIT_ANY_OF_EDGE, 0, 0);
+	store_relaxed(&f->exhibition.segments[SLOT].writers[1].tail, 128);
+	for (unsigned i = 0; i < 4; i++)
+		pace_look(f->observer, &f->view, 1000);
+	assert_int_equal(f->view.lanes[first].n_room, 0);
+	assert_int_equal(f->view.lanes[second].n_room, 4);
+	store_relaxed(&f->exhibition.segments[SLOT].writers[0].tail, 64);
+	for (unsigned i = 0; i < 4; i++)
+		pace_look(f->observer, &f->view, 1000);
+	assert_int_equal(f->view.lanes[first].n_room, 2);
+	assert_int_equal(f->view.lanes[second].n_room, 6);
+}
+
+/* A sleep that lasts is in no counter. */
+static void test_sleeps(void **state)
+{
+	struct fixture *f = *state;
+	struct segment *segment = &f->exhibition.segments[SLOT];
+
+	say(f, WORKER_STATE_WAIT_SPACE, WAIT_FOR_ROOM, 0, 0);
+	store_relaxed(&segment->counters->values[COUNTER_WAITS_SPACE], 3);
+	store_relaxed(&segment->counters->values[COUNTER_WAIT_SPACE_NS], 500);
+	store_relaxed(&segment->counters->values[COUNTER_WAITS_DATA], 2);
+	store_relaxed(&segment->counters->values[COUNTER_WAIT_DATA_NS], 70);
+	store_relaxed(&segment->status->since_ns, 1000);
+	pace_count(f->observer, &f->view, 4000);
+	assert_int_equal(f->view.workers[SLOT].n_waits[PACE_FOR_ROOM], 3);
+	assert_int_equal(f->view.workers[SLOT].waited_ns[PACE_FOR_ROOM], 3500);
+	assert_int_equal(f->view.workers[SLOT].n_waits[PACE_FOR_ITEM], 2);
+	assert_int_equal(f->view.workers[SLOT].waited_ns[PACE_FOR_ITEM], 70);
+}
+
 /* Of the lanes of who wants an item, those where one lies, and those where none does and one may come. */
 static void test_empty_lanes(void **state)
 {
@@ -178,6 +218,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_doing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_does_not_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_lanes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_any_lane, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sleeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_lanes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_books, setup, teardown),
 	};
