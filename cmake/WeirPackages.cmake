@@ -70,7 +70,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
 # The user, and the folder of specs: one of both makes them, and who has systemd has both.
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles")
-# What a worker loads when its stage needs it (worker/library.h); tests/package/run compares with the sources.
+# What a worker loads when its stage needs it (common/base/library.h); tests/package/run compares with the sources.
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_RECOMMENDS "libseccomp2, libcurl3-gnutls, libmicrohttpd12, tzdata")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "libpq5, python3, weir-doc, libweir-dev")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${maintainer_scripts} ${made_folder}/conffiles ${made_folder}/triggers

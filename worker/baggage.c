@@ -200,6 +200,17 @@ int baggage_unpack(struct weir_context *context, const void *packed, size_t size
 	return 0;
 }
 
+bool baggage_traceparent(const struct worker *worker, struct traceparent *ret_traceparent)
+{
+	struct extension scratch;
+	const struct extension *extension = to_look_at(worker, &scratch);
+	const void *value;
+	size_t size_bytes;
+
+	return extension && extension_get(extension, TRACEPARENT_KEY, &value, &size_bytes) &&
+	       traceparent_parse(value, size_bytes, ret_traceparent);
+}
+
 static void copy_printable(char *to, const char *from, size_t n)
 {
 	n = n < LOG_ITEM_TRACE_SIZE ? n : LOG_ITEM_TRACE_SIZE - 1;

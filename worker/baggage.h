@@ -2,6 +2,7 @@
 /* What the item in hand has brought along, what goes along with what is emitted for it, and the stage's calls for both. */
 #pragma once
 
+#include "common/base/traceparent.h"
 #include "worker/worker.h"
 
 /*
@@ -26,6 +27,9 @@ static inline uint32_t baggage_size(const struct worker *worker)
 }
 /* Writes them. */
 void baggage_write(const struct worker *worker, void *place);
+
+/* The trace that the item in hand belongs to, as its baggage says. False: none. Takes some 50 ns if there is baggage. */
+bool baggage_traceparent(const struct worker *worker, struct traceparent *ret_traceparent);
 
 /* The stage's calls: include/weir/baggage.h, weir/scope.h, weir/budget.h. */
 int baggage_set(struct weir_context *context, const char *key, const void *value, size_t size_bytes);

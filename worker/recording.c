@@ -23,6 +23,7 @@
 #include "worker/recording.h"
 
 #include "common/base/clock.h"
+#include "worker/baggage.h"
 #include "worker/credit.h"
 #include "worker/output.h"
 
@@ -290,10 +291,28 @@ void recording_unblock(struct worker *worker, const struct wait_request *request
 void recording_given(struct worker *worker)
 {
 	const struct segment_hand *hand = worker->segment.hand;
+	struct traceparent traceparent;
+	bool traced = worker->recording.recorder.ring && baggage_traceparent(worker, &traceparent);
 
+	if (!recording_each_item(worker) && (!traced || !(traceparent.flags & TRACEPARENT_SAMPLED)))
+		return;
 	recording_clock(worker);
 	note(worker, RECORDER_PROCESS, load_relaxed(&hand->lane), worker->suspect_attempts,
 	     load_relaxed(&hand->sequence), load_relaxed(&hand->position));
+	if (!traced)
+		return;
+	note(worker, RECORDER_TRACE, load_relaxed(&hand->lane), traceparent.flags, traceparent.trace_high,
+	     traceparent.trace_low);
+	note(worker, RECORDER_PARENT, load_relaxed(&hand->lane), 0, load_relaxed(&hand->sequence), traceparent.parent);
+}
+
+/* It was noted that the stage was given the item, or what is said of it is worth a note by itself. */
+static bool is_told(const struct worker *worker, int status)
+{
+	struct traceparent traceparent;
+
+	return recording_each_item(worker) || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD) ||
+	       (baggage_traceparent(worker, &traceparent) && traceparent.flags & TRACEPARENT_SAMPLED);
 }
 
 void recording_said(struct worker *worker, const struct weir_item *item, int status)
@@ -302,7 +321,7 @@ void recording_said(struct worker *worker, const struct weir_item *item, int sta
 
 	bool noted = load_relaxed(&hand->sequence) == item->sequence; /* of several in flight it may be another one */
 
-	if (!worker->recording.recorder.ring)
+	if (!worker->recording.recorder.ring || !is_told(worker, status))
 		return;
 	recording_clock(worker);
 	note(worker, RECORDER_DONE, noted ? load_relaxed(&hand->lane) : RECORDER_NOWHERE, (uint32_t)status,

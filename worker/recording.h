@@ -44,18 +44,19 @@ static inline bool recording_each_item(const struct worker *worker)
 {
 	return worker->recording.each_item;
 }
-/* The stage is given the item that the note names. */
+/* The stage is given the item that the note names: noted if each is, or if it brings a traceparent along that is to be sampled. */
 void recording_given(struct worker *worker);
 static inline void recording_process(struct worker *worker)
 {
-	if (recording_each_item(worker))
+	if (recording_each_item(worker) || worker->baggage.n_brought)
 		recording_given(worker);
 }
-/* What it says of that: noted if each item is, or if it is no plain yes. */
+/* What it says of that: noted if each item is, if it is no plain yes, or if whoever has sent the item wants to know. */
 void recording_said(struct worker *worker, const struct weir_item *item, int status);
 static inline void recording_done(struct worker *worker, const struct weir_item *item, int status)
 {
-	if (recording_each_item(worker) || (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
+	if (recording_each_item(worker) || worker->baggage.n_brought ||
+	    (status != WEIR_OK && status != WEIR_MORE && status != WEIR_HELD))
 		recording_said(worker, item, status);
 }
 

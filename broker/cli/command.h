@@ -66,6 +66,8 @@ enum command_option_id {
 	OPTION_MAX_BYTES,
 	OPTION_WINDOW,
 	OPTION_PPROF,
+	OPTION_OTLP,
+	OPTION_SAMPLE,
 };
 
 struct command_option {

@@ -204,15 +204,22 @@ const struct command commands[] = {
 		  "written, until --for is over, the pipeline ends, or ^C. The pipeline does not notice. What was overwritten\n"
 		  "before it could be read is counted as discarded.\n\n"
 		  "export DIR makes of such a folder what others read: a timeline with a track for each worker, with flows along\n"
-		  "items and from who rings to who is woken (--perfetto), stacks for flame graphs (--folded). Memory does not grow\n"
-		  "with the length of the trace. - is standard output.\n\n"
+		  "items and from who rings to who is woken (--perfetto), stacks for flame graphs (--folded), spans for an\n"
+		  "OpenTelemetry collector, over OTLP/HTTP with JSON (--otlp). Memory does not grow with the length of the trace.\n"
+		  "- is standard output.\n\n"
 		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, or there is no such trace, 75 it can not be looked\n"
-		  "at, files can not be read or written, or the supervisor was lost.",
+		  "at, files can not be read or written, the collector does not take them, or the supervisor was lost.",
 	  .options = { { OPTION_OUTPUT, "output", 'o', "DIR", "record: the folder to make" },
 		       { OPTION_FOR, "for", 0, "DURATION", "record: end after this time (0s: what is noted now)" },
 		       { OPTION_PERFETTO, "perfetto", 0, "PATH",
 			 "export: the timeline, for ui.perfetto.dev and chrome://tracing" },
 		       { OPTION_FOLDED, "folded", 0, "PATH", "export: where time went, for flamegraph.pl" },
+		       { OPTION_OTLP, "otlp", 0, "URL",
+			 "export: items as spans, to a collector, e.g. http://127.0.0.1:4318" },
+		       { OPTION_SAMPLE, "sample", 0, "SHARE",
+			 "export: only so many of the traces, e.g. 0.1 (default: 1)" },
+		       { OPTION_TIMEOUT, "timeout", 't', "DURATION",
+			 "export: how long a request is tried (default: 30s)" },
 		       { OPTION_QUIET, "quiet", 'q', NULL, "say nothing if all is well" } } },
 	{ .name = "history",
 	  .arguments = "NAME",
@@ -233,10 +240,13 @@ const struct command commands[] = {
 	  .min_arguments = 1,
 	  .max_arguments = 1,
 	  .run = metrics_command,
-	  .summary = "print a pipeline's metrics for Prometheus, or as JSON",
-	  .description = "The numbers as they stand now, in Prometheus' text format. docs/metrics.md lists them.\n\n"
-			 "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it did not answer.",
-	  .options = { OPTION_LINE_JSON } },
+	  .summary = "print a pipeline's metrics for Prometheus, or as JSON; send them to a collector",
+	  .description =
+		  "The numbers as they stand now, in Prometheus' text format, or over OTLP/HTTP with JSON. docs/metrics.md lists them.\n\n"
+		  "Exit code: 0 done, 2 usage, 3 the pipeline is not running, 75 it did not answer, or the collector did not take them.",
+	  .options = { OPTION_LINE_JSON,
+		       { OPTION_OTLP, "otlp", 0, "URL", "send them to this collector, e.g. http://127.0.0.1:4318" },
+		       { OPTION_TIMEOUT, "timeout", 't', "DURATION", "how long that is tried (default: 30s)" } } },
 	{ .name = "console",
 	  .arguments = "NAME",
 	  .min_arguments = 1,

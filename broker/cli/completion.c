@@ -14,11 +14,11 @@
 
 /* Those in the second part have no words: nobody but the user knows them. */
 static const char *const nouns[] = {
-	"SPEC",      "NAME",    "NAME/STAGE", "STAGE",  "VERB",   "KIND",     "CAUSE",
-	"PLUGIN.so", "PATH",    "DIR",        "FOLDER",
+	"SPEC",    "NAME",    "NAME/STAGE", "STAGE", "VERB",   "KIND",     "CAUSE",     "PLUGIN.so",
+	"PATH",    "DIR",     "FOLDER",
 
-	"PROJECT",   "ID",      "KEY",        "N",      "NUMBER", "DURATION", "KEY=VALUE",
-	"HOST:PORT", "STAGE=N", "FROM:TO",    "JQ",     "PATHS",  "SIZE",
+	"PROJECT", "ID",      "KEY",        "N",     "NUMBER", "DURATION", "KEY=VALUE", "HOST:PORT",
+	"STAGE=N", "FROM:TO", "JQ",         "PATHS", "SIZE",   "URL",      "SHARE",
 };
 
 bool completion_is_noun(const char *word)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "broker/cli/command.h"
+#include "broker/cli/otlp.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/trace_export.h"
 #include "broker/cli/verbs.h"
@@ -125,7 +126,7 @@ static const char *misplaced(const struct order *order, const struct trace_expor
 {
 	if (is_export)
 		return order->dir ? "--output" : order->for_ns >= 0 ? "--for" : NULL;
-	return export->perfetto ? "--perfetto" : export->folded ? "--folded" : NULL;
+	return export->perfetto ? "--perfetto" : export->folded ? "--folded" : export->otlp ? "--otlp" : NULL;
 }
 
 static int dispatch(struct command_parser *parser, struct order *order, struct trace_export *export)
@@ -142,37 +143,65 @@ static int dispatch(struct command_parser *parser, struct order *order, struct t
 		return begin_record(parser, order);
 	export->dir = parser->argv[parser->first + 1];
 	export->quiet = order->quiet;
-	if (!export->perfetto && !export->folded)
-		return command_usage_error(parser->command, "what to make of it: --perfetto PATH, --folded PATH");
+	if (!export->perfetto && !export->folded && !export->otlp)
+		return command_usage_error(parser->command,
+					   "what to make of it: --perfetto PATH, --folded PATH, --otlp URL");
 	return trace_export(export);
+}
+
+static int note_duration(const struct command_parser *parser, const char *option, int64_t *ret_ns)
+{
+	if (quantity_duration(parser->value, ret_ns) == 0)
+		return 0;
+	return command_usage_error(parser->command, "%s '%s' is not a duration such as 10s", option, parser->value);
+}
+
+static int note_share(const struct command_parser *parser, double *ret_share)
+{
+	char *end;
+
+	*ret_share = strtod(parser->value, &end);
+	if (end != parser->value && !*end && *ret_share >= 0 && *ret_share <= 1)
+		return 0;
+	return command_usage_error(parser->command, "--sample '%s' is not a share from 0 to 1", parser->value);
+}
+
+static int note_option(const struct command_parser *parser, int id, struct order *order, struct trace_export *export)
+{
+	int64_t for_ns = 0;
+	int r = 0;
+
+	if (id == OPTION_OUTPUT)
+		order->dir = parser->value;
+	else if (id == OPTION_QUIET)
+		order->quiet = true;
+	else if (id == OPTION_PERFETTO)
+		export->perfetto = parser->value;
+	else if (id == OPTION_FOLDED)
+		export->folded = parser->value;
+	else if (id == OPTION_OTLP)
+		export->otlp = parser->value;
+	else if (id == OPTION_SAMPLE)
+		r = note_share(parser, &export->share);
+	else if (id == OPTION_FOR)
+		r = note_duration(parser, "--for", &order->for_ns);
+	else
+		r = note_duration(parser, "--timeout", &for_ns);
+	if (id == OPTION_TIMEOUT)
+		export->for_ns = (uint64_t)for_ns;
+	return r;
 }
 
 int trace_command(int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
 	struct order order = { .for_ns = -1 };
-	struct trace_export export = { 0 };
-	int id;
+	struct trace_export export = { .share = 1, .for_ns = OTLP_FOR_NS };
+	int id, r = 0;
 
-	while ((id = command_next(&parser)) > 0)
-		switch (id) {
-		case OPTION_OUTPUT:
-			order.dir = parser.value;
-			break;
-		case OPTION_QUIET:
-			order.quiet = true;
-			break;
-		case OPTION_PERFETTO:
-			export.perfetto = parser.value;
-			break;
-		case OPTION_FOLDED:
-			export.folded = parser.value;
-			break;
-		default:
-			must(id == OPTION_FOR);
-			if (quantity_duration(parser.value, &order.for_ns) != 0)
-				return command_usage_error(parser.command, "--for '%s' is not a duration such as 10s",
-							   parser.value);
-		}
+	while (r == 0 && (id = command_next(&parser)) > 0)
+		r = note_option(&parser, id, &order, &export);
+	if (r != 0)
+		return r;
 	return id < 0 ? command_exit(id) : dispatch(&parser, &order, &export);
 }

@@ -4,6 +4,7 @@
  *
  *      folder -> trace_reader -> timeline -+-> chrome_json -> FILE
  *                                          +-> folded      -> FILE
+ *                                          +-> span_sender -> collector, some hundred spans a request
  */
 #include "broker/cli/trace_export.h"
 
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/cli/otlp.h"
 #include "broker/cli/pipelines.h"
+#include "broker/cli/span_sender.h"
 #include "broker/supervise/supervisor.h"
 #include "broker/trace/chrome_json.h"
 #include "broker/trace/folded.h"
@@ -20,12 +23,13 @@
 #include "broker/trace/trace_reader.h"
 #include "common/base/must.h"
 
-#define WRITERS_MAX 2u
+#define WRITERS_MAX 3u
 
 struct outputs {
 	FILE *perfetto, *folded;
 	struct chrome_json json;
 	struct folded *stacks;
+	struct span_sender *spans;
 	struct timeline_writer writers[WRITERS_MAX];
 	uint32_t n_writers;
 };
@@ -81,6 +85,27 @@ static int open_files(struct outputs *outputs, const struct trace_export *export
 	return r ? r : open_file(export->folded, &outputs->folded);
 }
 
+static int open_collector(struct outputs *outputs, const struct trace_export *export)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	int r = export->otlp ? span_sender_open(export->otlp, export->share, export->for_ns, &outputs->spans, &why) : 0;
+
+	if (r != 0)
+		fprintf(stderr, "weir: %s\n", text_get(&why));
+	return r == OTLP_E_USAGE ? EXIT_USAGE : r ? EXIT_TRY_AGAIN : EXIT_DONE;
+}
+
+/* What was sent is told, also where the rest was not. */
+static int close_collector(const struct outputs *outputs, bool quiet)
+{
+	_cleanup_(text_deinit) struct text what = TEXT_NULL;
+	int r = span_sender_close(outputs->spans, &what);
+
+	if (what.length && (r != 0 || !quiet))
+		fprintf(stderr, "weir: %s\n", text_get(&what));
+	return r ? EXIT_TRY_AGAIN : EXIT_DONE;
+}
+
 static int close_files(const struct outputs *outputs, const struct trace_export *export)
 {
 	int r = close_file(export->perfetto, outputs->perfetto);
@@ -101,6 +126,8 @@ static void begin(struct outputs *outputs, const struct trace_names *names, uint
 		outputs->stacks = folded_new(names);
 		outputs->writers[outputs->n_writers++] = folded_writer(outputs->stacks);
 	}
+	if (outputs->spans)
+		outputs->writers[outputs->n_writers++] = span_sender_writer(outputs->spans, names);
 }
 
 static void end(struct outputs *outputs)
@@ -112,10 +139,11 @@ static void end(struct outputs *outputs)
 	folded_free(outputs->stacks);
 }
 
+/* The rest would be in vain: a full disk, a reader that has left, a collector that is down. */
 static bool went_wrong(const struct outputs *outputs)
 {
-	return outputs->perfetto &&
-	       ferror(outputs->perfetto); /* the rest would be in vain: a full disk, a reader that left */
+	return (outputs->perfetto && ferror(outputs->perfetto)) ||
+	       (outputs->spans && span_sender_has_failed(outputs->spans));
 }
 
 /* Returns what trace_reader_next() says in the end, 0: a file can not be written. */
@@ -153,19 +181,22 @@ int trace_export(const struct trace_export *export)
 	struct outputs outputs = { 0 };
 	struct trace_reader *reader;
 	uint64_t n = 0;
-	int r, closed;
+	int r, closed, sent;
 
 	r = trace_reader_open(export->dir, &reader, &why);
 	if (r != 0) {
 		complain(&why);
 		return r == TRACE_READER_E_NONE ? EXIT_NOT_RUNNING : EXIT_TRY_AGAIN;
 	}
-	r = open_files(&outputs, export);
+	r = open_collector(&outputs, export);
+	if (r == EXIT_DONE)
+		r = open_files(&outputs, export);
 	if (r == EXIT_DONE && copy(reader, &outputs, &n, &why) == TRACE_READER_E_FAILED)
 		r = complain(&why);
 	closed = close_files(&outputs, export);
-	if (r == EXIT_DONE && closed == EXIT_DONE)
+	sent = close_collector(&outputs, export->quiet);
+	if (r == EXIT_DONE && closed == EXIT_DONE && sent == EXIT_DONE)
 		say(export, reader, n);
 	trace_reader_close(reader);
-	return r ? r : closed;
+	return r ? r : closed ? closed : sent;
 }

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct trace_export {
 	const char *dir;               /* as weir trace record has made it */
 	const char *perfetto, *folded; /* files to write, "-": standard output; NULL: not wanted */
+	const char *otlp;              /* where to send spans; NULL: nowhere */
+	double share;                  /* of the traces */
+	uint64_t for_ns;               /* how long a request is tried */
 	bool quiet;
 };
 

@@ -112,6 +112,12 @@ static void add_item(const struct chrome_json *json, const struct timeline_slice
 	snprintf(number, sizeof(number), "%" PRIu64, slice->sequence);
 	add_string(text, "sequence", number);
 	add_string(text, "outcome", outcome ? outcome : "unknown");
+	if (slice->trace.parent) {
+		char traceparent[TRACEPARENT_SIZE];
+
+		traceparent_format(&slice->trace, traceparent);
+		add_string(text, "traceparent", traceparent);
+	}
 	text_printf(text, ",\"attempt\":%u", slice->attempt);
 	add_time(text, "waited_us", slice->waited_ns);
 	text_add_char(text, '}');

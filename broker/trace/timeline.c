@@ -29,7 +29,8 @@ struct track {
 	struct timeline_slice slice;  /* PROCESS or WAIT; within an item that does not overlap, PROCESS is not told */
 	struct timeline_slice *items; /* open, in the order of their begins */
 	uint32_t n_items, capacity;
-	uint64_t seen_ns; /* its last event */
+	struct traceparent trace; /* of the last RECORDER_TRACE: its RECORDER_PARENT follows */
+	uint64_t seen_ns;         /* its last event */
 };
 
 struct timeline {
@@ -204,6 +205,23 @@ static uint32_t find_item(const struct track *track, const struct recorder_recor
 	return track->n_items;
 }
 
+/* Two events, as one has no room for all of it; the second one says which item. */
+static void note_trace(struct track *track, const struct recorder_record *record)
+{
+	if (record->kind == RECORDER_TRACE) {
+		track->trace = (struct traceparent){ .trace_high = record->first,
+						     .trace_low = record->second,
+						     .flags = record->count };
+		return;
+	}
+	for (uint32_t i = track->n_items; i--;)
+		if (track->items[i].sequence == record->first && track->items[i].lane == record->place) {
+			track->items[i].trace = track->trace;
+			track->items[i].trace.parent = record->second;
+			return;
+		}
+}
+
 /* Of an item whose begin was not noted only the end is told. */
 static void finish_item(struct timeline *timeline, const struct trace_event *event)
 {
@@ -355,6 +373,10 @@ static void add_of_worker(struct timeline *timeline, const struct trace_event *e
 		break;
 	case RECORDER_PROCESS:
 		add_item(timeline, slot, record);
+		break;
+	case RECORDER_TRACE:
+	case RECORDER_PARENT:
+		note_trace(&timeline->tracks[slot], record);
 		break;
 	case RECORDER_DONE:
 		finish_item(timeline, event);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "broker/trace/trace_reader.h"
+#include "common/base/traceparent.h"
 
 enum timeline_kind {
 	TIMELINE_PROCESS, /* awake: takes, calls its stage, commits */
@@ -23,6 +24,7 @@ struct timeline_slice {
 	uint64_t turns, taken, emitted;       /* PROCESS: as far as notes say */
 	uint64_t sequence, waited_ns, number; /* ITEM; waits within; a number of its own */
 	uint32_t attempt, outcome;            /* ITEM */
+	struct traceparent trace;             /* ITEM: as its baggage says; trace.parent 0: it says nothing */
 	bool overlaps;                        /* ITEM: others of this worker may be open beside it */
 };
 

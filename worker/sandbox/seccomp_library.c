@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/sandbox/seccomp_library.h"
 
-#include "worker/library.h"
+#include "common/base/library.h"
 
 #define SONAME "libseccomp.so.2"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libseccomp, loaded by the worker that needs it (worker/library.h). */
+/* libseccomp, loaded by the worker that needs it (common/base/library.h). */
 #pragma once
 
 #include <seccomp.h>

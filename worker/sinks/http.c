@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/baggage.h>
 #include <weir/budget.h>
 #include <weir/log.h>
 #include <weir/scope.h>
@@ -28,7 +29,7 @@
 #include "common/base/quantity.h"
 #include "common/record/json.h"
 #include "worker/builtin.h"
-#include "worker/sinks/curl_library.h"
+#include "common/base/curl_library.h"
 #include "worker/sinks/http_client.h"
 #include "worker/sinks/http_sink.h"
 
@@ -305,6 +306,21 @@ static void watch(struct http_sink *sink)
 	weir_watch(sink->context, sink->client.events, POLLIN, wake_ns(sink));
 }
 
+/* Whoever gets the request is below the span that the item is here. */
+static void note_trace(const struct weir_context *context, struct http_item *item)
+{
+	const void *value;
+	size_t size_bytes;
+
+	if (weir_baggage_get(context, TRACEPARENT_KEY, &value, &size_bytes) != 0 ||
+	    !traceparent_parse(value, size_bytes, &item->trace)) {
+		item->trace.parent = 0;
+		return;
+	}
+	item->trace.parent = traceparent_span(&item->trace, weir_stage_name(context), item->identity.producer,
+					      item->identity.sequence);
+}
+
 /* ---- callbacks ---- */
 
 static int http_process(struct weir_context *context, void *data, const struct weir_item *item)
@@ -318,6 +334,7 @@ static int http_process(struct weir_context *context, void *data, const struct w
 	if (r != 0)
 		return r;
 	note_deadline(sink, &added);
+	note_trace(context, &added);
 	added.scope = weir_scope_id(context) ? weir_scope_of_item(context) : NULL;
 	added.token = weir_defer(context);
 	if (!added.token)

@@ -183,6 +183,16 @@ void http_batch_key(const struct http_batch *batch, const char *prefix, struct t
 
 /* ---- changes ---- */
 
+bool http_batch_trace(const struct http_batch *batch, struct traceparent *ret_trace)
+{
+	*ret_trace = batch->items[0].trace;
+	for (uint32_t i = 0; i < batch->n; i++)
+		if (!batch->items[i].trace.parent || batch->items[i].trace.trace_high != ret_trace->trace_high ||
+		    batch->items[i].trace.trace_low != ret_trace->trace_low)
+			return false;
+	return true;
+}
+
 void http_batch_add(struct http_batch *batch, const struct http_item *item, const void *text, size_t size_bytes)
 {
 	char *body = room_for(batch, size_bytes);

@@ -8,6 +8,7 @@
 #include <weir/identity.h>
 
 #include "common/base/text.h"
+#include "common/base/traceparent.h"
 #include "common/record/record.h"
 
 /* How a body is made of items; numbered as the choices of `body`. */
@@ -21,6 +22,7 @@ enum http_layout {
 struct http_item {
 	uint64_t token; /* weir_defer() */
 	struct weir_identity identity;
+	struct traceparent trace;  /* that it belongs to, and the span that it is here; parent 0: none */
 	uint64_t deadline_ns;      /* WEIR_FOREVER: none */
 	struct weir_scope *scope;  /* of the item; NULL: none. The runtime's */
 	bool attempt_ends;         /* at deadline_ns: it is the stage's; else the item's run does */
@@ -57,5 +59,7 @@ void http_batch_halve(struct http_batch *batch, struct http_batch *second);
  * with N more behind it; of one producer: parted by commas; of several: by semicolons. In the order of the body.
  */
 void http_batch_list(const struct http_batch *batch, struct text *list);
+/* The trace that all of them belong to, and the first one's span. False: they do not. */
+bool http_batch_trace(const struct http_batch *batch, struct traceparent *ret_trace);
 /* The same for the same items in their order, and no others: `prefix` and, of one, who it is; of several, the first, how many, a hash. */
 void http_batch_key(const struct http_batch *batch, const char *prefix, struct text *key);

@@ -26,7 +26,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/must.h"
-#include "worker/sinks/curl_library.h"
+#include "common/base/curl_library.h"
 
 #define EVENTS_AT_ONCE 64
 #define ANSWER_BYTES_MAX 65536u /* what is longer is not read to its end */
@@ -191,6 +191,7 @@ static void free_call(struct http_client *client, struct http_call *call)
 	curl.easy_cleanup(call->easy);
 	text_deinit(&call->key);
 	text_deinit(&call->list);
+	text_deinit(&call->trace);
 	text_deinit(&call->secret);
 	record_scratch_deinit(&call->packed);
 }
@@ -230,23 +231,46 @@ static int pack(struct http_call *call, const void **ret_data, size_t *ret_bytes
 	return 0;
 }
 
+/* In front of those that are there. */
+static void put_header(struct http_call *call, unsigned n, const struct text *header)
+{
+	call->headers[n] = (struct curl_slist){ header->data, n ? &call->headers[n - 1] : NULL };
+}
+
+static unsigned add_trace(struct http_call *call, unsigned n)
+{
+	struct traceparent trace;
+	char value[TRACEPARENT_SIZE];
+
+	if (!http_batch_trace(call->batch, &trace))
+		return n;
+	traceparent_format(&trace, value);
+	text_clear(&call->trace);
+	text_printf(&call->trace, "Traceparent: %s", value);
+	put_header(call, n, &call->trace);
+	return n + 1;
+}
+
 static void set_headers(const struct http_client *client, struct http_call *call)
 {
+	unsigned n = 0;
+
 	text_clear(&call->key);
 	text_add(&call->key, "Idempotency-Key: ");
 	http_batch_key(call->batch, client->prefix, &call->key);
 	text_clear(&call->list);
 	text_add(&call->list, "Weir-Items: ");
 	http_batch_list(call->batch, &call->list);
-	call->headers[0] = (struct curl_slist){ call->key.data, &call->headers[1] };
-	call->headers[1] = (struct curl_slist){ call->list.data, client->options->headers };
+	put_header(call, n++, &call->key);
+	put_header(call, n++, &call->list);
+	n = add_trace(call, n);
 	if (client->options->auth == HTTP_AUTH_HEADER) {
-		call->headers[1].next = &call->headers[2];
 		text_clear(&call->secret);
 		text_add(&call->secret, client->options->secret);
-		call->headers[2] = (struct curl_slist){ call->secret.data, client->options->headers };
+		put_header(call, n++, &call->secret);
 	}
-	curl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+	call->headers[0].next = client->options->headers;
+	curl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, &call->headers[n - 1]);
 }
 
 int http_client_send(struct http_client *client, struct http_call *call)

@@ -32,9 +32,9 @@ struct http_call {
 
 	/* the client's */
 	CURL *easy;
-	struct text key, list,
+	struct text key, list, trace,
 		secret; /* headers; libcurl looks at them until the call has ended, and the secret may change */
-	struct curl_slist headers[3];
+	struct curl_slist headers[4];
 	struct record_scratch packed;
 	char error[CURL_ERROR_SIZE];
 	char answer[HTTP_ANSWER_SHOWN + 1];

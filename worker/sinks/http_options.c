@@ -17,7 +17,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/must.h"
-#include "worker/sinks/curl_library.h"
+#include "common/base/curl_library.h"
 #include "worker/sinks/http_address.h"
 
 #define SECRET_BYTES_MAX 65536u
@@ -53,7 +53,7 @@ static bool is_own(const char *header, size_t n)
 {
 	static const char *const own[] = { "Content-Length",  "Transfer-Encoding", "Content-Encoding",
 					   "Idempotency-Key", "Weir-Items",        "Expect",
-					   "Connection" };
+					   "Connection",      "Traceparent" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (names(header, n, own[i]))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/sinks/postgres_library.h"
 
-#include "worker/library.h"
+#include "common/base/library.h"
 
 #define SONAME "libpq.so.5"
 

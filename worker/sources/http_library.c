@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/sources/http_library.h"
 
-#include "worker/library.h"
+#include "common/base/library.h"
 
 #define SONAME "libmicrohttpd.so.12" /* of the headers' 0.9.75, and all that are compatible */
 

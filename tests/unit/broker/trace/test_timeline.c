@@ -39,6 +39,9 @@ static void tell_slice(void *context, const struct timeline_slice *slice)
 	if (slice->kind == TIMELINE_ITEM)
 		text_printf(&told, " sequence %" PRIu64 " outcome %d waited %" PRIu64 "%s", slice->sequence,
 			    (int)slice->outcome, slice->waited_ns, slice->overlaps ? " beside" : "");
+	if (slice->trace.parent)
+		text_printf(&told, " trace %" PRIx64 "%" PRIx64 "-%" PRIx64 "-%u", slice->trace.trace_high,
+			    slice->trace.trace_low, slice->trace.parent, slice->trace.flags);
 	if (slice->kind == TIMELINE_WAIT)
 		text_printf(&told, " %s lane %d", timeline_wait_name(slice->waits_for), (int)slice->lane);
 	if (slice->turns)
@@ -182,6 +185,22 @@ static void test_items_that_overlap(void **state)
 	end("call#0 process 150-160\ncall#0 item 100-160 sequence 1 outcome -1 waited 30 beside\n");
 }
 
+/* Two events, behind that of the item: the second one says which. */
+static void test_which_trace(void **state)
+{
+	(void)state;
+	add(CALL, 100, RECORDER_PROCESS, 0, 0, 1, 0);
+	add(CALL, 100, RECORDER_TRACE, 0, 1, 0xa, 0xb);
+	add(CALL, 100, RECORDER_PARENT, 0, 0, 1, 0xc);
+	add(CALL, 110, RECORDER_PROCESS, 0, 0, 2, 32);
+	add(CALL, 120, RECORDER_DONE, 0, 0, 2, 32);
+	add(CALL, 130, RECORDER_DONE, 0, 0, 1, 0);
+	expect("call#0 item 110-120 sequence 2 outcome 0 waited 0 beside\n"
+	       "call#0 item 100-130 sequence 1 outcome 0 waited 0 beside trace ab-c-1\n");
+	add(CALL, 140, RECORDER_PARENT, 0, 0, 7, 0xc); /* of nobody */
+	expect("");
+}
+
 /* From the emit to the take, which shares bytes with it; and the other way round, if the note of the emit comes late. */
 static void test_items_flow(void **state)
 {
@@ -256,6 +275,7 @@ int main(void)
 		TEST(test_an_item_and_the_waits_in_it),
 		TEST(test_an_item_ends_with_the_next_one),
 		TEST(test_items_that_overlap),
+		TEST(test_which_trace),
 		TEST(test_items_flow),
 		TEST(test_who_has_rung),
 		TEST(test_a_gap),

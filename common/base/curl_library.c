@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/sinks/curl_library.h"
+#include "common/base/curl_library.h"
 
 #include <errno.h>
 
-#include "worker/library.h"
+#include "common/base/library.h"
 
 /* Debian has two with the same functions; the one with GnuTLS, whose headers these are, is asked for first. */
 #define SONAME "libcurl-gnutls.so.4"
@@ -15,7 +15,7 @@ int curl_library_load(const char **ret_why)
 {
 	static const struct library_function functions[] = {
 #define FUNCTION(name_) { "curl_" #name_, &curl.name_ },
-#include "worker/sinks/curl_library.def"
+#include "common/base/curl_library.def"
 #undef FUNCTION
 	};
 	const size_t n = sizeof(functions) / sizeof(functions[0]);

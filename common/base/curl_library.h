@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl, loaded by the worker that needs it (worker/library.h): linked, it would bring a TLS library and others into every worker. */
+/* libcurl, loaded by the process that needs it (common/base/library.h): linked, it would bring a TLS library and others into every worker. */
 #pragma once
 
 #include <curl/curl.h>
 
 struct curl_library {
 #define FUNCTION(name_) __typeof__(curl_##name_) *name_;
-#include "worker/sinks/curl_library.def"
+#include "common/base/curl_library.def"
 #undef FUNCTION
 };
 

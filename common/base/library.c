@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/library.h"
+#include "common/base/library.h"
 
 #include <dlfcn.h>
 #include <errno.h>
