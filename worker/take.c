@@ -190,6 +190,16 @@ static EACH_FOR_ITSELF int take_prepare(struct worker *worker, const struct reac
 	return 0;
 }
 
+/* True if an item comes next that may be given to the stage; else *ret_r says why not, 0: nothing plain lies there. */
+static EACH_FOR_ITSELF bool take_comes(struct worker *worker, struct reach *reach, const unsigned char *record,
+				       enum way way, uint64_t *ret_size_bytes, int *ret_r)
+{
+	if (!take_look(reach, record, way, ret_size_bytes))
+		return false;
+	*ret_r = take_prepare(worker, reach);
+	return *ret_r == 0;
+}
+
 /* Notes what the stage gets in hand next, and makes an item of it. */
 static EACH_FOR_ITSELF void take_present(const struct reach *reach, const unsigned char *record, uint64_t size_bytes,
 					 struct weir_item *item)
@@ -246,7 +256,7 @@ static EACH_FOR_ITSELF int take_sink(struct worker *worker, struct reach *reach,
 	int r = 0, status = WEIR_OK;
 
 	worker->asked = false;
-	while (n_left && take_look(reach, record, way, &size_bytes) && (r = take_prepare(worker, reach)) == 0) {
+	while (n_left && take_comes(worker, reach, record, way, &size_bytes, &r)) {
 		take_present(reach, record, size_bytes, &item);
 		record = take_step(reach, record, size_bytes);
 		size_sum += size_bytes;
@@ -284,8 +294,7 @@ static EACH_FOR_ITSELF int take_operator(struct worker *worker, struct reach *re
 	worker->asked = false;
 	take->n_left = take->n_left_told = worker->produce_wanted || take_is_full(worker) ? 0 : n_wanted;
 	window_item_begin(worker);
-	for (; take->n_left && take_look(reach, record, way, &size_bytes) && (r = take_prepare(worker, reach)) == 0;
-	     take->n_left--) {
+	for (; take->n_left && take_comes(worker, reach, record, way, &size_bytes, &r); take->n_left--) {
 		int status;
 
 		take_present(reach, record, size_bytes, &item);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory of a dead worker is mapped for writing when it is repaired. A supervisor that is short of address space just then (RLIMIT_AS,
- * too many mappings) would have to give the seat up, and with it all that lies there. So a place of the size that the largest repair needs is
- * kept from the beginning, with nothing in it, and given back for as long as one lasts:
+ * too many mappings) would have to give the seat up, and with it all that lies there. So a place of the size that the largest repair
+ * needs is kept from the beginning, with nothing in it, and given back for as long as one lasts:
  *
  *      | nothing, PROT_NONE |  ->  | control pages of the dead |  ->  | nothing, PROT_NONE |
  */

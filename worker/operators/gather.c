@@ -361,9 +361,9 @@ static int wait_for_place(struct gather *gather, struct weir_context *context, c
 }
 
 /*
- * A dead letter's source may have taken it in before this boot: its time is over. One of this boot is often ahead of the turn, which looks at
- * the clock once and may last, but never of the clock itself. To take such a one for the other ends its join early, and what comes in time
- * begins another.
+ * A dead letter's source may have taken it in before this boot: its time is over. One of this boot is often ahead of the turn, which looks
+ * at the clock once and may last, but never of the clock itself. To take such a one for the other ends its join early, and what comes in
+ * time begins another.
  */
 static uint64_t due_of(const struct gather *gather, const struct weir_item *item, const struct mark *mark,
 		       uint64_t now_ns)

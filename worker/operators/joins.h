@@ -79,7 +79,7 @@ int joins_close(struct joins *joins, struct weir_context *context, uint32_t numb
 		uint64_t due_ns);
 
 /*
- * Of those that have ended as many as there may be stay: the oldest go, and nobody knows any more that they had their result. No item may be
- * in hand that could be refused. Returns WEIR_OK and *ret_n, how many went; WEIR_FAILED.
+ * Of those that have ended as many as there may be stay: the oldest go, and nobody knows any more that they had their result. No item may
+ * be in hand that could be refused. Returns WEIR_OK and *ret_n, how many went; WEIR_FAILED.
  */
 int joins_forget_ended(struct joins *joins, struct weir_context *context, uint32_t *ret_n);
