@@ -63,8 +63,8 @@ assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user + 1' --redac
 assert_contains stderr "such items are not shown"
 grep -q Ann stderr && fail "the filter's words quote what is redacted: $(cat stderr)"
 [ ! -s nothing ] || fail "items on which the filter fails: $(cat nothing)"
-assert_exit 75 weir tap quiet read:know --filter '"x" * 1e9 | length > 1' >nothing
-assert_contains stderr "--filter has ended its process: too much memory"
+assert_exit 75 weir tap quiet read:know --filter 'def f: 1 + f; f' >nothing # takes too much memory, or on a busy machine too long
+assert_contains stderr "weir: --filter "
 assert_exit 0 weir tap quiet read:know --redact .n --raw --count 1 >redacted
 assert_contains redacted '{"n":"***"'
 weir tap quiet --for 300s >ended.txt 2>ended.log &
