@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "broker/supervise/lane_look.h"
+#include "broker/supervise/loop_meter.h"
 #include "broker/supervise/metrics.h"
 #include "broker/supervise/process_state.h"
 #include "broker/supervise/stall_episode.h"
@@ -22,6 +23,7 @@ struct metrics_watch {
 	struct metrics metrics;
 	uint64_t ordered_ns[METRIC_ORDER_COUNT]; /* when it was given to all; 0: not yet */
 	uint64_t *stuck_ns;                      /* stage * kind: of stalls that are over */
+	struct loop_meter loop;
 };
 
 int metrics_open(struct supervisor *supervisor)
@@ -36,7 +38,7 @@ int metrics_open(struct supervisor *supervisor)
 	if (r < 0)
 		return error_trace(r);
 	watch->stuck_ns = calloc(supervisor->plan->n_stages * (size_t)STALL_KIND_COUNT + 1, sizeof(*watch->stuck_ns));
-	return watch->stuck_ns ? 0 : error_origin(-ENOMEM);
+	return watch->stuck_ns ? error_trace(loop_meter_open(&watch->loop, supervisor->event)) : error_origin(-ENOMEM);
 }
 
 void metrics_close(struct supervisor *supervisor)
@@ -45,6 +47,7 @@ void metrics_close(struct supervisor *supervisor)
 
 	if (!watch)
 		return;
+	loop_meter_close(&watch->loop);
 	metrics_deinit(&watch->metrics);
 	free(watch->stuck_ns);
 	free(watch);
@@ -324,22 +327,39 @@ static void sample_edges(const struct supervisor *supervisor)
 	}
 }
 
+static void set_memory(const struct supervisor *supervisor, size_t place, const struct process_memory *memory)
+{
+	metrics_set(&supervisor->metrics->metrics, METRIC_RESIDENT, place, 0, memory->resident_bytes);
+	metrics_set(&supervisor->metrics->metrics, METRIC_PRIVATE, place, 0, memory->private_bytes);
+}
+
 static void sample_memory(const struct supervisor *supervisor)
 {
 	const struct plan *plan = supervisor->plan;
+	struct process_memory memory;
 
 	for (uint32_t number = 0; number < plan->n_stages; number++) {
-		uint64_t bytes = 0;
+		struct process_memory sum = { 0, 0 };
 
 		for (uint32_t i = 0; i < plan->stages[number].workers; i++) {
 			pid_t pid = supervisor->seats[plan->stages[number].first_slot + i].pid;
 
-			bytes += pid ? process_resident_bytes(pid) : 0;
+			memory = pid ? process_memory_of(pid) : (struct process_memory){ 0, 0 };
+			sum.resident_bytes += memory.resident_bytes;
+			sum.private_bytes += memory.private_bytes;
 		}
-		metrics_set(&supervisor->metrics->metrics, METRIC_RESIDENT, number, 0, bytes);
+		set_memory(supervisor, number, &sum);
 	}
-	metrics_set(&supervisor->metrics->metrics, METRIC_RESIDENT, plan->n_stages, 0,
-		    process_resident_bytes(supervisor->pid));
+	memory = process_memory_of(supervisor->pid);
+	set_memory(supervisor, plan->n_stages, &memory);
+}
+
+static void sample_loop(struct metrics_watch *watch)
+{
+	metrics_set(&watch->metrics, METRIC_LOOP_TURNS, 0, 0, watch->loop.turns);
+	metrics_set(&watch->metrics, METRIC_LOOP_BUSY, 0, 0, watch->loop.busy_ns);
+	metrics_set(&watch->metrics, METRIC_LOOP_SLOWEST, 0, 0, watch->loop.slowest_ns);
+	metrics_set(&watch->metrics, METRIC_OPEN_FILES, 0, 0, process_open_files());
 }
 
 void supervisor_metrics(struct supervisor *supervisor, struct text *text)
@@ -355,6 +375,7 @@ void supervisor_metrics(struct supervisor *supervisor, struct text *text)
 	sample_stuck(supervisor, watch, view.now_ns);
 	sample_edges(supervisor);
 	sample_memory(supervisor);
+	sample_loop(watch);
 	sample_latency(supervisor, METRIC_WAITING, HISTOGRAM_WAITING);
 	sample_latency(supervisor, METRIC_PROCESSING, HISTOGRAM_PROCESSING);
 	sample_latency(supervisor, METRIC_END_TO_END, HISTOGRAM_END_TO_END);

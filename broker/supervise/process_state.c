@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/supervise/process_state.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,13 +93,29 @@ pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 	return child;
 }
 
-uint64_t process_resident_bytes(pid_t pid)
+struct process_memory process_memory_of(pid_t pid)
 {
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), resident, shared;
 	char content[FILE_SIZE_MAX], *end;
 
 	read_of(pid, "statm", content);
 	(void)strtoull(content, &end, 10); /* of its addresses */
-	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+	resident = strtoull(end, &end, 10);
+	shared = strtoull(end, NULL, 10); /* files and shared memory */
+	return (struct process_memory){ .resident_bytes = resident * page_bytes,
+					.private_bytes = (resident > shared ? resident - shared : 0) * page_bytes };
+}
+
+uint64_t process_open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n > 3 ? n - 3 : 0; /* ".", "..", and the folder itself */
 }
 
 #define STAT_STARTTIME 22 /* fields are numbered from 1; the name is the second */

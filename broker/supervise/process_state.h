@@ -22,8 +22,13 @@ void process_where(pid_t pid, char *where, size_t size_bytes);
 uint64_t process_began_ticks(pid_t pid);
 /* Filters of system calls that it is under, and this process is not; -1: not known, or there is no such process. */
 int process_filters(pid_t pid);
-/* Memory of it that is in use, shared pages too; 0: there is no such process. */
-uint64_t process_resident_bytes(pid_t pid);
+/* Memory of it that is in use, and what of that is neither shared memory nor pages of files; 0: there is no such process. */
+struct process_memory {
+	uint64_t resident_bytes, private_bytes;
+};
+struct process_memory process_memory_of(pid_t pid);
+/* Descriptors that this process has open; as long as counting them takes. 0: not known. */
+uint64_t process_open_files(void);
 /* Its first child: 0 if it has none, or that is not told. */
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);
 /* It sleeps in a read of its standard input; false: it does not, or that is not told. */

@@ -25,6 +25,10 @@ assert_eq "$(value weir_edge_items) $(value weir_edge_bytes) $(value weir_edge_o
 assert_eq "$(value weir_edge_capacity_bytes)" 65536 capacity
 for stage in feed store ''; do
 	[ "$(value weir_resident_bytes "stage=\"$stage\"")" -gt 100000 ] || fail "memory of '$stage': $(grep resident now)"
+	[ "$(value weir_private_bytes "stage=\"$stage\"")" -gt 10000 ] || fail "private memory of '$stage': $(grep private now)"
+done
+for name in turns_total busy_seconds_total slowest_turn_seconds open_files; do
+	grep -q -E "^weir_supervisor_$name\\{pipeline=\"edge\"\\} [0-9.]*[1-9]" now || fail "no $name: $(grep supervisor now)"
 done
 
 # Each record has 32 bytes of header and 5 of its own, rounded up to 40: 1638 of them fill the lane.

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,16 +78,48 @@ static void test_when_it_began(void **state)
 
 static void test_memory(void **state)
 {
+	const size_t size_bytes = 32 << 20;
+	struct process_memory before = process_memory_of(getpid()), own, shared;
+	char *bytes;
+
 	(void)state;
-	assert_in_range(process_resident_bytes(getpid()), 4096, UINT64_C(1) << 40);
-	assert_int_equal(process_resident_bytes(getpid()) % (uint64_t)sysconf(_SC_PAGESIZE), 0);
-	assert_int_equal(process_resident_bytes(-1), 0);
+	assert_in_range(before.resident_bytes, 4096, UINT64_C(1) << 40);
+	assert_int_equal(before.resident_bytes % (uint64_t)sysconf(_SC_PAGESIZE), 0);
+	assert_in_range(before.private_bytes, 4096, before.resident_bytes);
+	bytes = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	assert_ptr_not_equal(bytes, MAP_FAILED);
+	own = process_memory_of(getpid());
+	assert_true(own.private_bytes >= before.private_bytes + size_bytes / 2);
+	munmap(bytes, size_bytes);
+	before = process_memory_of(getpid());
+	bytes = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	assert_ptr_not_equal(bytes, MAP_FAILED);
+	shared = process_memory_of(getpid());
+	assert_true(shared.resident_bytes >= before.resident_bytes + size_bytes / 2);
+	assert_true(shared.private_bytes < before.private_bytes + size_bytes / 2);
+	munmap(bytes, size_bytes);
+	assert_int_equal(process_memory_of(-1).resident_bytes, 0);
+	assert_int_equal(process_memory_of(-1).private_bytes, 0);
+}
+
+static void test_open_files(void **state)
+{
+	uint64_t before = process_open_files();
+	int fds[2];
+
+	(void)state;
+	assert_true(before >= 3);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(process_open_files(), before + 2);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(process_open_files(), before);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_states), cmocka_unit_test(test_when_it_began),
-					    cmocka_unit_test(test_memory) };
+					    cmocka_unit_test(test_memory), cmocka_unit_test(test_open_files) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
