@@ -59,7 +59,7 @@ assert_exit 2 weir tap quiet --redact 'a..b'
 assert_contains stderr "--redact 'a..b': a name is missing"
 assert_exit 2 weir tap quiet --rate 0
 assert_exit 2 weir tap quiet --raw --json
-assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user + 1' --redact .user.name >nothing
+assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user.name + 1' --redact .user.name >nothing
 assert_contains stderr "such items are not shown"
 grep -q Ann stderr && fail "the filter's words quote what is redacted: $(cat stderr)"
 [ ! -s nothing ] || fail "items on which the filter fails: $(cat nothing)"
@@ -109,8 +109,8 @@ from_generation() {
 wait_until 60 from_generation 1
 assert_exit 0 weir scale loaded keep=3 >/dev/null
 wait_until 60 grep -q '"to":"keep","to_worker":2' tap.json
-sed 's/name: keep,/name: keep, attempts: 5,/; s/ attempts: 5,/ dead_letter: {attempts: 5},/' loaded.yaml >reloaded.yaml
-assert_exit 0 weir reload loaded reloaded.yaml >/dev/null
+sed 's/name: keep,/name: keep, dead_letter: {attempts: 5},/' loaded.yaml >reloaded.yaml
+assert_exit 0 weir reload loaded reloaded.yaml --probation 200ms >/dev/null
 wait_until 60 from_generation 2
 assert_exit 0 weir drain loaded >/dev/null
 wait "$run" || fail "loaded: $(tail -n 3 loaded.log)"
