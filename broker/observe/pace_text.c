@@ -217,11 +217,10 @@ void pace_describe(const struct catalog *catalog, const struct pace_finding *fin
 void pace_advise(const struct catalog *catalog, const struct pace_finding *finding, const char *pipeline,
 		 struct text *text)
 {
-	const struct catalog_stage *stage = &catalog->stages[finding->stage];
-
 	text_add(text, pace_kind_lines[finding->kind].advice);
-	if (finding->kind == PACE_IS_SLOW_STAGE && stage->workers > 1)
-		text_printf(text, ": weir scale %s %s=N", pipeline, name_of(catalog, finding->stage));
+	if (finding->kind == PACE_IS_SLOW_STAGE)
+		text_printf(text, "; weir why %s --stack %s shows where it is", pipeline,
+			    name_of(catalog, finding->stage));
 }
 
 static void add_chain_json(const struct catalog *catalog, const struct pace_finding *finding, struct text *text)

@@ -4,7 +4,7 @@
 # seconds: 600
 # takes: 8
 # sanitizers: no, minutes of waiting; the findings are those of unit.broker.observe.pace_find
-AT_ONCE=40
+AT_ONCE=10 # on two processors
 PATIENCE=240 # a busy machine is no failure
 
 # split TABLE: a spec, the acts and the findings of each case

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/cleanup.h"
@@ -62,7 +63,7 @@ static void test_slow_stage(void **state)
 	expect_words(&made, finding, "read waits for room at work 93% of the time; work (up to 2 workers) is busy 98%");
 	expect_words(&made, finding, "4 ms an item, 500 items/s");
 	pace_advise(&made.catalog, finding, "orders", &advice);
-	assert_non_null(strstr(text_get(&advice), "weir scale orders work=N"));
+	assert_non_null(strstr(text_get(&advice), "weir why orders --stack work shows where it is"));
 	made_deinit(&made);
 }
 
@@ -437,6 +438,25 @@ static void test_json(void **state)
 	made_deinit(&made);
 }
 
+/* docs/slow.md has a row for each kind. */
+static void test_the_document_knows_every_kind(void **state)
+{
+	static char document[65536];
+	FILE *file = fopen(WEIR_SOURCE_DIR "/docs/slow.md", "r");
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fread(document, 1, sizeof(document) - 1, file) > 0);
+	assert_int_equal(fclose(file), 0);
+	for (unsigned i = 0; i < PACE_KIND_COUNT; i++) {
+		char row[64];
+
+		snprintf(row, sizeof(row), "\n| `%s` | ", pace_kind_lines[i].name);
+		if (!strstr(document, row))
+			fail_msg("docs/slow.md has no row for '%s'", pace_kind_lines[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_not_judged),
 		cmocka_unit_test(test_resting_seats),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_the_document_knows_every_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
