@@ -26,7 +26,10 @@ static void add_duration(struct text *text, double ns)
 {
 	char buffer[QUANTITY_TEXT_SIZE];
 
-	text_add(text, quantity_format_duration(ns > 0 ? (uint64_t)ns : 0, buffer));
+	if (ns < (double)NS_PER_US)
+		text_printf(text, "%.0f ns", ns);
+	else
+		text_add(text, quantity_format_duration((uint64_t)ns, buffer));
 }
 
 static void add_rate(struct text *text, double per_second)

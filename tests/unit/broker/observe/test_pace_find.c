@@ -334,7 +334,7 @@ static void test_limit(void **state)
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_DUE, 95);
 	made_items(&made, WORK, 0, 1000, 100);
-	(void)made_one(&made, PACE_IS_LIMIT, WORK);
+	expect_words(&made, made_one(&made, PACE_IS_LIMIT, WORK), "100 ns an item, 1,000 items/s");
 	assert_true(pace_kind_lines[PACE_IS_LIMIT].by_design);
 	made_worker(&made, WORK, 0)->ledger[LEDGER_EXPIRED] = 7;
 	(void)made_first(&made, PACE_IS_LIMIT_LOSES, WORK);
