@@ -22,8 +22,10 @@
 #include <weir/baggage.h>
 #include <weir/budget.h>
 
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/scope/scope.h"
+#include "worker/identity.h"
 #include "worker/output.h"
 #include "worker/window.h"
 
@@ -219,19 +221,35 @@ static void copy_printable(char *to, const char *from, size_t n)
 	to[n] = '\0';
 }
 
+/* Its 32 digits, within the header. Returns how many they are. */
+static size_t trace_id_of(const struct traceparent *traceparent, char made[static TRACEPARENT_SIZE],
+			  const void **ret_id)
+{
+	traceparent_format(traceparent, made);
+	*ret_id = made + 3;
+	return 32;
+}
+
 bool baggage_log_item(const struct weir_context *context, struct log_item *ret_item)
 {
 	struct worker *worker = (struct worker *)(uintptr_t)context;
 	struct extension scratch; /* of its own: what a stage has been shown stays where it is */
 	const struct extension *extension = to_look_at(worker, &scratch);
+	struct weir_identity identity;
+	struct traceparent traceparent;
+	char made[TRACEPARENT_SIZE];
 	const void *trace = "";
 	size_t size_bytes = 0;
 
-	if (!extension || (!extension_get(extension, LOG_ITEM_KEY, &trace, &size_bytes) && !extension->scope))
-		return false;
+	*ret_item = (struct log_item){ .scope = extension ? extension->scope : 0,
+				       .has_sequence = identity_of_hand(context, &identity) == 0,
+				       .monotonic_ns = clock_now_ns() };
+	ret_item->sequence = ret_item->has_sequence ? identity.sequence : 0;
+	if (extension && !extension_get(extension, LOG_ITEM_KEY, &trace, &size_bytes) &&
+	    baggage_traceparent(worker, &traceparent))
+		size_bytes = trace_id_of(&traceparent, made, &trace);
 	copy_printable(ret_item->trace_id, trace, size_bytes);
-	ret_item->scope = extension->scope;
-	return true;
+	return ret_item->trace_id[0] || ret_item->scope || ret_item->has_sequence;
 }
 
 uint64_t baggage_scope(const struct weir_context *context)

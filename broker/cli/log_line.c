@@ -128,6 +128,10 @@ static void format_logfmt(const struct log_line *line, const struct log_style *s
 		text_printf(text, " worker=%d", line->worker);
 	if (line->pid > 0)
 		text_printf(text, " pid=%d", (int)line->pid);
+	if (line->item && line->item->has_generation)
+		text_printf(text, " generation=%" PRIu32, line->item->generation);
+	if (line->item && line->item->has_sequence)
+		text_printf(text, " sequence=%" PRIu64, line->item->sequence);
 	if (line->item && line->item->trace_id[0]) {
 		text_add(text, " trace_id=");
 		add_logfmt_value(text, line->item->trace_id);
@@ -155,6 +159,12 @@ static void format_json(const struct log_line *line, struct text *text)
 		text_printf(text, ",\"worker\":%d", line->worker);
 	if (line->pid > 0)
 		text_printf(text, ",\"pid\":%d", (int)line->pid);
+	if (line->item && line->item->has_generation)
+		text_printf(text, ",\"generation\":%" PRIu32, line->item->generation);
+	if (line->item && line->item->monotonic_ns)
+		text_printf(text, ",\"monotonic_ns\":%" PRIu64, line->item->monotonic_ns);
+	if (line->item && line->item->has_sequence)
+		text_printf(text, ",\"sequence\":%" PRIu64, line->item->sequence);
 	if (line->item && line->item->trace_id[0]) {
 		text_add(text, ",\"trace_id\":");
 		text_add_json(text, line->item->trace_id, strlen(line->item->trace_id));

@@ -52,6 +52,7 @@ void seat_note_attempt(struct seat *seat)
 	seat_add_manner(seat, &how);
 	overrun_describe(seat, &how);
 	seat_add_backtrace(seat, &how);
+	seat_add_last_events(seat, &how);
 	more[seat->n_attempts++] = (struct heritage_death){
 		.when_ns = clock_realtime_ns(),
 		.pid = (int32_t)seat->last_pid,

@@ -30,7 +30,24 @@ static void words_make_safe(char *line, size_t length)
 			line[i] = '?';
 }
 
-/* "RS trace-id US scope RS message": takes the head into words->item. Returns its length, 0 if that is no head. */
+/* What stands behind the trace id, each behind its separator; what is not there is none. */
+static void words_read_numbers(struct log_item *item, const char *at)
+{
+	char *end;
+
+	item->scope = strtoull(at + 1, &end, 10);
+	if (*end != LOG_ITEM_SEPARATOR)
+		return;
+	at = end + 1;
+	item->has_sequence = *at >= '0' && *at <= '9';
+	end = (char *)(uintptr_t)at;
+	if (item->has_sequence)
+		item->sequence = strtoull(at, &end, 10);
+	if (*end == LOG_ITEM_SEPARATOR)
+		item->monotonic_ns = strtoull(end + 1, NULL, 10);
+}
+
+/* "RS trace-id US scope US sequence US time RS message": takes the head into words->item. Returns its length, 0 if that is no head. */
 static size_t words_take_item(struct last_words *words, const char *line)
 {
 	const char *separator, *end;
@@ -45,7 +62,7 @@ static size_t words_take_item(struct last_words *words, const char *line)
 		return 0;
 	memcpy(words->item.trace_id, line + 1, length);
 	words_make_safe(words->item.trace_id, length);
-	words->item.scope = strtoull(separator + 1, NULL, 10);
+	words_read_numbers(&words->item, separator);
 	return (size_t)(end + 1 - line);
 }
 

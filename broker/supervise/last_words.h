@@ -13,7 +13,7 @@
 #include "common/base/text.h"
 #include "common/observe/log_item.h"
 
-#define WORDS_LINE_MAX 1200u
+#define WORDS_LINE_MAX 1280u
 #define WORDS_KEPT 10u
 
 typedef void last_words_line_fn(void *data, enum weir_log_level level, const char *line);

@@ -433,6 +433,8 @@ void seat_record(const struct seat *seat, enum recorder_kind kind, uint32_t coun
 void seat_keep_last_events(struct seat *seat);
 /* record.c: a line for each of them that is this generation's. */
 void seat_say_last_events(const struct seat *seat, enum weir_log_level level);
+/* Appends the last three of them: "; last events: process ... 3 ms before its death, ...". Nothing if there are none. */
+void seat_add_last_events(const struct seat *seat, struct text *text);
 
 /* obituary.c: how it died, "was killed by SIGSEGV". */
 void seat_add_manner(const struct seat *seat, struct text *text);

@@ -47,9 +47,10 @@ void stage_log(const struct stage_watch *watch, enum weir_log_level level, const
 
 void seat_pass_on(const struct seat *seat, enum weir_log_level level, const char *line)
 {
-	const struct log_item *item = &seat->words.item;
 	const struct supervisor_callbacks *callbacks = &seat->supervisor->callbacks;
+	struct log_item item = seat->words.item;
 
-	callbacks->log(callbacks->data, level, seat->stage->name, (int)seat->worker_index, seat->last_pid,
-		       item->trace_id[0] || item->scope ? item : NULL, line);
+	item.generation = seat->generation;
+	item.has_generation = true;
+	callbacks->log(callbacks->data, level, seat->stage->name, (int)seat->worker_index, seat->last_pid, &item, line);
 }

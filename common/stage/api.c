@@ -55,16 +55,20 @@ API void weir_host_log_for(const struct weir_context *context)
 	logged = context;
 }
 
-#define LOG_HEAD_SIZE (LOG_ITEM_TRACE_SIZE + 32)
+#define LOG_HEAD_SIZE (LOG_ITEM_TRACE_SIZE + 80)
 
 static int write_head(char *head, enum weir_log_level level)
 {
+	char sequence[24] = "";
 	struct log_item item;
 
 	if (!logged || !logged->host->log_item(logged, &item))
 		return snprintf(head, LOG_HEAD_SIZE, "<%d>", (int)level & 7);
-	return snprintf(head, LOG_HEAD_SIZE, "<%d>%c%s%c%llu%c", (int)level & 7, LOG_ITEM_MARK, item.trace_id,
-			LOG_ITEM_SEPARATOR, (unsigned long long)item.scope, LOG_ITEM_MARK);
+	if (item.has_sequence)
+		snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)item.sequence);
+	return snprintf(head, LOG_HEAD_SIZE, "<%d>%c%s%c%llu%c%s%c%llu%c", (int)level & 7, LOG_ITEM_MARK, item.trace_id,
+			LOG_ITEM_SEPARATOR, (unsigned long long)item.scope, LOG_ITEM_SEPARATOR, sequence,
+			LOG_ITEM_SEPARATOR, (unsigned long long)item.monotonic_ns, LOG_ITEM_MARK);
 }
 
 API void weir_log(enum weir_log_level level, const char *format, ...)

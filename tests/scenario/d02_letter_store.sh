@@ -75,6 +75,7 @@ assert_eq "$(tail -n 1 shown)" 777 payload
 assert_eq "$(weir dlq export picky --raw "$id" | od -An -c | tr -d ' ')" 777 "raw payload"
 assert_eq "$(weir dlq export picky --cause attempts --raw | sort -n | xargs)" "777 777 1777 1777" "exported payloads"
 assert_eq "$(weir dlq export picky --stage again --cause attempts | grep -o '"how"' | wc -l)" 4 "deaths of both items of a worker"
+assert_eq "$(weir dlq export picky --stage again --cause attempts | grep -o '; last events: [^"]* before its death' | wc -l)" 4 "what their workers did last"
 assert_eq "$(weir dlq export picky --stage again --cause rejected --raw | sort -n | head -n 2 | xargs)" "33 133" "raw payloads"
 
 # Who is refused has cost nobody his life, though its worker knows of those that others have cost.

@@ -84,5 +84,6 @@ YAML
 	wait "$run"
 done
 assert_contains log.json '"trace_id":"4bf92f","scope":4711,"message":"the item'"'"'s scope is cancelled: user"'
+grep -Eq '"worker":0,"pid":[0-9]+,"generation":0,"monotonic_ns":[0-9]+,"sequence":0,"trace_id":"4bf92f"' log.json || fail "who has said it: $(cat log.json)"
 assert_contains log.logfmt 'trace_id=4bf92f scope=4711 msg="the item'"'"'s scope is cancelled: user"'
 assert_contains log.text "the item's scope is cancelled: user [trace-id 4bf92f] [scope 4711]"

@@ -76,7 +76,13 @@ static void test_json(void **state)
 
 static void test_which_item_it_is_about(void **state)
 {
-	const struct log_item both = { "4bf9 \"x\"", 18446744073709551615u }, one = { "", 7 };
+	const struct log_item both = { .trace_id = "4bf9 \"x\"", .scope = 18446744073709551615u },
+			      one = { .trace_id = "", .scope = 7 },
+			      told = { .trace_id = "4bf9",
+				       .sequence = 41,
+				       .has_sequence = true,
+				       .monotonic_ns = 1234567890123,
+				       .has_generation = true };
 	struct log_line line = sample();
 
 	(void)state;
@@ -89,6 +95,13 @@ static void test_which_item_it_is_about(void **state)
 	line.item = &one;
 	check(&line, (struct log_style){ .format = LOG_LOGFMT, .journal = true },
 	      "<4>level=warning pipeline=orders stage=awk worker=1 pid=4711 scope=7 msg=\"a bad line\"\n");
+	line.item = &told;
+	check(&line, (struct log_style){ .format = LOG_TEXT }, "01:00:00 awk#1 warning: a bad line [trace-id 4bf9]\n");
+	check(&line, (struct log_style){ .format = LOG_LOGFMT, .journal = true },
+	      "<4>level=warning pipeline=orders stage=awk worker=1 pid=4711 generation=0 sequence=41 trace_id=4bf9 msg=\"a bad line\"\n");
+	check(&line, (struct log_style){ .format = LOG_JSON },
+	      "{\"type\":\"log\",\"time\":\"1970-01-01T01:00:00.007Z\",\"level\":\"warning\",\"pipeline\":\"orders\",\"stage\":\"awk\",\"worker\":1,"
+	      "\"pid\":4711,\"generation\":0,\"monotonic_ns\":1234567890123,\"sequence\":41,\"trace_id\":\"4bf9\",\"message\":\"a bad line\"}\n");
 }
 
 static void test_nothing_moves_the_cursor(void **state)

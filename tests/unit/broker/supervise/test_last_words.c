@@ -55,6 +55,19 @@ static void test_which_item_a_line_is_about(void **state)
 		assert_string_equal(heard.line, i == 1 ? "no more" : "plain");
 		assert_true(!words.item.trace_id[0] && !words.item.scope);
 	}
+	feed(&words, &heard,
+	     "<4>\x1e\x1f"
+	     "0\x1f"
+	     "41\x1f"
+	     "1234567890123\x1eone\n");
+	assert_true(words.item.has_sequence && words.item.sequence == 41 && words.item.monotonic_ns == 1234567890123);
+	feed(&words, &heard,
+	     "<4>\x1e"
+	     "abc\x1f"
+	     "7\x1f\x1f"
+	     "5\x1enone\n");
+	assert_string_equal(heard.line, "none");
+	assert_true(!words.item.has_sequence && words.item.scope == 7 && words.item.monotonic_ns == 5);
 	last_words_clear(&words);
 }
 
