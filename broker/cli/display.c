@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "broker/cli/display.h"
+#include "broker/cli/journal.h"
 #include "broker/cli/live.h"
 #include "broker/cli/log_line.h"
 #include "broker/cli/notice.h"
@@ -113,9 +114,12 @@ struct display *display_new(const struct display_settings *settings)
 	terminal_detect(STDERR_FILENO, &display->terminal);
 	display->mode = choose_mode(settings, &display->terminal);
 	display->log_style.journal = log_is_journal(STDERR_FILENO);
+	display->log_style.fields = journal_takes_fields(STDERR_FILENO);
 	display->log_style.format = choose_format(settings, &display->terminal, display->log_style.journal);
 	display->log_style.color = display->terminal.color;
 	display->output = output_new(STDERR_FILENO, format_loss, &display->log_style);
+	if (display->log_style.fields)
+		output_send_by(display->output, journal_send);
 	return display;
 }
 

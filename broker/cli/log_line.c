@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "broker/cli/journal.h"
 #include "broker/cli/log_line.h"
 #include "broker/cli/table.h"
 
@@ -176,10 +177,33 @@ static void format_json(const struct log_line *line, struct text *text)
 	text_add_char(text, '}');
 }
 
+/* No value has a mark in it: names and numbers, and a trace id is printable. */
+static void add_fields(const struct log_line *line, struct text *text)
+{
+	text_add_char(text, JOURNAL_MARK);
+	if (line->pipeline)
+		text_printf(text, "WEIR_PIPELINE=%s%c", line->pipeline, JOURNAL_SEPARATOR);
+	if (line->stage)
+		text_printf(text, "WEIR_STAGE=%s%c", line->stage, JOURNAL_SEPARATOR);
+	if (line->stage && line->worker >= 0)
+		text_printf(text, "WEIR_SLOT=%d%c", line->worker, JOURNAL_SEPARATOR);
+	if (line->pid > 0)
+		text_printf(text, "WEIR_PID=%d%c", (int)line->pid, JOURNAL_SEPARATOR);
+	if (line->item && line->item->has_sequence)
+		text_printf(text, "WEIR_ITEM=%" PRIu64 "%c", line->item->sequence, JOURNAL_SEPARATOR);
+	if (line->item && line->item->trace_id[0])
+		text_printf(text, "WEIR_TRACE_ID=%s%c", line->item->trace_id, JOURNAL_SEPARATOR);
+	if (line->item && line->item->scope)
+		text_printf(text, "WEIR_SCOPE=%" PRIu64 "%c", line->item->scope, JOURNAL_SEPARATOR);
+	text_add_char(text, JOURNAL_MARK);
+}
+
 void log_line_format(const struct log_line *line, const struct log_style *style, struct text *text)
 {
 	if (style->journal)
 		text_printf(text, "<%d>", (int)line->level);
+	if (style->fields)
+		add_fields(line, text);
 	if (style->format == LOG_JSON)
 		format_json(line, text);
 	else if (style->format == LOG_LOGFMT)

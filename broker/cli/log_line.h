@@ -20,6 +20,7 @@ struct log_style {
 	enum log_format format;
 	bool color;   /* TEXT only */
 	bool journal; /* the reader is the journal: "<N>" first, no time of our own */
+	bool fields;  /* ... which gets who and what as fields, too: journal.h */
 };
 
 struct log_line {

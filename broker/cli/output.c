@@ -39,7 +39,8 @@ struct output {
 	struct courier *courier; /* NULL: there was no room for a thread */
 	output_loss_fn *format_loss;
 	const void *loss_data;
-	uint64_t n_dropped; /* the loop's: lines that did not get into the backlog */
+	output_send_fn *send; /* NULL: lines are written */
+	uint64_t n_dropped;   /* the loop's: lines that did not get into the backlog */
 	/* who delivers alone: */
 	uint64_t n_lost; /* lines that could not be written */
 	int lost_errno;
@@ -68,12 +69,34 @@ static size_t piece_size(const struct output *output, const char *bytes, size_t 
 	return end ? (size_t)(end - bytes) + 1 : output->piece_bytes;
 }
 
+static size_t send_lines(struct output *output, const char *bytes, size_t size_bytes)
+{
+	size_t done = 0;
+
+	while (done < size_bytes) {
+		const char *end = memchr(bytes + done, '\n', size_bytes - done);
+		size_t size = end ? (size_t)(end + 1 - bytes) - done : size_bytes - done;
+		int r = output->send(output->fd, bytes + done, size);
+
+		if (r < 0) {
+			errno = -r;
+			break;
+		}
+		done += size;
+		if (output->courier)
+			courier_moved(output->courier);
+	}
+	return done;
+}
+
 /* Returns the bytes that were written; fewer than all: errno says why. */
 static size_t write_piece(struct output *output, const char *bytes, size_t size_bytes)
 {
 	struct pollfd pollfd = { .fd = output->fd, .events = POLLOUT };
 	size_t done = 0;
 
+	if (output->send)
+		return send_lines(output, bytes, size_bytes);
 	while (done < size_bytes) {
 		ssize_t n;
 
@@ -143,6 +166,12 @@ struct output *output_new(int fd, output_loss_fn *format_loss, const void *loss_
 	output->loss_data = loss_data;
 	(void)courier_new("weir-log", deliver, output, &output->courier);
 	return output;
+}
+
+void output_send_by(struct output *output, output_send_fn *send)
+{
+	output->send = send;
+	output->piece_bytes = SIZE_MAX;
 }
 
 bool output_has_thread(const struct output *output)

@@ -23,6 +23,12 @@ typedef void output_loss_fn(const void *data, uint64_t n_lines, const char *reas
 
 /* Writes to fd, which stays the caller's. Never fails: without a thread every call waits (output_has_thread() says so). */
 struct output *output_new(int fd, output_loss_fn *format_loss, const void *loss_data);
+/*
+ * From now on, before the first line: each line, with its newline, is given to this instead of being written. It may wait, where courier.h
+ * says that one may, and returns 0 or -errno: then the line is lost, and counted.
+ */
+typedef int output_send_fn(int fd, const char *line, size_t size_bytes);
+void output_send_by(struct output *output, output_send_fn *send);
 bool output_has_thread(const struct output *output);
 /* Takes n_lines of text, to be written whole and in order, or drops them and counts. Never waits. */
 void output_write(struct output *output, enum output_rank rank, const struct text *text, uint64_t n_lines);

@@ -138,7 +138,7 @@ static void say_stopped(const struct seat *seat)
 
 void overrun_say(struct seat *seat)
 {
-	_cleanup_(text_deinit) struct text text = TEXT_NULL;
+	_cleanup_(text_deinit) struct text text = TEXT_NULL, words = TEXT_NULL;
 	char deadline[QUANTITY_TEXT_SIZE], grace[QUANTITY_TEXT_SIZE];
 	uint64_t starved_ns;
 	char state;
@@ -151,12 +151,12 @@ void overrun_say(struct seat *seat)
 	seat->overrun.known = true;
 	seat_record(seat, RECORDER_OVERRUN, 0, seat->overrun.item.sequence, seat->overrun.item.position);
 	add_whereabouts(seat, state, &text);
-	seat_log(seat, WEIR_LOG_WARNING,
-		 "item %llu from '%s' has overrun its deadline of %s here%s: cancelled, killed in %s; %s",
-		 (unsigned long long)seat->overrun.item.sequence, stage_before(seat),
-		 quantity_format_duration(seat->stage->deadline_ns, deadline),
-		 seat->overrun.item.pending ? " (put aside, not completed)" : "",
-		 quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
+	text_printf(&words, "item %llu from '%s' has overrun its deadline of %s here%s: cancelled, killed in %s; %s",
+		    (unsigned long long)seat->overrun.item.sequence, stage_before(seat),
+		    quantity_format_duration(seat->stage->deadline_ns, deadline),
+		    seat->overrun.item.pending ? " (put aside, not completed)" : "",
+		    quantity_format_duration(seat->stage->grace_ns, grace), text_get(&text));
+	seat_log_item(seat, WEIR_LOG_WARNING, seat->overrun.item.sequence, text_get(&words));
 	/* asleep it would be woken, and perhaps go on as if its time had come: that waits for SIGTERM */
 	if (state == 'R')
 		seat_ask_backtrace(seat);

@@ -91,6 +91,9 @@ void seat_obituary(const struct seat *seat, enum weir_log_level level, const cha
 	last_words_format(&seat->words, OBITUARY_LINE_MAX, &words);
 	if (words.length)
 		text_printf(&text, "; last words: %s", text_get(&words));
-	seat_log(seat, level, "%s", text_get(&text));
+	if (seat->death.report.in_hand)
+		seat_log_item(seat, level, seat->death.report.suspect_sequence, text_get(&text));
+	else
+		seat_log(seat, level, "%s", text_get(&text));
 	seat_say_last_events(seat, level);
 }

@@ -234,6 +234,8 @@ void supervisor_log(struct supervisor *supervisor, enum weir_log_level level, co
 	__attribute__((format(printf, 3, 4)));
 void seat_log(const struct seat *seat, enum weir_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* It is about the item of that number. */
+void seat_log_item(const struct seat *seat, enum weir_log_level level, uint64_t sequence, const char *line);
 /* A line of the worker's own, with what it said that it is about. */
 void seat_pass_on(const struct seat *seat, enum weir_log_level level, const char *line);
 void stage_log(const struct stage_watch *watch, enum weir_log_level level, const char *format, ...)

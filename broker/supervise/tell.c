@@ -35,6 +35,14 @@ void seat_log(const struct seat *seat, enum weir_log_level level, const char *fo
 	va_end(arguments);
 }
 
+void seat_log_item(const struct seat *seat, enum weir_log_level level, uint64_t sequence, const char *line)
+{
+	const struct log_item item = { .has_sequence = true, .sequence = sequence };
+
+	seat->supervisor->callbacks.log(seat->supervisor->callbacks.data, level, seat->stage->name,
+					(int)seat->worker_index, seat->last_pid, &item, line);
+}
+
 void stage_log(const struct stage_watch *watch, enum weir_log_level level, const char *format, ...)
 {
 	va_list arguments;

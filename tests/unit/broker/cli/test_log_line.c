@@ -48,6 +48,26 @@ static void test_text(void **state)
 	check(&line, (struct log_style){ .format = LOG_TEXT }, "01:00:00 weir error: a bad line\n");
 }
 
+static void test_fields_for_the_journal(void **state)
+{
+	const struct log_item item = { .trace_id = "a-b", .scope = 7, .has_sequence = true, .sequence = 0 };
+	const struct log_style style = { .format = LOG_TEXT, .journal = true, .fields = true };
+	struct log_line line = sample();
+
+	(void)state;
+	check(&line, style,
+	      "<4>\x1eWEIR_PIPELINE=orders\x1fWEIR_STAGE=awk\x1fWEIR_SLOT=1\x1fWEIR_PID=4711\x1f\x1e"
+	      "awk#1 warning: a bad line\n");
+	line.item = &item;
+	line.message = "\x1e\x1f";
+	check(&line, style,
+	      "<4>\x1eWEIR_PIPELINE=orders\x1fWEIR_STAGE=awk\x1fWEIR_SLOT=1\x1fWEIR_PID=4711\x1fWEIR_ITEM=0\x1f"
+	      "WEIR_TRACE_ID=a-b\x1fWEIR_SCOPE=7\x1f\x1e"
+	      "awk#1 warning: \\x1e\\x1f [trace-id a-b] [scope 7]\n");
+	line = (struct log_line){ .level = WEIR_LOG_INFO, .worker = -1, .message = "up" };
+	check(&line, style, "<6>\x1e\x1eweir: up\n");
+}
+
 static void test_logfmt(void **state)
 {
 	struct log_line line = sample();
@@ -139,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_fields_for_the_journal),
 		cmocka_unit_test(test_logfmt),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_which_item_it_is_about),
