@@ -190,6 +190,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "weir-worker: started by weir itself; see weir(1)\n");
 		return EXIT_WORKER_USAGE;
 	}
+	prctl(PR_SET_NAME, "weir-worker"); /* executed by a descriptor, older kernels call it by its number */
 	worker_set_signals();
 	backtrace_begin();
 	weir_host_log_for(&worker.context);

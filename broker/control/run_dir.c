@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   <base>/                 WEIR_RUN_DIR, or /run/weir (root), or $XDG_RUNTIME_DIR/weir, or /tmp/weir-<uid>
+ *   <base>/                 WEIR_RUN_DIR, or /run/weir-root (root), or $XDG_RUNTIME_DIR/weir, or /tmp/weir-<uid>
  *     <pipeline>/           0700, ours, no symbolic link
  *       lock                "<pid>\n"; locked for as long as the pipeline runs
  *       control             socket (broker/control/server.c)
@@ -61,7 +61,8 @@ static char *base_path(void)
 	if (wanted && *wanted)
 		text_printf(&path, "%s%s%s", here ? here : "", here ? "/" : "", wanted);
 	else if (geteuid() == 0)
-		text_add(&path, "/run/weir");
+		text_add(&path,
+			 "/run/weir-root"); /* /run/weir is the units' (systemd/weir@.service), and their user's */
 	else if (runtime && *runtime == '/' && is_own_directory(runtime))
 		text_printf(&path, "%s/weir", runtime);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Run directories: $XDG_RUNTIME_DIR/weir/<pipeline>/ (or /run/weir/<pipeline>/ for root): socket and lock of a running pipeline. */
+/* Run directories: $XDG_RUNTIME_DIR/weir/<pipeline>/ (or /run/weir-root/<pipeline>/ for root): socket and lock of a running pipeline. */
 #pragma once
 
 #include <stdbool.h>

@@ -274,6 +274,7 @@ int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct
 	char gate[16];
 	char *const arguments[] = { (char[]){ "weir-worker" }, (char[]){ "3" }, gate, NULL };
 	struct spawn_order order = { .path = supervisor->worker_path,
+				     .program_fd = supervisor->worker_fd,
 				     .arguments = arguments,
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,
@@ -311,6 +312,7 @@ int seat_spawn(struct seat *seat)
 	struct supervisor *supervisor = seat->supervisor;
 	char *const arguments[] = { (char[]){ "weir-worker" }, (char[]){ "3" }, NULL };
 	struct spawn_order order = { .path = supervisor->worker_path,
+				     .program_fd = supervisor->worker_fd,
 				     .arguments = arguments,
 				     .supervisor_pid = supervisor->pid,
 				     .files = supervisor->files_of_workers,

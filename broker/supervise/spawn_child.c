@@ -113,6 +113,20 @@ static void spawn_limit(const struct spawn_order *order)
 		spawn_fail(order, SPAWN_MEMORY, errno);
 }
 
+/*
+ * The program that was there when we began: another version, put into its place meanwhile, may not understand us. A script can't be
+ * executed by a descriptor that closes on exec (ENOENT).
+ */
+static void spawn_execute(const struct spawn_order *order)
+{
+	if (order->program_fd >= 0) {
+		execveat(order->program_fd, "", order->arguments, environ, AT_EMPTY_PATH);
+		if (errno != ENOENT)
+			return;
+	}
+	execv(order->path, order->arguments);
+}
+
 noreturn void spawn_child(struct spawn_order *order)
 {
 	int r;
@@ -121,6 +135,8 @@ noreturn void spawn_child(struct spawn_order *order)
 		order->status_fd = fcntl(order->status_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
 	if (order->group_fd >= 0 && order->group_fd < (int)order->n_fds)
 		order->group_fd = fcntl(order->group_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
+	if (order->program_fd >= 0 && order->program_fd < (int)order->n_fds)
+		order->program_fd = fcntl(order->program_fd, F_DUPFD_CLOEXEC, (int)order->n_fds);
 	if (order->own_group)
 		setpgid(0, 0);
 	/* The death signal is sent only if the parent dies after this call: hence the second look. */
@@ -138,6 +154,6 @@ noreturn void spawn_child(struct spawn_order *order)
 	r = privileges_give_up(order->capabilities);
 	if (r < 0)
 		spawn_fail(order, SPAWN_EXEC, -r);
-	execv(order->path, order->arguments);
+	spawn_execute(order);
 	spawn_fail(order, SPAWN_EXEC, errno);
 }

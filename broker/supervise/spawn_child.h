@@ -17,6 +17,7 @@ struct spawn_order {
 	uint32_t n_fds;
 	int status_fd; /* errno of what failed is written here; closed by a successful exec */
 	const char *path;
+	int program_fd; /* the program, opened when we began; -1: path says it */
 	char *const *arguments;
 	pid_t supervisor_pid;
 	bool own_group;

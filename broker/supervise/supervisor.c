@@ -122,6 +122,7 @@ int supervisor_new(const struct plan *plan, sd_event *event, const struct superv
 		.event = sd_event_ref(event),
 		.callbacks = *callbacks,
 		.worker_path = strdup(settings->worker_path),
+		.worker_fd = open(settings->worker_path, O_PATH | O_CLOEXEC),
 		.endpoint = strdup(settings->endpoint),
 		.dead_letter_store = settings->dead_letter_store ? strdup(settings->dead_letter_store) : NULL,
 		.state_folder = settings->state_folder ? strdup(settings->state_folder) : NULL,
@@ -242,6 +243,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor)
 	supervisor_forget_events(supervisor);
 	lifecycle_deinit(&supervisor->lifecycle);
 	free(supervisor->worker_path);
+	fd_close(supervisor->worker_fd);
 	free(supervisor->endpoint);
 	free(supervisor->dead_letter_store);
 	free(supervisor->positions);

@@ -180,6 +180,7 @@ struct supervisor {
 	const struct plan *plan;
 	sd_event *event;
 	char *worker_path, *endpoint;
+	int worker_fd;           /* the program at worker_path as this supervisor began; -1: there was none */
 	char *positions;         /* folder; NULL: nothing is kept for the next run */
 	char *dead_letter_store; /* folder; NULL: stages without a file of their own can't keep any */
 	char *state_folder;      /* of the pipeline; NULL: none, or what lay there is removed */

@@ -284,7 +284,7 @@ static void test_base(void **state)
 	unsetenv("XDG_RUNTIME_DIR");
 	by_default = run_dir_path("p");
 	snprintf(expected, sizeof(expected), "/tmp/weir-%u/p", (unsigned)geteuid());
-	assert_string_equal(by_default, geteuid() == 0 ? "/run/weir/p" : expected);
+	assert_string_equal(by_default, geteuid() == 0 ? "/run/weir-root/p" : expected);
 }
 
 /* Opens and closes; while it has the folder, nobody else may: the file `owner` proves it. */

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -57,6 +59,36 @@ static void test_no_weir_worker(void **state)
 	assert_non_null(
 		strstr(trial.failure_message, "cannot run /nonexistent/weir-worker: No such file or directory"));
 	assert_int_equal(trial.failure.position.line, 0);
+	end_trial(&trial);
+}
+
+static char moved[40];
+
+/* An upgrade, while it runs: whoever is started later is what was there at the start. */
+static void replace_the_program(struct trial *trial, const char *phase)
+{
+	if (strcmp(phase, "starting") != 0)
+		return;
+	assert_int_equal(rename(trial->worker_path, moved), 0);
+	assert_int_equal(symlink("/bin/false", trial->worker_path), 0);
+}
+
+static void test_the_program_is_what_it_was(void **state)
+{
+	char path[] = "/tmp/weir-worker.XXXXXX", command[128];
+	struct trial trial = { .worker_path = path, .at_phase = replace_the_program };
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(moved, sizeof(moved), "%s.old", path);
+	snprintf(command, sizeof(command), "cp /proc/%d/exe %s && chmod 755 %s", (int)getpid(), path, path);
+	assert_int_equal(system(command), 0);
+	run_acts(&trial, "good", "crash-once", 2, EXIT_DONE, "starting running stopped ");
+	assert_int_equal(trial.view.stages[1].restarts, 2);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(moved), 0);
 	end_trial(&trial);
 }
 
@@ -190,6 +222,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_stage_that_can_not_open),
 		cmocka_unit_test(test_the_failure_points_into_the_spec),
 		cmocka_unit_test(test_no_weir_worker),
+		cmocka_unit_test(test_the_program_is_what_it_was),
 		cmocka_unit_test(test_a_worker_that_never_says_a_word),
 		cmocka_unit_test(test_a_wrong_token_is_refused),
 		cmocka_unit_test(test_crashes_before_the_start_are_bounded_too),
