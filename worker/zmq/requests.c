@@ -9,7 +9,8 @@
  * nobody gets an answer that was for somebody else.
  *
  * Behind the end of the stream it goes on until each sink that was heard of has said that it has ended; no longer than the last client
- * waits.
+ * waits. Who comes after a kill has heard of none, or of some: so it waits for the first of them to end, which may have something to say
+ * for the worker before, and for its own requests, whichever sinks have ended.
  */
 #include "worker/zmq/requests.h"
 
@@ -52,6 +53,7 @@ int requests_open(struct requests *requests, struct weir_context *context, const
 								   REQUESTS_FALLBACK;
 	requests->free = requests->oldest = requests->newest = REQUESTS_NONE;
 	requests->next_number = 1;
+	requests->comes_after = weir_generation(context) != 0;
 	if (getrandom(&requests->session, sizeof(requests->session), 0) != (ssize_t)sizeof(requests->session))
 		return error_origin(-errno);
 	requests->at = calloc(requests->n_max, sizeof(*requests->at));
@@ -284,7 +286,8 @@ uint64_t requests_wake_ns(const struct requests *requests)
 
 static bool sinks_have_ended(const struct requests *requests)
 {
-	bool ended = requests->n_sinks || requests->oldest == REQUESTS_NONE;
+	bool none_waits = requests->oldest == REQUESTS_NONE,
+	     ended = requests->comes_after ? requests->n_sinks && none_waits : requests->n_sinks || none_waits;
 
 	for (uint32_t i = 0; i < requests->n_sinks; i++)
 		ended = ended && requests->sinks[i].has_ended;

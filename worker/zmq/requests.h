@@ -24,6 +24,7 @@ struct requests {
 	uint32_t n_max, n_used, free, oldest, newest;
 	uint64_t session, next_number, within_ns;
 	uint64_t over_ns; /* by when it is over, whatever comes; 0: it goes on */
+	bool comes_after; /* another worker: not all sinks have been heard of, for they say who they are once */
 	/* Workers that have replies to give, as far as they have been heard of. */
 	struct requests_sink {
 		uint64_t stage;
