@@ -348,7 +348,9 @@ static void die_of_two_items(struct fake *fake)
 	if (generation == 8)
 		return;
 	get_on(fake);
-	store_relaxed(&hand->position, generation == 6 ? POISON_POSITION + 64 : positions[generation % 2]);
+	store_relaxed(&hand->position, generation == 6 ? POISON_POSITION + 64 :
+				       generation == 7 ? POISON_POSITION : /* which was aside when it was taken */
+							 positions[generation % 2]);
 	store_relaxed(&hand->sequence, POISON_SEQUENCE);
 	store_relaxed(&hand->lane, 0);
 	store_release(&hand->busy, 1);
