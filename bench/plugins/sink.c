@@ -47,22 +47,33 @@ static __attribute__((noinline, cold)) void sink_note_time(struct sink *state)
 		state->ended_ns = message_now_ns();
 }
 
+/* Apart, too: a call with more arguments would cost every item a frame. */
+static __attribute__((noinline, cold)) int sink_refuse_size(struct weir_context *context, const struct sink *state,
+							    const struct weir_item *item)
+{
+	weir_fail(context, "an item has %zu bytes instead of %zu", item->size_bytes, state->size_bytes);
+	return WEIR_FAILED;
+}
+
+static __attribute__((noinline, cold)) int sink_refuse_sequence(struct weir_context *context, const struct sink *state,
+								uint64_t sequence)
+{
+	weir_fail(context, "item %llu came instead of %llu", (unsigned long long)sequence,
+		  (unsigned long long)state->n_taken);
+	return WEIR_FAILED;
+}
+
 static int sink_process(struct weir_context *context, void *data, const struct weir_item *item)
 {
 	struct sink *state = data;
 	const unsigned char *message = item->data;
 	uint64_t sequence;
 
-	if (item->size_bytes != state->size_bytes) {
-		weir_fail(context, "an item has %zu bytes instead of %zu", item->size_bytes, state->size_bytes);
-		return WEIR_FAILED;
-	}
+	if (item->size_bytes != state->size_bytes)
+		return sink_refuse_size(context, state, item);
 	memcpy(&sequence, message, sizeof(sequence));
-	if (state->in_turn && sequence != state->n_taken) {
-		weir_fail(context, "item %llu came instead of %llu", (unsigned long long)sequence,
-			  (unsigned long long)state->n_taken);
-		return WEIR_FAILED;
-	}
+	if (state->in_turn && sequence != state->n_taken)
+		return sink_refuse_sequence(context, state, sequence);
 	for (size_t at = MESSAGE_LINE; at < item->size_bytes; at += MESSAGE_LINE)
 		state->sum += message[at];
 	state->sequences += sequence;
