@@ -90,21 +90,34 @@ static void test_who_asks_for_nothing_stays_where_he_is(void **state)
 	fake_cgroup_deinit(&fake);
 }
 
+static void look_at_data_limit(struct trial *trial, const char *phase)
+{
+	struct rlimit data = { 0 };
+
+	place_it(trial, phase);
+	if (strcmp(phase, "running") != 0)
+		return;
+	assert_int_equal(prlimit(trial->supervisor->seats[1].pid, RLIMIT_DATA, NULL, &data), 0);
+	assert_int_equal(data.rlim_cur, UINT64_C(1) << 50);
+	trial->n_seen++;
+}
+
 /* A worker whose group can't be made works without one, by what else there is. */
 static void test_a_group_that_can_not_be_made(void **state)
 {
-	struct trial trial = { .at_phase = place_it };
+	struct trial trial = { .at_phase = look_at_data_limit };
 	struct made_plan made;
 
 	(void)state;
 	fake_cgroup_init(&fake, "cpu memory\n");
 	add_groups(0);
 	make_plan(&made, "good", "good", 1);
-	made.stages[1].resources.cpu_billionths = 1500000000;
+	made.stages[1].resources = (struct plan_resources){ .memory_bytes = UINT64_C(1) << 50 };
 	run_trial(&trial, &made.plan);
 	assert_int_equal(trial.exit_code, EXIT_DONE);
+	assert_int_equal(trial.n_seen, 1);
 	assert_logged(&trial,
-		      "resources: this worker is without a control group: cpu.max can't be set to 150000 100000");
+		      "resources: this worker is without a control group: memory.max can't be set to 1125899906842624");
 	end_trial(&trial);
 	fake_cgroup_deinit(&fake);
 }
