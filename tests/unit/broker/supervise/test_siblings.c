@@ -40,6 +40,7 @@ static struct looks {
 	const struct cell *cell;
 	sd_event_source *timer;
 	char *worker_path; /* while it is hidden */
+	int worker_fd;
 } looks;
 
 static bool is_settled(const struct supervisor *supervisor)
@@ -56,6 +57,7 @@ static void show_program_after_some_starts(struct supervisor *supervisor)
 	if (looks.worker_path && supervisor->seats[looks.cell->dies].life->restarts > FAILED_STARTS) {
 		free(supervisor->worker_path);
 		supervisor->worker_path = looks.worker_path;
+		supervisor->worker_fd = looks.worker_fd;
 		looks.worker_path = NULL;
 	}
 }
@@ -98,8 +100,11 @@ static int on_look(sd_event_source *source, uint64_t at_us, void *data)
 
 static void at_phase(struct trial *trial, const char *phase)
 {
-	if (strcmp(phase, "stopped") == 0 || strcmp(phase, "failed") == 0)
+	if (strcmp(phase, "stopped") == 0 || strcmp(phase, "failed") == 0) {
 		looks.timer = sd_event_source_disable_unref(looks.timer);
+		if (looks.worker_path) /* nobody has missed it */
+			trial->supervisor->worker_fd = looks.worker_fd;
+	}
 	if (strcmp(phase, "running") != 0)
 		return;
 	if (strcmp(looks.cell->end, "die-never-ready") == 0)
@@ -107,6 +112,8 @@ static void at_phase(struct trial *trial, const char *phase)
 	if (strcmp(looks.cell->end, "exec-failure") == 0) {
 		looks.worker_path = trial->supervisor->worker_path;
 		trial->supervisor->worker_path = strdup("/nowhere/weir-worker");
+		looks.worker_fd = trial->supervisor->worker_fd;
+		trial->supervisor->worker_fd = -1;
 	}
 	assert_true(sd_event_add_time_relative(trial->event, &looks.timer, CLOCK_MONOTONIC, LOOK_US, 100, on_look,
 					       trial) >= 0);
