@@ -18,9 +18,9 @@ struct otlp;
 enum { OTLP_E_USAGE = 1, OTLP_E_FAILED = 2 };
 int otlp_open(const char *url, const char *path, uint64_t for_ns, struct otlp **ret_otlp, struct text *why);
 /*
- * Sends a body, and waits for the answer. What passes (no connection, no answer, 429, 502, 503, 504) is tried again, after Retry-After or
- * twice as long each time, until the time is over. Returns 0, also when the collector has refused a part: otlp_refused(); OTLP_E_FAILED
- * and `why`.
+ * Sends a body, and waits for the answer. What passes (no connection, no answer, 429, 502, 503, 504) is tried again, after Retry-After
+ * or twice as long each time, until the time is over. Returns 0, also when the collector has refused a part: otlp_refused();
+ * OTLP_E_FAILED and `why`.
  */
 int otlp_send(struct otlp *otlp, const char *body, size_t size_bytes, struct text *why);
 /* How many spans or points it has taken the request of and refused, of all requests; and what it said last, "": nothing. */

@@ -17,7 +17,7 @@ struct timeline_writer span_sender_writer(struct span_sender *sender, const stru
 /* A request was given up: nothing more is sent. */
 bool span_sender_has_failed(const struct span_sender *sender);
 /*
- * Sends the rest, and frees it. `what` gets a sentence: how many were sent, refused, and why no more. Returns 0 or OTLP_E_FAILED. Fine
- * on NULL.
+ * Sends the rest, and frees it. `what` gets a sentence: how many were sent, refused, and why no more. Returns 0 or OTLP_E_FAILED. Fine on
+ * NULL.
  */
 int span_sender_close(struct span_sender *sender, struct text *what);

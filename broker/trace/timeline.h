@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Events put together: what each worker did from when to when, where its items went, who has woken whom. Pure; nothing is kept that is
- * over.
- */
+/* Events put together: what each worker did from when to when, where its items went, who has woken whom. Pure; what is over is not kept. */
 #pragma once
 
 #include <stdint.h>

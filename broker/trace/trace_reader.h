@@ -17,8 +17,8 @@ struct trace_reader;
 
 /*
  * Opens a folder that tracer_open() has made. `why` gets a sentence unless it returns 0. Returns 0 and the reader, which
- * trace_reader_close() ends; TRACE_READER_E_NONE: there is no such trace, or it is of another version; TRACE_READER_E_FAILED: it can not
- * be read.
+ * trace_reader_close() ends; TRACE_READER_E_NONE: there is no such trace, or it is of another version; TRACE_READER_E_FAILED: it can
+ * not be read.
  */
 enum { TRACE_READER_E_NONE = 1, TRACE_READER_E_FAILED = 2, TRACE_READER_END = 3 };
 int trace_reader_open(const char *dir, struct trace_reader **ret_reader, struct text *why);

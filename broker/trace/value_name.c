@@ -9,24 +9,13 @@
 #include "common/observe/worker_state.h"
 #include "common/scope/cause.h"
 
-/* As weir_status_name() has them, which only stages are linked with. */
+/* As weir_status_name(), which only stages are linked with. */
 static const char *outcome_name(uint64_t value)
 {
 	static const char *const names[] = {
-		[WEIR_OK] = "ok",
-		[WEIR_MORE] = "more",
-		[WEIR_HELD] = "held",
-		[WEIR_WAIT] = "wait",
-		[WEIR_FULL] = "full",
-		[WEIR_CLOSED] = "closed",
-		[WEIR_CANCELLED] = "cancelled",
-		[WEIR_EXPIRED] = "expired",
-		[WEIR_REJECTED] = "rejected",
-		[WEIR_FAILED] = "failed",
-		[WEIR_TOO_LARGE] = "too large",
-		[WEIR_WOULD_BLOCK] = "would block",
-		[WEIR_PEER_LOST] = "peer lost",
-		[WEIR_PENDING] = "pending",
+#define STATUS(id_, name_) [WEIR_##id_] = name_,
+#include "common/stage/status.def"
+#undef STATUS
 	};
 
 	return value < sizeof(names) / sizeof(names[0]) ? names[value] : NULL;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * libcurl, loaded by the process that needs it (common/base/library.h): linked, it would bring a TLS library and others into every
- * worker.
- */
+/* libcurl, loaded by the process that needs it (common/base/library.h): linked, it would bring TLS into every worker. */
 #pragma once
 
 #include <curl/curl.h>

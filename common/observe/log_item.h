@@ -4,7 +4,8 @@
  *
  *      <4> RS trace-id US scope US sequence US time RS the message
  *
- * sequence: empty if no item is in hand; time: of CLOCK_MONOTONIC, in ns, so lines of all processes, and their flight recorders, have one order.
+ * sequence: empty if no item is in hand; time: of CLOCK_MONOTONIC, in ns, so lines of all processes, and their flight recorders, have one
+ * order.
  * Whatever else writes to that pipe could write the same: it is a label for who reads, nothing is decided by it.
  */
 #pragma once

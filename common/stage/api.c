@@ -23,20 +23,9 @@ API const char *weir_version(void)
 API const char *weir_status_name(int status)
 {
 	static const char *const names[] = {
-		[WEIR_OK] = "ok",
-		[WEIR_MORE] = "more",
-		[WEIR_HELD] = "held",
-		[WEIR_WAIT] = "wait",
-		[WEIR_FULL] = "full",
-		[WEIR_CLOSED] = "closed",
-		[WEIR_CANCELLED] = "cancelled",
-		[WEIR_EXPIRED] = "expired",
-		[WEIR_REJECTED] = "rejected",
-		[WEIR_FAILED] = "failed",
-		[WEIR_TOO_LARGE] = "too large",
-		[WEIR_WOULD_BLOCK] = "would block",
-		[WEIR_PEER_LOST] = "peer lost",
-		[WEIR_PENDING] = "pending",
+#define STATUS(id_, name_) [WEIR_##id_] = name_,
+#include "common/stage/status.def"
+#undef STATUS
 	};
 
 	if (status < 0) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * libpq, loaded by the worker that needs it (common/base/library.h): linked, it would bring OpenSSL, Kerberos and LDAP into every
- * worker.
- */
+/* libpq, loaded by the worker that needs it (common/base/library.h): linked, it would bring OpenSSL and Kerberos into every worker. */
 #pragma once
 
 #include <libpq-fe.h>
