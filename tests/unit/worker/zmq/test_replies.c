@@ -226,54 +226,6 @@ static void test_it_stays_until_the_sink_has_ended(void **state)
 	end();
 }
 
-static void replace_the_source(void)
-{
-	fake_host_close(&source);
-	source.generation = 1;
-	assert_int_equal(fake_host_open(&source), 0);
-}
-
-static void end_the_sink(void)
-{
-	assert_int_equal(fake_host_finish(&sink), 0);
-	fake_host_commit(&sink);
-	fake_host_close(&sink);
-}
-
-/* What a sink has for clients of the worker before is heard: else it says it again until they would have waited no more; a drain waits. */
-static void test_a_new_worker_hears_the_sinks(void **state)
-{
-	(void)state;
-	begin();
-	ask("before");
-	hand_over();
-	replace_the_source();
-	source.draining = true;
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_not_equal(drain_turn(), WEIR_CLOSED);
-	assert_int_equal(reply("to before"), 0);
-	end_the_sink();
-	assert_int_equal(drain_until(WEIR_CLOSED), WEIR_CLOSED);
-	end();
-}
-
-/* That one sink has ended does not say that all have, where not all were heard of: the reply may come from another. */
-static void test_a_new_worker_waits_for_its_own_replies(void **state)
-{
-	void *peer;
-
-	(void)state;
-	begin_with(5 * SOON_NS, 100);
-	ask("before");
-	replace_the_source();
-	peer = ask("after");
-	end_the_sink();
-	source.draining = true;
-	assert_int_equal(drain_until(WEIR_CLOSED), WEIR_CLOSED);
-	hears_fault(peer, "late"); /* and not "ended", before its time */
-	end();
-}
-
 /* The sink's stage was given up, or its last word was lost. */
 static void test_it_stays_no_longer_than_clients_wait(void **state)
 {
@@ -498,8 +450,6 @@ int main(void)
 		cmocka_unit_test(test_more_than_may_wait),
 		cmocka_unit_test(test_places_are_used_again),
 		cmocka_unit_test(test_it_stays_until_the_sink_has_ended),
-		cmocka_unit_test(test_a_new_worker_hears_the_sinks),
-		cmocka_unit_test(test_a_new_worker_waits_for_its_own_replies),
 		cmocka_unit_test(test_it_stays_no_longer_than_clients_wait),
 		cmocka_unit_test(test_a_drain_is_taken_back),
 		cmocka_unit_test(test_who_is_left_is_told),
