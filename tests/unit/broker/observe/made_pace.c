@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/clock.h"
 
 static uint32_t string(struct made *made, const char *words)
@@ -159,4 +160,24 @@ const struct pace_finding *made_one(struct made *made, enum pace_kind kind, uint
 
 	assert_int_equal(made->n_findings, 1);
 	return finding;
+}
+
+void made_line(struct made *made, const char *kind, uint32_t workers)
+{
+	made_init(made);
+	made_stage(made, "read", "generate", WEIR_SOURCE, 1);
+	made_stage(made, "work", kind, WEIR_OPERATOR, workers);
+	made_stage(made, "out", "discard", WEIR_SINK, 1);
+	made_edge(made, READ, WORK);
+	made_edge(made, WORK, OUT);
+	made_views(made);
+}
+
+void made_words(const struct made *made, const struct pace_finding *finding, const char *words)
+{
+	_cleanup_(text_deinit) struct text sentence = TEXT_NULL;
+
+	pace_describe(&made->catalog, finding, &sentence);
+	if (!strstr(text_get(&sentence), words))
+		fail_msg("no '%s' in: %s", words, text_get(&sentence));
 }

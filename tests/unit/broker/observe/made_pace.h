@@ -46,3 +46,11 @@ void made_find(struct made *made);
 const struct pace_finding *made_one(struct made *made, enum pace_kind kind, uint32_t stage);
 /* ... the first of several. */
 const struct pace_finding *made_first(struct made *made, enum pace_kind kind, uint32_t stage);
+
+/* read -> work (so many workers) -> out */
+enum { READ, WORK, OUT };
+enum { READ_WORK, WORK_OUT };
+void made_line(struct made *made, const char *kind, uint32_t workers);
+
+/* The test fails unless these words are in the finding's sentence. */
+void made_words(const struct made *made, const struct pace_finding *finding, const char *words);

@@ -14,30 +14,6 @@
 #include "common/wire/heritage.h"
 #include "tests/unit/broker/observe/made_pace.h"
 
-enum { READ, WORK, OUT };
-enum { READ_WORK, WORK_OUT };
-
-/* read -> work (so many workers) -> out */
-static void make(struct made *made, const char *kind, uint32_t workers)
-{
-	made_init(made);
-	made_stage(made, "read", "generate", WEIR_SOURCE, 1);
-	made_stage(made, "work", kind, WEIR_OPERATOR, workers);
-	made_stage(made, "out", "discard", WEIR_SINK, 1);
-	made_edge(made, READ, WORK);
-	made_edge(made, WORK, OUT);
-	made_views(made);
-}
-
-static void expect_words(const struct made *made, const struct pace_finding *finding, const char *words)
-{
-	_cleanup_(text_deinit) struct text sentence = TEXT_NULL;
-
-	pace_describe(&made->catalog, finding, &sentence);
-	if (!strstr(text_get(&sentence), words))
-		fail_msg("no '%s' in: %s", words, text_get(&sentence));
-}
-
 /* ---- who is to blame ---- */
 
 static void test_slow_stage(void **state)
@@ -47,7 +23,7 @@ static void test_slow_stage(void **state)
 	_cleanup_(text_deinit) struct text advice = TEXT_NULL;
 
 	(void)state;
-	make(&made, "plugin", 2);
+	made_line(&made, "plugin", 2);
 	made_wants_room(&made, READ_WORK, 0, 0, 60);
 	made_wants_room(&made, READ_WORK, 0, 1, 33);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -60,8 +36,8 @@ static void test_slow_stage(void **state)
 	assert_float_equal(finding->per_second, 500, 0.1);
 	assert_float_equal(finding->item_ns, 4e6, 1);
 	assert_int_equal(finding->n_chain, 2);
-	expect_words(&made, finding, "read waits for room at work 93% of the time; work (up to 2 workers) is busy 98%");
-	expect_words(&made, finding, "4 ms an item, 500 items/s");
+	made_words(&made, finding, "read waits for room at work 93% of the time; work (up to 2 workers) is busy 98%");
+	made_words(&made, finding, "4 ms an item, 500 items/s");
 	pace_advise(&made.catalog, finding, "orders", &advice);
 	assert_non_null(strstr(text_get(&advice), "weir why orders --stack work shows where it is"));
 	made_deinit(&made);
@@ -74,15 +50,15 @@ static void test_chain(void **state)
 	const struct pace_finding *finding;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_wants_room(&made, WORK_OUT, 0, 0, 80);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 15);
 	made_does(&made, OUT, 0, PACE_AT_WORK, 99);
 	finding = made_one(&made, PACE_IS_SLOW_STAGE, OUT);
 	assert_int_equal(finding->n_chain, 3);
-	expect_words(&made, finding,
-		     "read waits for room at work, work waits for room at out 80% of the time; out is busy 99%");
+	made_words(&made, finding,
+		   "read waits for room at work, work waits for room at out 80% of the time; out is busy 99%");
 	made_deinit(&made);
 }
 
@@ -92,7 +68,7 @@ static void test_blame_stays(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_wants_room(&made, WORK_OUT, 0, 0, 35);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 60);
@@ -106,10 +82,10 @@ static void test_outside(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "exec", 1);
+	made_line(&made, "exec", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 90);
 	made_does(&made, WORK, 0, PACE_OUTSIDE, 95);
-	expect_words(&made, made_one(&made, PACE_IS_OUTSIDE, WORK), "waits for something outside 95%");
+	made_words(&made, made_one(&made, PACE_IS_OUTSIDE, WORK), "waits for something outside 95%");
 	made_deinit(&made);
 }
 
@@ -118,11 +94,11 @@ static void test_no_processor(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 90);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 98);
 	made_worker(&made, WORK, 0)->starved_ns = 700 * NS_PER_MS;
-	expect_words(&made, made_one(&made, PACE_IS_NO_PROCESSOR, WORK), "for a processor 70%");
+	made_words(&made, made_one(&made, PACE_IS_NO_PROCESSOR, WORK), "for a processor 70%");
 	made_deinit(&made);
 }
 
@@ -131,10 +107,10 @@ static void test_small_lane(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 45);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 52);
-	expect_words(&made, made_one(&made, PACE_IS_SMALL_LANE, WORK), "the lane holds 64.0 KiB");
+	made_words(&made, made_one(&made, PACE_IS_SMALL_LANE, WORK), "the lane holds 64.0 KiB");
 	made.stages[WORK].rendezvous =
 		1; /* there a producer waits for its consumer, however fast that is: the lane is none */
 	(void)made_one(&made, PACE_IS_SLOW_STAGE, WORK);
@@ -145,7 +121,7 @@ static void test_small_lane(void **state)
 
 static void make_odd_one(struct made *made, uint64_t n_odd, uint64_t n_others)
 {
-	make(made, "plugin", 4);
+	made_line(made, "plugin", 4);
 	made_wants_room(made, READ_WORK, 0, 2, 90);
 	for (uint32_t i = 0; i < 4; i++) {
 		made_does(made, WORK, i, PACE_AT_WORK, i == 2 ? 100 : 10);
@@ -162,8 +138,8 @@ static void test_slow_worker(void **state)
 	make_odd_one(&made, 10, 100);
 	finding = made_one(&made, PACE_IS_SLOW_WORKER, WORK);
 	assert_int_equal(finding->worker, made.stages[WORK].first_slot + 2);
-	expect_words(&made, finding, "work#2 is busy 100%");
-	expect_words(&made, finding, "100 ms an item, 10.0 items/s; the other workers of that stage take 1 ms");
+	made_words(&made, finding, "work#2 is busy 100%");
+	made_words(&made, finding, "100 ms an item, 10.0 items/s; the other workers of that stage take 1 ms");
 	made_deinit(&made);
 }
 
@@ -174,7 +150,7 @@ static void test_hot_key(void **state)
 	(void)state;
 	make_odd_one(&made, 900, 30);
 	made.stages[WORK].balance = HERITAGE_BALANCE_KEY;
-	expect_words(&made, made_one(&made, PACE_IS_HOT_KEY, WORK), "which are 91% of the items of work");
+	made_words(&made, made_one(&made, PACE_IS_HOT_KEY, WORK), "which are 91% of the items of work");
 	/* The same share of the time, but for few items: it is the worker. */
 	memset(made.after.workers[made.stages[WORK].first_slot + 2].ledger, 0, sizeof(made.after.workers[0].ledger));
 	made_items(&made, WORK, 2, 5, NS_PER_MS);
@@ -203,7 +179,7 @@ static void test_even_workers(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 4);
+	made_line(&made, "plugin", 4);
 	for (uint32_t i = 0; i < 4; i++) {
 		made_does(&made, WORK, i, PACE_AT_WORK, 80);
 		made_items(&made, WORK, i, 100, NS_PER_MS);
@@ -223,7 +199,7 @@ static void test_head_of_line(void **state)
 	const struct pace_finding *finding;
 
 	(void)state;
-	make(&made, "exec", 4);
+	made_line(&made, "exec", 4);
 	for (uint32_t i = 0; i < 4; i++) {
 		if (i == 1) {
 			made_does(&made, WORK, i, PACE_OUTSIDE, 95);
@@ -235,7 +211,7 @@ static void test_head_of_line(void **state)
 	}
 	finding = made_first(&made, PACE_IS_HEAD_OF_LINE, WORK);
 	assert_int_equal(finding->worker, made.stages[WORK].first_slot + 1);
-	expect_words(&made, finding, "out has items and waits 100% of the time for those of work#1");
+	made_words(&made, finding, "out has items and waits 100% of the time for those of work#1");
 	made_deinit(&made);
 }
 
@@ -257,8 +233,8 @@ static void test_silent_input(void **state)
 	made_does(&made, silent, 0, PACE_OUTSIDE, 100);
 	made_lane(&made, loud_edge, 0, 0)->n_passed_over = 100;
 	made_lane(&made, silent_edge, 0, 0)->n_item = 100;
-	expect_words(&made, made_one(&made, PACE_IS_SILENT_INPUT, silent),
-		     "all has items and waits 100% of the time for those of silent");
+	made_words(&made, made_one(&made, PACE_IS_SILENT_INPUT, silent),
+		   "all has items and waits 100% of the time for those of silent");
 	/* The loud one has room left, but nothing comes out. */
 	made_lane(&made, loud_edge, 0, 0)->n_room = 0;
 	(void)made_one(&made, PACE_IS_SILENT_INPUT, silent);
@@ -276,9 +252,9 @@ static void test_source(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_does(&made, READ, 0, PACE_AT_WORK, 97);
-	expect_words(&made, made_one(&made, PACE_IS_SOURCE, READ), "all others wait for items; read is busy 97%");
+	made_words(&made, made_one(&made, PACE_IS_SOURCE, READ), "all others wait for items; read is busy 97%");
 	made_does(&made, WORK, 0, PACE_AT_WORK, 60); /* then they are a match */
 	made_find(&made);
 	assert_int_equal(made.n_findings, 0);
@@ -291,7 +267,7 @@ static void test_source_whose_program_works(void **state)
 	struct pace_worker *worker;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_does(&made, READ, 0, PACE_OUTSIDE, 100);
 	worker = made_worker(&made, READ, 0);
 	worker->n_program_looks = 20;
@@ -300,7 +276,7 @@ static void test_source_whose_program_works(void **state)
 	made_find(&made); /* it waits for its input, and so does the source */
 	assert_int_equal(made.n_findings, 0);
 	worker->n_program_ran = 19;
-	expect_words(&made, made_one(&made, PACE_IS_SOURCE, READ), "its program slowly (pid 4711) is running");
+	made_words(&made, made_one(&made, PACE_IS_SOURCE, READ), "its program slowly (pid 4711) is running");
 	made_deinit(&made);
 }
 
@@ -310,16 +286,16 @@ static void test_programs(void **state)
 	struct pace_worker *worker;
 
 	(void)state;
-	make(&made, "exec", 2);
+	made_line(&made, "exec", 2);
 	worker = made_worker(&made, WORK, 1);
 	worker->n_program_looks = 20;
 	worker->n_program_reads = 18;
 	worker->ledger[LEDGER_HELD] = 12;
 	strcpy(worker->program, "awk");
-	expect_words(&made, made_one(&made, PACE_IS_BUFFERING, WORK),
-		     "work#1: its program awk (pid 0) waits for more input and has not answered 12 items");
+	made_words(&made, made_one(&made, PACE_IS_BUFFERING, WORK),
+		   "work#1: its program awk (pid 0) waits for more input and has not answered 12 items");
 	worker->n_program_stopped = 20;
-	expect_words(&made, made_one(&made, PACE_IS_PROGRAM_STOPPED, WORK), "is stopped by a signal");
+	made_words(&made, made_one(&made, PACE_IS_PROGRAM_STOPPED, WORK), "is stopped by a signal");
 	made_deinit(&made);
 }
 
@@ -330,11 +306,11 @@ static void test_limit(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "throttle", 1);
+	made_line(&made, "throttle", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_DUE, 95);
 	made_items(&made, WORK, 0, 1000, 100);
-	expect_words(&made, made_one(&made, PACE_IS_LIMIT, WORK), "100 ns an item, 1,000 items/s");
+	made_words(&made, made_one(&made, PACE_IS_LIMIT, WORK), "100 ns an item, 1,000 items/s");
 	assert_true(pace_kind_lines[PACE_IS_LIMIT].by_design);
 	made_worker(&made, WORK, 0)->ledger[LEDGER_EXPIRED] = 7;
 	(void)made_first(&made, PACE_IS_LIMIT_LOSES, WORK);
@@ -348,7 +324,7 @@ static void test_order(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "throttle", 1);
+	made_line(&made, "throttle", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_DUE, 95);
 	made_items(&made, OUT, 0, 100, 100);
@@ -373,15 +349,15 @@ static void test_healthy(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 2); /* idle: its source waits for input */
+	made_line(&made, "plugin", 2); /* idle: its source waits for input */
 	made_does(&made, READ, 0, PACE_OUTSIDE, 100);
 	expect_nothing(&made);
-	make(&made, "plugin", 1); /* a match: now and then there is no room */
+	made_line(&made, "plugin", 1); /* a match: now and then there is no room */
 	made_does(&made, READ, 0, PACE_AT_WORK, 75);
 	made_wants_room(&made, READ_WORK, 0, 0, 20);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 90);
 	expect_nothing(&made);
-	make(&made, "plugin", 1); /* all have died once, of different things */
+	made_line(&made, "plugin", 1); /* all have died once, of different things */
 	made_event(&made, PACE_EVENT_DIED, READ, 100, 0);
 	made_event(&made, PACE_EVENT_DIED, WORK, 90, 5);
 	made_event(&made, PACE_EVENT_DIED, OUT, 80, 5);
@@ -394,7 +370,7 @@ static void test_not_judged(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 99);
 	(void)made_one(&made, PACE_IS_SLOW_STAGE, WORK);
@@ -413,7 +389,7 @@ static void test_resting_seats(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 4);
+	made_line(&made, "plugin", 4);
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 99);
 	for (uint32_t i = 1; i < 4; i++)

@@ -13,30 +13,6 @@
 #include "common/wire/heritage.h"
 #include "tests/unit/broker/observe/made_pace.h"
 
-enum { READ, WORK, OUT };
-enum { READ_WORK, WORK_OUT };
-
-/* read -> work (so many workers) -> out */
-static void make(struct made *made, const char *kind, uint32_t workers)
-{
-	made_init(made);
-	made_stage(made, "read", "generate", WEIR_SOURCE, 1);
-	made_stage(made, "work", kind, WEIR_OPERATOR, workers);
-	made_stage(made, "out", "discard", WEIR_SINK, 1);
-	made_edge(made, READ, WORK);
-	made_edge(made, WORK, OUT);
-	made_views(made);
-}
-
-static void expect_words(const struct made *made, const struct pace_finding *finding, const char *words)
-{
-	_cleanup_(text_deinit) struct text sentence = TEXT_NULL;
-
-	pace_describe(&made->catalog, finding, &sentence);
-	if (!strstr(text_get(&sentence), words))
-		fail_msg("no '%s' in: %s", words, text_get(&sentence));
-}
-
 /* ---- deaths, sizes ---- */
 
 static void test_deaths(void **state)
@@ -44,15 +20,15 @@ static void test_deaths(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_event(&made, PACE_EVENT_DIED, WORK, 40000, 0); /* long ago */
 	made_event(&made, PACE_EVENT_DIED, WORK, 9000, 0);
 	made_event(&made, PACE_EVENT_DIED, WORK, 5000, 0);
 	made_find(&made);
 	assert_int_equal(made.n_findings, 0);
 	made_event(&made, PACE_EVENT_DIED, WORK, 1000, 0);
-	expect_words(&made, made_one(&made, PACE_IS_CRASHING, WORK),
-		     "work: 3 workers have died within 9.0 s; the last one was killed by SIGKILL");
+	made_words(&made, made_one(&made, PACE_IS_CRASHING, WORK),
+		   "work: 3 workers have died within 9.0 s; the last one was killed by SIGKILL");
 	/* Who is slow for that is not told twice. */
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_AWAY, 95);
@@ -65,7 +41,7 @@ static void test_poison(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	for (uint64_t i = 0; i < 3; i++)
 		made_event(&made, PACE_EVENT_DIED, WORK, 3000 - (int64_t)i, 800 + i);
 	(void)made_one(&made, PACE_IS_CRASHING, WORK); /* another item each time */
@@ -80,14 +56,14 @@ static void test_thrashing(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 4);
+	made_line(&made, "plugin", 4);
 	for (size_t i = 0; i < 4; i++)
 		made_event(&made, PACE_EVENT_SCALED, WORK, 9000 - (int64_t)i, sizes[i]);
 	made_find(&made); /* up and down once: that is what it is for */
 	assert_int_equal(made.n_findings, 0);
 	for (size_t i = 4; i < 6; i++)
 		made_event(&made, PACE_EVENT_SCALED, WORK, 9000 - (int64_t)i, sizes[i]);
-	expect_words(&made, made_one(&made, PACE_IS_THRASHING, WORK), "3 turns within 9.0 s");
+	made_words(&made, made_one(&made, PACE_IS_THRASHING, WORK), "3 turns within 9.0 s");
 	made_deinit(&made);
 }
 
@@ -98,14 +74,14 @@ static void test_dead_letters(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_items(&made, WORK, 0, 100, 1000);
 	made_worker(&made, WORK, 0)->ledger[LEDGER_REJECTED_IN] = 6;
 	made_find(&made); /* a few are what the store is for */
 	assert_int_equal(made.n_findings, 0);
 	made_worker(&made, WORK, 0)->ledger[LEDGER_DEAD_LETTERED] = 6;
-	expect_words(&made, made_one(&made, PACE_IS_DEAD_LETTERS, WORK),
-		     "12% of the items of work (12 in 1.0 s) are refused or given up");
+	made_words(&made, made_one(&made, PACE_IS_DEAD_LETTERS, WORK),
+		   "12% of the items of work (12 in 1.0 s) are refused or given up");
 	made_deinit(&made);
 }
 
@@ -114,10 +90,10 @@ static void test_expiring(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_items(&made, WORK, 0, 100, 1000);
 	made_worker(&made, WORK, 0)->ledger[LEDGER_EXPIRED] = 30;
-	expect_words(&made, made_one(&made, PACE_IS_EXPIRING, WORK), "30% of the items of work");
+	made_words(&made, made_one(&made, PACE_IS_EXPIRING, WORK), "30% of the items of work");
 	made_deinit(&made);
 }
 
@@ -127,13 +103,13 @@ static void test_drops(void **state)
 	struct made made;
 
 	(void)state;
-	make(&made, "plugin", 1);
+	made_line(&made, "plugin", 1);
 	made_items(&made, WORK, 0, 300, 1000);
 	made_does(&made, WORK, 0, PACE_AT_WORK, 99);
 	made.edges[READ_WORK].full = HERITAGE_FULL_DROP_NEW;
 	made_worker(&made, READ, 0)->ledger[LEDGER_DROPPED_NEW] = 700;
-	expect_words(&made, made_one(&made, PACE_IS_DROPS, WORK),
-		     "70% of the items of work (700 in 1.0 s) are skipped, for its lane is full; it is busy 99%");
+	made_words(&made, made_one(&made, PACE_IS_DROPS, WORK),
+		   "70% of the items of work (700 in 1.0 s) are skipped, for its lane is full; it is busy 99%");
 	made.edges[READ_WORK].full = HERITAGE_FULL_DROP_OLD;
 	made_find(&made);
 	assert_int_equal(made.n_findings, 0);
@@ -169,13 +145,13 @@ static void test_partners(void **state)
 	made_find(&made);
 	assert_int_equal(made.n_findings, 0);
 	made_lane(&made, call, 0, 0)->bytes_in = 100;
-	expect_words(&made, made_one(&made, PACE_IS_BREAKER, HEAD), "guard calls ask for 10% of what comes");
+	made_words(&made, made_one(&made, PACE_IS_BREAKER, HEAD), "guard calls ask for 10% of what comes");
 	made.stages[HEAD].kind = made.head.strings_bytes;
 	strcpy(made.strings + made.head.strings_bytes, "retry");
 	made_find(&made);
 	assert_int_equal(made.n_findings, 0);
 	made_lane(&made, call, 0, 0)->bytes_in = 3000;
-	expect_words(&made, made_one(&made, PACE_IS_RETRIES, HEAD), "guard calls ask 3.0 times for each item");
+	made_words(&made, made_one(&made, PACE_IS_RETRIES, HEAD), "guard calls ask 3.0 times for each item");
 	made_deinit(&made);
 }
 
