@@ -73,7 +73,7 @@ int seat_mend(struct seat *seat)
 	int r = seat_open_for_repair(seat, &segment);
 
 	if (r)
-		return r;
+		return r; /* its memory was not touched */
 	r = repair_run(&segment, &seat->death.report);
 	if (seat->death.stopped) { /* we wanted it: whatever it had in hand is innocent */
 		seat->death.report.in_hand = false;
