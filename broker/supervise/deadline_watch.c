@@ -185,7 +185,8 @@ void overrun_stopped(struct seat *seat, uint64_t since_ns, uint64_t now_ns)
 {
 	struct event event = { .kind = EVENT_OVERRUN, .seat = seat->slot };
 
-	if (seat->stage->keeps_deadline || !lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot) ||
+	/* Also one that looks after its deadline itself: it does not while it is stopped. */
+	if (!lifecycle_may_overrun(&seat->supervisor->lifecycle, seat->slot) ||
 	    now_ns < since_ns + seat->stage->deadline_ns)
 		return;
 	seat->overrun.stopped_ns = since_ns;

@@ -13,8 +13,6 @@
 
 #include "broker/supervise/supervisor_priv.h"
 
-#define ASIDE_MAX 64u /* each is the first of its lane that is not done, or of the letters: mostly one */
-
 static void drop(struct seat *seat, uint32_t i)
 {
 	struct suspect *suspect = &seat->aside[i];
@@ -41,6 +39,12 @@ void seat_forget_behind(struct seat *seat, const struct segment *segment)
 			drop(seat, i);
 }
 
+/* Each is the first of its lane that is not done, or of the letters: mostly one in all. */
+static uint32_t aside_max(const struct seat *seat)
+{
+	return seat->segment.geometry.n_readers + 1;
+}
+
 /* Without memory its count is lost, and nothing else. */
 static void set_aside(struct seat *seat)
 {
@@ -49,7 +53,7 @@ static void set_aside(struct seat *seat)
 
 	if (!slot->suspect_attempts)
 		return;
-	if (seat->n_aside == ASIDE_MAX)
+	if (seat->n_aside > aside_max(seat))
 		drop(seat, 0);
 	more = reallocarray(seat->aside, seat->n_aside + 1, sizeof(*more));
 	if (!more)

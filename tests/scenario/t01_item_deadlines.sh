@@ -166,7 +166,30 @@ attempts_are_counted() {
 	assert_eq "$(final count.json balanced)" true "count: ledger"
 }
 
+# The worker of a program in frame mode looks after its stage's deadline itself, but not while it is stopped.
+stopped_frame() {
+	cat >frame.yaml <<-YAML
+	pipeline: frame
+	stages:
+	  - {name: read, source: file, path: frame.in, follow: true}
+	  - {name: upper, exec: $WEIR_SOURCE/examples/frame/upper.sh, mode: frame, deadline: 500ms, grace: 300ms}
+	  - {name: write, sink: file, path: frame.out}
+	YAML
+	echo one >frame.in
+	weir run --json --progress=never frame.yaml >frame.json 2>&1 &
+	run=$!
+	wait_until 60 grep -q -s ONE frame.out
+	kill -STOP "$(worker_pids frame | sed -n 2p)"
+	echo two >>frame.in
+	wait_until 60 grep -q TWO frame.out
+	assert_contains frame.json "has been stopped by a signal for"
+	assert_exit 0 weir drain frame
+	wait "$run"
+	assert_eq "$(final frame.json balanced) $(final frame.json dead_lettered)" "true 0" "frame: ledger"
+}
+
 beside counted attempts_are_counted
+beside frame stopped_frame
 for how in spin deaf sleep heed; do
 	beside $how gets_stuck $how
 done
