@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/supervise/process_state.h"
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 
@@ -29,6 +30,7 @@
 #define CPU_PERIOD_US 100000u
 #define CPU_QUOTA_MIN_US 1000u
 #define LEAF "supervisor"
+#define ROUNDS_MAX 8u /* whoever is moved may just have forked */
 
 static void closedir_cleanup(DIR **dir)
 {
@@ -193,6 +195,41 @@ static int hand_on(int at, unsigned which, char sign)
 	return r;
 }
 
+static bool descends_from(pid_t pid, pid_t ancestor)
+{
+	while (pid > 1 && pid != ancestor)
+		pid = process_parent(pid);
+	return pid == ancestor;
+}
+
+/* Moves who is in `from` and descends from that process. Returns how many were found. Who ends meanwhile is in neither. */
+static unsigned move(int at, const char *from, const char *to, pid_t ancestor)
+{
+	int fd = openat(at, from, O_RDONLY | O_CLOEXEC);
+	FILE *procs = fd < 0 ? NULL : fdopen(fd, "r");
+	unsigned n = 0;
+	int pid;
+
+	if (!procs) {
+		fd_close(fd);
+		return 0;
+	}
+	while (fscanf(procs, "%d", &pid) == 1)
+		if (descends_from(pid, ancestor)) {
+			enter(at, to, pid);
+			n++;
+		}
+	fclose(procs);
+	return n;
+}
+
+static void move_all(int at, const char *from, const char *to, pid_t ancestor)
+{
+	for (unsigned i = 0; i < ROUNDS_MAX && move(at, from, to, ancestor); i++)
+		;
+}
+
+/* Those that this process has started before stand in the way like itself: a reload may be the first that wants a tree. */
 static int make_leaf(const struct cgroup_tree *tree, int pid)
 {
 	char path[FILE_BYTES];
@@ -203,14 +240,21 @@ static int make_leaf(const struct cgroup_tree *tree, int pid)
 		return -errno;
 	snprintf(path, sizeof(path), "%s" LEAF "/cgroup.procs", tree->prefix);
 	r = enter(tree->fd, path, pid);
-	return r == 0 ? hand_on(tree->fd, tree->has, '+') : r;
+	if (r < 0)
+		return r;
+	move_all(tree->fd, "cgroup.procs", path, pid);
+	return hand_on(tree->fd, tree->has, '+');
 }
 
 /* As it was: also after half of it. */
 static void take_leaf_away(const struct cgroup_tree *tree, int pid)
 {
+	char path[FILE_BYTES];
+
 	hand_on(tree->fd, tree->has, '-');
 	enter(tree->fd, "cgroup.procs", pid);
+	snprintf(path, sizeof(path), "%s" LEAF "/cgroup.procs", tree->prefix);
+	move_all(tree->fd, path, "cgroup.procs", pid);
 	remove_left(tree);
 }
 

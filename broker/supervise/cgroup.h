@@ -20,7 +20,8 @@ struct cgroup_place {
 /*
  * Below the group of this supervisor:
  *
- *      <own>/weir-orders.supervisor     it moves there itself: a group whose children are limited has no processes of its own
+ *      <own>/weir-orders.supervisor     it moves there itself, with all that it has started: a group whose children are limited has no
+ *                                       processes of its own
  *      <own>/weir-orders.price.0.17     one for each worker process, from before its exec to its reaping
  */
 struct cgroup_tree {
@@ -47,9 +48,9 @@ enum { CGROUP_E_NONE = 1 };
 int cgroup_find(const char *mountinfo, const char *cgroup, struct cgroup_place *ret_place, struct text *why);
 
 /*
- * Makes the tree: removes what a dead supervisor of this pipeline has left, moves this process (pid) into a leaf, hands on those of the
- * wanted controllers that there are. Returns 0; CGROUP_E_NONE: it can't be had, `why` says why not, and everything is as it was. May wait
- * for the kernel some milliseconds.
+ * Makes the tree: removes what a dead supervisor of this pipeline has left, moves this process (pid), and its descendants that are where
+ * it is, into a leaf, hands on those of the wanted controllers that there are. Returns 0; CGROUP_E_NONE: it can't be had, `why` says why
+ * not, and everything is as it was. May wait for the kernel some milliseconds.
  */
 int cgroup_tree_open(const struct cgroup_place *place, const char *pipeline, int pid, unsigned wanted,
 		     struct cgroup_tree *ret_tree, struct text *why);

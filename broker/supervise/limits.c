@@ -11,7 +11,8 @@
  * Lanes are the supervisor's, who allocates them: no worker is charged for what its neighbours send. RLIMIT_DATA and not RLIMIT_AS, as each
  * maps the lanes of others, twice.
  *
- * Control groups are looked for when the first stage wants one of the last two: a pipeline without any leaves this process where it is.
+ * Control groups are looked for before the first fork by a plan some of whose stages want one of the last two, whichever is forked first:
+ * whoever is forked before that is in weir's own group, and has to be moved. A pipeline without any leaves this process where it is.
  * What one controller can't do the table's right side does.
  */
 #include "broker/supervise/limits.h"
@@ -33,6 +34,15 @@
 static unsigned wanted_by(const struct plan_resources *resources)
 {
 	return (resources->memory_bytes ? CGROUP_MEMORY : 0) | (resources->cpu_billionths ? CGROUP_CPU : 0);
+}
+
+static unsigned wanted_by_plan(const struct plan *plan)
+{
+	unsigned wanted = 0;
+
+	for (uint32_t i = 0; i < plan->n_stages; i++)
+		wanted |= wanted_by(&plan->stages[i].resources);
+	return wanted;
 }
 
 /* ---- what there is ---- */
@@ -139,14 +149,14 @@ static uint32_t make_group(const struct seat *seat, const struct plan_resources 
 	return 0;
 }
 
-uint32_t limits_of_newborn(const struct seat *seat, const struct plan_stage *stage, struct spawn_order *order)
+uint32_t limits_of_newborn(const struct seat *seat, const struct plan *plan, struct spawn_order *order)
 {
-	const struct plan_resources *resources = &stage->resources;
+	const struct plan_resources *resources = &plan->stages[seat->stage_number].resources;
 	uint32_t group;
 
+	want(seat->supervisor, wanted_by_plan(plan));
 	if (!resources->cpus && !resources->has_nice && !wanted_by(resources))
 		return 0;
-	want(seat->supervisor, wanted_by(resources));
 	say(seat, resources);
 	group = make_group(seat, resources, order);
 	if (resources->cpus) {

@@ -7,7 +7,7 @@
 
 #include "broker/supervise/cgroup.h"
 
-struct plan_stage;
+struct plan;
 struct seat;
 struct spawn_order;
 struct supervisor;
@@ -25,11 +25,11 @@ struct limits {
 	}
 
 /*
- * Before the fork of a worker for that stage, which is the seat's by the plan that it is forked by: fills the order. Makes control groups
- * if that is the first stage that wants some, and says once for each stage what is in force. Waits for the kernel, some milliseconds at
- * most. Returns the number of its control group, 0: it has none.
+ * Before the fork of a worker by that plan, which need not be the supervisor's yet: fills the order. Makes control groups if that is the
+ * first plan that wants some for any of its stages, and says once for each stage what is in force. Waits for the kernel, some milliseconds
+ * at most. Returns the number of its control group, 0: it has none.
  */
-uint32_t limits_of_newborn(const struct seat *seat, const struct plan_stage *stage, struct spawn_order *order);
+uint32_t limits_of_newborn(const struct seat *seat, const struct plan *plan, struct spawn_order *order);
 /* After the fork: the order's descriptor is closed. */
 void limits_forked(struct spawn_order *order);
 /* How many processes of that group the kernel has killed for want of memory; 0 without a group. */

@@ -44,6 +44,16 @@ char process_state(pid_t pid, uint64_t *ret_starved_ns)
 	return end[2] == 't' ? 'T' : end[2];
 }
 
+pid_t process_parent(pid_t pid)
+{
+	char content[FILE_SIZE_MAX];
+	const char *end;
+
+	read_of(pid, "stat", content);
+	end = strrchr(content, ')'); /* then " S PARENT" */
+	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
 void process_where(pid_t pid, char *where, size_t size_bytes)
 {
 	char content[FILE_SIZE_MAX];

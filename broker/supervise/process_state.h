@@ -29,6 +29,8 @@ struct process_memory {
 struct process_memory process_memory_of(pid_t pid);
 /* Descriptors that this process has open; as long as counting them takes. 0: not known. */
 uint64_t process_open_files(void);
+/* Whose child it is; 0: it is not there. */
+pid_t process_parent(pid_t pid);
 /* Its first child: 0 if it has none, or that is not told. */
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);
 /* It sleeps in a read of its standard input; false: it does not, or that is not told. */

@@ -194,9 +194,9 @@ static int note_birth(struct newborn *born, pid_t pid, bool own_group, struct pi
 	return 0;
 }
 
-/* By the plan that has this stage, which may be another than the seat's. */
-static int fork_newborn(const struct seat *seat, const struct plan_stage *stage, struct spawn_order *order,
-			int document_fd, struct newborn *ret_born)
+/* By that plan, which may be another than the supervisor's. */
+static int fork_newborn(const struct seat *seat, const struct plan *plan, struct spawn_order *order, int document_fd,
+			struct newborn *ret_born)
 {
 	_cleanup_(pipe_pair) struct pipe_pair words = { -1, -1 }, status = { -1, -1 };
 	int r = pipe_pair_open(&words);
@@ -210,7 +210,7 @@ static int fork_newborn(const struct seat *seat, const struct plan_stage *stage,
 	plan_standard_fds(seat, order, words.write_fd);
 	order->fds[HERITAGE_FD] = document_fd;
 	order->status_fd = status.write_fd;
-	group = limits_of_newborn(seat, stage, order);
+	group = limits_of_newborn(seat, plan, order);
 	pid = fork_worker(order);
 	limits_forked(order);
 	if (pid >= 0)
@@ -290,7 +290,7 @@ int newborn_fork(struct seat *seat, const struct plan *plan, int gate_fd, struct
 		r = plan_document(seat, token, &heritage, &order, &document_fd);
 	if (r == 0) {
 		snprintf(gate, sizeof(gate), "%d", (int)plan_fd(&order, gate_fd));
-		r = fork_newborn(seat, &plan->stages[seat->stage_number], &order, document_fd, ret_born);
+		r = fork_newborn(seat, plan, &order, document_fd, ret_born);
 	}
 	free(order.fds);
 	return error_trace(r);
@@ -303,7 +303,7 @@ static int fill(struct seat *seat, struct spawn_order *order, int document_fd)
 	int r = 0;
 
 	if (!seat->life->renewed || !newcomer_admit(seat, document_fd, &born))
-		r = fork_newborn(seat, seat->stage, order, document_fd, &born);
+		r = fork_newborn(seat, seat->supervisor->plan, order, document_fd, &born);
 	return r < 0 ? error_trace(r) : seat_take(seat, &born);
 }
 

@@ -8,12 +8,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "broker/supervise/cgroup.h"
 #include "common/base/cleanup.h"
 #include "tests/unit/broker/supervise/fake_cgroup.h"
 
-#define PID 4711
+#define PID ((int)getpid())
 
 static struct cgroup_place place_of(const struct fake_cgroup *fake)
 {
@@ -108,7 +109,7 @@ static void test_it_moves_and_hands_on(void **state)
 	place = place_of(&fake);
 	assert_int_equal(cgroup_tree_open(&place, "orders", PID, CGROUP_MEMORY, &tree, &why), 0);
 	assert_int_equal(tree.has, CGROUP_MEMORY);
-	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.supervisor/cgroup.procs"), "4711");
+	assert_true(fake_is_in("unit/weir-orders.supervisor/cgroup.procs", PID));
 	assert_string_equal(fake_cgroup_read(&fake, "unit/cgroup.subtree_control"), "+memory");
 	assert_false(is_there(&fake, "unit/weir-orders.price.0.17"));
 	assert_true(is_there(&fake, "unit/weir-other.price.0.17"));
@@ -119,9 +120,68 @@ static void test_it_moves_and_hands_on(void **state)
 	fake_cgroup_mkdir(&fake, "unit/weir-orders.price.0.18");
 	cgroup_tree_close(&tree, PID);
 	assert_false(is_there(&fake, "unit/weir-orders.price.0.18"));
-	assert_string_equal(fake_cgroup_read(&fake, "unit/cgroup.procs"), "4711"); /* it is back */
+	assert_true(fake_is_in("unit/cgroup.procs", PID)); /* it is back */
 	assert_int_equal(tree.fd, -1);
 	cgroup_tree_close(&tree, PID);
+	fake_cgroup_deinit(&fake);
+}
+
+/* Both it and its parent, a child of this process, end when *ret_lifeline is closed. */
+static pid_t have_grandchild(int *ret_lifeline)
+{
+	int words[2], lifeline[2];
+	pid_t child, pid = 0;
+
+	assert_int_equal(pipe(words), 0);
+	assert_int_equal(pipe(lifeline), 0);
+	child = fork();
+	if (child == 0) {
+		close(lifeline[1]);
+		pid = fork();
+		if (pid == 0)
+			_exit((int)read(lifeline[0], &pid, 1));
+		_exit(write(words[1], &pid, sizeof(pid)) != sizeof(pid) || read(lifeline[0], &pid, 1));
+	}
+	assert_true(child > 0);
+	assert_int_equal(read(words[0], &pid, sizeof(pid)), sizeof(pid));
+	close(words[0]);
+	close(words[1]);
+	close(lifeline[0]);
+	*ret_lifeline = lifeline[1];
+	return pid;
+}
+
+/* A reload is the first that wants a tree: whoever works already, and what he has started, moves with it. Nobody else does. */
+static void test_who_works_already(void **state)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	struct fake_cgroup fake;
+	struct cgroup_place place;
+	struct cgroup_tree tree;
+	int lifeline;
+	pid_t grandchild;
+
+	(void)state;
+	fake_cgroup_init(&fake, "memory\n");
+	fake_cgroup_add(&fake, "weir-orders.supervisor");
+	place = place_of(&fake);
+	grandchild = have_grandchild(&lifeline);
+	assert_true(fake_is_in("unit/cgroup.procs", grandchild));
+	assert_int_equal(cgroup_tree_open(&place, "orders", PID, CGROUP_MEMORY, &tree, &why), 0);
+	assert_int_equal(tree.has, CGROUP_MEMORY);
+	assert_true(fake_is_in("unit/weir-orders.supervisor/cgroup.procs", grandchild));
+	cgroup_tree_close(&tree, PID);
+	assert_true(fake_is_in("unit/cgroup.procs", grandchild));
+	assert_true(fake_is_in("unit/cgroup.procs", PID));
+
+	fake_join("unit/cgroup.procs", getppid()); /* a shell */
+	assert_int_equal(cgroup_tree_open(&place, "orders", PID, CGROUP_MEMORY, &tree, &why), CGROUP_E_NONE);
+	assert_string_equal(text_get(&why), "the control group of weir, /unit, has other processes in it");
+	assert_true(fake_is_in("unit/cgroup.procs", getppid()));
+	assert_true(fake_is_in("unit/cgroup.procs", grandchild)); /* as it was */
+	close(lifeline);
+	while (wait(NULL) > 0)
+		;
 	fake_cgroup_deinit(&fake);
 }
 
@@ -195,7 +255,7 @@ static void test_limits_are_written(void **state)
 	assert_int_equal(cgroup_make(&tree, "price.0.1", &limits, &fd, &why), 0);
 	assert_int_equal(write(fd, "0", 1), 1);
 	fd = fd_close(fd);
-	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cgroup.procs"), "0");
+	assert_true(fake_is_in("unit/weir-orders.price.0.1/cgroup.procs", PID));
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/memory.max"), "536870912");
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cpu.max"), "150000 100000");
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cpu.weight.nice"), "-3");
@@ -262,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_where_it_is),
 		cmocka_unit_test(test_nowhere),
 		cmocka_unit_test(test_it_moves_and_hands_on),
+		cmocka_unit_test(test_who_works_already),
 		cmocka_unit_test(test_part_of_what_is_wanted),
 		cmocka_unit_test(test_it_can_not_be_had),
 		cmocka_unit_test(test_limits_are_written),

@@ -70,10 +70,12 @@ static void test_when_it_began(void **state)
 	(void)state;
 	assert_true(ticks > 0);
 	assert_int_equal(process_began_ticks(pid), ticks);
+	assert_int_equal(process_parent(pid), getpid());
 	assert_in_range(process_began_ticks(getpid()), 1, ticks);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(process_began_ticks(pid), 0);
+	assert_int_equal(process_parent(pid), 0);
 }
 
 static void test_memory(void **state)
