@@ -5,6 +5,7 @@
  *      cgroup.controllers         what the group itself has        memory.max       bytes
  *      cgroup.subtree_control     what its children have           cpu.max          microseconds in each period
  *      cgroup.procs               who is in it; written: who enters    cpu.weight.nice  as nice, among siblings
+ *                                                                  memory.swap.max  0: memory.max is all that it gets
  *                                                                  memory.events    oom_kill N
  *
  * A group is entered by the child itself, through a descriptor that its supervisor opened: what it takes from its exec on is its own, and
@@ -339,6 +340,14 @@ static int set(int at, const char *file, const char *value, struct text *why)
 	return r;
 }
 
+/* memory.max does not count what is swapped out. A kernel without swap has no such file. */
+static int forbid_swap(int at, struct text *why)
+{
+	if (faccessat(at, "memory.swap.max", F_OK, 0) != 0 && errno == ENOENT)
+		return 0;
+	return set(at, "memory.swap.max", "0", why);
+}
+
 static int set_limits(int at, unsigned has, const struct cgroup_limits *limits, struct text *why)
 {
 	uint64_t quota_us = limits->cpu_billionths / (UINT64_C(1000000000) / CPU_PERIOD_US);
@@ -348,6 +357,8 @@ static int set_limits(int at, unsigned has, const struct cgroup_limits *limits, 
 	if (has & CGROUP_MEMORY && limits->memory_bytes) {
 		snprintf(value, sizeof(value), "%" PRIu64, limits->memory_bytes);
 		r = set(at, "memory.max", value, why);
+		if (r == 0)
+			r = forbid_swap(at, why);
 	}
 	if (r == 0 && has & CGROUP_CPU && limits->cpu_billionths) {
 		snprintf(value, sizeof(value), "%" PRIu64 " %u",

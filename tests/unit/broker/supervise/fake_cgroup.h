@@ -237,7 +237,8 @@ static inline void fake_cgroup_init(struct fake_cgroup *fake, const char *contro
 /* A group below it, with the files that such a one has. */
 static inline void fake_cgroup_add(const struct fake_cgroup *fake, const char *name)
 {
-	static const char *const files[] = { "cgroup.procs", "memory.max", "cpu.max", "cpu.weight.nice" };
+	static const char *const files[] = { "cgroup.procs", "memory.max", "memory.swap.max", "cpu.max",
+					     "cpu.weight.nice" };
 	char path[200];
 
 	snprintf(path, sizeof(path), "unit/%s", name);

@@ -257,6 +257,7 @@ static void test_limits_are_written(void **state)
 	fd = fd_close(fd);
 	assert_true(fake_is_in("unit/weir-orders.price.0.1/cgroup.procs", PID));
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/memory.max"), "536870912");
+	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/memory.swap.max"), "0");
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cpu.max"), "150000 100000");
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cpu.weight.nice"), "-3");
 	assert_int_equal(cgroup_oom_kills(&tree, "price.0.1"), 0);
@@ -289,6 +290,35 @@ static void test_little_processor_time(void **state)
 	/* Its controller was not wanted, or is not there. */
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/memory.max"), "");
 	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/cpu.weight.nice"), "");
+	cgroup_tree_close(&tree, PID);
+	fake_cgroup_deinit(&fake);
+}
+
+static void test_a_kernel_without_swap(void **state)
+{
+	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	const struct cgroup_limits limits = { .memory_bytes = 1 << 20 };
+	struct fake_cgroup fake;
+	struct cgroup_place place;
+	struct cgroup_tree tree;
+	char path[128];
+	int fd = -1;
+
+	(void)state;
+	fake_cgroup_init(&fake, "memory\n");
+	fake_cgroup_add(&fake, "weir-orders.supervisor");
+	fake_cgroup_add(&fake, "weir-orders.price.0.1");
+	snprintf(path, sizeof(path), "%s/unit/weir-orders.price.0.1/memory.swap.max", fake.root);
+	assert_int_equal(unlink(path), 0);
+	place = place_of(&fake);
+	assert_int_equal(cgroup_tree_open(&place, "orders", PID, CGROUP_MEMORY, &tree, &why), 0);
+	assert_int_equal(cgroup_make(&tree, "price.0.1", &limits, &fd, &why), 0);
+	fd = fd_close(fd);
+	assert_string_equal(fake_cgroup_read(&fake, "unit/weir-orders.price.0.1/memory.max"), "1048576");
+	/* What is there and can't be written is another matter. */
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(cgroup_make(&tree, "price.0.1", &limits, &fd, &why), -EISDIR);
+	assert_string_equal(text_get(&why), "memory.swap.max can't be set to 0: Is a directory");
 	cgroup_tree_close(&tree, PID);
 	fake_cgroup_deinit(&fake);
 }
@@ -327,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_it_can_not_be_had),
 		cmocka_unit_test(test_limits_are_written),
 		cmocka_unit_test(test_little_processor_time),
+		cmocka_unit_test(test_a_kernel_without_swap),
 		cmocka_unit_test(test_a_group_that_can_not_be_made_leaves_nothing),
 	};
 
