@@ -11,6 +11,10 @@
  * When letters can't be kept the worker fails, so no item is lost for want of room: it waits in its lane until there is some, or
  * until the stage is given up. Its neighbours shall not wait with it: where the letters of a turn find no room together this process
  * ends, and the next generation keeps each as it comes. That one fails at the one that finds none, and commits what came before it.
+ *
+ * Memory is another kind of room: it is this process that has none left, most likely for the item in hand, and the next one begins with
+ * all that there may be. So it dies with its item in hand, as of any crash: that is an attempt, and who finds them used up buries the item
+ * before its stage has seen it.
  */
 #include "worker/burial.h"
 
@@ -96,16 +100,14 @@ int burial_open(struct worker *worker, struct letter_store **ret_store)
 	return r;
 }
 
-static int fail_in_store(struct worker *worker, int r)
+static void explain_store(struct worker *worker, int r)
 {
 	struct text why = TEXT_NULL;
 
-	worker->letters_failed = true;
 	burial_store = letter_store_close(burial_store);
 	letter_store_explain(worker->heritage.dead_letter_store, r, &why);
 	snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter: %s", text_get(&why));
 	text_deinit(&why);
-	return WEIR_FAILED;
 }
 
 /* Returns 0, what the store says, -errno. */
@@ -127,7 +129,7 @@ static void put_together(struct worker *worker)
 
 	if (r == 0)
 		return;
-	fail_in_store(worker, r);
+	explain_store(worker, r);
 	store_relaxed(&worker->segment.hand->letters_singly, 1);
 	weir_log(WEIR_LOG_ERROR, "%s; their turn begins again, and each is kept as it comes", worker->reason);
 	store_relaxed(&worker->segment.hand->busy, 0); /* no item is to blame */
@@ -145,25 +147,39 @@ static int keep_in_store(struct worker *worker, const struct dead_letter *letter
 		r = put_batch(worker);
 	else if (r == 0 && batch.size_bytes >= TOGETHER_BYTES_MAX)
 		put_together(worker);
-	return r == 0 ? 0 : fail_in_store(worker, r);
+	return r;
 }
 
 static int fail_in_file(struct worker *worker, int r)
 {
 	const char *path = worker->heritage.dead_letter_path;
 
-	snprintf(worker->reason, sizeof(worker->reason),
-		 "cannot keep a dead letter in '%s': %s; make room or give the stage another dead_letter: {path: ...}",
-		 path ? path : "", strerror(-r));
+	snprintf(worker->reason, sizeof(worker->reason), "cannot keep a dead letter in '%s': %s; %s", path ? path : "",
+		 strerror(-r),
+		 r == -ENOMEM ? "give the stage more memory (resources: memory), or less to remember" :
+				"make room or give the stage another dead_letter: {path: ...}");
 	return WEIR_FAILED;
 }
 
 static int keep_in_file(struct worker *worker, const struct dead_letter *letter)
 {
 	const char *path = worker->heritage.dead_letter_path;
-	int r = path ? dead_letter_write(path, letter) : -ENOENT;
 
-	return r == 0 ? 0 : fail_in_file(worker, r);
+	return path ? dead_letter_write(path, letter) : -ENOENT;
+}
+
+/* The item stays in hand: whoever comes next knows of whom this one died. */
+static int fail(struct worker *worker, int r)
+{
+	worker->letters_failed = true;
+	if (worker->heritage.dead_letter_store)
+		explain_store(worker, r);
+	else
+		fail_in_file(worker, r);
+	if (r != -ENOMEM)
+		return WEIR_FAILED;
+	weir_log(WEIR_LOG_ERROR, "%s; another worker begins again", worker->reason);
+	_exit(EXIT_FAILURE);
 }
 
 int burial_settle(struct worker *worker)
@@ -207,8 +223,10 @@ int burial_keep(struct worker *worker, struct dead_letter *letter)
 	letter->accepted_ns = time_of_day(letter->accepted_ns, letter->time_ns);
 	date_deadline(letter, words);
 	r = worker->heritage.dead_letter_store ? keep_in_store(worker, letter) : keep_in_file(worker, letter);
-	worker->n_letters += r == 0;
-	return r;
+	if (r != 0)
+		return fail(worker, r);
+	worker->n_letters++;
+	return 0;
 }
 
 void burial_detach(struct worker *worker)

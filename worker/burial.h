@@ -9,7 +9,8 @@
 
 /*
  * Keeps a letter, which is durable before the next commit; what every letter of this worker has in common is filled in. May block on
- * the disk. Returns 0, or WEIR_FAILED with worker->reason set: then it was not kept, and the item must stay undone.
+ * the disk. Returns 0, or WEIR_FAILED with worker->reason set: then it was not kept, and the item must stay undone. Without memory for it
+ * the process ends, with its item in hand.
  */
 int burial_keep(struct worker *worker, struct dead_letter *letter);
 /* An item out of an input lane: the one in hand, or (DEAD_LETTER_ATTEMPTS) the suspect. Returns as burial_keep(). */

@@ -4,7 +4,7 @@
  * itself may not run on, a priority that it has no right to, less memory than the stage needs for what it is told to do.
  *
  *      memory >= WORKER_BYTES + its spools, full + what it has changed of its keyed state      all in memory files of its own;
- *                                                                                              lanes are the supervisor's
+ *                             + what its own option `memory` lets an item take                 lanes are the supervisor's
  */
 #include <linux/capability.h>
 #include <string.h>
@@ -16,7 +16,8 @@
 #include "common/base/processors.h"
 #include "common/base/quantity.h"
 
-#define WORKER_BYTES (UINT64_C(32) << 20) /* code, stacks, buffers of a worker that keeps nothing */
+#define MIB (UINT64_C(1) << 20)
+#define WORKER_BYTES (32 * MIB) /* code, stacks, buffers of a worker that keeps nothing */
 
 /* ---- cpus ---- */
 
@@ -104,26 +105,46 @@ static void read_nice(struct reading *reading, const struct spec_value *value, s
 
 /* ---- memory ---- */
 
-static uint64_t needed_bytes(const struct plan_stage *planned)
+/* What a built-in operator may take for one item: of parse a pattern alone does. What a plugin calls by that name is its own. */
+static uint64_t item_bytes(const struct stage_reading *stage, const struct plan_stage *planned)
 {
-	return WORKER_BYTES + plan_spools_bytes(planned) + (planned->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0);
+	const struct heritage_option *memory = stage->description ? NULL : plan_option(planned, "memory");
+
+	if (!memory || (strcmp(planned->kind, "parse") == 0 && !plan_option(planned, "pattern")))
+		return 0;
+	return (uint64_t)memory->number;
 }
 
-static void read_memory(struct reading *reading, const struct spec_value *value, const struct plan_stage *planned,
-			struct plan_resources *resources)
+static uint64_t needed_bytes(const struct stage_reading *stage, const struct plan_stage *planned)
 {
+	uint64_t bytes = WORKER_BYTES + plan_spools_bytes(planned) +
+			 (planned->state_bytes ? PLAN_STATE_MEMORY_BYTES : 0) + item_bytes(stage, planned);
+
+	return (bytes + MIB - 1) / MIB * MIB; /* what is said is enough */
+}
+
+static const char *what_takes_it(const struct stage_reading *stage, const struct plan_stage *planned)
+{
+	return planned->state_bytes ? "what it remembers by key" :
+	       item_bytes(stage, planned) > plan_spools_bytes(planned) ?
+				      "what its own 'memory' lets an item take; more memory, or less there" :
+	       planned->n_spools ? "what it puts aside; more memory, or less 'spool'" :
+				   "its code and buffers";
+}
+
+static void read_memory(struct reading *reading, const struct spec_value *value, const struct stage_reading *stage,
+			struct plan_stage *planned)
+{
+	struct plan_resources *resources = &planned->resources;
 	char given[QUANTITY_TEXT_SIZE], needed[QUANTITY_TEXT_SIZE];
 
 	resources->memory_bytes = (uint64_t)value_number(value, 0);
-	if (!resources->memory_bytes || !planned->kind || resources->memory_bytes >= needed_bytes(planned))
+	if (!resources->memory_bytes || !planned->kind || resources->memory_bytes >= needed_bytes(stage, planned))
 		return;
 	reading_error(reading, value->node->position, NULL,
 		      "memory %s is not enough: a worker of this stage may need %s with %s",
 		      quantity_format_size(resources->memory_bytes, given),
-		      quantity_format_size(needed_bytes(planned), needed),
-		      planned->state_bytes ? "what it remembers by key" :
-		      planned->n_spools    ? "what it puts aside; more memory, or less 'spool'" :
-					     "its code and buffers");
+		      quantity_format_size(needed_bytes(stage, planned), needed), what_takes_it(stage, planned));
 }
 
 /* ---- all of it ---- */
@@ -144,7 +165,7 @@ void reading_resources(struct reading *reading, const struct stage_reading *stag
 	values_read(reading, &keys_resources, value->node, NULL, false, values);
 	read_cpus(reading, &values[RESOURCES_KEY_CPUS], &planned->resources);
 	read_nice(reading, &values[RESOURCES_KEY_NICE], &planned->resources);
-	read_memory(reading, &values[RESOURCES_KEY_MEMORY], planned, &planned->resources);
+	read_memory(reading, &values[RESOURCES_KEY_MEMORY], stage, planned);
 	planned->resources.cpu_billionths = (uint64_t)value_number(&values[RESOURCES_KEY_CPU], 0);
 	values_deinit(values, keys_resources.n);
 }

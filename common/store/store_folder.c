@@ -108,6 +108,12 @@ void store_explain(const char *path, const char *what, const char *advice, int r
 	case -EIO: /* a write that fell short: most likely of room */
 		text_printf(text, "cannot write into %s: %s; make room on that disk", path, strerror(-r));
 		break;
+	case -ENOMEM:
+		text_printf(text,
+			    "there is no memory left to use %s in %s; give this process more (resources: memory of the "
+			    "stage, ulimit -d, ulimit -v)",
+			    what, path);
+		break;
 	default:
 		text_printf(text, "cannot use %s in %s: %s; %s", what, path, strerror(r < 0 ? -r : EPROTO), advice);
 	}

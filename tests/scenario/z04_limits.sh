@@ -43,20 +43,14 @@ if grep -q 'memory 192 MiB by its control group' stderr; then limit=unlimited; e
 grep -q 'cpu 50% by its control group' stderr || assert_contains stderr 'cpu 50% NOT in force'
 assert_eq "$(tr -s ' \t\n' ' ' <taken)" "7 Cpus_allowed_list: $first Max data size $limit $limit bytes " "what a program has"
 # ---- too much memory costs the item that takes it
-# (200 MiB where 128 are allowed; the bound of the script itself is far away.)
+# (200 MiB where 128 are allowed.)
 seq 20 | sed 's/^13$/13 big/' >in
-cat >eater.yaml <<'YAML'
+cat >eater.yaml <<YAML
 pipeline: eater
 stages:
   - {name: read, source: file, path: in}
   - name: eat
-    operator: lua
-    memory: 1GiB
-    script: |
-      function process(item)
-        if item:find("big") then return string.rep(item, 200 << 17) end
-        return item
-      end
+    plugin: $WEIR_BUILD/tests/plugins/hungry.so
     resources: {memory: 128MiB}
     dead_letter: {attempts: 2, path: letters}
   - {name: write, sink: file, path: out}
@@ -64,6 +58,33 @@ YAML
 assert_exit 3 weir run eater.yaml
 grep -v big in | cmp - out >&2 || fail "its neighbours: $(cat out; cat stderr)"
 assert_contains letters '13 big'
+# ---- who has no memory left for the letter of his item dies of it, and the next one, who has some, writes it
+# (The limit is that of this shell, for `weir check` lets nobody have less than his script may take.)
+cat >greedy.yaml <<'YAML'
+pipeline: greedy
+stages:
+  - {name: feed, source: generate, count: 20, text: '{n}'}
+  - name: mid
+    operator: lua
+    script: |
+      function process(item)
+        if item ~= "7" then return item end
+        local t, i = {}, 0
+        while true do
+          i = i + 1
+          t[i] = string.rep("x", 1000000) .. i
+        end
+      end
+    dead_letter: {attempts: 2}
+  - {name: write, sink: file, path: rest}
+YAML
+assert_exit 3 prlimit --data=67108864 weir run greedy.yaml
+assert_eq "$(grep -c 'there is no memory left to use the dead letters in .*; another worker begins again"$' stderr)" 2 "attempts"
+assert_contains stderr '1 item dead-lettered'
+assert_eq "$(sort -n rest | tr '\n' ' ')" "$(seq 20 | grep -v '^7$' | tr '\n' ' ')" "the others"
+weir dlq ls greedy --json >greedy.letters
+assert_eq "$(grep -c '"id":' greedy.letters)" 1 "letters"
+assert_contains greedy.letters '2 workers died with it in hand'
 # ---- a reload changes it: the workers of that stage come anew, the others stay
 spec ', resources: {nice: 3}' >spec.yaml
 weir run spec.yaml >out.run 2>stderr.run &

@@ -27,7 +27,8 @@ static unsigned n_fsyncs, n_fdatasyncs; /* of a file of lines; of the store: one
 static unsigned n_letters_at_flush;
 static bool flushes, flush_refuses;
 static bool fsync_fails;               /* once */
-static unsigned room_for = UINT32_MAX; /* so many syncs of the store */
+static unsigned room_for = UINT32_MAX; /* so many syncs of the store, then: */
+static int room_errno = ENOSPC;
 static uint32_t busy_at_sync, busy_at_flush;
 
 /* Seen by the library of the store, too. */
@@ -48,7 +49,7 @@ SEEN int fdatasync(int fd)
 	n_fdatasyncs++;
 	busy_at_sync = rig.relay.segment.hand ? load_relaxed(&rig.relay.segment.hand->busy) : 0;
 	if (!room_for) {
-		errno = ENOSPC;
+		errno = room_errno;
 		return -1;
 	}
 	room_for--;
@@ -295,6 +296,38 @@ static void test_no_room(void **state)
 	rig_deinit(&rig);
 }
 
+/* It is the worker that has none left: it dies of the item in hand, which is an attempt, and the next one has some. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	begin(&refusing, path, NULL);
+	fill_disk();
+	room_errno = ENOMEM;
+	bring(2, "yes");
+	bring(3, "!no");
+	no_more();
+	assert_true(ends_at(turn_loop));
+	assert_int_equal(load_relaxed(&rig.relay.segment.hand->busy), 0); /* of all that the turn remembers */
+
+	rig_replace_relay(&rig, 1);
+	hire(path, NULL);
+	assert_true(ends_at(turn_loop));
+	assert_int_equal(load_relaxed(&rig.relay.segment.hand->busy), HAND_BUSY);
+	assert_int_equal(load_relaxed(&rig.relay.segment.hand->sequence), 2);
+	assert_int_equal(count_letters(&rig.relay), 0);
+	assert_non_null(strstr(rig.relay.reason, "there is no memory left"));
+	assert_non_null(strstr(rig.relay.reason, "resources: memory"));
+	assert_true(kept_singly());
+
+	rig_replace_relay(&rig, 2);
+	hire(path, NULL);
+	room_for = UINT32_MAX;
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(count_letters(&rig.relay), 3);
+	assert_int_equal(committed(LEDGER_TAKEN), 5);
+	rig_deinit(&rig);
+}
+
 /* What would be repeated if there is no room comes after the letters. */
 static void test_no_flush_without_room(void **state)
 {
@@ -373,6 +406,7 @@ static int setup(void **state)
 {
 	(void)state;
 	room_for = UINT32_MAX;
+	room_errno = ENOSPC;
 	strcpy(folder, "/tmp/weir-test-burial-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/letters", folder);
@@ -398,6 +432,7 @@ int main(void)
 		TEST(test_no_item_is_in_hand_meanwhile),
 		TEST(test_lines_of_a_turn_are_synced_once),
 		TEST(test_no_room),
+		TEST(test_no_memory),
 		TEST(test_no_flush_without_room),
 		TEST(test_no_room_in_the_middle),
 		TEST(test_lines_that_are_not_synced),
