@@ -7,7 +7,7 @@
  * An error that a script could catch would not end it: `while true do pcall(f) end` catches all of them. Once the bound is passed the hook
  * comes at every instruction, also at those outside of the innermost pcall(), which no pcall() around them survives either. (There is
  * no xpcall(): its handler would be called from within the hook, where there are no hooks.) What has no instructions (a pattern that
- * backtracks, a finaliser) is the guard's business.
+ * backtracks) is the guard's business. Finalisers, for which hooks do not come, there are none (lua_metatable).
  *
  * Memory is counted by the allocator. What it refuses is an error of the script's, after Lua has collected what it could; nothing dies
  * of it.
@@ -25,6 +25,7 @@
 #include "common/base/error.h"
 #include "common/base/quantity.h"
 #include "worker/script/lua_keyed.h"
+#include "worker/script/lua_metatable.h"
 #include "worker/script/lua_value.h"
 
 #define LOOK_INSTRUCTIONS 1000
@@ -159,6 +160,7 @@ static void open_libraries(lua_State *L)
 	lua_pop(L, 1);
 	lua_register(L, "emit", emit);
 	lua_register(L, "print", print);
+	lua_metatable_open(L);
 	lua_value_open(L);
 	lua_keyed_open(L, &program_of(L)->keyed);
 }

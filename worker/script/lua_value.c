@@ -22,6 +22,7 @@
 
 #include "common/base/text.h"
 #include "common/record/value.h"
+#include "worker/script/lua_metatable.h"
 
 #define ARRAY "weir.array"
 #define MAP "weir.map"
@@ -99,8 +100,11 @@ void lua_value_open(lua_State *L)
 	};
 
 	luaL_newmetatable(L, ARRAY);
+	lua_metatable_seal(L);
 	luaL_newmetatable(L, MAP);
+	lua_metatable_seal(L);
 	luaL_newmetatable(L, BYTES);
+	lua_metatable_seal(L);
 	luaL_setfuncs(L, of_bytes, 0);
 	lua_pop(L, 3);
 	lua_pushlightuserdata(L, &null_place);
