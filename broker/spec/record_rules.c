@@ -5,7 +5,8 @@
  *      read (decode: json) --structured--> take --structured--> write (encode: json)
  *      log  (no decode)    --text--------> exec --text--------> show                     a plugin may emit anything: unknown
  *
- * A stage that works on lines makes nonsense of structured items, and an encoder can't read lines: either is said before the run.
+ * A stage that works on lines makes nonsense of structured items, and an encoder can't read lines: either is said before the run, also if
+ * it comes from one of several inputs only.
  */
 #include <string.h>
 #include <weir/record.h>
@@ -16,13 +17,8 @@
 #include "common/stage/key_expression.h"
 #include "common/stage/registry.h"
 
-/* Of several inputs: or-ed. Numbered as enum weir_form, but for what is unknown. */
-enum flow {
-	FLOW_NONE = 0,
-	FLOW_TEXT = WEIR_FORM_TEXT,
-	FLOW_STRUCTURED = WEIR_FORM_STRUCTURED,
-	FLOW_UNKNOWN = FLOW_TEXT | FLOW_STRUCTURED
-};
+/* Of several inputs: or-ed, so that what comes in one of them is not hidden by the others. */
+enum flow { FLOW_NONE = 0, FLOW_TEXT = 1, FLOW_STRUCTURED = 2, FLOW_UNKNOWN = 4 };
 
 /* What each stage is given, and emits; by its number. */
 struct flows {
@@ -253,6 +249,14 @@ static void choose_items(const struct reading *reading, const struct flows *flow
 	plan_add_option(planned, &items);
 }
 
+/* What to do about one kind does not help if both come. */
+static const char *advice_for(enum flow in, const char *advice)
+{
+	return in & FLOW_TEXT && in & FLOW_STRUCTURED ?
+		       "items of both kinds come here: give each a stage of its own, or say decode at each source, or at none" :
+		       advice;
+}
+
 /* Lines are all that these work on. */
 static void check_reader(struct reading *reading, const struct flows *flows, uint32_t index)
 {
@@ -261,33 +265,40 @@ static void check_reader(struct reading *reading, const struct flows *flows, uin
 	enum flow in = flow_into(reading, flows, index);
 	bool is_sink = stage->descriptor->role == WEIR_SINK;
 
-	if (stage->descriptor->role == WEIR_SOURCE || in == FLOW_NONE || in == FLOW_UNKNOWN ||
+	if (stage->descriptor->role == WEIR_SOURCE ||
 	    (stage->values[STAGE_KEY_ENCODE].key && !plan_option(planned, "encode"))) /* which was reported */
 		return;
 	if (plan_is_frame(planned) && format_of(planned, "encode") && has_items(planned, "values")) {
 		reading_error(reading, place_beside(plan_option(planned, "items")), "leave one of them out",
 			      "items: values gives the program the items as they are, and encode makes text of them");
 	} else if (plan_is_frame(planned) && !format_of(planned, "encode")) {
-		if (in == FLOW_TEXT && has_items(planned, "values"))
-			reading_error(reading, place_beside(plan_option(planned, "items")),
-				      "say at the source what its records are, as in decode: json; or leave items out",
-				      "items: values wants structured items, and what comes from '%s' is text",
-				      origin_of(reading, flows, index, FLOW_TEXT));
+		if (in & FLOW_TEXT && has_items(planned, "values"))
+			reading_error(
+				reading, place_beside(plan_option(planned, "items")),
+				advice_for(
+					in,
+					"say at the source what its records are, as in decode: json; or leave items out"),
+				"items: values wants structured items, and what comes from '%s' is text",
+				origin_of(reading, flows, index, FLOW_TEXT));
 	} else if (is_sink && format_of(planned, "encode")) {
-		if (in == FLOW_TEXT)
-			reading_error(reading, place(stage, planned, STAGE_KEY_ENCODE),
-				      "say at the source what its records are, as in decode: json; or leave encode out",
-				      "encode wants structured items, and what comes from '%s' is text",
-				      origin_of(reading, flows, index, FLOW_TEXT));
-	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && !is_sink && is_builtin(stage, "exec")) {
+		if (in & FLOW_TEXT)
+			reading_error(
+				reading, place(stage, planned, STAGE_KEY_ENCODE),
+				advice_for(
+					in,
+					"say at the source what its records are, as in decode: json; or leave encode out"),
+				"encode wants structured items, and what comes from '%s' is text",
+				origin_of(reading, flows, index, FLOW_TEXT));
+	} else if (in & FLOW_STRUCTURED && !plan_option(planned, "encode") && !is_sink && is_builtin(stage, "exec")) {
 		reading_error(reading, stage->kind_node->position,
-			      "leave decode out: the program is then given the text as it is",
+			      advice_for(in, "leave decode out: the program is then given the text as it is"),
 			      "a program reads lines, and what comes from '%s' is decoded",
 			      origin_of(reading, flows, index, FLOW_STRUCTURED));
-	} else if (in == FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
+	} else if (in & FLOW_STRUCTURED && !plan_option(planned, "encode") && is_sink && !stage->description &&
 		   !is_builtin(stage, "discard") && !is_builtin(stage, "table") && !is_builtin(stage, "sqlite") &&
 		   !is_builtin(stage, "postgres")) {
-		reading_error(reading, stage->kind_node->position, "say how they are written: encode: json",
+		reading_error(reading, stage->kind_node->position,
+			      advice_for(in, "say how they are written: encode: json"),
 			      "'%s' writes lines, and what comes from '%s' is decoded",
 			      planned->name ? planned->name : "?", origin_of(reading, flows, index, FLOW_STRUCTURED));
 	}
@@ -299,9 +310,11 @@ static void check_member(struct reading *reading, const struct flows *flows, uin
 	const struct plan_stage *planned = &reading->plan->stages[index];
 	const struct heritage_option *field =
 		is_builtin(&reading->stages[index], "parse") ? plan_option(planned, "field") : NULL;
+	enum flow in = flow_into(reading, flows, index);
 
-	if (field && flow_into(reading, flows, index) == FLOW_TEXT)
-		reading_error(reading, place_beside(field), "leave field out: the text is the whole item",
+	if (field && in & FLOW_TEXT)
+		reading_error(reading, place_beside(field),
+			      advice_for(in, "leave field out: the text is the whole item"),
 			      "field names a member of structured items, and what comes from '%s' is text",
 			      origin_of(reading, flows, index, FLOW_TEXT));
 }
@@ -325,13 +338,19 @@ static void check_key(struct reading *reading, const struct flows *flows, uint32
 	key_expression_deinit(&expression);
 }
 
+static enum weir_form form_of(enum flow flow)
+{
+	if (flow == FLOW_TEXT)
+		return WEIR_FORM_TEXT;
+	return flow == FLOW_STRUCTURED ? WEIR_FORM_STRUCTURED : WEIR_FORM_UNKNOWN;
+}
+
 /* The stage is told: weir_form(). A sink whose items are encoded is given text. */
 static void tell_form(struct reading *reading, const struct flows *flows, uint32_t index)
 {
 	const struct plan_stage *planned = &reading->plan->stages[index];
 	enum flow in = format_of(planned, "encode") ? FLOW_TEXT : flow_into(reading, flows, index);
-	struct heritage_option form = { .type = HERITAGE_NUMBER,
-					.number = in == FLOW_UNKNOWN ? WEIR_FORM_UNKNOWN : (int64_t)in };
+	struct heritage_option form = { .type = HERITAGE_NUMBER, .number = form_of(in) };
 
 	if (reading->stages[index].descriptor->role == WEIR_SOURCE)
 		return;
