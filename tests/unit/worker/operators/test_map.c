@@ -84,7 +84,7 @@ static void refused_text_row(const struct document_cell *cells)
 static void test_document(void **state)
 {
 	(void)state;
-	assert_true(document_rows_of(DOCUMENT, "map: what becomes of it", map_row) >= 17);
+	assert_true(document_rows_of(DOCUMENT, "map: what becomes of it", map_row) >= 18);
 	assert_true(document_rows_of(DOCUMENT, "map: what is refused", refused_row) >= 9);
 	assert_true(document_rows_of(DOCUMENT, "map: items that jq has no value for", no_value_row) >= 7);
 	assert_true(document_rows_of(DOCUMENT, "map: text", text_row) >= 6);
