@@ -6,11 +6,14 @@ http_load.py load PORT SECONDS CLIENTS ITEMS NAME
     (taken in), NAME.no (refused) and NAME.unknown (no answer), and prints how often what was said. Ends with 1 if an answer took longer than HUNG_S.
 http_load.py hostile PORT SECONDS SEED
     Halves, floods, resets, rubbish.
+http_load.py unclear PORT
+    Requests that end in two places. Ends with 1 if one is taken, waited for, or read on behind.
 http_load.py check NAME OUT ITEMS
     OUT has a line "ID ITEM" for each item: of NAME.202 each once, of NAME.no none, of NAME.unknown all or none.
 """
 import asyncio
 import collections
+import contextlib
 import os
 import random
 import socket
@@ -118,6 +121,28 @@ def hostile(port: int, seconds: float, seed: int) -> None:
         s.close()
 
 
+def unclear(port: int) -> None:
+    """Requests that end in two places, as a proxy and a server may read them: each is refused at once, and what follows is not heard."""
+    lengths = b"Content-Length: %d\r\n"
+    chunks = b"Transfer-Encoding: chunked\r\n"
+    for status, headers in [
+        (b"400", lengths % 3 + lengths % 5),
+        (b"400", lengths % 5 + lengths % 3),
+        (b"400", lengths % 70 + chunks),
+        (b"400", b"X-Y : a\r\n" + lengths % 3),
+        (b"501", b"Transfer-Encoding: gzip, chunked\r\n"),
+    ]:
+        with socket.create_connection(("127.0.0.1", port), 20) as s:
+            s.sendall(b"POST /in HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n3\r\none\r\n0\r\n\r\n"
+                      b"POST /in HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nsmuggled")
+            heard = b""
+            with contextlib.suppress(ConnectionResetError):
+                while piece := s.recv(65536):
+                    heard += piece
+        if heard.count(b"HTTP/1.1 ") != 1 or not heard.startswith(b"HTTP/1.1 " + status):
+            raise SystemExit(f"{headers!r}: {heard!r}")
+
+
 def check(name: str, out: str, items: int) -> None:
     got: collections.Counter[str] = collections.Counter()
     with open(out, encoding="ascii") as lines:
@@ -142,5 +167,7 @@ if command == "load":
                 .run(int(arguments[2]), arguments[4]))
 elif command == "hostile":
     hostile(int(arguments[0]), float(arguments[1]), int(arguments[2]))
+elif command == "unclear":
+    unclear(int(arguments[0]))
 else:
     check(arguments[0], arguments[1], int(arguments[2]))

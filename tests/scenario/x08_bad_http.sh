@@ -16,6 +16,7 @@ port=$(grep -o 'listening at 127.0.0.1:[0-9]*' stderr | head -n 1 | sed 's/.*://
 pid=$(worker_pids http | head -n 1)
 rss() { awk '/^RssAnon/ { print $2 }' "/proc/$pid/status"; }
 python3 "$load" hostile "$port" 1 "$RANDOM" || fail hostile
+python3 "$load" unclear "$port" || fail unclear
 before=$(rss)
 python3 "$load" hostile "$port" "$(rounds 3 30)" "$RANDOM" &
 hostile=$!

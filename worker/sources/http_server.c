@@ -11,7 +11,7 @@
  * In every other phase each has `timeout`: a client that sends a byte now and then gets no further with it than one that sends none.
  *
  * A body that is refused is read on, to nowhere: an answer in its middle would meet a client that still writes, and be lost with the reset
- * that this ends in. Who asks before (Expect: 100-continue) is answered at once.
+ * that this ends in. Who asks before (Expect: 100-continue) is answered at once; and so is a body without a clear end (http_framing).
  *
  * Memory: a place for each connection, which libmicrohttpd gives so much for the headers, and bodies, bounded for each and for all.
  */
@@ -30,6 +30,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/quantity.h"
+#include "worker/sources/http_framing.h"
 #include "worker/sources/http_library.h"
 #include "worker/sources/open_limit.h"
 
@@ -169,7 +170,7 @@ static enum MHD_Result queue(struct http_server *server, struct http_request *re
 		(void)mhd->add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		(void)mhd->add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
-	if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+	if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE || request->misframed)
 		(void)mhd->add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	enter(server, request, HTTP_ANSWERING);
 	queued = mhd->queue_response(request->connection, request->status, response);
@@ -250,15 +251,21 @@ static struct http_request *request_of(struct MHD_Connection *connection)
 }
 
 static enum MHD_Result begin(struct http_server *server, struct http_request *request, const char *url,
-			     const char *method)
+			     const char *method, const char *version)
 {
 	const char *expect = http_request_header(request, MHD_HTTP_HEADER_EXPECT);
+	unsigned status;
+	const char *fault = http_framing_fault(mhd, request->connection, version, &status);
 
 	request->status = 0;
 	request->begun = true;
+	request->misframed = fault;
 	enter(server, request, HTTP_BODY);
-	look_at_headers(server, request, url, method);
-	return request->status && expect ? queue(server, request) : MHD_YES;
+	if (fault)
+		refuse(server, request, status, "%s", fault);
+	else
+		look_at_headers(server, request, url, method);
+	return request->status && (expect || fault) ? queue(server, request) : MHD_YES;
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
@@ -267,10 +274,9 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	struct http_server *server = cls;
 	struct http_request *request = request_of(connection);
 
-	(void)version;
 	if (!*con_cls) {
 		*con_cls = request;
-		return begin(server, request, url, method);
+		return begin(server, request, url, method, version);
 	}
 	if (*size_bytes) {
 		if (!request->status)
@@ -448,13 +454,13 @@ int http_server_open(struct http_server *server, struct weir_context *context)
 	if (r != 0)
 		return r;
 	mhd->set_panic_func(panic, NULL);
-	server->daemon = mhd->start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-					   handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL,
-					   MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-					   (unsigned)server->capacity, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES,
-					   MHD_OPTION_NOTIFY_COMPLETED, note_end, server, MHD_OPTION_NOTIFY_CONNECTION,
-					   note_connection, server, MHD_OPTION_URI_LOG_CALLBACK, note_begin, server,
-					   MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	server->daemon = mhd->start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, server,
+		MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->capacity, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		HEADER_BYTES, MHD_OPTION_NOTIFY_COMPLETED, note_end, server, MHD_OPTION_NOTIFY_CONNECTION,
+		note_connection, server, MHD_OPTION_URI_LOG_CALLBACK, note_begin, server,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	return server->daemon ? 0 : error_origin(-ENOMEM);
 }
 

@@ -40,6 +40,7 @@ struct http_request {
 	bool begun;   /* something has come of a request */
 	bool surplus; /* there were as many connections as there may be */
 	bool suspended;
+	bool misframed; /* where it ends is not clear: it is the last one of its connection */
 };
 
 struct http_list {

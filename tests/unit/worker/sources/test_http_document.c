@@ -86,6 +86,68 @@ static void wrong_length(void)
 	send_text("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: three\r\n\r\none");
 }
 
+/* One that is sent behind it is not heard: the answer is the last, and nothing came in. */
+static void send_unclear(const char *headers, const char *status)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "POST / %s\r\n\r\n3\r\none\r\n0\r\n\r\n", headers);
+	begin();
+	peer_send(client, text);
+	http_post(client, "two");
+	hear();
+	assert_non_null(strstr(answer, status));
+	assert_non_null(strstr(answer, "Connection: close"));
+	assert_string_equal(http_hear(&host, client), "");
+	assert_int_equal(fake_host_items(&host), 0);
+}
+
+static void two_lengths(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\ncontent-length: 5", " 400 ");
+}
+
+static void same_lengths(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3", " 400 ");
+}
+
+static void length_and_chunks(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\nTransfer-Encoding: chunked", " 400 ");
+}
+
+static void other_coding(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked", " 501 ");
+}
+
+static void two_codings(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip", " 400 ");
+}
+
+static void old_chunks(void)
+{
+	send_unclear("HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked", " 400 ");
+}
+
+static void blank_before_colon(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\nTransfer-Encoding: chunked", " 400 ");
+}
+
+static void two_hosts(void)
+{
+	send_unclear("HTTP/1.1\r\nHost: x\r\nHost: y\r\nTransfer-Encoding: chunked", " 400 ");
+}
+
+static void no_host(void)
+{
+	send_text("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\none");
+	assert_int_equal(fake_host_items(&host), 0);
+}
+
 static void compressed(void)
 {
 	send_text("POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\none");
@@ -238,6 +300,15 @@ static const struct {
 	{ "another method", other_method },
 	{ "a body without a length", no_length },
 	{ "a body of a wrong length", wrong_length },
+	{ "two lengths", two_lengths },
+	{ "the same length twice", same_lengths },
+	{ "a length, and chunks", length_and_chunks },
+	{ "chunks, and another coding", other_coding },
+	{ "chunks, and another coding in a header of its own", two_codings },
+	{ "chunks in HTTP/1.0", old_chunks },
+	{ "a blank before a colon", blank_before_colon },
+	{ "two hosts", two_hosts },
+	{ "no host", no_host },
 	{ "a compressed body", compressed },
 	{ "a body larger than a request", large_body },
 	{ "a body without an item", empty_body },
