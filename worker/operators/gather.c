@@ -12,7 +12,8 @@
  *
  * Each item has one result. While its join is open, or whole and not yet due, that is in the state. Later an answer is late by its mark's
  * time. Only the copy that comes straight from scatter may open a join when the time is over: nobody else can be sure that there was
- * none. So one that has ended without that copy stays closed until it comes. It comes once, so it is not looked for among those that are
+ * none. So one that has ended without that copy stays closed until it comes, or a later one of the same worker of scatter does: they come
+ * in the order of their numbers, so it was dropped, refused or has expired. It comes once, so it is not looked for among those that are
  * whole. A mark of another run (a dead letter given again) is joined with nothing: its copy is a result by itself, at once.
  *
  * A place is what the copy from scatter takes (any first answer, where there is no such copy). Whoever waits for one waits for the branches
@@ -53,7 +54,7 @@ struct gather {
 	uint32_t takes_place;                     /* a set of inputs */
 	uint32_t n_open;
 	uint64_t run, within_ns;
-	uint64_t said_ns, said_full_ns, said_forgotten_ns;
+	uint64_t said_ns, said_full_ns;
 	bool since_source, rejects_partial, rejects_late;
 	bool ended; /* no answer can come any more */
 };
@@ -90,7 +91,7 @@ static void wake_for_first(struct gather *gather, struct weir_context *context)
 	uint32_t first = pending_first(&gather->joins.pending);
 	uint64_t due_ns = first == PENDING_NONE ? 0 : pending_due_ns(&gather->joins.pending, first);
 
-	weir_watch(context, -1, 0, due_ns == UINT64_MAX ? 0 : due_ns);
+	weir_watch(context, -1, 0, joins_have_passed(&gather->joins) ? 1 : due_ns == UINT64_MAX ? 0 : due_ns);
 }
 
 static void gather_close(struct weir_context *context, void *data)
@@ -333,7 +334,7 @@ static bool takes_place(const struct gather *gather, const struct weir_item *ite
 static bool lacks_place(const struct gather *gather, const struct weir_item *item)
 {
 	return takes_place(gather, item) ? gather->joins.n_placed >= gather->n_open :
-					   joins_n_ahead(&gather->joins) >= joins_limits.n_ahead;
+					   joins_n_ahead(&gather->joins) >= joins_n_ahead_max;
 }
 
 /* People who give a long time seldom think of it, nor do those who let items be dropped. */
@@ -420,13 +421,28 @@ static int pass_foreign(struct gather *gather, struct weir_context *context, con
 	return r;
 }
 
+/* What was refused or dropped on the way is not waited for any more: behind this item, which may be refused, too. */
+static int note_way(struct gather *gather, struct weir_context *context, const struct weir_item *item,
+		    const struct mark *mark)
+{
+	int r = joins_know(&gather->joins, mark);
+
+	if (r != 0 || !(gather->direct >> item->input & 1))
+		return r;
+	joins_came(&gather->joins, mark);
+	if (joins_have_passed(&gather->joins))
+		wake_for_first(gather, context);
+	return 0;
+}
+
 static int gather_process(struct weir_context *context, void *data, const struct weir_item *item)
 {
 	struct gather *gather = data;
 	struct mark mark;
 	uint32_t number;
+	int r;
 
-	if (!mark_get(context, gather->key, &mark)) {
+	if (!mark_get(context, gather->key, &mark) || mark.worker >= JOINS_WAYS_MAX) {
 		weir_reject(
 			context,
 			"what comes from '%s' has no mark of scatter '%s': it was not made of one item of its alone",
@@ -435,6 +451,9 @@ static int gather_process(struct weir_context *context, void *data, const struct
 	}
 	if (mark.run != gather->run)
 		return pass_foreign(gather, context, item);
+	r = note_way(gather, context, item, &mark);
+	if (r != 0)
+		return r;
 	number = pending_find(&gather->joins.pending, &mark);
 	if (number == PENDING_NONE)
 		return begin(gather, context, item, &mark);
@@ -474,21 +493,6 @@ static void say_sum(struct weir_context *context)
 			 (unsigned long long)cursor->n_partial, (unsigned long long)cursor->n_late);
 }
 
-/* One that has ended waits for its copy, which may still lie in the lane, and would begin the same item a second time. But not for ever. */
-static int forget_ended(struct gather *gather, struct weir_context *context)
-{
-	uint32_t n;
-	int r = joins_forget_ended(&gather->joins, context, &n);
-
-	if (n && may_say(context, &gather->said_forgotten_ns))
-		weir_log(
-			WEIR_LOG_WARNING,
-			"no copy has come from '%s' of more items that had their result than are remembered, %u now: are copies dropped on "
-			"the way, by 'full' of this stage?",
-			weir_option_string(context, "scatter"), gather->joins.n_ended);
-	return r;
-}
-
 /* Returns WEIR_OK once it has a result, or is a dead letter. */
 static int end_partial(struct gather *gather, struct weir_context *context, const struct mark *mark,
 		       const struct join *join, uint64_t n_held)
@@ -519,7 +523,8 @@ static int end_join(struct gather *gather, struct weir_context *context, uint32_
 	const struct mark mark = *pending_mark(&gather->joins.pending, number);
 	struct gather_cursor *cursor = weir_cursor(context);
 	const struct join join = gather->joins.joins[number];
-	bool awaits_direct = gather->direct & ~join.answered && !gather->ended;
+	bool awaits_direct =
+		gather->direct & ~join.answered && !gather->ended && !joins_passed_by(&gather->joins, &mark);
 	int r;
 
 	if (join.closed)
@@ -527,8 +532,6 @@ static int end_join(struct gather *gather, struct weir_context *context, uint32_
 	r = end_partial(gather, context, &mark, &join, (uint64_t)__builtin_popcount(join.answered));
 	if (r == WEIR_OK)
 		r = joins_close(&gather->joins, context, number, join.answered, awaits_direct, UINT64_MAX);
-	if (r == WEIR_OK)
-		r = forget_ended(gather, context);
 	if (r != WEIR_OK)
 		return r;
 	cursor->n_partial++;
@@ -541,11 +544,14 @@ static int gather_produce(struct weir_context *context, void *data)
 	struct gather *gather = data;
 	struct pending *pending = &gather->joins.pending;
 	uint32_t first;
+	int r = joins_forget_passed(&gather->joins, context, END_EACH);
 
+	if (r != WEIR_OK)
+		return r;
 	for (uint32_t n = 0; (first = pending_first(pending)) != PENDING_NONE &&
 			     (gather->ended || pending_due_ns(pending, first) <= weir_now_ns(context));
 	     n++) {
-		int r = n < END_EACH ? end_join(gather, context, first) : WEIR_FULL;
+		r = n < END_EACH ? end_join(gather, context, first) : WEIR_FULL;
 
 		if (r != WEIR_OK)
 			return r == WEIR_FULL ? WEIR_MORE : r;

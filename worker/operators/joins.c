@@ -32,50 +32,97 @@ static void answer_key(const struct mark *mark, uint32_t input, unsigned char ke
 	key[JOIN_KEY_SIZE] = (unsigned char)input;
 }
 
-struct joins_limits joins_limits = { .n_ahead = 65536, .n_ended = 65536 };
+uint32_t joins_n_ahead_max = 65536;
 
 /* ---- those that have ended ---- */
+
+int joins_know(struct joins *joins, const struct mark *mark)
+{
+	struct joins_way *grown;
+
+	if (mark->worker < joins->n_ways)
+		return 0;
+	grown = reallocarray(joins->ways, (size_t)mark->worker + 1, sizeof(*grown));
+	if (!grown)
+		return error_origin(-ENOMEM);
+	joins->ways = grown;
+	while (joins->n_ways <= mark->worker)
+		grown[joins->n_ways++] = (struct joins_way){ .first_ended = PENDING_NONE, .last_ended = PENDING_NONE };
+	return 0;
+}
+
+static struct joins_way *way_of(const struct joins *joins, uint32_t number)
+{
+	return &joins->ways[pending_mark(&joins->pending, number)->worker];
+}
+
+bool joins_passed_by(const struct joins *joins, const struct mark *mark)
+{
+	return mark->number < joins->ways[mark->worker].came;
+}
+
+/* The next of this way that was passed by, or PENDING_NONE. One behind a later one goes when that does. */
+static uint32_t first_passed(const struct joins *joins, uint32_t way)
+{
+	uint32_t first = joins->ways[way].first_ended;
+
+	return first != PENDING_NONE && joins_passed_by(joins, pending_mark(&joins->pending, first)) ? first :
+												       PENDING_NONE;
+}
 
 static void link_ended(struct joins *joins, uint32_t number)
 {
 	struct join *join = &joins->joins[number];
+	struct joins_way *way = way_of(joins, number);
 
 	join->ended = true;
-	join->before = joins->last_ended;
+	join->before = way->last_ended;
 	join->after = PENDING_NONE;
-	*(join->before == PENDING_NONE ? &joins->first_ended : &joins->joins[join->before].after) = number;
-	joins->last_ended = number;
+	*(join->before == PENDING_NONE ? &way->first_ended : &joins->joins[join->before].after) = number;
+	way->last_ended = number;
 	joins->n_ended++;
 }
 
 static void unlink_ended(struct joins *joins, uint32_t number)
 {
 	struct join *join = &joins->joins[number];
+	struct joins_way *way = way_of(joins, number);
 
 	if (!join->ended)
 		return;
 	join->ended = false;
-	*(join->before == PENDING_NONE ? &joins->first_ended : &joins->joins[join->before].after) = join->after;
-	*(join->after == PENDING_NONE ? &joins->last_ended : &joins->joins[join->after].before) = join->before;
+	*(join->before == PENDING_NONE ? &way->first_ended : &joins->joins[join->before].after) = join->after;
+	*(join->after == PENDING_NONE ? &way->last_ended : &joins->joins[join->after].before) = join->before;
 	joins->n_ended--;
 }
 
-/* They would take the state from those who are still to be joined. */
-static bool crowd(struct weir_context *context)
+void joins_came(struct joins *joins, const struct mark *mark)
 {
-	uint64_t used_bytes, size_bytes;
-
-	return weir_state_usage(context, &used_bytes, &size_bytes) == WEIR_OK && used_bytes > size_bytes / 8 * 7;
+	if (mark->number > joins->ways[mark->worker].came)
+		joins->ways[mark->worker].came = mark->number;
+	if (first_passed(joins, mark->worker) != PENDING_NONE)
+		joins->passed = mark->worker;
 }
 
-int joins_forget_ended(struct joins *joins, struct weir_context *context, uint32_t *ret_n)
+bool joins_have_passed(const struct joins *joins)
+{
+	return joins->passed != PENDING_NONE;
+}
+
+int joins_forget_passed(struct joins *joins, struct weir_context *context, uint32_t n)
 {
 	int r = WEIR_OK;
 
-	*ret_n = 0;
-	while (r == WEIR_OK && joins->n_ended && (joins->n_ended > joins_limits.n_ended || crowd(context))) {
-		r = joins_close(joins, context, joins->first_ended, 0, false, 0);
-		++*ret_n;
+	if (joins->passed == PENDING_NONE)
+		return WEIR_OK;
+	for (uint32_t i = 0; i < n && r == WEIR_OK; i++) {
+		uint32_t number = first_passed(joins, joins->passed);
+
+		if (number == PENDING_NONE) {
+			joins->passed = PENDING_NONE;
+			return WEIR_OK;
+		}
+		r = joins_close(joins, context, number, 0, false, 0);
 	}
 	return r;
 }
@@ -126,7 +173,8 @@ static int take_up_joins(struct joins *joins, struct weir_context *context)
 
 		memcpy(&kept, entry.value, sizeof(kept));
 		mark_read(&mark, weir_run(context), entry.key + 1);
-		if (pending_is_full(&joins->pending))
+		r = joins_know(joins, &mark);
+		if (r == 0 && pending_is_full(&joins->pending))
 			r = joins_grow(joins);
 		if (r != WEIR_OK)
 			return r;
@@ -160,7 +208,7 @@ int joins_init(struct joins *joins, struct weir_context *context, uint32_t n_max
 {
 	int r = pending_init(&joins->pending, n_max);
 
-	joins->first_ended = joins->last_ended = PENDING_NONE;
+	joins->passed = PENDING_NONE;
 	joins->joins = calloc(n_max, sizeof(*joins->joins));
 	if (r == 0 && !joins->joins)
 		r = error_origin(-ENOMEM);
@@ -196,7 +244,10 @@ void joins_deinit(struct joins *joins)
 {
 	pending_deinit(&joins->pending);
 	free(joins->joins);
+	free(joins->ways);
 	joins->joins = NULL;
+	joins->ways = NULL;
+	joins->n_ways = 0;
 }
 
 /* ---- changes ---- */

@@ -15,31 +15,34 @@
 #include "worker/operators/pending.h"
 
 #define JOINS_INPUTS_MAX 32u
+#define JOINS_WAYS_MAX 4096u /* workers that a stage may have, and more */
 
 struct join {
-	uint32_t answered;      /* bit i: by input i; of a closed one: those that it will not hear of again */
-	bool closed;            /* its result is out, and what still comes is late */
-	bool placed;            /* it has a place of those that there may be */
-	bool ended;             /* closed without the copy from scatter, for which it waits: in the list below ... */
+	uint32_t answered; /* bit i: by input i; of a closed one: those that it will not hear of again */
+	bool closed;       /* its result is out, and what still comes is late */
+	bool placed;       /* it has a place of those that there may be */
+	bool ended; /* closed without the copy from scatter, for which it waits: in a list of its scatter's worker ... */
 	uint32_t before, after; /* ... between these */
 	uint64_t due_ns, accepted_ns;
+};
+
+/* What is known of one worker of scatter. */
+struct joins_way {
+	uint64_t came;                    /* the highest number of its copies that this process has seen; 0: none */
+	uint32_t first_ended, last_ended; /* as they ended; PENDING_NONE: none has */
 };
 
 struct joins {
 	struct pending pending;
 	struct join *joins; /* by number; owned */
 	uint32_t n_placed, n_ended;
-	uint32_t first_ended, last_ended; /* as they ended; PENDING_NONE: none has */
+	struct joins_way *ways; /* by worker of scatter; owned */
+	uint32_t n_ways;
+	uint32_t passed; /* the way where one that has ended may have been passed by; PENDING_NONE: none */
 };
 
-/*
- * More than any lane holds, so that only what will never come is not waited for: answers that run ahead of their copy, and those that have
- * ended without it. Tests lower them.
- */
-struct joins_limits {
-	uint32_t n_ahead, n_ended;
-};
-extern struct joins_limits joins_limits;
+/* More answers than this do not run ahead of their copies; tests lower it. */
+extern uint32_t joins_n_ahead_max;
 
 /*
  * Memory for n_max of them, and for what the state holds, which it takes up. Returns WEIR_OK, WEIR_FAILED, -ENOMEM; joins_deinit() is fine
@@ -78,8 +81,16 @@ int joins_bring_along(struct weir_context *context, const struct mark *mark, con
 int joins_close(struct joins *joins, struct weir_context *context, uint32_t number, uint32_t answers, bool keep,
 		uint64_t due_ns);
 
+/* Before anything else of a mark, whose worker must be below JOINS_WAYS_MAX: there is a way for it. Returns 0 or -ENOMEM. */
+int joins_know(struct joins *joins, const struct mark *mark);
 /*
- * Of those that have ended as many as there may be stay: the oldest go, and nobody knows any more that they had their result. No item may
- * be in hand that could be refused. Returns WEIR_OK and *ret_n, how many went; WEIR_FAILED.
+ * A copy has come from scatter, whatever becomes of it. Copies of one worker come in the order of their numbers, so one with a lower number
+ * that has not come was dropped, refused or has expired on the way, and will not come any more.
  */
-int joins_forget_ended(struct joins *joins, struct weir_context *context, uint32_t *ret_n);
+void joins_came(struct joins *joins, const struct mark *mark);
+/* Its copy can't come any more. */
+bool joins_passed_by(const struct joins *joins, const struct mark *mark);
+/* Is there one that waits for a copy that can't come any more. */
+bool joins_have_passed(const struct joins *joins);
+/* At most n of these are forgotten. No item may be in hand that could be refused. Returns WEIR_OK, WEIR_FAILED. */
+int joins_forget_passed(struct joins *joins, struct weir_context *context, uint32_t n);
