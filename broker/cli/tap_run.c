@@ -155,7 +155,7 @@ static int pass(struct run *run)
 	if (r == SIEVE_FAILED && !run->sum->failed++) {
 		_cleanup_(text_deinit) struct text visible = TEXT_NULL;
 
-		tap_add_visible(&visible, text_get(&reason), reason.length);
+		text_add_visible(&visible, text_get(&reason), reason.length);
 		fprintf(stderr, "weir: --filter fails on item %llu%s%s; such items are not shown\n",
 			(unsigned long long)run->item.header.sequence, run->order->redact.n_paths ? "" : ": ",
 			run->order->redact.n_paths ? "" : text_get(&visible));

@@ -13,34 +13,6 @@
 
 /* ---- bytes ---- */
 
-/* U+0080..9F; U+061C, 200E, 200F, 202A..202E, 2066..2069, which turn what stands beside them round; U+2028, 2029, which end lines. */
-static bool is_obeyed(const unsigned char *s, size_t n)
-{
-	if (n == 2)
-		return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
-	if (n != 3 || s[0] != 0xe2)
-		return false;
-	if (s[1] == 0x80)
-		return s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae);
-	return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
-}
-
-void tap_add_visible(struct text *text, const void *bytes, size_t size_bytes)
-{
-	const unsigned char *s = bytes, *end = s + size_bytes;
-
-	while (s < end) {
-		size_t n = *s < 0x80 ? *s >= 0x20 && *s != 0x7f : text_utf8_length(s, (size_t)(end - s));
-
-		if (n && !is_obeyed(s, n)) {
-			text_add_bytes(text, s, n);
-			s += n;
-		} else {
-			text_printf(text, "\\x%02x", *s++);
-		}
-	}
-}
-
 static void add_hex(struct text *text, const void *bytes, size_t size_bytes)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -85,7 +57,7 @@ static void add_payload(const struct tap_shown *shown, const struct tap_style *s
 	else if (style->output == TAP_HEX || payload->form == TAP_FORM_BYTES)
 		add_hex(text, payload->shown, n);
 	else
-		tap_add_visible(text, payload->shown, n);
+		text_add_visible(text, payload->shown, n);
 	if (n < payload->shown_bytes)
 		text_printf(text, "... (%zu of %zu bytes)", n, payload->shown_bytes);
 }
@@ -158,7 +130,19 @@ static void add_json(const struct tap_shown *shown, const struct tap_style *styl
 		    shown->to_worker, shown->position, shown->generation, shown->sequence, shown->size_bytes,
 		    (double)shown->age_ns / 1e9, shown->between);
 	add_json_payload(shown, style, text);
-	text_add(text, "}\n");
+	text_add_char(text, '}');
+}
+
+static void add_json_line(const struct tap_shown *shown, const struct tap_style *style, struct text *text)
+{
+	_cleanup_(text_deinit) struct text line = TEXT_NULL;
+
+	add_json(shown, style, &line);
+	if (style->visible)
+		text_add_json_visible(text, text_get(&line), line.length);
+	else
+		text_add_bytes(text, text_get(&line), line.length);
+	text_add_char(text, '\n');
 }
 
 /* ---- the payload alone ---- */
@@ -168,7 +152,7 @@ static void add_raw(const struct tap_shown *shown, const struct tap_style *style
 	size_t n = bytes_shown(shown->payload, style);
 
 	if (style->visible)
-		tap_add_visible(text, shown->payload->shown, n);
+		text_add_visible(text, shown->payload->shown, n);
 	else
 		text_add_bytes(text, shown->payload->shown, n);
 	text_add_char(text, '\n');
@@ -179,7 +163,7 @@ void tap_format(const struct tap_shown *shown, const struct tap_style *style, st
 	if (style->output == TAP_RAW)
 		add_raw(shown, style, text);
 	else if (style->output == TAP_JSON)
-		add_json(shown, style, text);
+		add_json_line(shown, style, text);
 	else
 		add_line(shown, style, text);
 }

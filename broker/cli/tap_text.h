@@ -13,7 +13,7 @@ enum tap_output { TAP_LINES, TAP_JSON, TAP_RAW, TAP_HEX };
 struct tap_style {
 	enum tap_output output;
 	uint64_t bytes_max; /* of a payload; 0: all */
-	bool visible;       /* RAW: what a terminal would obey is made visible */
+	bool visible;       /* RAW, JSON: what a terminal would obey is made visible; the others always do that */
 };
 
 struct tap_shown {
@@ -27,5 +27,3 @@ struct tap_shown {
 
 /* Appends the line, with its '\n'. */
 void tap_format(const struct tap_shown *shown, const struct tap_style *style, struct text *text);
-/* Appends any bytes so that no terminal obeys them: control characters (C0, DEL, C1), marks of direction and no UTF-8 become \xHH. */
-void tap_add_visible(struct text *text, const void *bytes, size_t size_bytes);

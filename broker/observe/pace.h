@@ -43,7 +43,7 @@ struct pace_worker {
 	uint64_t n_waits[PACE_WAIT_COUNT], waited_ns[PACE_WAIT_COUNT]; /* asleep, the sleep that lasts included */
 	/* Its program, if it has one. */
 	pid_t program_pid;
-	char program[17];
+	char program[64];
 	uint32_t n_program_looks, n_program_ran, n_program_stopped, n_program_reads; /* reads: waits for more input */
 };
 

@@ -119,8 +119,10 @@ static void add_deaths(const struct catalog *catalog, const struct pace_finding 
 {
 	text_printf(text, "%s: %" PRIu64 " workers have died within ", name_of(catalog, finding->stage), finding->n);
 	add_duration(text, finding->for_s * (double)NS_PER_S);
-	if (finding->text && *finding->text)
-		text_printf(text, "; the last one %s", finding->text);
+	if (!finding->text || !*finding->text)
+		return;
+	text_add(text, "; the last one ");
+	text_add_visible(text, finding->text, strlen(finding->text)); /* a name in it is the program's own */
 }
 
 static void add_program(const struct catalog *catalog, const struct pace_finding *finding, struct text *text)

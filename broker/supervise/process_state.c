@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/text.h"
 
 #define FILE_SIZE_MAX 1024u
 
@@ -90,6 +91,7 @@ int process_filters(pid_t pid)
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 {
 	char path[64], content[FILE_SIZE_MAX];
+	_cleanup_(text_deinit) struct text name = TEXT_NULL;
 	pid_t child;
 
 	snprintf(path, sizeof(path), "task/%d/children", (int)pid);
@@ -98,8 +100,8 @@ pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE])
 	if (child <= 0)
 		return 0;
 	read_of(child, "comm", content);
-	content[strcspn(content, "\n")] = '\0';
-	snprintf(ret_name, PROCESS_NAME_SIZE, "%.*s", PROCESS_NAME_SIZE - 1, content);
+	text_add_visible(&name, content, strcspn(content, "\n"));
+	snprintf(ret_name, PROCESS_NAME_SIZE, "%s", text_get(&name));
 	return child;
 }
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCESS_NAME_SIZE 17
+#define PROCESS_NAME_SIZE 64 /* 15 bytes, each as \xHH at worst */
 
 /*
  * 'R' running or ready to, 'S' asleep, 'D' asleep and not to be woken by signals, 'T' stopped, by a signal or a debugger; 0: not known.
@@ -31,7 +31,7 @@ struct process_memory process_memory_of(pid_t pid);
 uint64_t process_open_files(void);
 /* Whose child it is; 0: it is not there. */
 pid_t process_parent(pid_t pid);
-/* Its first child: 0 if it has none, or that is not told. */
+/* Its first child, whose name is what it likes: what a terminal would obey is \xHH. 0 if it has none, or that is not told. */
 pid_t process_child(pid_t pid, char ret_name[static PROCESS_NAME_SIZE]);
 /* It sleeps in a read of its standard input; false: it does not, or that is not told. */
 bool process_reads_input(pid_t pid);

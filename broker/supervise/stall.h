@@ -92,7 +92,7 @@ struct stall_worker {
 	/* Asked only for culprits. */
 	char where[32]; /* the kernel's function that it sleeps in; "": not known */
 	pid_t program;  /* its first child; 0: none */
-	char program_kernel, program_name[17];
+	char program_kernel, program_name[64];
 };
 struct stall_level {
 	uint64_t tail, done, free;

@@ -125,6 +125,56 @@ void text_add_json(struct text *text, const char *bytes, size_t n)
 	text_add_char(text, '"');
 }
 
+/* U+0080..9F; U+061C, 200E, 200F, 202A..202E, 2066..2069, which turn what stands beside them round; U+2028, 2029, which end lines. */
+static bool is_obeyed(const unsigned char *s, size_t n)
+{
+	if (n == 1)
+		return *s < 0x20 || *s == 0x7f;
+	if (n == 2)
+		return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+	if (n != 3 || s[0] != 0xe2)
+		return false;
+	if (s[1] == 0x80)
+		return s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae);
+	return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
+}
+
+void text_add_visible(struct text *text, const void *bytes, size_t size_bytes)
+{
+	const unsigned char *s = bytes, *end = s + size_bytes;
+
+	while (s < end) {
+		size_t n = text_utf8_length(s, (size_t)(end - s));
+
+		if (n && !is_obeyed(s, n)) {
+			text_add_bytes(text, s, n);
+			s += n;
+		} else {
+			text_printf(text, "\\x%02x", *s++);
+		}
+	}
+}
+
+void text_add_json_visible(struct text *text, const char *json, size_t size_bytes)
+{
+	const unsigned char *s = (const unsigned char *)json, *end = s + size_bytes;
+
+	while (s < end) {
+		size_t n = text_utf8_length(s, (size_t)(end - s));
+
+		if (!n)
+			text_add(text, "\\ufffd");
+		else if (!is_obeyed(s, n))
+			text_add_bytes(text, s, n);
+		else
+			text_printf(text, "\\u%04x",
+				    n == 1 ? *s :
+				    n == 2 ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu) :
+					     (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu));
+		s += n ? n : 1;
+	}
+}
+
 void text_clear(struct text *text)
 {
 	text->length = 0;

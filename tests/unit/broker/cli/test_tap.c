@@ -264,6 +264,14 @@ static void test_json(void **state)
 			       "\"form\":\"text\",\"truncated\":false,\"text\":\"a\\nb\"}\n"));
 	assert_non_null(
 		strstr(line_of("\xff", 1, &style, &line), "\"form\":\"bytes\",\"truncated\":false,\"hex\":\"ff\"}\n"));
+	/* On a terminal the same, and nothing that it obeys; elsewhere the characters themselves. */
+	assert_non_null(strstr(line_of("{\"a\":\"\xc2\x9b\"}", 10, &style, &line), "{\"a\":\"\xc2\x9b\"}}\n"));
+	style.visible = true;
+	assert_non_null(strstr(line_of("{\"a\":\"\xc2\x9b\xe2\x80\xae\xc3\xa4\"}", 15, &style, &line),
+			       "\"value\":{\"a\":\"\\u009b\\u202e\xc3\xa4\"}}\n"));
+	assert_non_null(strstr(line_of("\xe2\x80\xa8\x7f\xd8\x9c\x1b", 7, &style, &line),
+			       "\"text\":\"\\u2028\\u007f\\u061c\\u001b\"}\n"));
+	style.visible = false;
 	style.bytes_max = 4;
 	assert_non_null(strstr(line_of("{\"a\":1}", 7, &style, &line),
 			       "\"form\":\"json\",\"truncated\":true,\"text\":\"{\\\"a\\\"\"}\n"));

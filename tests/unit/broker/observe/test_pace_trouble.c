@@ -29,6 +29,8 @@ static void test_deaths(void **state)
 	made_event(&made, PACE_EVENT_DIED, WORK, 1000, 0);
 	made_words(&made, made_one(&made, PACE_IS_CRASHING, WORK),
 		   "work: 3 workers have died within 9.0 s; the last one was killed by SIGKILL");
+	strcpy(made.after.events[made.after.n_events - 1].text, "said \x1b[31m"); /* no terminal obeys it */
+	made_words(&made, made_one(&made, PACE_IS_CRASHING, WORK), "; the last one said \\x1b[31m");
 	/* Who is slow for that is not told twice. */
 	made_wants_room(&made, READ_WORK, 0, 0, 95);
 	made_does(&made, WORK, 0, PACE_AWAY, 95);
