@@ -36,7 +36,10 @@ void text_vprintf(struct text *text, const char *format, va_list arguments);
 void text_add_json(struct text *text, const char *bytes, size_t n);
 /* Appends any bytes so that no terminal obeys them: control characters (C0, DEL, C1), marks of direction and no UTF-8 become \xHH. */
 void text_add_visible(struct text *text, const void *bytes, size_t size_bytes);
-/* Appends JSON that stands on one line so that no terminal obeys it: the same characters become \uHHHH, which in its strings is the same. */
+/*
+ * Appends JSON that stands on one line so that no terminal obeys it: the same characters become \uHHHH, which in its strings is the
+ * same.
+ */
 void text_add_json_visible(struct text *text, const char *json, size_t size_bytes);
 /* Bytes of the valid UTF-8 sequence (RFC 3629) that starts at s, n > 0 bytes long; 0 if there is none. Pure. */
 size_t text_utf8_length(const unsigned char *s, size_t n);

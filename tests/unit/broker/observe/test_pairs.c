@@ -12,20 +12,6 @@
 #include "common/base/clock.h"
 #include "tests/unit/broker/observe/made_pace.h"
 
-enum { READ, WORK, OUT };
-enum { READ_WORK, WORK_OUT };
-
-static void make(struct made *made)
-{
-	made_init(made);
-	made_stage(made, "read", "generate", WEIR_SOURCE, 1);
-	made_stage(made, "work", "plugin", WEIR_OPERATOR, 2);
-	made_stage(made, "out", "discard", WEIR_SINK, 1);
-	made_edge(made, READ, WORK);
-	made_edge(made, WORK, OUT);
-	made_views(made);
-}
-
 static void expect(const struct pair *pair, bool full, uint32_t waiter, uint32_t holder, uint64_t waited_ns,
 		   uint64_t n_waits)
 {
@@ -43,7 +29,7 @@ static void test_divided(void **state)
 	struct pair *pairs;
 
 	(void)state;
-	make(&made);
+	made_line(&made, "plugin", 2);
 	made.before.lanes[0].n_room = 10;
 	made_lane(&made, READ_WORK, 0, 0)->n_room = 10 + 30;
 	made_lane(&made, READ_WORK, 0, 1)->n_room = 10;
@@ -64,7 +50,7 @@ static void test_empty(void **state)
 	struct pair *pairs;
 
 	(void)state;
-	make(&made);
+	made_line(&made, "plugin", 2);
 	made_lane(&made, WORK_OUT, 1, 0)->n_item = 100;
 	made_worker(&made, OUT, 0)->waited_ns[PACE_FOR_ITEM] = NS_PER_S;
 	made_lane(&made, READ_WORK, 0, 0)->n_room = 50;
@@ -84,7 +70,7 @@ static void test_nobody(void **state)
 	struct pair *pairs;
 
 	(void)state;
-	make(&made);
+	made_line(&made, "plugin", 2);
 	made_lane(&made, READ_WORK, 0, 0)->n_room = 50;
 	made_worker(&made, OUT, 0)->waited_ns[PACE_FOR_ITEM] = NS_PER_S;
 	assert_int_equal(pairs_find(&made.catalog, &made.before, &made.after, &pairs), 0);
