@@ -10,7 +10,8 @@
  *
  * Behind the end of the stream it goes on until each sink that was heard of has said that it has ended; no longer than the last client
  * waits. Who comes after a kill has heard of none, or of some: so it waits for the first of them to end, which may have something to say
- * for the worker before, and for its own requests, whichever sinks have ended.
+ * for the worker before, and for its own requests, whichever sinks have ended. Where he hears of none for a while, and nobody waits, they
+ * had ended before he came: they say it once.
  */
 #include "worker/zmq/requests.h"
 
@@ -27,6 +28,7 @@
 
 #define WITHIN_NS_FALLBACK (30 * NS_PER_S)
 #define REQUESTS_FALLBACK 1000
+#define QUIET_NS (2 * NS_PER_S) /* a sink that has something to say says it again long before */
 
 /* ---- opening ---- */
 
@@ -279,7 +281,7 @@ uint64_t requests_wake_ns(const struct requests *requests)
 {
 	uint64_t wake_ns = requests->oldest == REQUESTS_NONE ? 0 : requests->at[requests->oldest].until_ns;
 
-	return deadline_earlier(wake_ns, requests->over_ns);
+	return deadline_earlier(deadline_earlier(wake_ns, requests->over_ns), requests->quiet_ns);
 }
 
 /* ---- the end ---- */
@@ -294,18 +296,30 @@ static bool sinks_have_ended(const struct requests *requests)
 	return ended;
 }
 
+/* It begins with the end, for only then nothing new comes that a sink could be heard of for. */
+static bool sinks_are_silent(struct requests *requests, uint64_t now_ns)
+{
+	if (!requests->comes_after || requests->n_sinks || requests->oldest != REQUESTS_NONE) {
+		requests->quiet_ns = 0;
+		return false;
+	}
+	if (!requests->quiet_ns)
+		requests->quiet_ns = now_ns + QUIET_NS;
+	return now_ns >= requests->quiet_ns;
+}
+
 bool requests_are_over(struct requests *requests, const struct weir_context *context)
 {
 	uint64_t now_ns = weir_now_ns(context);
 
 	if (!requests->over_ns)
 		requests->over_ns = now_ns + requests->within_ns;
-	return sinks_have_ended(requests) || now_ns >= requests->over_ns;
+	return sinks_have_ended(requests) || sinks_are_silent(requests, now_ns) || now_ns >= requests->over_ns;
 }
 
 void requests_go_on(struct requests *requests)
 {
-	requests->over_ns = 0;
+	requests->over_ns = requests->quiet_ns = 0;
 }
 
 void requests_end(struct requests *requests)

@@ -23,8 +23,9 @@ struct requests {
 	} * at;
 	uint32_t n_max, n_used, free, oldest, newest;
 	uint64_t session, next_number, within_ns;
-	uint64_t over_ns; /* by when it is over, whatever comes; 0: it goes on */
-	bool comes_after; /* another worker: not all sinks have been heard of, for they say who they are once */
+	uint64_t over_ns;  /* by when it is over, whatever comes; 0: it goes on */
+	uint64_t quiet_ns; /* behind the end, by when it is over if no sink is heard of; 0: it does not matter */
+	bool comes_after;  /* another worker: not all sinks have been heard of, for they say who they are once */
 	/* Workers that have replies to give, as far as they have been heard of. */
 	struct requests_sink {
 		uint64_t stage;

@@ -50,11 +50,41 @@ static void test_a_new_worker_waits_for_its_own_replies(void **state)
 	end();
 }
 
+/* Sinks that had ended before it came say no more that they have: who hears of none, and has nobody who waits, does not wait for `within`. */
+static void test_a_new_worker_waits_for_nobody(void **state)
+{
+	void *peer;
+
+	(void)state;
+	begin();
+	peer = ask("before");
+	hand_over();
+	assert_int_equal(reply("to before"), 0);
+	hears(peer, "to before");
+	end_the_sink();
+	replace_the_source();
+	source.now_ns = clock_now_ns();
+	source.draining = true;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_not_equal(drain_turn(), WEIR_CLOSED);
+	assert_in_range(source.watch_wake_ns, source.now_ns + NS_PER_S, source.now_ns + LONG_NS / 10);
+	/* A drain that is taken back does not count. */
+	source.draining = false;
+	turn_of_source();
+	source.now_ns += LONG_NS / 10;
+	source.draining = true;
+	assert_int_not_equal(drain_turn(), WEIR_CLOSED);
+	source.now_ns += LONG_NS / 10;
+	assert_int_equal(drain_turn(), WEIR_CLOSED);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_new_worker_hears_the_sinks),
 		cmocka_unit_test(test_a_new_worker_waits_for_its_own_replies),
+		cmocka_unit_test(test_a_new_worker_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
