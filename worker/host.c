@@ -113,7 +113,7 @@ static int host_give_up(struct weir_context *context, uint64_t n_items, const vo
 	struct dead_letter letter = {
 		.cause = DEAD_LETTER_DEADLINE,
 		.reason = reason,
-		.attempts = worker->heritage.attempts,
+		.attempts = worker->overran ? worker->heritage.attempts : 0, /* else it was tried once */
 		.sequence = worker->cursor.sequence,
 		.input = worker->n_inputs ? worker->inputs[0].heritage->peer_stage : "",
 		.data = data,
@@ -146,6 +146,7 @@ static int host_give_up(struct weir_context *context, uint64_t n_items, const vo
 
 static void host_overran(struct weir_context *context)
 {
+	worker_of(context)->overran = true;
 	counter_add(worker_of(context), COUNTER_OVERRUNS, 1);
 }
 

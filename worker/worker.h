@@ -291,6 +291,7 @@ struct worker {
 	uint32_t backstop_ms;  /* the least bound of a sleep without any end in sight; 0: a second */
 	uint32_t n_processors; /* that this pipeline may run on */
 	uint32_t order_seen;   /* board order that has been acknowledged */
+	bool overran;          /* the stage has ended attempts itself, which is why it gives items up */
 	char reason[1024];     /* of weir_fail() or weir_reject() */
 
 	uint32_t suspect_attempts, suspect_lane; /* from the board; attempts 0: none */

@@ -493,29 +493,38 @@ static void say_sum(struct weir_context *context)
 			 (unsigned long long)cursor->n_partial, (unsigned long long)cursor->n_late);
 }
 
+/* It has no result: what there is becomes a dead letter. who: the one that is missing; NULL: the answers are refused, as they are. */
+static int bury(struct gather *gather, struct weir_context *context, uint64_t n_held, const char *who)
+{
+	const msgpack_sbuffer *values = &gather->results.values;
+
+	if (who)
+		return weir_give_up(context, n_held, values->data, values->size, "'%s' has not answered in time", who);
+	return weir_give_up(
+		context, n_held, values->data, values->size,
+		gather->results.unfit ?
+			"what has been answered does not fit a lane: give the stage behind this one a larger lane:" :
+			"what has been answered can't be written as text");
+}
+
 /* Returns WEIR_OK once it has a result, or is a dead letter. */
 static int end_partial(struct gather *gather, struct weir_context *context, const struct mark *mark,
 		       const struct join *join, uint64_t n_held)
 {
 	uint32_t missing = gather->all & ~join->answered;
-	int r = WEIR_REJECTED;
+	bool structured;
+	int r;
 
 	weir_accepted_at(context, join->accepted_ns);
 	if (!gather->rejects_partial && !(missing & gather->required)) {
 		r = emit(gather, context, mark, join->answered, NULL);
 		if (r == WEIR_OK)
 			weir_settle(context, n_held);
-	} else {
-		bool structured;
-
-		r = build(gather, context, mark, join->answered, NULL, &structured);
-		r = r == WEIR_OK ? joins_bring_along(context, mark, gather->key) : r;
-		r = r == WEIR_OK ? WEIR_REJECTED : r;
+		return r == WEIR_REJECTED ? bury(gather, context, n_held, NULL) : r;
 	}
-	if (r != WEIR_REJECTED)
-		return r;
-	return weir_give_up(context, n_held, gather->results.values.data, gather->results.values.size,
-			    "'%s' has not answered in time", gather->names[__builtin_ctz(missing)]);
+	r = build(gather, context, mark, join->answered, NULL, &structured);
+	r = r == WEIR_OK ? joins_bring_along(context, mark, gather->key) : r;
+	return r == WEIR_OK ? bury(gather, context, n_held, gather->names[__builtin_ctz(missing)]) : r;
 }
 
 static int end_join(struct gather *gather, struct weir_context *context, uint32_t number)

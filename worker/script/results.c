@@ -93,7 +93,8 @@ int results_emit(struct results *results, struct weir_context *context, bool str
 	struct value_reader reader;
 	int r = 0;
 
-	if (results_are_too_many(results))
+	results->unfit = results_are_too_many(results);
+	if (results->unfit)
 		return refuse_size(context);
 	value_reader_init(&reader, results->values.data, results->values.size);
 	while (r == 0 && reader.next < reader.end) {
@@ -103,5 +104,6 @@ int results_emit(struct results *results, struct weir_context *context, bool str
 		r = as_text ? emit_text(results, context, begin, (size_t)(reader.next - begin)) :
 			      weir_emit(context, results->output, begin, (size_t)(reader.next - begin));
 	}
-	return r == WEIR_TOO_LARGE ? refuse_size(context) : r;
+	results->unfit = r == WEIR_TOO_LARGE;
+	return results->unfit ? refuse_size(context) : r;
 }

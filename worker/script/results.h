@@ -21,6 +21,7 @@ struct results {
 	msgpack_sbuffer values; /* one behind the other */
 	size_t size_max;        /* of `values`: more can never leave */
 	uint32_t output;        /* WEIR_ALL_OUTPUTS, unless its owner says another */
+	bool unfit;             /* the last emit has refused them for their size */
 	struct record_scratch text;
 };
 

@@ -518,6 +518,49 @@ static void test_what_the_stage_has_tried_in_vain_is_given_up(void **state)
 	rig_deinit(&rig);
 }
 
+static int hold(struct weir_context *context, void *state, const struct weir_item *item)
+{
+	(void)state;
+	(void)item;
+	weir_produce_next(context);
+	return WEIR_HELD;
+}
+
+/* One that it has ended attempts at, and before it one whose time was over. */
+static int give_up_held(struct weir_context *context, void *state)
+{
+	(void)state;
+	if (calls.n++)
+		weir_overran(context);
+	return weir_give_up(context, 1, "x", 1, "it has waited for the others for too long");
+}
+
+/* A letter of what a stage kept says how many attempts there were, if there were any: nobody died of it. */
+static void test_what_was_held_has_cost_nobody(void **state)
+{
+	static const struct weir_stage stage = { .role = WEIR_OPERATOR, .process = hold, .produce = give_up_held };
+	char path[] = "/tmp/weir-test-in-flight-XXXXXX", lines[8192] = "";
+	struct rig rig;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	calls_init(1);
+	rig_init_chain(&rig, &stage);
+	rig.relay.heritage.attempts = 3;
+	rig.relay.heritage.dead_letter_path = strdup(path);
+	push_numbers(&rig, 2);
+	close_input(&rig);
+	assert_int_equal(turn_loop(&rig.relay), 0);
+	assert_int_equal(rig.relay.cursor.ledger[LEDGER_DEAD_LETTERED], 2);
+	assert_true(read(fd, lines, sizeof(lines) - 1) > 0);
+	assert_ptr_equal(strstr(lines, "\"attempts\":"), strstr(lines, "\"attempts\":0"));
+	assert_non_null(strstr(strchr(lines, '\n'), "\"attempts\":3"));
+	close(fd);
+	unlink(path);
+	rig_deinit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_without_in_flight_nothing_can_be_deferred),
 		cmocka_unit_test(test_the_cursor_moves_with_complete_items_only),
 		cmocka_unit_test(test_what_the_stage_has_tried_in_vain_is_given_up),
+		cmocka_unit_test(test_what_was_held_has_cost_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,9 @@ static void test_bad_input(void **state)
 	gather_pass_time(&host, 100);
 	assert_int_equal(fake_host_items(&host), 1);
 	assert_int_equal(host.n_given_up, 2);
+	assert_string_equal(
+		host.reason,
+		"what has been answered does not fit a lane: give the stage behind this one a larger lane:");
 	assert_int_equal(host.entries.n, 0);
 	fake_host_deinit(&host);
 	gather_begin(&host, "emit", "drop", 10);
