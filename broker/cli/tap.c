@@ -3,6 +3,7 @@
 #include "broker/cli/tap.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include "common/base/quantity.h"
 
 #define DOOR_WAIT_NS (5 * NS_PER_S)
+#define FOLLOW_WAIT_NS (15 * NS_PER_S) /* for another supervisor, which a service manager starts */
+#define AGAIN_MS 20
 #define RATE_DEFAULT 10u
 #define RATE_MAX 100000
 #define LINE_BYTES_MAX 1024u /* of a payload, for people */
@@ -29,6 +32,7 @@ struct tap {
 	const struct command *command;
 	struct tap_order order;
 	const char *filter;
+	uint64_t for_ns; /* 0: not said */
 	bool limited, quiet;
 };
 
@@ -78,7 +82,7 @@ static int parse_for(struct tap *tap, const char *value)
 
 	if (quantity_duration(value, &ns) != 0 || ns <= 0)
 		return command_usage_error(tap->command, "--for '%s' is not a duration such as 10s", value);
-	tap->order.for_ns = (uint64_t)ns;
+	tap->for_ns = (uint64_t)ns;
 	return -1;
 }
 
@@ -219,43 +223,49 @@ static void say_sum(const struct tap *tap, const struct tap_sum *sum)
 	fprintf(stderr, "%s\n", sum->ended ? "; the pipeline has ended" : "");
 }
 
-static void add_up(struct tap_sum *sum, const struct tap_sum *part)
+static bool is_told(const struct tap *tap)
 {
-	sum->shown += part->shown;
-	sum->emitted += part->emitted;
-	sum->filtered += part->filtered;
-	sum->failed += part->failed;
-	sum->missed += part->missed;
-	sum->ended = part->ended;
+	return told_to_end || clock_now_ns() >= tap->order.end_ns;
 }
 
-/* Its supervisor may have died and been followed by another, which has the same lanes. Returns whether there is one. */
+/*
+ * Its supervisor may have died and been followed by another, which has the same lanes: at once, or as soon as somebody has started it.
+ * Returns whether there is one; false, too, when it is told to end meanwhile.
+ */
 static bool is_followed(const struct tap *tap, const char *run_dir, struct observer **observer)
 {
-	_cleanup_(text_deinit) struct text why = TEXT_NULL;
+	uint64_t until_ns = clock_now_ns() + FOLLOW_WAIT_NS;
+	int r;
 
 	*observer = observer_close(*observer);
-	if (observer_open(run_dir, DOOR_WAIT_NS, observer, &why) == 0)
-		return true;
-	fprintf(stderr, "weir: the supervisor of pipeline '%s' is gone\n", tap->order.name);
+	do {
+		_cleanup_(text_deinit) struct text why = TEXT_NULL;
+
+		r = observer_open(run_dir, DOOR_WAIT_NS, observer, &why);
+		if (r == 0)
+			return true;
+		poll(NULL, 0, AGAIN_MS);
+	} while (r == OBSERVER_E_NOT_RUNNING && !is_told(tap) && clock_now_ns() < until_ns);
 	return false;
 }
 
-static int watch(struct tap *tap, const char *run_dir, struct observer **observer, struct tap_sum *sum)
+static int watch(const struct tap *tap, const char *run_dir, struct observer **observer, struct tap_sum *sum)
 {
 	for (;;) {
 		_cleanup_(text_deinit) struct text why = TEXT_NULL;
-		struct tap_sum part;
-		int r = tap_run(&tap->order, *observer, &told_to_end, &part, &why);
+		int r = tap_run(&tap->order, *observer, &told_to_end, sum, &why);
 
-		add_up(sum, &part);
 		if (r == 0)
 			return EXIT_DONE;
-		if (r != TAP_E_LOST)
+		if (r == TAP_E_LOST && is_followed(tap, run_dir, observer))
+			continue;
+		if (r == TAP_E_LOST && is_told(tap))
+			return EXIT_DONE;
+		if (r == TAP_E_LOST)
+			fprintf(stderr, "weir: the supervisor of pipeline '%s' is gone\n", tap->order.name);
+		else
 			fprintf(stderr, "weir: %s\n", text_get(&why));
-		if (r != TAP_E_LOST || !is_followed(tap, run_dir, observer))
-			return EXIT_TRY_AGAIN;
-		tap->order.count -= tap->order.count ? part.shown : 0;
+		return EXIT_TRY_AGAIN;
 	}
 }
 
@@ -278,6 +288,7 @@ int tap_command(int argc, char **argv)
 	if (r == EXIT_DONE)
 		r = start_filter(&tap);
 	if (r == EXIT_DONE) {
+		tap.order.end_ns = tap.for_ns ? clock_now_ns() + tap.for_ns : UINT64_MAX;
 		r = watch(&tap, run_dir, &observer, &sum);
 		say_sum(&tap, &sum);
 	}

@@ -13,8 +13,8 @@
 struct tap_order {
 	const char *name, *edge; /* edge NULL: all */
 	uint64_t per_second;     /* items shown, at most */
-	uint64_t count;          /* ends after so many; 0: does not */
-	uint64_t for_ns;         /* ends after so long; 0: does not */
+	uint64_t count;          /* ends when so many are shown, under however many supervisors; 0: does not */
+	uint64_t end_ns;         /* CLOCK_MONOTONIC, ends then; UINT64_MAX: does not */
 	struct tap_style style;
 	struct redact redact;
 	struct tap_sieve *sieve; /* NULL: all pass */
@@ -28,9 +28,10 @@ struct tap_sum {
 };
 
 /*
- * Shows what passes until something ends it; *told_to_end is looked at. Returns 0 and the sum; TAP_E_LOST: the pipeline is gone and has not
- * said so; TAP_E_SIEVE, TAP_E_EDGE, or -errno, and why. Blocks.
+ * Shows what passes until something ends it; *told_to_end is looked at. What it counts is added to *sum, which begins as zeros. Returns
+ * 0; TAP_E_LOST: the pipeline is gone and has not said so, and there is more to be shown; TAP_E_SIEVE, TAP_E_EDGE, or -errno, and why.
+ * Blocks.
  */
 enum { TAP_E_LOST = 1, TAP_E_SIEVE = 2, TAP_E_EDGE = 3 };
 int tap_run(const struct tap_order *order, struct observer *observer, const volatile int *told_to_end,
-	    struct tap_sum *ret_sum, struct text *why);
+	    struct tap_sum *sum, struct text *why);

@@ -303,9 +303,8 @@ static bool is_enough(const struct run *run)
 
 static int watch(struct run *run, const volatile int *told_to_end)
 {
-	uint64_t end_ns = run->order->for_ns ? clock_now_ns() + run->order->for_ns : UINT64_MAX;
 	uint64_t pause_ns = PAUSE_NS_MIN;
-	bool over = false;
+	bool over = false, told;
 	int r = 0, heard;
 
 	while (!over && r == 0 && !is_enough(run)) {
@@ -314,16 +313,17 @@ static int watch(struct run *run, const volatile int *told_to_end)
 		heard = hear(run, &over); /* what has passed by then is looked at once more */
 		if (heard != 0 && heard != TAP_E_LOST)
 			return heard;
-		over = over || *told_to_end || now_ns >= end_ns;
+		told = *told_to_end || now_ns >= run->order->end_ns;
+		over = over || told;
 		fill(&run->show, now_ns);
 		fill(&run->look, now_ns);
 		r = look_at_all(run);
 		pause_ns = r == LOOKED ? PAUSE_NS_MIN : pause_ns * 2 < PAUSE_NS_MAX ? pause_ns * 2 : PAUSE_NS_MAX;
 		r = r == LOOKED ? 0 : r;
-		if (r == 0)
+		if (r == 0 && !told && !is_enough(run))
 			r = heard;
 		if (r == 0 && !over && !is_enough(run))
-			rest(run, pause_ns, end_ns);
+			rest(run, pause_ns, run->order->end_ns);
 	}
 	return r;
 }
@@ -344,16 +344,15 @@ static int make_room(struct run *run, uint32_t n_slots)
 }
 
 int tap_run(const struct tap_order *order, struct observer *observer, const volatile int *told_to_end,
-	    struct tap_sum *ret_sum, struct text *why)
+	    struct tap_sum *sum, struct text *why)
 {
 	uint32_t n_slots = observer_catalog(observer)->head->n_slots;
 	uint64_t now_ns = clock_now_ns(), looks = order->per_second;
-	struct run run = { .order = order, .observer = observer, .sum = ret_sum, .why = why };
+	struct run run = { .order = order, .observer = observer, .sum = sum, .why = why };
 	int r;
 
 	if (order->sieve && looks < LOOKED_AT_PER_SECOND)
 		looks = LOOKED_AT_PER_SECOND;
-	*ret_sum = (struct tap_sum){ 0 };
 	run.show = (struct bucket){ order->per_second, 1, now_ns }; /* not a second's worth at the very beginning */
 	run.look = (struct bucket){ looks, 1, now_ns };
 	r = make_room(&run, n_slots);
