@@ -2,6 +2,7 @@
 /* weir tap: items as they pass, copied out of the lanes by a process that can only read them. */
 #include "broker/cli/tap.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -249,6 +250,15 @@ static bool is_followed(const struct tap *tap, const char *run_dir, struct obser
 	return false;
 }
 
+/* That nobody reads on is no error: `| head` does that. */
+static int end_of_output(const struct tap_sum *sum)
+{
+	if (!sum->unread || sum->unread == EPIPE)
+		return EXIT_DONE;
+	fprintf(stderr, "weir: standard output can not be written: %s\n", strerror(sum->unread));
+	return EXIT_TRY_AGAIN;
+}
+
 static int watch(const struct tap *tap, const char *run_dir, struct observer **observer, struct tap_sum *sum)
 {
 	for (;;) {
@@ -256,7 +266,7 @@ static int watch(const struct tap *tap, const char *run_dir, struct observer **o
 		int r = tap_run(&tap->order, *observer, &told_to_end, sum, &why);
 
 		if (r == 0)
-			return EXIT_DONE;
+			return end_of_output(sum);
 		if (r == TAP_E_LOST && is_followed(tap, run_dir, observer))
 			continue;
 		if (r == TAP_E_LOST && is_told(tap))

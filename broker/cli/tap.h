@@ -24,7 +24,7 @@ struct tap_sum {
 	uint64_t shown, emitted, filtered, missed;
 	uint64_t failed; /* items that the filter has failed on; ... */
 	bool ended;      /* the pipeline */
-	bool unread;     /* whoever reads standard output is gone */
+	int unread;      /* errno: standard output can not be written; EPIPE: whoever reads it is gone; 0: it can */
 };
 
 /*

@@ -174,7 +174,8 @@ static uint64_t age_of(const struct glimpse_item *item)
 	return now_ns > item->header.accepted_ns ? now_ns - item->header.accepted_ns : 0;
 }
 
-static bool print(struct run *run, const struct glimpse *glimpse)
+/* Returns 0, or errno: standard output can not be written. */
+static int print(struct run *run, const struct glimpse *glimpse)
 {
 	const struct catalog *catalog = observer_catalog(run->observer);
 	const struct glimpse_item *item = &run->item;
@@ -202,7 +203,7 @@ static bool print(struct run *run, const struct glimpse *glimpse)
 		run->payload.shown_bytes = 0;
 	}
 	tap_format(&shown, &run->order->style, &line);
-	return fwrite(text_get(&line), 1, line.length, stdout) == line.length;
+	return fwrite(text_get(&line), 1, line.length, stdout) == line.length ? 0 : errno;
 }
 
 /* Of one lane, at most one item. Returns 0: it had none; LOOKED: it had; TAP_E_SIEVE; -errno. */
@@ -228,7 +229,7 @@ static int look_at(struct run *run, struct glimpse *glimpse)
 		return LOOKED;
 	run->show.tokens--;
 	run->sum->shown++;
-	run->sum->unread = !print(run, glimpse);
+	run->sum->unread = print(run, glimpse);
 	return LOOKED;
 }
 
@@ -260,7 +261,7 @@ static int look_at_all(struct run *run)
 	if (!run->show.tokens || !run->look.tokens)
 		run->behind = true;
 	if (said && fflush(stdout) != 0)
-		run->sum->unread = true;
+		run->sum->unread = errno;
 	return said;
 }
 

@@ -57,6 +57,11 @@ assert_exit 2 weir tap quiet --filter '.n +'
 assert_contains stderr "weir tap: --filter: line 1: syntax error"
 assert_exit 2 weir tap quiet --redact 'a..b'
 assert_contains stderr "--redact 'a..b': a name is missing"
+weir tap quiet --count 5 >/dev/full 2>full.log
+assert_eq "$?" 75 "a disk that is full: $(cat full.log)"
+assert_contains full.log "weir: standard output can not be written: No space left on device"
+weir tap quiet --for 300s --quiet 2>head.log | head -n 3 >head.txt
+assert_eq "${PIPESTATUS[0]} $(wc -l <head.txt) $(cat head.log)" "0 3 " "who reads goes away"
 assert_exit 2 weir tap quiet --rate 0
 assert_exit 2 weir tap quiet --raw --json
 assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user.name + 1' --redact .user.name >nothing
