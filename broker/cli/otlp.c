@@ -52,6 +52,18 @@ static bool is_url(const char *url)
 	return scheme && url[scheme] && !strpbrk(url, " ?#");
 }
 
+/* A name and a password may stand before the last '@': they are for the collector, and nobody's terminal or log. */
+static void add_shown(struct text *text, const char *url)
+{
+	const char *at = strrchr(url, '@'), *scheme = strstr(url, "://");
+	size_t kept = scheme && scheme < at ? (size_t)(scheme + 3 - url) : 0;
+
+	if (at)
+		text_printf(text, "%.*s***%s", (int)kept, url, at);
+	else
+		text_add(text, url);
+}
+
 static void set_up(struct otlp *otlp)
 {
 	otlp->easy = curl.easy_init();
@@ -76,7 +88,9 @@ int otlp_open(const char *url, const char *path, uint64_t for_ns, struct otlp **
 	size_t n = strlen(url);
 
 	if (!is_url(url)) {
-		text_printf(why, "'%s' is no URL of a collector such as http://127.0.0.1:4318", url);
+		text_add(why, "'");
+		add_shown(why, url);
+		text_add(why, "' is no URL of a collector such as http://127.0.0.1:4318");
 		return OTLP_E_USAGE;
 	}
 	if (curl_library_load(&fault) != 0) {
@@ -123,7 +137,8 @@ static void read_partial(struct otlp *otlp)
 static void tell(const struct otlp *otlp, CURLcode code, long status, bool in_time, struct text *why)
 {
 	text_clear(why);
-	text_printf(why, "%s: ", otlp->url);
+	add_shown(why, otlp->url);
+	text_add(why, ": ");
 	if (code != CURLE_OK)
 		text_add(why, *otlp->error ? otlp->error : curl.easy_strerror(code));
 	else
@@ -144,6 +159,14 @@ static void rest(uint64_t ns)
 	nanosleep(&pause, NULL);
 }
 
+/* As long as can be said, where it says more: that is longer than anybody has. */
+static uint64_t to_ns(curl_off_t seconds)
+{
+	if (seconds <= 0)
+		return 0;
+	return (uint64_t)seconds < UINT64_MAX / NS_PER_S ? (uint64_t)seconds * NS_PER_S : UINT64_MAX;
+}
+
 /* One try. Returns libcurl's code; the status, and how long it is to wait, 0: not said. */
 static CURLcode try(struct otlp *otlp, uint64_t left_ns, long *ret_status, uint64_t *ret_wait_ns)
 {
@@ -159,8 +182,15 @@ static CURLcode try(struct otlp *otlp, uint64_t left_ns, long *ret_status, uint6
 		curl.easy_getinfo(otlp->easy, CURLINFO_RESPONSE_CODE, ret_status);
 		curl.easy_getinfo(otlp->easy, CURLINFO_RETRY_AFTER, &seconds);
 	}
-	*ret_wait_ns = seconds > 0 ? (uint64_t)seconds * NS_PER_S : 0;
+	*ret_wait_ns = to_ns(seconds);
 	return code;
+}
+
+static uint64_t left_until(uint64_t end_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	return end_ns > now_ns ? end_ns - now_ns : 0;
 }
 
 int otlp_send(struct otlp *otlp, const char *body, size_t size_bytes, struct text *why)
@@ -170,9 +200,8 @@ int otlp_send(struct otlp *otlp, const char *body, size_t size_bytes, struct tex
 	curl.easy_setopt(otlp->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size_bytes);
 	curl.easy_setopt(otlp->easy, CURLOPT_POSTFIELDS, body);
 	for (;;) {
-		uint64_t now_ns = clock_now_ns();
 		long status;
-		CURLcode code = try(otlp, end_ns > now_ns ? end_ns - now_ns : NS_PER_MS, &status, &wait_ns);
+		CURLcode code = try(otlp, left_until(end_ns), &status, &wait_ns);
 		bool passing = passes(code, status);
 
 		if (code == CURLE_OK && status / 100 == 2) {
@@ -180,7 +209,7 @@ int otlp_send(struct otlp *otlp, const char *body, size_t size_bytes, struct tex
 			return 0;
 		}
 		wait_ns = wait_ns ? wait_ns : pause_ns;
-		if (!passing || clock_now_ns() + wait_ns >= end_ns) {
+		if (!passing || wait_ns >= left_until(end_ns)) {
 			tell(otlp, code, status, !passing, why);
 			return OTLP_E_FAILED;
 		}

@@ -38,9 +38,10 @@ bool otlp_span_is_wanted(const struct trace_names *names, const struct timeline_
 {
 	struct traceparent trace = trace_of(names, item);
 
-	/* the low 56 bits, which OpenTelemetry's own samplers go by */
-	return trace.flags & TRACEPARENT_SAMPLED &&
-	       (double)(trace.trace_low & UINT64_C(0xffffffffffffff)) < share * (double)(UINT64_C(1) << 56);
+	if (!(trace.flags & TRACEPARENT_SAMPLED))
+		return false;
+	/* the low 56 bits, which OpenTelemetry's own samplers go by; not as a double, which makes 2^56 of the highest */
+	return (trace.trace_low & UINT64_C(0xffffffffffffff)) < (uint64_t)(share * (double)(UINT64_C(1) << 56));
 }
 
 static void add_attributes(struct text *text, const struct trace_names *names, const struct timeline_slice *item)

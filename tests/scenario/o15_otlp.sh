@@ -86,11 +86,20 @@ assert_exit 75 weir trace export trace --otlp "$collector/down" --timeout 300ms
 assert_contains stderr "0 spans were sent; the rest was not: $collector/down/v1/traces: it answered 503"
 started=$SECONDS
 assert_exit 75 weir trace export trace --otlp "$collector/later" # it says in an hour
+for seconds in 18446744072 18446744074 9223372036854775807; do # in ns, and with what the clock says, that is more than 64 bits
+	assert_exit 75 timeout 60 weir trace export trace --otlp "$collector/after/$seconds" --timeout 2s
+	[ "$(grep -c "^$seconds$" got/after)" = 1 ] || fail "tried again before $seconds s were over"
+done
 assert_exit 75 weir trace export trace --otlp "$collector/slow" --timeout 300ms
 assert_contains stderr "Operation timed out"
 [ "$((SECONDS - started))" -lt 60 ] || fail "it has waited for $((SECONDS - started)) s"
 assert_exit 2 weir trace export trace --otlp localhost
 assert_contains stderr "'localhost' is no URL of a collector such as http://127.0.0.1:4318"
+assert_exit 75 weir trace export trace --otlp "http://bob:secret@${collector#http://}/down" --timeout 300ms
+assert_contains stderr "http://***@${collector#http://}/down/v1/traces: it answered 503"
+! grep -q secret stderr || fail "the password is told: $(cat stderr)"
+assert_exit 2 weir trace export trace --otlp bob:secret@localhost
+assert_contains stderr "'***@localhost' is no URL"
 assert_exit 2 weir trace export trace --otlp "$collector" --sample 2
 kill "$server"
 wait "$server"

@@ -8,6 +8,7 @@ does not is answered with 400 and the reason. How it behaves is said by a path i
 
     /echo        no collector: body and traceparent become a line of FOLDER/echo
     /busy/N      429 with Retry-After: 0 for the first N requests    /down   503    /partial   takes all but three    /slow   no answer    /later   503, Retry-After: 3600
+    /after/N     503, Retry-After: N; each such request is a line of FOLDER/after
 """
 import http.server
 import json
@@ -80,6 +81,10 @@ class Collector(http.server.BaseHTTPRequestHandler):
             time.sleep(600)
         if mode in ("/down", "/later"):
             return self.answer(503, {"code": 14, "message": "not now"}, 3600 if mode == "/later" else None)
+        if mode and mode.startswith("/after/"):
+            with open(os.path.join(sys.argv[2], "after"), "ab") as out:
+                out.write(f"{mode[7:]}\n".encode())
+            return self.answer(503, {"code": 14, "message": "not now"}, mode[7:])
         if mode and mode.startswith("/busy/"):
             busy[mode] = busy.get(mode, 0) + 1
             if busy[mode] <= int(mode[6:]):
