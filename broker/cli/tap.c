@@ -58,12 +58,12 @@ static void catch_signals(void)
 
 static int parse_rate(struct tap *tap, const char *value)
 {
-	int64_t rate;
+	int64_t items, seconds;
 
-	if (quantity_rate(value, &rate) != 0 || rate < 1 || rate > RATE_MAX)
-		return command_usage_error(tap->command, "--rate takes 1 to %d items a second, not '%s'", RATE_MAX,
-					   value);
-	tap->order.per_second = (uint64_t)rate;
+	if (quantity_rate_parts(value, &items, &seconds) != 0 || items < 1 || items > RATE_MAX * seconds)
+		return command_usage_error(tap->command, "--rate takes 1/h to %d/s, not '%s'", RATE_MAX, value);
+	tap->order.items = (uint64_t)items;
+	tap->order.seconds = (uint64_t)seconds;
 	return -1;
 }
 
@@ -281,7 +281,7 @@ static int watch(const struct tap *tap, const char *run_dir, struct observer **o
 
 int tap_command(int argc, char **argv)
 {
-	static struct tap tap = { .order = { .per_second = RATE_DEFAULT } }; /* its paths are many bytes */
+	static struct tap tap = { .order = { .items = RATE_DEFAULT, .seconds = 1 } }; /* its paths are many bytes */
 	_cleanup_(free) char *run_dir = NULL;
 	struct observer *observer = NULL;
 	struct tap_sum sum = { 0 };

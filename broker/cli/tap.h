@@ -12,9 +12,10 @@
 
 struct tap_order {
 	const char *name, *edge; /* edge NULL: all */
-	uint64_t per_second;     /* items shown, at most */
-	uint64_t count;          /* ends when so many are shown, under however many supervisors; 0: does not */
-	uint64_t end_ns;         /* CLOCK_MONOTONIC, ends then; UINT64_MAX: does not */
+	uint64_t items;          /* shown at most, in `seconds` */
+	uint64_t seconds;
+	uint64_t count;  /* ends when so many are shown, under however many supervisors; 0: does not */
+	uint64_t end_ns; /* CLOCK_MONOTONIC, ends then; UINT64_MAX: does not */
 	struct tap_style style;
 	struct redact redact;
 	struct tap_sieve *sieve; /* NULL: all pass */

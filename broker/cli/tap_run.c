@@ -27,10 +27,10 @@
 #define PAUSE_NS_MAX (5 * NS_PER_MS)
 #define PAUSE_PER_LANE_NS 4000u /* a look at a lane takes some hundred */
 
-/* Up to a second's worth. */
+/* Up to a second's worth, or one. */
 struct bucket {
-	uint64_t per_second, tokens;
-	uint64_t filled_ns;
+	uint64_t capacity, tokens, filled_ns;
+	uint64_t step_ns; /* from one token to the next */
 };
 
 struct run {
@@ -51,17 +51,23 @@ struct run {
 
 /* ---- tokens ---- */
 
+/* Not a second's worth at the very beginning. */
+static struct bucket bucket_of(uint64_t capacity, uint64_t step_ns)
+{
+	return (struct bucket){ .capacity = capacity, .tokens = 1, .filled_ns = clock_now_ns(), .step_ns = step_ns };
+}
+
 static void fill(struct bucket *bucket, uint64_t now_ns)
 {
-	uint64_t step_ns = NS_PER_S / bucket->per_second, n = (now_ns - bucket->filled_ns) / step_ns;
+	uint64_t n = (now_ns - bucket->filled_ns) / bucket->step_ns;
 
-	bucket->filled_ns += n * step_ns;
-	bucket->tokens = bucket->tokens + n < bucket->per_second ? bucket->tokens + n : bucket->per_second;
+	bucket->filled_ns += n * bucket->step_ns;
+	bucket->tokens = bucket->tokens + n < bucket->capacity ? bucket->tokens + n : bucket->capacity;
 }
 
 static uint64_t due_ns(const struct bucket *bucket)
 {
-	return bucket->tokens ? 0 : bucket->filled_ns + NS_PER_S / bucket->per_second;
+	return bucket->tokens ? 0 : bucket->filled_ns + bucket->step_ns;
 }
 
 /* ---- lanes ---- */
@@ -348,14 +354,14 @@ int tap_run(const struct tap_order *order, struct observer *observer, const vola
 	    struct tap_sum *sum, struct text *why)
 {
 	uint32_t n_slots = observer_catalog(observer)->head->n_slots;
-	uint64_t now_ns = clock_now_ns(), looks = order->per_second;
+	uint64_t per_second = (order->items + order->seconds - 1) / order->seconds, looks = per_second;
 	struct run run = { .order = order, .observer = observer, .sum = sum, .why = why };
 	int r;
 
 	if (order->sieve && looks < LOOKED_AT_PER_SECOND)
 		looks = LOOKED_AT_PER_SECOND;
-	run.show = (struct bucket){ order->per_second, 1, now_ns }; /* not a second's worth at the very beginning */
-	run.look = (struct bucket){ looks, 1, now_ns };
+	run.show = bucket_of(per_second, order->seconds * NS_PER_S / order->items);
+	run.look = bucket_of(looks, NS_PER_S / looks);
 	r = make_room(&run, n_slots);
 	if (r == 0)
 		r = open_lanes(&run);

@@ -98,11 +98,11 @@ int quantity_duration(const char *text, int64_t *ret_ns)
 	return quantity_parse(text, units_duration, ret_ns);
 }
 
-int quantity_rate(const char *text, int64_t *ret_per_second)
+int quantity_rate_parts(const char *text, int64_t *ret_items, int64_t *ret_seconds)
 {
 	const char *slash = strchr(text, '/');
 	char number[32];
-	int64_t value, per = 1;
+	int64_t per = 1;
 
 	if (slash) {
 		if (strcmp(slash, "/s") != 0 && strcmp(slash, "/m") != 0 && strcmp(slash, "/h") != 0)
@@ -112,9 +112,17 @@ int quantity_rate(const char *text, int64_t *ret_per_second)
 	if ((slash ? (size_t)(slash - text) : strlen(text)) >= sizeof(number))
 		return QUANTITY_E_BAD;
 	snprintf(number, sizeof(number), "%.*s", slash ? (int)(slash - text) : 31, text);
-	if (quantity_integer(number, &value) != 0)
+	*ret_seconds = per;
+	return quantity_integer(number, ret_items) == 0 ? 0 : QUANTITY_E_BAD;
+}
+
+int quantity_rate(const char *text, int64_t *ret_per_second)
+{
+	int64_t items, seconds;
+
+	if (quantity_rate_parts(text, &items, &seconds) != 0)
 		return QUANTITY_E_BAD;
-	*ret_per_second = (value + per - 1) / per;
+	*ret_per_second = (items + seconds - 1) / seconds;
 	return 0;
 }
 

@@ -13,7 +13,9 @@ int quantity_integer(const char *text, int64_t *ret_value);
 int quantity_size(const char *text, int64_t *ret_bytes);
 /* "500ms", "30s", "1.5s", "5m", "2h", "10us", "0"; a bare number other than 0 is refused: it lacks its unit. Nanoseconds. */
 int quantity_duration(const char *text, int64_t *ret_ns);
-/* "1000", "1000/s", "60/m", "10k/s"; items per second. */
+/* "1000", "1000/s", "60/m", "10k/s"; so many items in so many seconds: 1, 60 or 3600. */
+int quantity_rate_parts(const char *text, int64_t *ret_items, int64_t *ret_seconds);
+/* The same; items per second, rounded up. */
 int quantity_rate(const char *text, int64_t *ret_per_second);
 /* "10%", "0.5%", "0.25", "1" (all); billionths of the whole. */
 int quantity_share(const char *text, int64_t *ret_billionths);

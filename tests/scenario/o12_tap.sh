@@ -63,6 +63,9 @@ assert_contains full.log "weir: standard output can not be written: No space lef
 weir tap quiet --for 300s --quiet 2>head.log | head -n 3 >head.txt
 assert_eq "${PIPESTATUS[0]} $(wc -l <head.txt) $(cat head.log)" "0 3 " "who reads goes away"
 assert_exit 2 weir tap quiet --rate 0
+assert_exit 2 weir tap quiet --rate 100001/s
+assert_exit 0 weir tap quiet read:know --rate 1/h --for 3s --raw >slowly
+assert_eq "$(wc -l <slowly)" 1 "one an hour"
 assert_exit 2 weir tap quiet --raw --json
 assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user.name + 1' --redact .user.name >nothing
 assert_contains stderr "such items are not shown"
