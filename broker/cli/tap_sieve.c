@@ -182,6 +182,8 @@ int tap_sieve_new(const char *expression, struct tap_sieve **ret_sieve, struct t
 	else if (r == 0 && ready != SIEVE_READY)
 		r = error_origin(-EPROTO);
 	if (r == 0) {
+		/* What the expression's `debug` says is for nobody, and must not fill a pipe that it then waits at: SIGPIPE is ignored there. */
+		sieve->complaint_fd = fd_close(sieve->complaint_fd);
 		*ret_sieve = sieve;
 		return 0;
 	}
@@ -207,15 +209,6 @@ struct tap_sieve *tap_sieve_free(struct tap_sieve *sieve)
 	return NULL;
 }
 
-/* What the expression's `debug` has said is for nobody, and must not fill the pipe. */
-static void drop_complaints(const struct tap_sieve *sieve)
-{
-	char dropped[4096];
-
-	while (read(sieve->complaint_fd, dropped, sizeof(dropped)) > 0)
-		;
-}
-
 int tap_sieve_ask(struct tap_sieve *sieve, bool structured, const void *bytes, size_t size_bytes, struct text *reason)
 {
 	const struct sieve_question question = { .size_bytes = (uint32_t)size_bytes, .structured = structured };
@@ -234,7 +227,6 @@ int tap_sieve_ask(struct tap_sieve *sieve, bool structured, const void *bytes, s
 		r = take(sieve->from_fd, words, answer.reason_bytes, deadline_ns);
 	if (r < 0)
 		return r;
-	drop_complaints(sieve);
 	text_clear(reason);
 	text_add_bytes(reason, words, answer.reason_bytes);
 	return (int)answer.verdict;

@@ -71,6 +71,8 @@ assert_exit 0 weir tap quiet know:split --for 200ms --filter '.user.name + 1' --
 assert_contains stderr "such items are not shown"
 grep -q Ann stderr && fail "the filter's words quote what is redacted: $(cat stderr)"
 [ ! -s nothing ] || fail "items on which the filter fails: $(cat nothing)"
+assert_exit 0 weir tap quiet read:know --count 1 --raw --quiet --filter '[range(20000) | debug] | true' >debug # more than a pipe holds
+assert_eq "$(wc -l <debug) $(cat stderr)" "1 " "what a filter says by debug"
 assert_exit 75 weir tap quiet read:know --filter 'def f: 1 + f; f' >nothing # takes too much memory, or on a busy machine too long
 assert_contains stderr "weir: --filter "
 assert_exit 0 weir tap quiet read:know --redact .n --raw --count 1 >redacted
