@@ -15,10 +15,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/must.h"
 
 enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 enum profile { SAMPLE_TYPE = 1, SAMPLE = 2, LOCATION = 4, FUNCTION = 5, STRING = 6, TIME = 9, DURATION = 10 };
@@ -142,13 +142,14 @@ void pprof_format(const struct catalog *catalog, const struct pair *pairs, size_
 	add_number(message, DURATION, duration_ns);
 }
 
-int pprof_write(const char *path, const struct text *message)
+int pprof_write(struct output_file *output, const struct text *message)
 {
-	gzFile file = gzopen(path, "wbe");
-	int r = 0;
+	int fd = output_file_begin(output), r = 0;
+	gzFile file = fd >= 0 ? gzdopen(fd, "wb") : NULL;
 
-	if (!file)
-		return errno ? -errno : -ENOMEM;
+	if (fd < 0)
+		return fd;
+	must(file);
 	errno = 0;
 	if (message->length && gzwrite(file, text_get(message), (unsigned)message->length) <= 0)
 		r = errno ? -errno : -EIO;
@@ -156,6 +157,6 @@ int pprof_write(const char *path, const struct text *message)
 	if (gzclose(file) != Z_OK && r == 0)
 		r = errno ? -errno : -EIO;
 	if (r != 0)
-		(void)unlink(path);
+		output_file_remove(output);
 	return r;
 }

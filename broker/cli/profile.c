@@ -25,6 +25,7 @@
 
 struct order {
 	const char *name, *pprof;
+	struct output_file file; /* pprof */
 	uint64_t window_ns;
 	bool json;
 };
@@ -103,21 +104,24 @@ static void print_json(const struct why_look *look, const struct pair *pairs, si
 	printf("%s]}\n", text_get(&text));
 }
 
-static int export(const struct order *order, const struct why_look *look, const struct pair *pairs, size_t n_pairs)
+static int complain(const struct order *order, int error)
+{
+	fprintf(stderr, "weir: can not write %s: %s\n", order->pprof, strerror(-error));
+	return EXIT_TRY_AGAIN;
+}
+
+static int export(struct order *order, const struct why_look *look, const struct pair *pairs, size_t n_pairs)
 {
 	_cleanup_(text_deinit) struct text message = TEXT_NULL;
 	int r;
 
 	pprof_format(observer_catalog(look->observer), pairs, n_pairs, clock_realtime_ns(),
 		     look->after.now_ns - look->before.now_ns, &message);
-	r = pprof_write(order->pprof, &message);
-	if (r == 0)
-		return EXIT_DONE;
-	fprintf(stderr, "weir: can not write %s: %s\n", order->pprof, strerror(-r));
-	return EXIT_TRY_AGAIN;
+	r = pprof_write(&order->file, &message);
+	return r == 0 ? EXIT_DONE : complain(order, r);
 }
 
-static int tell(const struct order *order, const struct why_look *look)
+static int tell(struct order *order, const struct why_look *look)
 {
 	struct pair *pairs = NULL;
 	size_t n_pairs;
@@ -139,7 +143,7 @@ static int tell(const struct order *order, const struct why_look *look)
 	return r;
 }
 
-static int profile(const struct order *order)
+static int profile(struct order *order)
 {
 	struct why_look look = { .name = order->name };
 	struct view_copy copy = VIEW_COPY_NULL;
@@ -149,8 +153,12 @@ static int profile(const struct order *order)
 	if (r != EXIT_DONE)
 		return r;
 	view_copy_deinit(&copy);
+	r = order->pprof ? output_file_open(order->pprof, &order->file) : 0;
+	if (r != 0)
+		return complain(order, r);
 	why_look(&look, 1, order->window_ns);
 	r = tell(order, &look);
+	output_file_drop(&order->file);
 	why_look_deinit(&look);
 	return r;
 }
@@ -158,7 +166,7 @@ static int profile(const struct order *order)
 int profile_command(int argc, char **argv)
 {
 	struct command_parser parser = COMMAND_PARSER(argc, argv);
-	struct order order = { .window_ns = WINDOW_NS_FALLBACK };
+	struct order order = { .window_ns = WINDOW_NS_FALLBACK, .file = OUTPUT_FILE_NULL };
 	int64_t ns;
 	int id;
 

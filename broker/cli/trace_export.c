@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "broker/cli/otlp.h"
+#include "broker/cli/output_file.h"
 #include "broker/cli/pipelines.h"
 #include "broker/cli/span_sender.h"
 #include "broker/supervise/supervisor.h"
@@ -47,13 +48,48 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int open_file(const char *path, FILE **ret_file)
+static int complain_of(const char *path, int error)
 {
-	*ret_file = !path ? NULL : is_stdout(path) ? stdout : fopen(path, "we");
-	if (!path || *ret_file)
-		return EXIT_DONE;
-	fprintf(stderr, "weir: can not write %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "weir: can not write %s: %s\n", path, strerror(error));
 	return EXIT_TRY_AGAIN;
+}
+
+static int open_file(const char *path, struct output_file *file)
+{
+	int r = !path ? 0 : is_stdout(path) ? output_file_open_stdout(file) : output_file_open(path, file);
+
+	return r == 0 ? EXIT_DONE : complain_of(path, -r);
+}
+
+static int begin_file(const char *path, struct output_file *output, FILE **ret_file)
+{
+	int fd = path ? output_file_begin(output) : -1;
+
+	if (!path)
+		return EXIT_DONE;
+	if (fd < 0)
+		return complain_of(path, -fd);
+	*ret_file = fdopen(fd, "w");
+	must(*ret_file);
+	return EXIT_DONE;
+}
+
+/* What is read is not written, and two texts don't go into one file. */
+static int check_files(const struct output_file *perfetto, const struct output_file *folded, const char *dir)
+{
+	const struct output_file *files[] = { perfetto, folded };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (output_file_is_within(files[i], dir)) {
+			fprintf(stderr, "weir: %s is a file of the trace %s itself: write it somewhere else\n",
+				files[i]->path, dir);
+			return EXIT_USAGE;
+		}
+	if (!output_file_is_same(perfetto, folded))
+		return EXIT_DONE;
+	fprintf(stderr, "weir: --perfetto %s and --folded %s are one file: give each its own\n", perfetto->path,
+		folded->path);
+	return EXIT_USAGE;
 }
 
 /* What was written is all there, or it is said. */
@@ -67,7 +103,7 @@ static int close_file(const char *path, FILE *file)
 	errno = 0;
 	bad = fflush(file) != 0 || ferror(file);
 	error = errno;
-	if (file != stdout && fclose(file) != 0 && !bad) {
+	if (fclose(file) != 0 && !bad) {
 		bad = true;
 		error = errno;
 	}
@@ -78,11 +114,19 @@ static int close_file(const char *path, FILE *file)
 	return EXIT_TRY_AGAIN;
 }
 
+/* All of them, or nothing has become of any. */
 static int open_files(struct outputs *outputs, const struct trace_export *export)
 {
-	int r = open_file(export->perfetto, &outputs->perfetto);
+	struct output_file perfetto = OUTPUT_FILE_NULL, folded = OUTPUT_FILE_NULL;
+	int r = open_file(export->perfetto, &perfetto);
 
-	return r ? r : open_file(export->folded, &outputs->folded);
+	r = r ? r : open_file(export->folded, &folded);
+	r = r ? r : check_files(&perfetto, &folded, export->dir);
+	r = r ? r : begin_file(export->perfetto, &perfetto, &outputs->perfetto);
+	r = r ? r : begin_file(export->folded, &folded, &outputs->folded);
+	output_file_drop(&perfetto);
+	output_file_drop(&folded);
+	return r;
 }
 
 static int open_collector(struct outputs *outputs, const struct trace_export *export)

@@ -62,6 +62,23 @@ assert_contains stderr "nowhere is no recorded trace: its metadata can not be re
 assert_exit 75 weir trace export trace --perfetto /dev/full
 assert_contains stderr "can not write /dev/full: No space left on device; what is there is not whole"
 assert_exit 75 weir trace export trace --folded nowhere/x
+cp -r trace whole
+ln "trace/call#0" linked
+for path in trace/metadata "trace/call#0" linked; do
+	assert_exit 2 weir trace export trace --perfetto "$path"
+	assert_contains stderr "$path is a file of the trace trace itself"
+done
+diff -r trace whole || fail "it has written into what it reads"
+assert_exit 2 weir trace export trace --perfetto one --folded ./one
+assert_contains stderr "--perfetto one and --folded ./one are one file: give each its own"
+[ ! -e one ] || fail "it is there, and nothing was written"
+cp timed.json kept.json
+assert_exit 2 weir trace export trace --perfetto kept.json --folded kept.json
+assert_exit 75 weir trace export trace --perfetto kept.json --folded nowhere/x
+cmp timed.json kept.json || fail "it is another one, and nothing was written"
+assert_exit 2 weir trace export trace --perfetto - --folded - >mixed
+assert_exit 2 weir trace export trace --perfetto mixed --folded - >mixed
+[ ! -s mixed ] || fail "two texts in one"
 cp -r trace other
 sed -i 's/name = "take"/name = "took"/' other/metadata
 assert_exit 3 weir trace export other --folded x

@@ -106,8 +106,22 @@ if command -v go >/dev/null && HOME=$PWD go tool pprof -top profile.pb.gz >top 2
 else
 	echo "go tool pprof: not there"
 fi
-assert_exit 75 weir profile slow --window 100ms --pprof /proc/nowhere >/dev/null
+# Where it can't be written is told before the window. What was there stays there, whatever it is; what is new and not whole does not.
+assert_exit 75 timeout 60 weir profile slow --window 1h --pprof /proc/nowhere >/dev/null
 assert_contains stderr "can not write /proc/nowhere"
+ln -s /dev/full full
+assert_exit 75 weir profile slow --window 100ms --pprof full >/dev/null
+assert_contains stderr "can not write full: No space left on device"
+[ -L full ] || fail "the way to a device is gone"
+echo old >old
+(trap '' XFSZ; ulimit -f 0; for path in old new; do weir profile slow --window 100ms --pprof $path; done 2>&1 >/dev/null) | cat >said
+assert_contains said "can not write old: File too large"
+assert_contains said "can not write new: File too large"
+[ -e old ] || fail "a file that was there is gone"
+[ ! -e new ] || fail "a file is there that is not whole"
+yes | head -c 100000 >profile.pb.gz
+assert_exit 0 weir profile slow --window 100ms --pprof profile.pb.gz >/dev/null
+gzip -t profile.pb.gz || fail "something of what was there is there"
 kill -INT "$run"
 wait "$run"
 assert_eq "$(final log balanced)" true ledger
