@@ -182,7 +182,7 @@ int tap_sieve_new(const char *expression, struct tap_sieve **ret_sieve, struct t
 	else if (r == 0 && ready != SIEVE_READY)
 		r = error_origin(-EPROTO);
 	if (r == 0) {
-		/* What the expression's `debug` says is for nobody, and must not fill a pipe that it then waits at: SIGPIPE is ignored there. */
+		/* What its `debug` says is for nobody, and must not fill a pipe that it then waits at: SIGPIPE is ignored there. */
 		sieve->complaint_fd = fd_close(sieve->complaint_fd);
 		*ret_sieve = sieve;
 		return 0;
