@@ -50,10 +50,7 @@ static void test_a_new_worker_waits_for_its_own_replies(void **state)
 	end();
 }
 
-/*
- * Sinks that had ended before it came say no more that they have: who hears of none, and has nobody who waits, does not wait for
- * `within`.
- */
+/* Sinks that had ended before it came do not say so again: who hears of none, and has nobody who waits, does not wait for `within`. */
 static void test_a_new_worker_waits_for_nobody(void **state)
 {
 	void *peer;
