@@ -188,6 +188,8 @@ static void test_redacted(void **state)
 		   "a\x01",
 		   4, "a", TAP_FORM_JSON, "{\"a\":\"***\"}");
 	check_form("{\"a\":1,\"b\":2}", 13, "..a", TAP_FORM_JSON, "{\"a\":\"***\",\"b\":2}");
+	check_form("{\"b\":\"{\\\"a\\\":1}\"}", 17, "..a", TAP_FORM_JSON, "{\"b\":\"{\\\"a\\\":1}\"}"); /* b is text */
+	check_form("{\"b\":\"{\\\"a\\\":1}\"}", 17, "b", TAP_FORM_JSON, "{\"b\":\"***\"}");
 	check_form("{\"a\":1", 6, "a", TAP_FORM_WITHHELD, "");
 	check_form("a=1", 3, "a", TAP_FORM_WITHHELD, "");
 	check_form("", 0, "a", TAP_FORM_WITHHELD, "");
