@@ -127,12 +127,15 @@ static int tell(struct order *order, const struct why_look *look)
 	size_t n_pairs;
 	int r;
 
-	if (look->over || !look->running) {
+	if (look->seconds <= 0) {
 		fprintf(stderr, "weir: pipeline '%s': %s\n", order->name,
 			look->over ? text_get(&look->trouble) :
 				     "it comes up, or ends: there is nothing to be seen yet, or any more");
 		return EXIT_TRY_AGAIN;
 	}
+	if (look->over || !look->running)
+		fprintf(stderr, "weir: pipeline '%s': %s; this was seen up to then\n", order->name,
+			look->over ? text_get(&look->trouble) : "it ends");
 	n_pairs = pairs_find(observer_catalog(look->observer), &look->before, &look->after, &pairs);
 	if (order->json)
 		print_json(look, pairs, n_pairs);

@@ -16,6 +16,7 @@
 
 #include "broker/cli/json_read.h"
 #include "broker/cli/pipelines.h"
+#include "broker/control/client.h"
 #include "broker/control/run_dir.h"
 #include "broker/observe/pace_look.h"
 #include "broker/observe/reading.h"
@@ -32,6 +33,31 @@
 #define PROGRAM_NS (25 * NS_PER_MS)
 #define ASK_NS (250 * NS_PER_MS)
 #define WITH_ITEM " with item "
+
+/* ---- what has become of it ---- */
+
+static void heed_news(struct why_look *look)
+{
+	enum observer_news news = look->over ? OBSERVER_SAME : observer_look(look->observer);
+
+	if (news == OBSERVER_SAME)
+		return;
+	look->over = true;
+	look->replanned = news == OBSERVER_REPLANNED;
+	text_add(&look->trouble, news == OBSERVER_REPLANNED ? "another spec was put into force meanwhile: ask again" :
+				 news == OBSERVER_ENDED     ? "it has ended meanwhile" :
+							      "its supervisor is gone");
+}
+
+/* Who does not answer may be gone, and have said so at the door. */
+static void heed_silence(struct why_look *look, bool gone)
+{
+	heed_news(look);
+	if (look->over)
+		return;
+	look->over = true;
+	text_add(&look->trouble, gone ? "it has ended meanwhile" : "it does not answer (any more)");
+}
 
 /* ---- the supervisor ---- */
 
@@ -70,13 +96,10 @@ static void ask(struct why_look *look, struct pace_view *view)
 {
 	struct view_copy copy = VIEW_COPY_NULL;
 	_cleanup_(text_deinit) struct text body = TEXT_NULL;
-	int status = 0;
+	int status = 0, r = pipeline_try(look->name, "status", NULL, 0, &status, &body);
 
-	if (pipeline_try(look->name, "status", NULL, 0, &status, &body) != 0 || status != 0 ||
-	    view_read(text_get(&body), &copy) != 0) {
-		text_clear(&look->trouble);
-		text_add(&look->trouble, "it does not answer (any more)");
-		look->over = true;
+	if (r != 0 || status != 0 || view_read(text_get(&body), &copy) != 0) {
+		heed_silence(look, r == CONTROL_E_NOT_RUNNING);
 		return;
 	}
 	view->running = hear(look, view, &copy.view);
@@ -196,21 +219,18 @@ static void open_look(struct why_look *look)
 	pace_count(look->observer, &look->before, clock_now_ns());
 }
 
+/* What they have done up to now; the memory of who is gone can be read all the same. */
+static void count(struct why_look *look)
+{
+	if (look->replanned)
+		return;
+	pace_count(look->observer, &look->after, clock_now_ns());
+	look->seconds = (double)(look->after.now_ns - look->before.now_ns) / (double)NS_PER_S;
+}
+
 static bool is_open(const struct why_look *look)
 {
 	return look->observer && !look->over && look->running;
-}
-
-static void heed_news(struct why_look *look)
-{
-	enum observer_news news = observer_look(look->observer);
-
-	if (news == OBSERVER_SAME)
-		return;
-	look->over = true;
-	text_add(&look->trouble, news == OBSERVER_REPLANNED ? "another spec was put into force meanwhile: ask again" :
-				 news == OBSERVER_ENDED     ? "it has ended meanwhile" :
-							      "its supervisor is gone");
 }
 
 static void look_once(struct why_look *look, bool programs, bool asks)
@@ -224,6 +244,20 @@ static void look_once(struct why_look *look, bool programs, bool asks)
 		ask(look, &look->after);
 		look->running = look->running && look->after.running;
 	}
+	if (!is_open(look))
+		count(look);
+}
+
+static bool look_at_all(struct why_look *looks, size_t n, bool programs, bool asks)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_open(&looks[i])) {
+			look_once(&looks[i], programs, asks);
+			any = any || is_open(&looks[i]);
+		}
+	return any;
 }
 
 static void look_for(struct why_look *looks, size_t n, uint64_t window_ns)
@@ -234,9 +268,8 @@ static void look_for(struct why_look *looks, size_t n, uint64_t window_ns)
 		uint64_t cost_ns, pause_ns;
 		bool programs = now_ns >= program_ns, asks = now_ns >= ask_ns;
 
-		for (size_t i = 0; i < n; i++)
-			if (is_open(&looks[i]))
-				look_once(&looks[i], programs, asks);
+		if (!look_at_all(looks, n, programs, asks))
+			return;
 		program_ns = programs ? now_ns + PROGRAM_NS : program_ns;
 		ask_ns = asks ? now_ns + ASK_NS : ask_ns;
 		cost_ns = programs || asks ? 0 : clock_now_ns() - now_ns;
@@ -255,11 +288,10 @@ static void judge(struct why_look *look)
 	if (!look->over) {
 		look_at_processors(look, &look->after);
 		ask_history(look);
-		pace_count(look->observer, &look->after, clock_now_ns());
-		heed_news(look);
 	}
+	heed_news(look);
+	count(look);
 	look->running = look->running && look->after.running;
-	look->seconds = (double)(look->after.now_ns - look->before.now_ns) / (double)NS_PER_S;
 	if (is_open(look))
 		look->n_findings =
 			pace_find(observer_catalog(look->observer), &look->before, &look->after, look->findings);

@@ -122,6 +122,42 @@ assert_contains said "can not write new: File too large"
 yes | head -c 100000 >profile.pb.gz
 assert_exit 0 weir profile slow --window 100ms --pprof profile.pb.gz >/dev/null
 gzip -t profile.pb.gz || fail "something of what was there is there"
+
+# A pipeline that ends is not waited for: a profile tells what it has seen, why that it has ended.
+looks() { grep -q memfd "/proc/$1/maps"; }
+is_over() { ! kill -0 "$1" 2>/dev/null; }
+weir profile slow --window 1h --pprof ended.pb.gz >ended 2>ended.said & profile=$!
+weir why slow --window 1h >why 2>why.said & why=$!
+wait_until 60 looks "$profile"
+wait_until 60 looks "$why"
+sleep 2 # of which something is to be seen
 kill -INT "$run"
 wait "$run"
+wait_until 60 is_over "$profile"
+wait_until 60 is_over "$why"
+wait "$profile" || fail "exit code $?: $(cat ended.said)"
+grep -q '^numbers#0  *room  *mill#0 ' ended || fail "$(cat ended)"
+assert_contains ended.said "; this was seen up to then"
+gzip -t ended.pb.gz || fail "no profile"
+wait "$why"
+grep -q "does not answer" ended.said why.said && fail "it has ended: $(cat ended.said why.said)"
 assert_eq "$(final log balanced)" true ledger
+
+# One that ends between two questions.
+cat >quick.yaml <<YAML
+pipeline: quick
+stages:
+  - {name: numbers, source: generate, text: '{n}', rate: 100/s, count: 600}
+  - {name: out, sink: discard}
+YAML
+weir run --progress=never quick.yaml 2>quick.log &
+run=$!
+wait_until 60 running quick
+weir why quick --window 1h >why 2>why.said & why=$!
+assert_exit 0 timeout 120 weir profile quick --window 1h >ended
+assert_contains ended "quick: seen for"
+assert_contains stderr "; this was seen up to then"
+wait "$run" || fail "$(cat quick.log)"
+wait_until 60 is_over "$why"
+grep -q "does not answer" stderr why.said && fail "it has ended: $(cat stderr why.said)"
+true
