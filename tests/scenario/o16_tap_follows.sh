@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # weir tap goes on when its supervisor is killed and another one started, to what it was told at the start: so long, so many.
 # seconds: 120
+# takes: 28
 # sanitizers: no, o12_tap runs the same code
 touch "$WEIR_WORK/orphans-expected"
 cat >spec.yaml <<'YAML'
